@@ -1,0 +1,102 @@
+"""The class table: what the values of a class raster mean.
+
+It travels with the weights and is never assumed. It knows nothing of files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from geoseg.errors import ModelError
+
+__all__ = ["ISPRS", "NODATA", "ROLES", "ClassTable", "LandClass"]
+
+NODATA = 255
+"""Value of every class and confidence pixel outside the valid data."""
+
+ROLES = ("building", "road", "tree", "car", "ground", "other")
+
+
+@dataclass(frozen=True)
+class LandClass:
+    """One class: its raster value, name, colour (R, G, B) and role (one of `ROLES`)."""
+
+    value: int
+    name: str
+    colour: tuple[int, int, int]
+    role: str
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.value < NODATA:
+            raise ModelError(self.name, f"class value {self.value}, expected 0 to {NODATA - 1}")
+        if self.role not in ROLES:
+            raise ModelError(self.name, f"role {self.role!r}, expected one of {', '.join(ROLES)}")
+        if len(self.colour) != 3 or not all(0 <= c <= 255 for c in self.colour):
+            raise ModelError(self.name, f"colour {self.colour}, expected three of 0 to 255")
+
+    @property
+    def hex(self) -> str:
+        """Colour as `#rrggbb`."""
+        return "#{:02x}{:02x}{:02x}".format(*self.colour)
+
+    @property
+    def slug(self) -> str:
+        """Name as a layer or column name: lower case, underscores."""
+        return "_".join("".join(c if c.isalnum() else " " for c in self.name.lower()).split())
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """Classes in the order of a network's output channels."""
+
+    classes: tuple[LandClass, ...]
+
+    def __post_init__(self) -> None:
+        values = [c.value for c in self.classes]
+        if not values or len(set(values)) != len(values):
+            raise ModelError("class table", f"values {values}, expected at least one, all different")
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """Raster value of each output channel."""
+        return tuple(c.value for c in self.classes)
+
+    def by_value(self, value: int) -> LandClass:
+        """The class that a raster value stands for; KeyError where there is none."""
+        return {c.value: c for c in self.classes}[value]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Plain lists and dicts, for JSON."""
+        return [{**asdict(c), "colour": list(c.colour)} for c in self.classes]
+
+    @classmethod
+    def from_json(cls, rows: list[dict[str, Any]]) -> ClassTable:
+        """Inverse of `to_json`; ModelError says which row is wrong."""
+        try:
+            return cls(
+                tuple(
+                    LandClass(int(r["value"]), str(r["name"]), tuple(r["colour"]), str(r["role"]))
+                    for r in rows
+                )
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                "class table", f"{error!r}", "each class has value, name, colour, role"
+            ) from error
+
+
+ISPRS = ClassTable(
+    (
+        LandClass(0, "impervious surface", (255, 255, 255), "road"),
+        LandClass(1, "building", (0, 0, 255), "building"),
+        LandClass(2, "low vegetation", (0, 255, 255), "ground"),
+        LandClass(3, "tree", (0, 255, 0), "tree"),
+        LandClass(4, "car", (255, 255, 0), "car"),
+        LandClass(5, "clutter", (255, 0, 0), "other"),
+    )
+)
+"""The six classes of the ISPRS Potsdam and Vaihingen benchmarks, in their order and colours."""

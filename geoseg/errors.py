@@ -1,0 +1,77 @@
+"""Every error that geoseg raises on purpose.
+
+    GeosegError
+    ├── UsageError          bad option or config; nothing was touched           (exit 2)
+    ├── SheetError          one input file cannot be used; the others can        (exit 3)
+    ├── PlanError           a run folder is not what a stage expects             (exit 1)
+    ├── ModelError          a model file is refused                              (exit 5)
+    ├── EnvironmentFault    disk full, device missing, folder not writable       (exit 4)
+    └── Busy                locked, or not complete yet: try again later         (exit 75)
+
+A message says what was found, what was expected and how to cure it, and names the file.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Busy",
+    "EnvironmentFault",
+    "GeosegError",
+    "ModelError",
+    "PlanError",
+    "SheetError",
+    "UsageError",
+]
+
+
+class GeosegError(Exception):
+    """Root of all errors that geoseg raises on purpose.
+
+    Args:
+        subject: the file, option or key that the message is about.
+        what: what was found and what was expected.
+        cure: what the user can do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, subject: object, what: str, cure: str = "") -> None:
+        self.subject, self.what, self.cure = str(subject), what, cure
+        super().__init__(f"{self.subject}: {what}" + (f" ({cure})" if cure else ""))
+
+    def __reduce__(self) -> tuple[type[GeosegError], tuple[str, str, str]]:
+        return type(self), (self.subject, self.what, self.cure)
+
+
+class UsageError(GeosegError):
+    """A bad option or config; nothing was touched."""
+
+    exit_code = 2
+
+
+class SheetError(GeosegError):
+    """One input file cannot be used; the others can."""
+
+    exit_code = 3
+
+
+class PlanError(GeosegError):
+    """A run folder is not what a stage expects."""
+
+
+class ModelError(GeosegError):
+    """A model file is refused."""
+
+    exit_code = 5
+
+
+class EnvironmentFault(GeosegError):
+    """Disk full, device missing, folder not writable."""
+
+    exit_code = 4
+
+
+class Busy(GeosegError):
+    """Locked, or not complete yet: the same command later will do."""
+
+    exit_code = 75

@@ -1,0 +1,1 @@
+"""Frozen values and arithmetic: grid, windows, lattice, panels, ground distances. No files, no torch."""

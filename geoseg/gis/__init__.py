@@ -1,0 +1,1 @@
+"""What GIS tools expect to find: cloud-optimised GeoTIFFs, GeoPackages, styles."""

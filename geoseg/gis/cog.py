@@ -1,0 +1,143 @@
+"""Cloud-optimised GeoTIFFs, written window by window and read back before they bear their name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import rasterio.shutil
+from rasterio.io import DatasetReader, MemoryFile
+from rasterio.transform import Affine
+from rasterio.windows import Window
+
+from geoseg.classes import NODATA, ClassTable
+from geoseg.errors import EnvironmentFault
+from geoseg.io.commit import commit_bytes, commit_file
+
+__all__ = ["RasterSpec", "write_cog"]
+
+Bytes = npt.NDArray[np.uint8]
+Read = Callable[[Window], Bytes]
+
+IN_MEMORY = 64_000_000
+"""Rasters of up to so many pixels are made in memory; larger ones on disk."""
+
+STRIP = 2048
+
+
+@dataclass(frozen=True)
+class RasterSpec:
+    """A single-band uint8 raster: size, place, meaning. `table` None means a plain quantity (confidence)."""
+
+    width: int
+    height: int
+    crs: str
+    transform: Affine
+    description: str
+    table: ClassTable | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+def _windows(spec: RasterSpec) -> Iterator[Window]:
+    """Strips of squares, in row order."""
+    for row in range(0, spec.height, STRIP):
+        for col in range(0, spec.width, STRIP):
+            yield Window(col, row, min(STRIP, spec.width - col), min(STRIP, spec.height - row))
+
+
+def _plain_profile(spec: RasterSpec) -> dict[str, Any]:
+    return {
+        "driver": "GTiff",
+        "width": spec.width,
+        "height": spec.height,
+        "count": 1,
+        "dtype": "uint8",
+        "crs": spec.crs,
+        "transform": spec.transform,
+        "nodata": NODATA,
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": 512,
+        "compress": "zstd",
+        "zstd_level": 1,
+        "bigtiff": "if_safer",
+        "sparse_ok": True,
+        **({"photometric": "palette"} if spec.table else {}),
+    }
+
+
+def _cog_options(spec: RasterSpec) -> dict[str, Any]:
+    return {
+        "driver": "COG",
+        "compress": "deflate",
+        "blocksize": 512,
+        "overview_resampling": "mode" if spec.table else "average",
+        "bigtiff": "if_safer",
+        "num_threads": 1,
+    }
+
+
+def _fill(dataset: Any, spec: RasterSpec, read: Read) -> None:
+    if spec.table is not None:
+        dataset.write_colormap(1, {c.value: (*c.colour, 255) for c in spec.table.classes})
+    for window in _windows(spec):
+        pixels = read(window)
+        if (pixels != NODATA).any():
+            dataset.write(pixels, 1, window=window)
+    dataset.set_band_description(1, spec.description)
+    dataset.update_tags(**spec.tags)
+
+
+def write_cog(path: Path, spec: RasterSpec, read: Read) -> str:
+    """Write a COG (deflate, 512 px tiles, overviews by mode or average, nodata 255); returns its SHA-256.
+
+    Args:
+        path: final name.
+        spec: what it is.
+        read: window of the raster -> pixels (H, W) uint8; called twice for each window, the second time to compare.
+
+    Raises:
+        EnvironmentFault: it could not be written, or reads back other pixels.
+    """
+    if spec.width * spec.height <= IN_MEMORY:
+        return commit_bytes(path, _encoded(path, spec, read))
+
+    def write(temporary: Path) -> None:
+        plain = temporary.with_name(temporary.name + ".plain.tif")
+        try:
+            with rasterio.open(plain, "w", **_plain_profile(spec)) as dataset:
+                _fill(dataset, spec, read)
+            rasterio.shutil.copy(plain, temporary, **_cog_options(spec))
+        except rasterio.errors.RasterioError as error:
+            raise EnvironmentFault(path, f"cannot be written: {error}", "free some disk space, then run it again") from error
+        finally:
+            for rest in temporary.parent.glob(temporary.name + ".*"):
+                rest.unlink(missing_ok=True)
+
+    def check(temporary: Path) -> None:
+        with rasterio.open(temporary) as dataset:
+            _compare(path, dataset, spec, read)
+
+    return commit_file(path, write, check)
+
+
+def _encoded(path: Path, spec: RasterSpec, read: Read) -> bytes:
+    with MemoryFile() as plain, MemoryFile(ext=".tif") as cog:
+        with plain.open(**_plain_profile(spec)) as dataset:
+            _fill(dataset, spec, read)
+        with plain.open() as dataset:
+            rasterio.shutil.copy(dataset, cog.name, **_cog_options(spec))
+        with cog.open() as dataset:
+            _compare(path, dataset, spec, read)
+        return bytes(cog.getbuffer())
+
+
+def _compare(path: Path, dataset: DatasetReader, spec: RasterSpec, read: Read) -> None:
+    for window in _windows(spec):
+        if not np.array_equal(dataset.read(1, window=window), read(window)):
+            raise EnvironmentFault(path, "reads back other pixels than were written", "check the disk, then run it again")

@@ -1,0 +1,67 @@
+"""QGIS styles as text: small QML that QGIS 3.22 and newer load without a click."""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import quoteattr
+
+from geoseg.classes import ClassTable
+
+__all__ = ["fill_qml", "raster_qml", "raster_aux_xml"]
+
+
+def raster_qml(table: ClassTable) -> str:
+    """Style of a class raster: exactly the named, coloured classes."""
+    entries = "".join(
+        f'<paletteEntry value="{c.value}" color="{c.hex}" label={quoteattr(c.name)} alpha="255"/>' for c in table.classes
+    )
+    return (
+        "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
+        '<qgis version="3.22" styleCategories="Symbology"><pipe>'
+        '<rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1" nodataColor="">'
+        f"<colorPalette>{entries}</colorPalette></rasterrenderer></pipe></qgis>\n"
+    )
+
+
+def raster_aux_xml(table: ClassTable, counts: dict[int, int]) -> str:
+    """`.aux.xml` of a class raster: category names and an attribute table (ArcGIS, GDAL, QGIS 3.30 and newer)."""
+    top = max(table.values)
+    names = {c.value: c.name for c in table.classes}
+    categories = "".join(f"<Category>{_text(names.get(v, ''))}</Category>" for v in range(top + 1))
+    fields = (("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8), ("Alpha", 0, 9), ("Count", 1, 1))
+    columns = "".join(
+        f'<FieldDefn index="{i}"><Name>{n}</Name><Type>{t}</Type><Usage>{u}</Usage></FieldDefn>'
+        for i, (n, t, u) in enumerate(fields)
+    )
+    rows = "".join(
+        f'<Row index="{i}">'
+        + "".join(f"<F>{_text(str(v))}</F>" for v in (c.value, c.name, *c.colour, 255, counts.get(c.value, 0)))
+        + "</Row>"
+        for i, c in enumerate(table.classes)
+    )
+    return (
+        f'<PAMDataset><PAMRasterBand band="1"><CategoryNames>{categories}</CategoryNames>'
+        f'<GDALRasterAttributeTable tableType="thematic">{columns}{rows}</GDALRasterAttributeTable>'
+        "</PAMRasterBand></PAMDataset>\n"
+    )
+
+
+def _text(value: str) -> str:
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def fill_qml(fill: tuple[int, int, int], *, alpha: int = 110, outline: tuple[int, int, int] = (60, 60, 60), width: float = 0.26) -> str:
+    """Style of a polygon layer: one fill, one outline (millimetres)."""
+    options = {
+        "color": ",".join(map(str, (*fill, alpha))),
+        "outline_color": ",".join(map(str, (*outline, 255))),
+        "outline_style": "solid",
+        "outline_width": f"{width:g}",
+        "outline_width_unit": "MM",
+        "style": "solid" if alpha else "no",
+    }
+    rows = "".join(f'<Option type="QString" name="{k}" value="{v}"/>' for k, v in options.items())
+    return (
+        '<qgis version="3.22" styleCategories="Symbology"><renderer-v2 type="singleSymbol"><symbols>'
+        '<symbol type="fill" name="0" alpha="1" clip_to_extent="1"><layer class="SimpleFill" enabled="1" pass="0" locked="0">'
+        f'<Option type="Map">{rows}</Option></layer></symbol></symbols></renderer-v2></qgis>'
+    )

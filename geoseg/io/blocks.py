@@ -1,0 +1,160 @@
+"""Blocks of a run: one raster (class, confidence) and one committed record each.
+
+Resume trusts the record, never that a file exists or opens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.io import MemoryFile
+from rasterio.windows import Window
+
+from geoseg.classes import NODATA
+from geoseg.errors import PlanError
+from geoseg.geometry.grid import overlap, slices
+from geoseg.geometry.lattice import Block, block_window
+from geoseg.io.commit import commit_bytes, commit_json
+from geoseg.io.plan import Plan
+
+__all__ = ["BlockReader", "Record", "block_path", "read_record", "shares_path", "write_block"]
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a committed block: the key of all that went into it, its file's hash, pixels per class value."""
+
+    key: str
+    sha256: str
+    size: int
+    counts: dict[int, int]
+    seconds: float
+
+
+def _name(block: Block) -> str:
+    return f"{block[0]}_{block[1]}"
+
+
+def block_path(run: Path, block: Block) -> Path:
+    """Raster of a block."""
+    return run / "blocks" / f"{_name(block)}.tif"
+
+
+def shares_path(run: Path, block: Block) -> Path:
+    """Raster of a block's class shares (only with --probabilities)."""
+    return run / "blocks" / "probabilities" / f"{_name(block)}.tif"
+
+
+def _encode(plan: Plan, block: Block, bands: list[Bytes], descriptions: list[str]) -> bytes:
+    window = block_window(block, plan.block)
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "width": plan.block,
+        "height": plan.block,
+        "count": len(bands),
+        "dtype": "uint8",
+        "crs": plan.grid.crs,
+        "transform": plan.grid.window_transform(window),
+        "nodata": NODATA,
+        "interleave": "band",
+        "compress": "zstd",
+        "zstd_level": 1,
+        "sparse_ok": True,
+    }
+    side = min(512, plan.block)
+    profile |= {"tiled": True, "blockxsize": side, "blockysize": side} if plan.block % side == 0 else {}
+    with MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            for i, (band, text) in enumerate(zip(bands, descriptions, strict=True), 1):
+                dataset.write(band, i)
+                dataset.set_band_description(i, text)
+        return bytes(memory.getbuffer())
+
+
+def write_block(
+    run: Path, plan: Plan, block: Block, key: str, classes: Bytes, confidence: Bytes, shares: Bytes | None, names: list[str], seconds: float
+) -> Record:
+    """Commit a block's raster, then its record."""
+    if shares is not None:
+        commit_bytes(shares_path(run, block), _encode(plan, block, list(shares), names))
+    data = _encode(plan, block, [classes, confidence], ["class", "confidence"])
+    sha = commit_bytes(block_path(run, block), data)
+    totals = np.bincount(classes.ravel(), minlength=256)
+    counts = {int(v): int(n) for v, n in enumerate(totals) if n}
+    record = Record(key, sha, len(data), counts, round(seconds, 3))
+    commit_json(
+        block_path(run, block).with_suffix(".json"),
+        {"key": key, "sha256": sha, "size": len(data), "counts": counts, "seconds": record.seconds, "state": "done"},
+    )
+    return record
+
+
+def read_record(run: Path, block: Block) -> Record | None:
+    """The committed record of a block whose raster is there at its full size; None where it has to be computed."""
+    path = block_path(run, block)
+    try:
+        value = json.loads(path.with_suffix(".json").read_bytes())
+        record = Record(
+            value["key"],
+            value["sha256"],
+            int(value["size"]),
+            {int(k): int(n) for k, n in value["counts"].items()},
+            float(value["seconds"]),
+        )
+        return record if path.stat().st_size == record.size else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # not there, or damaged: the block is simply computed again
+
+
+class BlockReader:
+    """Class and confidence of any window, out of the blocks; 255 where there is no block. Checks each file's hash once."""
+
+    def __init__(self, run: Path, plan: Plan, blocks: list[Block]) -> None:
+        self.run, self.plan, self.blocks = run, plan, set(blocks)
+        self._checked: set[Block] = set()
+
+    def block(self, block: Block) -> tuple[Bytes, Bytes]:
+        """Class and confidence (B, B) of one block.
+
+        Raises:
+            PlanError: the file is not the one that was committed.
+        """
+        part = self._read(block, Window(0, 0, self.plan.block, self.plan.block))
+        return part[0], part[1]
+
+    def _read(self, block: Block, part: Window) -> Bytes:
+        path = block_path(self.run, block)
+        try:
+            if block not in self._checked:
+                record = read_record(self.run, block)
+                if record is None or hashlib.sha256(path.read_bytes()).hexdigest() != record.sha256:
+                    raise PlanError(path, "is not what was committed", "delete it and run geoseg infer again")
+                self._checked.add(block)
+            with rasterio.open(path, driver="GTiff") as dataset:
+                return np.asarray(dataset.read(window=part), np.uint8)
+        except (OSError, rasterio.errors.RasterioError) as error:
+            raise PlanError(path, f"cannot be read: {error}", "delete it and run geoseg infer again") from error
+
+    def read(self, window: Window) -> tuple[Bytes, Bytes]:
+        """Class and confidence (H, W) of a window."""
+        out = np.full((2, window.height, window.width), NODATA, np.uint8)
+        size = self.plan.block
+        for row in range(window.row_off // size, (window.row_off + window.height - 1) // size + 1):
+            for col in range(window.col_off // size, (window.col_off + window.width - 1) // size + 1):
+                if (row, col) not in self.blocks:
+                    continue
+                whole = block_window((row, col), size)
+                both = overlap(whole, window)
+                assert both is not None  # blocks are those that meet the window
+                inside = Window(both.col_off - whole.col_off, both.row_off - whole.row_off, both.width, both.height)
+                out[(slice(None), *slices(both, window))] = self._read((row, col), inside)
+        return out[0], out[1]

@@ -1,0 +1,119 @@
+"""The only writer. No half-written file ever bears a final name.
+
+Small files go through memory and are written by Python, because rasterio drops write errors at close. Files too large for
+that are written beside their final name by whoever can, then synced, checked by the caller and moved.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from geoseg.errors import EnvironmentFault, PlanError
+
+__all__ = ["commit_bytes", "commit_file", "commit_json", "digest", "folder", "read_json"]
+
+_CURES = {
+    errno.ENOSPC: "free some disk space, then run the same command again",
+    errno.EDQUOT: "free some of your quota, then run the same command again",
+    errno.EFBIG: "a file size limit was reached; raise it (ulimit -f), then run the same command again",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "the disk is read-only; choose another folder",
+}
+
+
+def _fault(path: Path, error: OSError) -> EnvironmentFault:
+    cure = _CURES.get(error.errno or 0, "check the disk and the folder, then run the same command again")
+    return EnvironmentFault(path, f"cannot be written: {error.strerror or error}", cure)
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def folder(path: Path) -> Path:
+    """Make a folder and its parents; EnvironmentFault where that is not possible."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _fault(path, error) from error
+    return path
+
+
+@contextmanager
+def _temporary(path: Path, suffix: str = "") -> Iterator[Path]:
+    """A name of this attempt alone in the same folder; whatever happens, nothing of that name stays."""
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp{suffix}")
+    try:
+        yield temporary
+    except OSError as error:
+        raise _fault(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def commit_bytes(path: Path, data: bytes | memoryview) -> str:
+    """Write bytes under a final name, all or nothing; returns their SHA-256 (hex)."""
+    folder(path.parent)
+    with _temporary(path) as temporary:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if temporary.stat().st_size != len(data):
+            raise EnvironmentFault(path, "was cut while it was written", "check the disk")
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    return hashlib.sha256(data).hexdigest()
+
+
+def commit_json(path: Path, value: Any) -> str:
+    """Write JSON, all or nothing; returns the SHA-256 of its bytes."""
+    return commit_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def commit_file(path: Path, write: Callable[[Path], None], check: Callable[[Path], None], *, suffix: str = "") -> str:
+    """Have `write` make a file under a temporary name, sync it, have `check` raise if it is not right, then move it.
+
+    For files too large for memory and for libraries that only write to paths. Returns the SHA-256.
+    """
+    folder(path.parent)
+    with _temporary(path, suffix or path.suffix) as temporary:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        check(temporary)
+        fingerprint = digest(temporary)
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    return fingerprint
+
+
+def digest(path: Path) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_json(path: Path) -> Any:
+    """JSON of a file that geoseg wrote; PlanError says what is wrong with it."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise PlanError(path, "does not exist", "run the stage before this one first") from error
+    except (OSError, ValueError) as error:
+        raise PlanError(path, f"cannot be read: {error}", "delete it and run its stage again") from error

@@ -1,0 +1,202 @@
+"""The only door through which orthophotos are opened.
+
+A data file alone can never make geoseg open another file or a connection: regular files with a TIFF signature, GDAL's
+GeoTIFF driver only, sidecars off, declared sizes checked before the first read. A `.tfw` beside a sheet and a `.msk` are
+read by geoseg itself, through the same checks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import rasterio
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from rasterio.transform import Affine
+
+from geoseg.errors import SheetError
+
+__all__ = ["DTYPES", "Header", "gdal_settings", "open_sheet", "read_header", "stat_key", "transform_of"]
+
+DTYPES = ("uint8", "int8", "uint16", "int16", "float32", "float64")
+MOST_BANDS = 32
+LARGEST_BLOCK = 512 << 20
+LARGEST_SIDE = 2_000_000
+MOST_EXPANSION = 20_000  # decoded bytes per byte of file: an empty DEFLATE tile reaches about 1000
+
+_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_ALLOWED_REMOTE = ("/vsi", "http:", "https:", "s3:", "gs:", "az:")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a sheet says of itself before any pixel is read.
+
+    `transform` is GDAL's six numbers (a, b, c, d, e, f); `meanings` the colour interpretation of each band, lower case.
+    `mask` is "none", "internal", "external" or "alpha".
+    """
+
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    georeferenced: bool
+    nodata: float | None
+    meanings: tuple[str, ...]
+    mask: str
+    block: tuple[int, int]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all of it."""
+        return hashlib.sha256(repr(asdict(self)).encode()).hexdigest()[:16]
+
+
+def gdal_settings(cache_bytes: int | None = None) -> dict[str, Any]:
+    """GDAL options under which sheets are opened and read; to be set around both with `rasterio.Env`."""
+    settings: dict[str, Any] = {
+        "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
+        "GDAL_PAM_ENABLED": "NO",
+        "GDAL_NUM_THREADS": "1",
+        "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{none}",
+    }
+    if cache_bytes is not None:
+        settings["GDAL_CACHEMAX"] = max(cache_bytes, 16 << 20)
+    return settings
+
+
+def stat_key(path: Path) -> list[int]:
+    """(bytes, nanoseconds of the last change): differs when the file was written again."""
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise SheetError(path, f"cannot be found: {error.strerror}", "check the path") from error
+    return [facts.st_size, facts.st_mtime_ns]
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is not a regular file with a TIFF signature, before GDAL sees it."""
+    if str(path).startswith(_ALLOWED_REMOTE):
+        raise SheetError(path, "is a remote path, expected a file on disk", "copy it here first")
+    try:
+        facts = os.stat(path)
+        if not stat.S_ISREG(facts.st_mode):
+            raise SheetError(path, "is not a regular file", "name GeoTIFF files")
+        with open(path, "rb") as file:
+            start = file.read(4)
+    except OSError as error:
+        raise SheetError(path, f"cannot be opened: {error.strerror}", "check the path and its permissions") from error
+    if facts.st_size == 0:
+        raise SheetError(path, "is empty (0 bytes)", "copy it again")
+    if start not in _SIGNATURES:
+        raise SheetError(path, f"is not a TIFF (it starts with {start!r})", "convert it with gdal_translate -of GTiff")
+
+
+@contextmanager
+def open_sheet(path: Path) -> Iterator[DatasetReader]:
+    """Open one sheet; SheetError with the reason where that is not possible. Read it under `gdal_settings` too.
+
+    Raises:
+        SheetError: also for GDAL's errors while the caller reads inside the `with` block.
+    """
+    _check_file(path)
+    try:
+        with rasterio.Env(**gdal_settings()):  # not around the yield: sheets are closed in any order
+            dataset = rasterio.open(path, driver="GTiff")
+        with dataset:
+            _check_size(path, dataset)
+            yield dataset
+    except RasterioError as error:
+        reason = str(error.__cause__ or error).replace(str(path), path.name)
+        raise SheetError(path, f"cannot be read: {reason}", "the file may be cut short; copy it again") from error
+
+
+def _check_size(path: Path, dataset: DatasetReader) -> None:
+    if dataset.count > MOST_BANDS:
+        raise SheetError(path, f"declares {dataset.count} bands, expected at most {MOST_BANDS}", "pick bands with gdal_translate -b")
+    if max(dataset.width, dataset.height) > LARGEST_SIDE:
+        raise SheetError(path, f"declares {dataset.width} x {dataset.height} px, expected sides up to {LARGEST_SIDE}", "cut it")
+    if any(dtype not in DTYPES for dtype in dataset.dtypes):
+        raise SheetError(path, f"has data type {dataset.dtypes[0]}, expected one of {', '.join(DTYPES)}", "convert it with gdal_translate -ot")
+    size = rasterio.dtypes.dtype_ranges and rasterio.band(dataset, 1).dtype
+    rows, cols = dataset.block_shapes[0]
+    width = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "float32": 4, "float64": 8}[str(size)]
+    planes = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
+    if rows * cols * width * planes > LARGEST_BLOCK:
+        raise SheetError(
+            path,
+            f"has blocks of {cols} x {rows} px ({rows * cols * width * planes >> 20} MiB decoded), expected up to {LARGEST_BLOCK >> 20} MiB",
+            "rewrite it with gdal_translate -co TILED=YES",
+        )
+    declared, actual = dataset.width * dataset.height * dataset.count * width, path.stat().st_size
+    if declared > MOST_EXPANSION * max(actual, 4096):
+        raise SheetError(path, f"declares {declared:,} bytes of pixels in a file of {actual:,}", "it looks damaged or hostile")
+
+
+def _world_file(path: Path) -> Affine | None:
+    """Six numbers of a `.tfw` (or `.tifw`, `.wld`) beside a sheet; they give the centre of the upper left pixel."""
+    for suffix in (".tfw", ".TFW", ".tifw", ".wld"):
+        beside = path.with_suffix(suffix)
+        if not beside.is_file() or beside.stat().st_size > 4096:
+            continue
+        try:
+            a, d, b, e, c, f = (float(v.replace(",", ".")) for v in beside.read_text("ascii").split())
+        except ValueError as error:
+            raise SheetError(beside, "is not a world file of six numbers", "correct or delete it") from error
+        return Affine(a, b, c, d, e, f) @ Affine.translation(-0.5, -0.5)
+    return None
+
+
+def _mask_kind(path: Path, dataset: DatasetReader) -> str:
+    if ColorInterp.alpha in dataset.colorinterp:
+        return "alpha"
+    flags = dataset.mask_flag_enums[0]
+    if MaskFlags.per_dataset in flags and MaskFlags.nodata not in flags:
+        return "internal"
+    return "external" if path.with_name(path.name + ".msk").is_file() else "none"
+
+
+def read_header(path: Path) -> Header:
+    """Header of one sheet.
+
+    Raises:
+        SheetError: cannot be opened, wrong type, palette, no pixels; names the cure.
+    """
+    with open_sheet(path) as dataset:
+        if dataset.colorinterp[0] == ColorInterp.palette:
+            raise SheetError(path, "is a palette image, expected bands of brightness", "expand it with gdal_translate -expand rgb")
+        crs = dataset.crs
+        transform, georeferenced = dataset.transform, not dataset.transform.is_identity
+        if not georeferenced and (world := _world_file(path)) is not None:
+            transform, georeferenced = world, True
+        if not all(math.isfinite(v) for v in transform[:6]) or transform.determinant == 0:
+            raise SheetError(path, f"has an unusable geotransform {tuple(transform)[:6]}", "repair it with gdal_edit -a_ullr")
+        return Header(
+            width=dataset.width,
+            height=dataset.height,
+            bands=dataset.count,
+            dtype=dataset.dtypes[0],
+            crs=crs.to_wkt() if crs else "",
+            transform=tuple(transform)[:6],
+            georeferenced=georeferenced,
+            nodata=dataset.nodata,
+            meanings=tuple(c.name for c in dataset.colorinterp),
+            mask=_mask_kind(path, dataset),
+            block=dataset.block_shapes[0],
+        )
+
+
+def transform_of(header: Header) -> Affine:
+    """The header's geotransform."""
+    return Affine(*header.transform)

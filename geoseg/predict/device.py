@@ -1,0 +1,162 @@
+"""The CUDA backend: rows go to the device once, everything else happens there.
+
+Pinned staging and a copy stream of its own, static batches, bfloat16 channels_last, accumulator and arg-max on the device; only uint8
+comes back. The same code runs on any torch device, so it is exercised on the CPU in tests.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from geoseg.errors import EnvironmentFault, ModelError
+from geoseg.geometry.lattice import Lattice
+from geoseg.predict.stream import Normalise
+
+__all__ = ["DeviceBackend", "pick_device"]
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def pick_device(name: str) -> str:
+    """ "cpu" or "cuda..." for `--device auto|cpu|cuda[:N]`.
+
+    Raises:
+        EnvironmentFault: the device is not there; never falls back to another one in silence.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda"):
+        index = int(name.partition(":")[2] or 0)
+        if not torch.cuda.is_available() or index >= torch.cuda.device_count():
+            raise EnvironmentFault(f"--device {name}", "no such CUDA device here", "use --device cpu or auto")
+    elif name != "cpu":
+        raise EnvironmentFault(f"--device {name}", "not a device that geoseg knows", "use auto, cpu or cuda[:N]")
+    return name
+
+
+class DeviceStrip:
+    """`blend.Strip` in torch, on a device."""
+
+    def __init__(self, values: tuple[int, ...], weights: torch.Tensor, margin: int, width: int, temperature: float) -> None:
+        self.inner = len(weights) - 2 * margin
+        self.margin, self.width, self.temperature = margin, width, temperature
+        inside = weights[margin : margin + self.inner]
+        self.weights = inside[:, None] * inside[None]  # (R, R)
+        self.values = torch.tensor(values, dtype=torch.uint8, device=weights.device)
+        self.sums = torch.zeros((len(values), self.inner, width), device=weights.device)
+
+    def add(self, scores: torch.Tensor, col: int) -> None:
+        """Add scores (K, P, P) of the patch whose weighted inside starts at column `col` of the panel."""
+        left, right = max(0, -col), min(self.inner, self.width - col)
+        inside = scores[:, self.margin : self.margin + self.inner, self.margin + left : self.margin + right]
+        self.sums[:, :, col + left : col + right].addcmul_(inside.float(), self.weights[:, left:right])
+
+    def shares(self, rows: int) -> Bytes:
+        """Softmax of the first rows in percent, (K, rows, W)."""
+        share = (self.sums[:, :rows] / self.temperature).softmax(0)
+        return np.asarray((share * 100 + 0.5).to(torch.uint8).cpu().numpy())
+
+    def finish(self, rows: int) -> tuple[Bytes, Bytes]:
+        """Class values and confidence (rows, W) of the first rows; moves the strip on by them."""
+        done = self.sums[:, :rows]
+        best, label = done.max(0)
+        confidence = 100 / ((done - best) / self.temperature).exp().sum(0) + 0.5
+        both = torch.stack([self.values[label], confidence.to(torch.uint8)]).cpu().numpy()
+        kept = self.sums[:, rows:].clone()
+        self.sums[:, : self.inner - rows] = kept
+        self.sums[:, self.inner - rows :] = 0
+        return both[0].copy(), both[1].copy()
+
+
+@dataclass
+class _Rows:
+    image: torch.Tensor
+    valid: torch.Tensor
+
+
+class DeviceBackend:
+    """Scores and blends on one torch device.
+
+    Args:
+        network: wrapped network; moved to the device and its precision here.
+        device: "cuda", "cuda:1", ... ("cpu" for tests).
+        precision: "f32" or "bf16".
+        compiled: run the network through CUDA graphs by torch.compile.
+    """
+
+    depth = 2
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        normalise: Normalise,
+        values: tuple[int, ...],
+        temperature: float,
+        *,
+        device: str,
+        precision: str = "bf16",
+        batch: int = 16,
+        compiled: bool = False,
+        subject: object = "model",
+    ) -> None:
+        self.device, self.batch = torch.device(device), batch
+        self.values, self.temperature, self.subject = values, temperature, subject
+        self.dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[precision]
+        self.network = network.eval().to(self.device, self.dtype, memory_format=torch.channels_last)
+        if compiled:
+            self.network = torch.compile(self.network, mode="reduce-overhead", dynamic=False)
+        self.mean = torch.from_numpy(normalise.mean).to(self.device)[:, None, None]
+        self.std = torch.from_numpy(normalise.std).to(self.device)[:, None, None]
+        self.copies = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
+
+    def strip(self, lattice: Lattice, width: int) -> DeviceStrip:
+        """An empty strip for a panel of this width."""
+        weights = torch.from_numpy(lattice.weights()).to(self.device)
+        return DeviceStrip(self.values, weights, lattice.margin, width, self.temperature)
+
+    def load(self, image: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> _Rows:
+        """Copy rows to the device once, from pinned memory on a stream of its own."""
+        pixels, good = torch.from_numpy(_signed(image)), torch.from_numpy(valid)
+        if self.copies is None:
+            return _Rows(pixels.to(self.device), good.to(self.device))
+        with torch.cuda.stream(self.copies):
+            rows = _Rows(
+                pixels.pin_memory().to(self.device, non_blocking=True), good.pin_memory().to(self.device, non_blocking=True)
+            )
+        torch.cuda.current_stream(self.device).wait_stream(self.copies)
+        for tensor in (rows.image, rows.valid):
+            tensor.record_stream(torch.cuda.current_stream(self.device))
+        return rows
+
+    def submit(self, rows: _Rows, cols: list[int], side: int) -> Future[torch.Tensor]:
+        """Scores (n, K, P, P) on the device; CUDA queues the work, so this returns at once."""
+        future: Future[torch.Tensor] = Future()
+        with torch.inference_mode():
+            patches = torch.zeros((self.batch, len(rows.image), side, side), device=self.device)
+            for patch, col in zip(patches, cols, strict=False):
+                pixels = (rows.image[:, :, col : col + side].float() - self.mean) / self.std
+                patch.copy_(torch.where(rows.valid[:, col : col + side], pixels, 0))
+            try:
+                scores = self.network(patches.to(self.dtype, memory_format=torch.channels_last))
+            except torch.OutOfMemoryError as error:
+                raise EnvironmentFault(
+                    str(self.device), "ran out of memory", f"use a --batch-size smaller than {self.batch}"
+                ) from error
+            if scores.shape[1] != len(self.values):
+                raise ModelError(self.subject, f"gives {scores.shape[1]} classes, expected {len(self.values)}")
+            future.set_result(scores[: len(cols)].clone())
+        return future
+
+    def close(self) -> None:
+        """Nothing to stop."""
+
+
+def _signed(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """torch has few unsigned types: wider than uint8 goes as int32."""
+    return np.ascontiguousarray(image.astype(np.int32) if image.dtype == np.uint16 else image)

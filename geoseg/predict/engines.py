@@ -1,0 +1,131 @@
+"""Engines: a wrapped network as a callable on patches, by name.
+
+Each takes float32 arrays (B, C, P, P) and gives float32 arrays (B, K, P, P). One patch is computed by one thread, so its
+scores do not depend on how many lanes run side by side.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from geoseg.errors import EnvironmentFault, ModelError
+
+__all__ = ["ENGINES", "PRECISIONS", "Score", "available", "supports_bf16"]
+
+Floats = npt.NDArray[np.float32]
+Score = Callable[[Floats], Floats]
+Shape = tuple[int, int, int, int]
+
+PRECISIONS = ("f32", "bf16")
+
+
+def available(engine: str) -> bool:
+    """Whether an engine's package is installed."""
+    package = {"torch": "torch", "openvino": "openvino", "onnxruntime": "onnxruntime"}[engine]
+    return importlib.util.find_spec(package) is not None
+
+
+def supports_bf16(engine: str) -> bool:
+    """Whether this machine computes bfloat16 natively with an engine (elsewhere it is slower than float32)."""
+    if engine == "openvino" and available("openvino"):
+        import openvino
+
+        return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return False
+
+
+def _torch(network: torch.nn.Module, shape: Shape, precision: str, lanes: int) -> Score:
+    """Eager PyTorch."""
+    network = network.eval()
+
+    def score(patches: Floats) -> Floats:
+        if torch.get_num_threads() != 1:  # per thread: each lane computes its patch alone
+            torch.set_num_threads(1)
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            scores = network(torch.from_numpy(patches))
+        return np.asarray(scores.float().numpy(), np.float32)
+
+    return score
+
+
+def _openvino(network: torch.nn.Module, shape: Shape, precision: str, lanes: int) -> Score:
+    """OpenVINO on the CPU: one stream of one thread for each lane."""
+    if not available("openvino"):
+        raise EnvironmentFault("--engine openvino", "OpenVINO is not installed", "pip install 'geoseg[openvino]'")
+    import threading
+
+    import openvino
+
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it traces through torch.jit, which torch wants to be rid of
+        model = openvino.convert_model(network.eval(), example_input=torch.zeros(shape), input=[list(shape)])
+    hints = {
+        "NUM_STREAMS": str(lanes),
+        "INFERENCE_NUM_THREADS": str(lanes),
+        "INFERENCE_PRECISION_HINT": precision,
+        "ENABLE_CPU_PINNING": "NO",
+    }
+    compiled = openvino.Core().compile_model(model, "CPU", hints)
+    del model
+    own = threading.local()
+
+    def score(patches: Floats) -> Floats:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        result = own.request.infer([patches], share_inputs=True, share_outputs=False)
+        return np.asarray(result[0], np.float32)
+
+    return score
+
+
+def _onnxruntime(network: torch.nn.Module, shape: Shape, precision: str, lanes: int) -> Score:
+    """ONNX Runtime on the CPU."""
+    if not available("onnxruntime") or not available_onnx():
+        raise EnvironmentFault("--engine onnxruntime", "ONNX Runtime is not installed", "pip install 'geoseg[onnx]'")
+    import io
+
+    import onnxruntime
+
+    if precision != "f32":
+        raise EnvironmentFault("--precision bf16", "ONNX Runtime computes float32 on a CPU", "use --precision f32")
+    buffer = io.BytesIO()
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(network.eval(), (torch.zeros(shape),), buffer, dynamo=False, input_names=["x"], output_names=["y"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(buffer.getvalue(), options, providers=["CPUExecutionProvider"])
+    return lambda patches: np.asarray(session.run(None, {"x": patches})[0], np.float32)
+
+
+def available_onnx() -> bool:
+    """Whether torch can export ONNX here."""
+    return importlib.util.find_spec("onnx") is not None
+
+
+ENGINES: dict[str, Callable[[torch.nn.Module, Shape, str, int], Score]] = {
+    "torch": _torch,
+    "openvino": _openvino,
+    "onnxruntime": _onnxruntime,
+}
+
+
+def checked(score: Score, shape: Shape, classes: int, subject: object) -> Score:
+    """Run one warm-up patch; ModelError where its scores have another shape than expected or are not finite."""
+    scores = score(np.zeros(shape, np.float32))
+    expected = (shape[0], classes, *shape[2:])
+    if scores.shape != expected:
+        raise ModelError(
+            subject,
+            f"gives scores of shape {scores.shape} for patches of {shape}, expected {expected}",
+            "check the card's classes and stride; geoseg needs one score per class and pixel",
+        )
+    if not np.isfinite(scores).all():
+        raise ModelError(subject, "gives NaN or infinity for a patch of mean values", "the weights are damaged")
+    return score

@@ -1,0 +1,256 @@
+"""Model files to a backend: which networks, engine, device and precision; the only module that names a device.
+
+Engine, precision, batch shape and device kind are decided once for a run and become part of every block's key.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from geoseg.classes import ClassTable
+from geoseg.errors import ModelError, UsageError
+from geoseg.io.model_file import Card, ModelFile
+from geoseg.learn.networks import NETWORKS
+from geoseg.predict.device import DeviceBackend, pick_device
+from geoseg.predict.engines import ENGINES, available, checked, supports_bf16
+from geoseg.predict.stream import CpuBackend, Normalise
+from geoseg.predict.wrap import Wrapped
+
+__all__ = ["EngineFacts", "Ensemble", "build_network", "decide", "ensemble_of", "make_backend"]
+
+log = logging.getLogger(__name__)
+
+Floats = npt.NDArray[np.float32]
+
+AGREEMENT = 0.999
+"""Share of a sample's pixels whose class must agree before half precision is used on a CPU."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Model files that answer together: one class table, one set of bands and one patch geometry."""
+
+    models: tuple[ModelFile, ...]
+
+    @property
+    def card(self) -> Card:
+        """The first model's card, which decides bands, GSD and geometry for all."""
+        return self.models[0].card
+
+    @property
+    def classes(self) -> ClassTable:
+        """The common class table."""
+        return self.card.classes
+
+    @property
+    def temperature(self) -> float:
+        """For the confidence: an ensemble's log-probabilities are calibrated already."""
+        return self.card.temperature if len(self.models) == 1 else 1.0
+
+    @property
+    def margin(self) -> int:
+        """Largest margin of all members, in network pixels."""
+        return max(m.card.margin for m in self.models)
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """How scores are computed; equal facts on the same kind of machine give equal bits."""
+
+    engine: str
+    precision: str
+    device: str
+    batch: int
+    tta: str
+    ratio: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict."""
+        return asdict(self)
+
+
+def ensemble_of(models: list[ModelFile]) -> Ensemble:
+    """Models that fit together.
+
+    Raises:
+        ModelError: another class table, bands, GSD or scaling than the first one's.
+    """
+    first = models[0].card
+    for model in models[1:]:
+        for name in ("classes", "bands", "gsd", "mean", "std", "dtype"):
+            if getattr(model.card, name) != getattr(first, name):
+                raise ModelError(model.path, f"has other {name} than {models[0].path}", "an ensemble's members must agree on them")
+    return Ensemble(tuple(models))
+
+
+def build_network(model: ModelFile) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The network of one model file, with its weights, in eval mode.
+
+    Raises:
+        ModelError: unknown architecture, or weights that do not fit it.
+    """
+    if model.kind == "torchscript":
+        return _guarded(model, lambda: torch.jit.load(str(model.path), map_location="cpu").eval())
+    if model.kind == "export":
+        return _guarded(model, lambda: torch.export.load(str(model.path)).module())
+    if model.kind == "onnx":
+        return _onnx_network(model)
+    card = model.card
+    if card.architecture not in NETWORKS:
+        raise ModelError(model.path, f"architecture {card.architecture!r} is not known", f"known ones: {', '.join(NETWORKS)}")
+    network = NETWORKS[card.architecture](**{"bands": len(card.bands), "classes": len(card.classes), **card.arguments})
+    state = {k.removeprefix("module."): v for k, v in (model.state or {}).items()}
+    try:
+        network.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
+        raise ModelError(model.path, f"its weights do not fit {card.architecture}: {detail}", "check architecture, classes and bands") from error
+    return network.eval()
+
+
+def _guarded(model: ModelFile, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except (RuntimeError, ValueError, KeyError, AttributeError, TypeError, OSError) as error:
+        raise ModelError(model.path, f"cannot be loaded: {str(error).splitlines()[0]}", "export it again") from error
+
+
+class _Onnx(torch.nn.Module):
+    """An ONNX file as a module, run by ONNX Runtime on one thread."""
+
+    def __init__(self, model: ModelFile) -> None:
+        super().__init__()
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
+        self.input = self.session.get_inputs()[0].name
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(self.session.run(None, {self.input: x.float().cpu().numpy()})[0])
+
+
+def _onnx_network(model: ModelFile) -> torch.nn.Module:
+    if not available("onnxruntime"):
+        raise ModelError(model.path, "needs ONNX Runtime", "pip install 'geoseg[onnx]'")
+    network: torch.nn.Module = _guarded(model, lambda: _Onnx(model))
+    return network
+
+
+def _wrapped(ensemble: Ensemble, side: int, ratio: Fraction, tta: str) -> Wrapped:
+    cards = [m.card for m in ensemble.models]
+    return Wrapped(
+        [build_network(m) for m in ensemble.models],
+        [c.output == "probabilities" for c in cards],
+        [c.temperature for c in cards],
+        side,
+        ratio,
+        tta,
+    ).eval()
+
+
+def _convertible(ensemble: Ensemble) -> bool:
+    """Whether other engines than torch can take these networks over."""
+    return all(m.kind in ("state", "torchscript") for m in ensemble.models)
+
+
+def decide(
+    ensemble: Ensemble,
+    *,
+    engine: str,
+    device: str,
+    precision: str,
+    batch: int | None,
+    tta: str,
+    ratio: Fraction,
+    patch: int,
+    sample: Callable[[int], Floats],
+) -> EngineFacts:
+    """Settle engine, device, precision and batch once, before the first block.
+
+    Args:
+        ensemble: the models.
+        engine: "auto" or a key of `ENGINES`.
+        device: "auto", "cpu", "cuda[:N]".
+        precision: "auto", "f32" or "bf16".
+        batch: patches per call; None for 1 on a CPU (more hurt there) and 16 on a GPU.
+        tta: test-time augmentation.
+        ratio: network pixels per source pixel.
+        patch: patch side in source pixels.
+        sample: number -> that many standardised patches (n, C, P, P) of the run, for "auto" precision.
+    """
+    where = pick_device(device)
+    kind = where.partition(":")[0]
+    size = batch or (16 if kind == "cuda" else 1)
+    if kind == "cuda":
+        if engine not in ("auto", "torch"):
+            raise UsageError("--engine", f"{engine} does not run on CUDA here", "use --engine torch or --device cpu")
+        return EngineFacts("torch", "bf16" if precision == "auto" else precision, kind, size, tta, str(ratio))
+    if engine == "auto":
+        order = ("openvino", "torch") if _convertible(ensemble) else ("torch",)
+        engine = next(name for name in order if available(name))
+    elif engine != "torch" and not _convertible(ensemble):
+        raise UsageError("--engine", f"{engine} cannot take over this kind of model file", "use --engine torch")
+    if precision == "auto":
+        precision = _agreed_precision(ensemble, engine, size, tta, ratio, patch, sample)
+    return EngineFacts(engine, precision, kind, size, tta, str(ratio))
+
+
+def _agreed_precision(
+    ensemble: Ensemble, engine: str, batch: int, tta: str, ratio: Fraction, patch: int, sample: Callable[[int], Floats]
+) -> str:
+    """bf16 where the machine has it and the classes of a sample of the run agree with float32's; f32 otherwise."""
+    if not supports_bf16(engine):
+        return "f32"
+    patches = sample(3)
+    if not len(patches):
+        return "f32"
+    shape = (1, patches.shape[1], patch, patch)
+    classes = []
+    for precision in ("f32", "bf16"):
+        score = ENGINES[engine](_wrapped(ensemble, patch, ratio, tta), shape, precision, 1)
+        classes.append(np.concatenate([score(p[None]).argmax(1) for p in patches]))
+    share = float((classes[0] == classes[1]).mean())
+    log.info("bfloat16 agrees with float32 on %.3f %% of a sample of %d patches", 100 * share, len(patches))
+    return "bf16" if share >= AGREEMENT else "f32"
+
+
+def make_backend(ensemble: Ensemble, facts: EngineFacts, normalise: Normalise, patch: int, *, device: str, lanes: int) -> CpuBackend | DeviceBackend:
+    """The backend that computes what the facts say, checked with one warm-up patch.
+
+    Raises:
+        ModelError: scores of a wrong shape, NaN, or a network that this engine cannot run.
+    """
+    network = _wrapped(ensemble, patch, Fraction(facts.ratio), facts.tta)
+    values, subject = ensemble.classes.values, ensemble.models[0].path
+    if facts.device == "cuda":
+        return DeviceBackend(
+            network, normalise, values, ensemble.temperature, device=pick_device(device), precision=facts.precision, batch=facts.batch, subject=subject
+        )
+    shape = (facts.batch, len(ensemble.card.bands), patch, patch)
+    try:
+        score = ENGINES[facts.engine](network, shape, facts.precision, lanes)
+        checked(score, shape, len(values), subject)
+    except (RuntimeError, ValueError, IndexError, TypeError) as error:
+        reason = str(error).strip().splitlines()[-1][:300]
+        raise ModelError(
+            subject,
+            f"cannot score patches of {patch} px with {len(ensemble.card.bands)} bands on {facts.engine}: {reason}",
+            "check bands, patch size and stride in its card",
+        ) from error
+    return CpuBackend(score, normalise, values, ensemble.temperature, batch=facts.batch, lanes=lanes)
+
+
+def default_lanes() -> int:
+    """Patches computed side by side: one for each core that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

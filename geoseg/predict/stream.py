@@ -1,0 +1,231 @@
+"""Streaming inference: one panel, patch rows from top to bottom, each source pixel read once.
+
+A reader thread keeps the rows of the next patch row coming; patches are cut from them, scored by a backend (CPU lanes or a CUDA
+device), added into a strip in lattice order, and rows that no later patch reaches go to the sink.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.windows import Window
+
+from geoseg.classes import NODATA
+from geoseg.geometry.lattice import Lattice
+from geoseg.predict.blend import Strip, cut
+from geoseg.predict.engines import Score
+
+__all__ = ["Backend", "CpuBackend", "Finished", "Normalise", "stream_panel"]
+
+Image = npt.NDArray[np.generic]
+Valid = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Normalise:
+    """(x - mean) / std per band, in the units of the source data."""
+
+    mean: Floats
+    std: Floats
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Finished rows of a panel: class and confidence (H, W), shares (K, H, W) in percent or None; 255 where not valid."""
+
+    row: int
+    classes: Bytes
+    confidence: Bytes
+    shares: Bytes | None
+
+
+class AnyStrip(Protocol):
+    """What `stream_panel` needs of a strip; see `blend.Strip`."""
+
+    def add(self, scores: Any, col: int) -> None: ...
+    def shares(self, rows: int) -> Bytes: ...
+    def finish(self, rows: int) -> tuple[Bytes, Bytes]: ...
+
+
+class Backend(Protocol):
+    """Where patches are scored and blended."""
+
+    batch: int
+    depth: int
+
+    def strip(self, lattice: Lattice, width: int) -> AnyStrip: ...
+    def load(self, image: Image, valid: Valid) -> Any: ...
+    def submit(self, rows: Any, cols: list[int], side: int) -> Future[Any]: ...
+
+
+class CpuBackend:
+    """Lanes of one thread each; every lane cuts and scores one batch by itself."""
+
+    def __init__(
+        self, score: Score, normalise: Normalise, values: tuple[int, ...], temperature: float, *, batch: int = 1, lanes: int = 1
+    ) -> None:
+        self.score, self.batch, self.depth = score, batch, lanes + 1
+        self.mean, self.inverse = normalise.mean, (1 / normalise.std).astype(np.float32)
+        self.values, self.temperature = values, temperature
+        self.pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
+
+    def strip(self, lattice: Lattice, width: int) -> Strip:
+        """An empty strip for a panel of this width."""
+        return Strip(self.values, lattice.weights(), lattice.margin, width, self.temperature)
+
+    def load(self, image: Image, valid: Valid) -> tuple[Image, Valid]:
+        """Rows as they are."""
+        return image, valid
+
+    def submit(self, rows: tuple[Image, Valid], cols: list[int], side: int) -> Future[Floats]:
+        """Scores (n, K, P, P) of the patches that start at these columns of the rows."""
+        return self.pool.submit(self._batch, rows, cols, side)
+
+    def _batch(self, rows: tuple[Image, Valid], cols: list[int], side: int) -> Floats:
+        image, valid = rows
+        patches = np.zeros((self.batch, len(image), side, side), np.float32)  # always full: one static shape
+        for patch, col in zip(patches, cols, strict=False):
+            cut(image, valid, col, self.mean, self.inverse, patch)
+        return self.score(patches)[: len(cols)]
+
+    def close(self) -> None:
+        """Stop the lanes."""
+        self.pool.shutdown(cancel_futures=True)
+
+
+Read = Callable[[Window], tuple[Image, Valid]]
+Wanted = Callable[[Window], Valid]
+
+
+def _rows(read: Read, lattice: Lattice, ks: range, col: int, width: int) -> Iterator[tuple[int, Image, Valid]]:
+    """(k, image (C, P, W), valid (P, W)) of each patch row, read ahead in a thread; only its new rows are read."""
+    side, stride = lattice.patch, lattice.stride
+    windows = [
+        Window(col, lattice.start(k) + (0 if i == 0 else side - stride), width, side if i == 0 else stride)
+        for i, k in enumerate(ks)
+    ]
+    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+        coming = reader.submit(read, windows[0])
+        image: Image | None = None
+        valid: Valid | None = None
+        for i, k in enumerate(ks):
+            new, new_valid = coming.result()
+            if i + 1 < len(windows):
+                coming = reader.submit(read, windows[i + 1])
+            if image is None or valid is None:
+                image, valid = new, new_valid
+            else:  # a fresh array: lanes may still cut from the old one
+                image = np.concatenate([image[:, stride:], new], axis=1)
+                valid = np.concatenate([valid[stride:], new_valid])
+            yield k, image, valid
+
+
+def _columns(needed: Valid, lattice: Lattice, js: range, col_off: int) -> list[int]:
+    """Patches of a row whose positive weights reach a needed pixel of the panel; `needed` is (R, W)."""
+    counts = np.concatenate([[0], np.cumsum(needed.any(0))])
+    inner, width = lattice.patch - 2 * lattice.margin, needed.shape[1]
+    found = []
+    for j in js:
+        left = j * lattice.stride - col_off
+        if counts[min(width, left + inner)] > counts[max(0, left)]:
+            found.append(j)
+    return found
+
+
+def stream_panel(
+    read: Read,
+    wanted: Wanted,
+    lattice: Lattice,
+    panel: Window,
+    backend: Backend,
+    sink: Callable[[Finished], None],
+    *,
+    probabilities: bool = False,
+    progress: Callable[[int], None] = lambda pixels: None,
+) -> int:
+    """Class and confidence of every wanted, valid pixel of a panel, handed to `sink` in row order; returns the patches scored.
+
+    Args:
+        read: window -> image (C, H, W) and validity (H, W); called from one thread.
+        wanted: window -> pixels (H, W) that are to be computed.
+        lattice: all patches.
+        panel: the pixels of this panel.
+        backend: scores and blends.
+        sink: gets finished rows, panel width.
+        probabilities: also hand over all classes' shares.
+        progress: called with the number of pixels finished.
+    """
+    ks = lattice.touching(panel.row_off, panel.row_off + panel.height)
+    js = lattice.touching(panel.col_off, panel.col_off + panel.width)
+    col = lattice.start(js[0])
+    width = lattice.start(js[-1]) + lattice.patch - col
+    strip = backend.strip(lattice, panel.width)
+    pending: deque[tuple[list[int], Future[Any] | None, tuple[int, Valid]]] = deque()
+    patches = 0
+
+    def collect() -> None:
+        group, future, (k, good) = pending.popleft()
+        if future is None:
+            _finish_row(strip, lattice, panel, k, good, sink, probabilities, progress)
+            return
+        for j, scores in zip(group, future.result(), strict=True):
+            strip.add(scores, j * lattice.stride - panel.col_off)
+
+    for k, image, valid in _rows(read, lattice, ks, col, width):
+        inside = valid[lattice.margin : lattice.patch - lattice.margin, panel.col_off - col :][:, : panel.width]
+        row = k * lattice.stride
+        needed = inside & _clipped(wanted, Window(panel.col_off, row, panel.width, len(inside)), panel)
+        row_patches = _columns(needed, lattice, js, panel.col_off)
+        handle = backend.load(image, valid) if row_patches else None
+        for at in range(0, len(row_patches), backend.batch):
+            group = row_patches[at : at + backend.batch]
+            starts = [lattice.start(j) - col for j in group]
+            pending.append((group, backend.submit(handle, starts, lattice.patch), (k, needed)))
+            patches += len(group)
+            while len(pending) > backend.depth:
+                collect()
+        pending.append(([], None, (k, needed[: lattice.stride])))
+    while pending:
+        collect()
+    return patches
+
+
+def _clipped(wanted: Wanted, window: Window, panel: Window) -> Valid:
+    """`wanted`, False outside the panel's rows."""
+    mask = wanted(window).copy()
+    mask[: max(0, panel.row_off - window.row_off)] = False
+    mask[max(0, panel.row_off + panel.height - window.row_off) :] = False
+    return mask
+
+
+def _finish_row(
+    strip: AnyStrip,
+    lattice: Lattice,
+    panel: Window,
+    k: int,
+    good: Valid,
+    sink: Callable[[Finished], None],
+    probabilities: bool,
+    progress: Callable[[int], None],
+) -> None:
+    """Finish the first stride of rows of patch row k and hand over those that lie in the panel."""
+    rows = lattice.stride
+    shares = strip.shares(rows) if probabilities else None
+    classes, confidence = strip.finish(rows)
+    classes[~good], confidence[~good] = NODATA, NODATA
+    if shares is not None:
+        shares[:, ~good] = NODATA
+    top = max(0, panel.row_off - k * rows)
+    bottom = min(rows, panel.row_off + panel.height - k * rows)
+    if bottom > top:
+        part = slice(top, bottom)
+        sink(Finished(k * rows + top, classes[part], confidence[part], None if shares is None else shares[:, part]))
+        progress(int(good[part].sum()))

@@ -1,0 +1,105 @@
+"""A network as geoseg calls it: scores (B, K, P, P) on source pixels from standardised patches (B, C, P, P).
+
+Resampling to the network's own GSD, test-time augmentation and ensembles happen inside, so that every engine compiles them
+with the network and the grid stays on source pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+__all__ = ["TTA", "Wrapped"]
+
+Tensor = torch.Tensor
+
+
+def _turned(x: Tensor, quarter: int, flip: bool) -> Tensor:
+    """Turn (..., P, P) by quarter turns with transposes and flips, which every engine knows."""
+    if flip:
+        x = x.flip(-1)
+    if quarter == 1:
+        return x.transpose(-1, -2).flip(-2)
+    if quarter == 2:
+        return x.flip(-1).flip(-2)
+    return x.transpose(-1, -2).flip(-1) if quarter == 3 else x
+
+
+def _back(x: Tensor, quarter: int, flip: bool) -> Tensor:
+    x = _turned(x, (4 - quarter) % 4, False)
+    return x.flip(-1) if flip else x
+
+
+TTA: dict[str, tuple[tuple[int, bool], ...]] = {
+    "none": ((0, False),),
+    "flip": ((0, False), (0, True)),
+    "d4": tuple((q, f) for q in range(4) for f in (False, True)),
+}
+"""Test-time augmentation: (quarter turns, flipped) of each pass; their logits are averaged."""
+
+
+class Wrapped(nn.Module):
+    """One or several networks behind one call.
+
+    Args:
+        networks: modules (B, C, N, N) -> (B, K, N, N) of logits or probabilities.
+        probabilities: for each, whether it gives probabilities.
+        temperatures: for each, what its logits are divided by before an ensemble averages them.
+        side: patch side P in source pixels.
+        ratio: network pixels per source pixel.
+        tta: a key of `TTA`.
+    """
+
+    def __init__(
+        self,
+        networks: list[Callable[[Tensor], Tensor]],
+        probabilities: list[bool],
+        temperatures: list[float],
+        side: int,
+        ratio: Fraction = Fraction(1),
+        tta: str = "none",
+    ) -> None:
+        super().__init__()
+        self.networks = networks
+        for i, network in enumerate(networks):
+            if isinstance(network, nn.Module):
+                self.add_module(f"network{i}", network)
+        self.probabilities, self.temperatures = probabilities, temperatures
+        self.side, self.inner = side, side * ratio.numerator // ratio.denominator
+        self.passes = TTA[tta]
+
+    def forward(self, x: Tensor) -> Tensor:
+        side, inner = self.side, self.inner
+        if inner < side:
+            x = functional.interpolate(x, size=(inner, inner), mode="area")
+        elif inner > side:
+            x = functional.interpolate(x, size=(inner, inner), mode="bilinear", align_corners=False)
+        scores = self._member(0, x)
+        for i in range(1, len(self.networks)):
+            scores = scores + self._member(i, x)
+        if len(self.networks) > 1:
+            scores = scores / len(self.networks)
+        if inner != side:
+            scores = functional.interpolate(scores, size=(side, side), mode="bilinear", align_corners=False)
+        return scores
+
+    def _member(self, i: int, x: Tensor) -> Tensor:
+        total: Tensor | None = None
+        for quarter, flip in self.passes:
+            out = self.networks[i](_turned(x, quarter, flip) if (quarter or flip) else x)
+            if isinstance(out, dict):  # torchvision's segmentation networks
+                out = out["out"]
+            if self.probabilities[i]:
+                out = torch.log(out.clamp(1e-7, 1.0))
+            out = _back(out, quarter, flip) if (quarter or flip) else out
+            total = out if total is None else total + out
+        assert total is not None  # there is at least one pass
+        if len(self.passes) > 1:
+            total = total / len(self.passes)
+        if len(self.networks) > 1:
+            total = functional.log_softmax(total / self.temperatures[i], dim=1)
+        return total

@@ -1,0 +1,142 @@
+"""What stands in a scene: frozen values in metres, x to the right and y down from the scene's corner."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+__all__ = ["Block", "Building", "Car", "Clutter", "Frame", "Street", "Style", "Tree"]
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a whole scene shares: the quarter, the sun and the camera."""
+
+    quarter: str
+    sun_elevation: float
+    sun_azimuth: float
+    leaf_off: bool
+    tint: tuple[float, float, float]
+    saturation: float
+    gamma: float
+    sky: float
+    exposure: float
+    blur: float
+    noise: float
+    contrast: float
+    haze: float
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A gently bent street grid: (u, v) along and across the main streets to (x, y)."""
+
+    angle: float
+    bend: float
+    wavelength: float
+    phase: float
+    x0: float
+    y0: float
+
+    def xy(self, u: float, v: float) -> tuple[float, float]:
+        """Position in metres."""
+        v = v - self.bend * math.sin(u / self.wavelength + self.phase)
+        c, s = math.cos(self.angle), math.sin(self.angle)
+        return self.x0 + u * c - v * s, self.y0 + u * s + v * c
+
+    def heading(self, u: float) -> float:
+        """Direction of increasing u, in radians."""
+        slope = -self.bend / self.wavelength * math.cos(u / self.wavelength + self.phase)
+        return self.angle + math.atan(slope)
+
+
+@dataclass(frozen=True)
+class Street:
+    """One street of the grid: `axis` "u" runs along u at v = position, "v" the other way."""
+
+    axis: str
+    position: float
+    width: float
+    verge: float
+    pavement: float
+    dashes: bool
+    zebra: float
+
+    def uv(self, along: float, across: float) -> tuple[float, float]:
+        """(u, v) of a point given along the street and across it from its centre line."""
+        if self.axis == "u":
+            return along, self.position + across
+        return self.position + across, along
+
+
+@dataclass(frozen=True)
+class Block:
+    """A rectangle about (x, y), turned by `angle`; ground that is not street: yard, car park, drive, soil, pool."""
+
+    kind: str
+    x: float
+    y: float
+    angle: float
+    length: float
+    width: float
+    tone: float
+
+
+@dataclass(frozen=True)
+class Building:
+    """A footprint of one to three rectangles (centre, half sizes in the building's own axes) and a roof."""
+
+    x: float
+    y: float
+    angle: float
+    wings: tuple[tuple[float, float, float, float], ...]
+    eaves: float
+    roof: str
+    pitch: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Car:
+    """A vehicle: heading in radians, size in metres."""
+
+    x: float
+    y: float
+    heading: float
+    length: float
+    width: float
+    seed: int
+
+    @property
+    def long(self) -> bool:
+        """Van, lorry or bus rather than a car."""
+        return self.length > 5.1
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A crown whose radius varies with direction: radius (1 + sum a_k sin(f_k phi + p_k))."""
+
+    x: float
+    y: float
+    radius: float
+    waves: tuple[tuple[int, float, float], ...]
+    seed: int
+
+    def reach(self, direction: float) -> float:
+        """Radius of the crown in one direction, in metres."""
+        return self.radius * (1 + sum(a * math.sin(f * direction + p) for f, a, p in self.waves))
+
+
+@dataclass(frozen=True)
+class Clutter:
+    """Container, fence, heap, bin: anything else with a height."""
+
+    kind: str
+    x: float
+    y: float
+    angle: float
+    length: float
+    width: float
+    height: float
+    seed: int

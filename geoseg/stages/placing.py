@@ -1,0 +1,204 @@
+"""All sheets onto one grid: which CRS, pixel size and phase, and where each sheet lies.
+
+Decides from headers alone; opens nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyproj
+from pyproj.exceptions import CRSError
+from rasterio.crs import CRS
+from rasterio.errors import CRSError as RasterioCRSError
+from rasterio.errors import RasterioError
+from rasterio.transform import Affine
+from rasterio.warp import transform_bounds
+
+from geoseg.errors import SheetError, UsageError
+from geoseg.geometry.grid import Grid, same_crs
+from geoseg.geometry.ground import is_geographic, metres_per_unit
+from geoseg.io.plan import Sheet
+from geoseg.io.sheets import Header, stat_key, transform_of
+
+__all__ = ["choose_grid", "crs_wkt", "ground_gsd", "place_sheet"]
+
+log = logging.getLogger(__name__)
+
+Found = list[tuple[Path, Header]]
+NEARBY = 1.0  # degrees outside the area of use of a CRS that are still accepted
+
+
+def crs_wkt(text: str) -> str:
+    """WKT of a CRS given as the user would: EPSG:25833, 25833, WKT or PROJ text.
+
+    Raises:
+        UsageError: GDAL or PROJ does not know it.
+    """
+    try:
+        return str(CRS.from_user_input(int(text) if text.isdigit() else text).to_wkt())
+    except (RasterioCRSError, ValueError) as error:
+        raise UsageError("--crs", f"{text!r} is not a CRS: {error}", "for instance EPSG:25833") from error
+
+
+def crs_name(wkt: str) -> str:
+    """EPSG code where there is one, else the name."""
+    try:
+        crs = pyproj.CRS.from_wkt(wkt)
+    except CRSError:
+        return "an unknown CRS"
+    code = crs.to_authority()
+    return ":".join(code) if code else str(crs.name)
+
+
+def _pixel(transform: Affine) -> float:
+    """Side of a square as large as one pixel, in CRS units."""
+    return math.sqrt(abs(transform.determinant))
+
+
+def ground_gsd(header: Header, crs: str) -> float:
+    """Metres on the ground per pixel at a sheet's centre."""
+    transform = transform_of(header)
+    x, y = transform @ (header.width / 2, header.height / 2)
+    return _pixel(transform) * metres_per_unit(crs, x, y)
+
+
+def _upright(header: Header) -> Affine:
+    """Geotransform of the sheet with its rows turned north-up; unchanged for any that is not simply south-up."""
+    t = transform_of(header)
+    if t.b == 0 and t.d == 0 and t.e > 0 and t.a > 0:
+        return Affine(t.a, 0, t.c, 0, -t.e, t.f + t.e * header.height)
+    return t
+
+
+def _majority(keys: list[Any]) -> Any:
+    """Most frequent key; the first of equals."""
+    return Counter(keys).most_common(1)[0][0]
+
+
+def choose_grid(found: Found, crs: str = "", gsd: float | None = None) -> Grid:
+    """CRS, pixel size and phase of the majority of the sheets, or as given; anchor at the upper left of those on it.
+
+    Args:
+        found: headers; those without CRS count as being in `crs`.
+        crs: WKT that the user gave, "" for the majority's.
+        gsd: metres on the ground, None for the majority's.
+
+    Raises:
+        UsageError: no CRS at all, or one in degrees.
+    """
+    wkts = [h.crs for _, h in found if h.crs]
+    chosen = crs or (_majority(wkts) if wkts else "")
+    if not chosen:
+        raise UsageError(found[0][0], "has no CRS, nor has any other sheet", "name it with --crs EPSG:...")
+    if is_geographic(chosen):
+        raise UsageError(
+            found[0][0],
+            f"is in {crs_name(chosen)}, whose unit is degrees; expected a projected CRS",
+            "name one with --crs EPSG:...; sheets are then warped on the fly",
+        )
+    native = [(p, h) for p, h in found if same_crs(h.crs or crs or chosen, chosen)]
+    if native:
+        pixel = float(_majority([_rounded(_pixel(transform_of(h))) for _, h in native]))
+    else:  # all are warped: their size on the ground, at the first one's place
+        left, _, _, top = _bounds_in(chosen, *found[0])
+        pixel = ground_gsd(found[0][1], found[0][1].crs) / metres_per_unit(chosen, left, top)
+    if gsd is not None:
+        left, _, _, top = _bounds_in(chosen, *found[0])
+        pixel = gsd / metres_per_unit(chosen, left, top)
+    same = [_upright(h) for _, h in native if math.isclose(_pixel(transform_of(h)), pixel, rel_tol=1e-9)]
+    if same and gsd is None:
+        pixel = same[0].a if same[0].b == 0 and same[0].a > 0 else pixel
+        phase = _majority([(_share(t.c / pixel), _share(t.f / pixel)) for t in same])
+        fits = [t for t in same if (_share(t.c / pixel), _share(t.f / pixel)) == phase]
+        return Grid(chosen, min(t.c for t in fits), max(t.f for t in fits), pixel)
+    boxes = [_bounds_in(chosen, p, h) for p, h in found]
+    left, top = min(b[0] for b in boxes), max(b[3] for b in boxes)
+    return Grid(chosen, math.floor(left / pixel) * pixel, math.ceil(top / pixel) * pixel, pixel)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.9g}")
+
+
+def _share(value: float) -> int:
+    """Position within a pixel, in hundredths."""
+    return round((value % 1) * 100) % 100
+
+
+def _bounds_in(crs: str, path: Path, header: Header) -> tuple[float, float, float, float]:
+    """(left, bottom, right, top) of a sheet in a CRS.
+
+    Raises:
+        SheetError: the sheet cannot be projected there.
+    """
+    t = transform_of(header)
+    corners = [t @ (c, r) for c in (0, header.width) for r in (0, header.height)]
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    own = (min(xs), min(ys), max(xs), max(ys))
+    if same_crs(header.crs or crs, crs):
+        return own
+    _check_reach(crs, path, header, own)
+    try:
+        box = transform_bounds(header.crs, crs, *own, densify_pts=21)
+    except RasterioError as error:
+        raise SheetError(path, f"cannot be projected to {crs_name(crs)}: {error}", "make a run of its own for it") from error
+    if not all(math.isfinite(v) for v in box):
+        raise SheetError(path, f"cannot be projected to {crs_name(crs)}", "make a run of its own for it")
+    return box
+
+
+def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, float, float]) -> None:
+    """Refuse a sheet that lies outside the area that the grid's CRS is made for (another UTM zone, say)."""
+    code = pyproj.CRS.from_wkt(crs).to_authority()  # WKT itself rarely says where it may be used
+    area = pyproj.CRS.from_authority(*code).area_of_use if code else None
+    if area is None:
+        return
+    west, south, east, north = transform_bounds(header.crs, "EPSG:4326", *own)
+    lon, lat = (west + east) / 2, (south + north) / 2
+    outside = not (area.west - NEARBY <= lon <= area.east + NEARBY and area.south - NEARBY <= lat <= area.north + NEARBY)
+    if outside:
+        raise SheetError(
+            path,
+            f"is in {crs_name(header.crs)} at {lon:.2f} E, {lat:.2f} N, outside the area of the grid's {crs_name(crs)}",
+            f"make a run of its own for the sheets in {crs_name(header.crs)}",
+        )
+
+
+def place_sheet(path: Path, header: Header, grid: Grid, crs: str = "") -> Sheet:
+    """Where and how one sheet lies on the grid.
+
+    Raises:
+        SheetError: no georeference, no CRS, or it cannot be projected.
+    """
+    own = header.crs or crs
+    if not own:
+        raise SheetError(path, "has no CRS", "name it with --crs EPSG:...")
+    if not header.georeferenced:
+        raise SheetError(path, "has no georeference (no geotransform, no .tfw beside it)", "add one with gdal_edit -a_ullr, or a .tfw")
+    stat = stat_key(path)
+    upright = _upright(header)
+    window = grid.place(upright, header.width, header.height, own)
+    if window is not None:
+        mode = "direct" if upright == transform_of(header) else "flipped"
+    else:
+        mode, window = "warped", grid.covering(*_bounds_in(grid.crs, path, header))
+        log.info("%s is off the grid (%s) and will be warped on the fly", path.name, _why(header, grid, own))
+    return Sheet(str(path), (stat[0], stat[1]), header, own, mode, window)
+
+
+def _why(header: Header, grid: Grid, crs: str) -> str:
+    t = transform_of(header)
+    if not same_crs(crs, grid.crs):
+        return f"CRS {crs_name(crs)}"
+    if t.b or t.d:
+        return "rotated"
+    if not math.isclose(_pixel(t), grid.pixel, rel_tol=1e-6):
+        return f"pixel size {_pixel(t):g} instead of {grid.pixel:g}"
+    return "shifted by a part of a pixel"
+
+

@@ -1,0 +1,393 @@
+"""geoseg tile: sheets -> plan.json and patches.gpkg.
+
+    headers -> one grid -> sheets on it (direct, flipped, warped, quarantined) -> lattice and blocks -> plan
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import shapely
+from rasterio.windows import Window
+
+from geoseg.errors import SheetError, UsageError
+from geoseg.geometry.grid import Grid, bounding, overlap
+from geoseg.geometry.ground import metres_per_unit
+from geoseg.geometry.lattice import Lattice, block_window, blocks_of
+from geoseg.gis.geopackage import Layer, write_geopackage
+from geoseg.gis.styles import fill_qml
+from geoseg.io.commit import folder
+from geoseg.io.plan import Plan, Quarantined, Sheet, load_plan, save_plan
+from geoseg.io.sheets import Header, gdal_settings, open_sheet, read_header
+from geoseg.stages.placing import choose_grid, crs_wkt, place_sheet
+
+__all__ = ["TileOptions", "TileReport", "find_sheets", "parse_nodata", "plan_blocks", "tile"]
+
+log = logging.getLogger(__name__)
+
+DEFAULT_LATTICE = Lattice(512, 128)
+SUFFIXES = (".tif", ".tiff")
+MOST_DRAWN = 300_000
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """Options of `geoseg tile`; the command line's help says what each one means."""
+
+    patch_size: int | None = None
+    overlap: str | None = None
+    block_size: int | None = None
+    bands: tuple[int, ...] = ()
+    nodata: tuple[tuple[float, float], ...] = ()
+    crs: str = ""
+    gsd: float | None = None
+    bbox: tuple[float, float, float, float] | None = None
+    aoi: Path | None = None
+    strict: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class TileReport:
+    """What was planned, and what the user should look at."""
+
+    plan: Plan
+    patches: int
+    blocks: int
+    megapixels: float
+    warnings: tuple[str, ...]
+
+
+def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None) -> TileReport:
+    """Plan a run: put all sheets on one grid and lay the lattice over them; sheets that cannot be used are quarantined.
+
+    A run that has a plan keeps its grid, lattice and blocks.
+
+    Raises:
+        UsageError: bad options, no usable sheet, or options that contradict the run's plan.
+        SheetError: with `strict`, the first sheet that cannot be used.
+    """
+    options = options or TileOptions()
+    paths = find_sheets(sheets)
+    found, refused = _headers(paths)
+    earlier = load_plan(run) if (run / "plan.json").exists() and not options.overwrite else None
+    crs = crs_wkt(options.crs) if options.crs else ""
+    found, aliens = _alike(found, options.bands)
+    refused += aliens
+    if not found:
+        raise _nothing_left(paths, refused)
+    grid = earlier.grid if earlier else choose_grid(found, crs, options.gsd)
+    placed, lost = _placed(found, grid, crs)
+    refused += lost
+    if options.strict and refused:
+        first = refused[0]
+        raise SheetError(first.path, first.reason, first.cure)
+    if not placed:
+        raise _nothing_left(paths, refused)
+    plan = _plan(grid, placed, refused, options, earlier)
+    warnings = _warnings(plan, options)
+    folder(run)
+    save_plan(run, plan)
+    patches = draw_plan(run, plan)
+    return TileReport(plan, patches, len(plan_blocks(plan)), _megapixels(plan), tuple(warnings))
+
+
+def find_sheets(sheets: Sequence[Path]) -> list[Path]:
+    """Files as named, folders as the GeoTIFFs in them, in order, each once.
+
+    Raises:
+        UsageError: nothing named, or nothing there.
+    """
+    paths: list[Path] = []
+    for path in sheets:
+        if path.is_dir():
+            paths += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        else:
+            paths.append(path)
+    unique = list(dict.fromkeys(p.absolute() for p in paths))
+    if not unique:
+        raise UsageError(", ".join(map(str, sheets)) or "SHEETS", "no GeoTIFF there", "name files, or folders that hold .tif files")
+    return unique
+
+
+def _nothing_left(paths: list[Path], refused: list[Quarantined]) -> UsageError:
+    first = refused[0]
+    return UsageError(first.path, f"{first.reason}; none of {len(paths)} sheets can be used", first.cure)
+
+
+def _quarantined(error: SheetError) -> Quarantined:
+    return Quarantined(error.subject, error.what, error.cure)
+
+
+def _headers(paths: list[Path]) -> tuple[list[tuple[Path, Header]], list[Quarantined]]:
+    found: list[tuple[Path, Header]] = []
+    refused: list[Quarantined] = []
+    for path in paths:
+        try:
+            found.append((path, read_header(path)))
+        except SheetError as error:
+            refused.append(_quarantined(error))
+    return found, refused
+
+
+def _colour_bands(header: Header) -> int:
+    return sum(m != "alpha" for m in header.meanings)
+
+
+def _alike(
+    found: list[tuple[Path, Header]], bands: tuple[int, ...]
+) -> tuple[list[tuple[Path, Header]], list[Quarantined]]:
+    """Sheets of the majority's data type that hold the bands asked for (or as many as the majority)."""
+    if not found:
+        return [], []
+    dtype = Counter(h.dtype for _, h in found).most_common(1)[0][0]
+    count = Counter(_colour_bands(h) for _, h in found if h.dtype == dtype).most_common(1)[0][0]
+    kept: list[tuple[Path, Header]] = []
+    refused: list[Quarantined] = []
+    for path, header in found:
+        if header.dtype != dtype:
+            refused.append(Quarantined(str(path), f"is {header.dtype}, most sheets are {dtype}", "convert it, or make a run of its own"))
+        elif bands and max(bands) > header.bands:
+            refused.append(Quarantined(str(path), f"has {header.bands} bands, --bands asks for band {max(bands)}", "leave it out"))
+        elif not bands and _colour_bands(header) != count:
+            reason = f"has {_colour_bands(header)} bands, most sheets have {count}"
+            refused.append(Quarantined(str(path), reason, "pick common bands with --bands, or make a run of its own"))
+        else:
+            kept.append((path, header))
+    return kept, refused
+
+
+def _placed(found: list[tuple[Path, Header]], grid: Grid, crs: str) -> tuple[list[Sheet], list[Quarantined]]:
+    placed: list[Sheet] = []
+    refused: list[Quarantined] = []
+    for path, header in found:
+        try:
+            placed.append(place_sheet(path, header, grid, crs))
+        except SheetError as error:
+            refused.append(_quarantined(error))
+    return placed, refused
+
+
+def _plan(grid: Grid, placed: list[Sheet], refused: list[Quarantined], options: TileOptions, earlier: Plan | None) -> Plan:
+    if earlier is not None:
+        _check_same(options, earlier)
+        area = _area(options, grid) if (options.bbox or options.aoi) else earlier.area
+        return replace(
+            earlier,
+            sheets=tuple(placed),
+            quarantined=tuple(refused),
+            nodata=options.nodata or earlier.nodata,
+            bands=options.bands or earlier.bands,
+            area=area,
+            revision=earlier.revision + 1,
+        )
+    middle = bounding([s.window for s in placed])
+    x, y = grid.transform @ (middle.col_off + middle.width / 2, middle.row_off + middle.height / 2)
+    return Plan(
+        grid=grid,
+        gsd=grid.pixel * metres_per_unit(grid.crs, x, y),
+        lattice=_lattice(options),
+        asked_lattice=options.patch_size is not None or options.overlap is not None,
+        block=_block_size(options.block_size or 4096),
+        sheets=tuple(placed),
+        quarantined=tuple(refused),
+        bands=options.bands,
+        nodata=options.nodata,
+        area=_area(options, grid),
+    )
+
+
+def _check_same(options: TileOptions, earlier: Plan) -> None:
+    """A run keeps its lattice and blocks: options that would change them are refused."""
+    asked = _lattice(options) if (options.patch_size or options.overlap) else earlier.lattice
+    for name, new, old in (
+        ("--patch-size", asked.patch, earlier.lattice.patch),
+        ("--overlap", asked.overlap, earlier.lattice.overlap),
+        ("--block-size", options.block_size or earlier.block, earlier.block),
+    ):
+        if new != old:
+            raise UsageError(name, f"{new}, but this run was planned with {old}", "leave it out, name a new run folder, or --overwrite")
+
+
+def _block_size(size: int) -> int:
+    if size < 16 or size % 16:
+        raise UsageError("--block-size", f"{size} px, expected a multiple of 16", "4096 is a good size")
+    return size
+
+
+def _lattice(options: TileOptions) -> Lattice:
+    patch = options.patch_size or DEFAULT_LATTICE.patch
+    text = (options.overlap or "").strip()
+    if not text:
+        return Lattice(patch, patch // 4)
+    try:
+        pixels = round(patch * float(text[:-1]) / 100) if text.endswith("%") else int(text)
+    except ValueError as error:
+        raise UsageError("--overlap", f"{text!r} is not a number of pixels or per cent", "for instance 128 or 25%") from error
+    return Lattice(patch, pixels)
+
+
+def parse_nodata(text: str) -> tuple[tuple[float, float], ...]:
+    """`VALUE[~TOLERANCE][,VALUE..]` as pairs.
+
+    Raises:
+        UsageError: not numbers.
+    """
+    pairs = []
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        value, _, tolerance = part.partition("~")
+        try:
+            pairs.append((float(value), float(tolerance or 0)))
+        except ValueError as error:
+            raise UsageError("--nodata", f"{part!r} is not VALUE or VALUE~TOLERANCE", "for instance 255~12 or 0") from error
+    return tuple(pairs)
+
+
+def _area(options: TileOptions, grid: Grid) -> str:
+    """Area of interest as WKT in the grid's CRS; "" for all."""
+    shapes = []
+    if options.bbox is not None:
+        left, bottom, right, top = options.bbox
+        if left >= right or bottom >= top:
+            raise UsageError("--bbox", f"{options.bbox}, expected left,bottom,right,top in the grid's CRS", "left < right, bottom < top")
+        shapes.append(shapely.box(left, bottom, right, top))
+    if options.aoi is not None:
+        shapes.append(_polygons(options.aoi, grid))
+    if not shapes:
+        return ""
+    area = shapes[0] if len(shapes) == 1 else shapely.intersection(shapes[0], shapes[1])
+    if area.is_empty:
+        raise UsageError("--aoi", "does not meet --bbox", "leave one of them out")
+    return str(shapely.to_wkt(area, rounding_precision=6))
+
+
+def _polygons(path: Path, grid: Grid) -> shapely.Geometry:
+    import geopandas
+    from pyogrio.errors import DataSourceError
+
+    try:
+        frame = geopandas.read_file(path)
+    except DataSourceError as error:
+        raise UsageError(path, f"cannot be read as vector data: {error}", "name a GeoPackage, GeoJSON or Shapefile of polygons") from error
+    if frame.crs is None:
+        raise UsageError(path, "has no CRS", "assign one first")
+    area = shapely.union_all(frame.to_crs(grid.crs).geometry.make_valid().to_numpy())
+    if area.area == 0:
+        raise UsageError(path, "holds no polygon", "name a file of polygons")
+    return area
+
+
+def plan_blocks(plan: Plan) -> list[tuple[int, int]]:
+    """Blocks that hold at least one pixel of a sheet inside the area of interest."""
+    blocks = blocks_of((s.window for s in plan.sheets), plan.block)
+    if not plan.area:
+        return blocks
+    area = shapely.from_wkt(plan.area)
+    shapely.prepare(area)
+    return [b for b in blocks if area.intersects(shapely.box(*plan.grid.bounds(block_window(b, plan.block))))]
+
+
+def _megapixels(plan: Plan) -> float:
+    return float(sum(s.window.width * s.window.height for s in plan.sheets) / 1e6)
+
+
+def patch_windows(plan: Plan) -> list[tuple[int, int]]:
+    """(row, column) of all patches that can reach a sheet."""
+    found: set[tuple[int, int]] = set()
+    lattice = plan.lattice
+    for w in (s.window for s in plan.sheets):
+        rows = lattice.touching(w.row_off, w.row_off + w.height)
+        cols = lattice.touching(w.col_off, w.col_off + w.width)
+        found.update((r, c) for r in rows for c in cols)
+    if plan.area:
+        area = shapely.from_wkt(plan.area)
+        shapely.prepare(area)
+        found = {p for p in found if area.intersects(shapely.box(*plan.grid.bounds(lattice.window(*p))))}
+    return sorted(found)
+
+
+def draw_plan(run: Path, plan: Plan) -> int:
+    """Write patches.gpkg (sheets, blocks, patches as polygons) to look at in QGIS; returns the number of patches."""
+    import geopandas
+
+    def frame(windows: list[Window], **columns: object) -> geopandas.GeoDataFrame:
+        boxes = np.array([plan.grid.bounds(w) for w in windows]).reshape(-1, 4)
+        shapes = shapely.box(*boxes.T) if len(boxes) else []
+        return geopandas.GeoDataFrame(columns, geometry=shapes, crs=plan.grid.crs)
+
+    patches, blocks = patch_windows(plan), plan_blocks(plan)
+    drawn = patches[:MOST_DRAWN]
+    layers = [
+        Layer(
+            "patches",
+            frame([plan.lattice.window(*p) for p in drawn], row=[r for r, _ in drawn], col=[c for _, c in drawn]),
+            fill_qml((255, 140, 0), alpha=25, outline=(255, 140, 0), width=0.2),
+            f"patches of {plan.lattice.patch} px, overlap {plan.lattice.overlap} px",
+        ),
+        Layer(
+            "blocks",
+            frame([block_window(b, plan.block) for b in blocks], row=[r for r, _ in blocks], col=[c for _, c in blocks]),
+            fill_qml((0, 0, 0), alpha=0, outline=(40, 40, 160), width=0.5),
+            f"output blocks of {plan.block} px",
+        ),
+        Layer(
+            "sheets",
+            frame(
+                [s.window for s in plan.sheets],
+                path=[s.path for s in plan.sheets],
+                mode=[s.mode for s in plan.sheets],
+                order=list(range(len(plan.sheets))),
+            ),
+            fill_qml((0, 0, 0), alpha=0, outline=(180, 0, 0), width=0.7),
+            "sheets in order: the first valid pixel wins",
+        ),
+    ]
+    write_geopackage(run / "patches.gpkg", layers)
+    return len(patches)
+
+
+def _warnings(plan: Plan, options: TileOptions) -> list[str]:
+    warnings = []
+    warped = [s for s in plan.sheets if s.mode == "warped"]
+    if warped:
+        warnings.append(f"{len(warped)} of {len(plan.sheets)} sheets are off the grid and will be warped on the fly (first: {warped[0].path})")
+    if not plan.nodata:
+        suspects = [(s, kind) for s in plan.sheets if (kind := _undeclared_border(s))]
+        for value, spec, word in ((255, "255~12", "white"), (0, "0~3", "black")):
+            paths = [s.path for s, kind in suspects if kind == value]
+            if paths:
+                warnings.append(
+                    f"{len(paths)} sheets hold large {word} areas that are not declared as no-data (first: {paths[0]});"
+                    f" if they are, run tile again with --nodata {spec} --overwrite"
+                )
+    return warnings
+
+
+def _undeclared_border(sheet: Sheet) -> int | None:
+    """255 or 0 if a sample of at most three blocks shows a large, nearly white or black area; None otherwise."""
+    header = sheet.header
+    if header.mask != "none" or header.nodata is not None or header.dtype != "uint8" or min(header.width, header.height) < 32:
+        return None
+    side = 256
+    spots = [(0, 0), (0, header.width - side), (header.height - side, 0)]
+    bands = [i + 1 for i, m in enumerate(header.meanings) if m != "alpha"][:3]
+    try:
+        with rasterio.Env(**gdal_settings()), open_sheet(Path(sheet.path)) as dataset:
+            for row, col in spots:
+                area = overlap(Window(col, row, side, side), Window(0, 0, header.width, header.height))
+                if area is None:
+                    continue
+                pixels = dataset.read(bands, window=area)
+                if (pixels >= 243).all(0).mean() > 0.3:
+                    return 255
+                if (pixels <= 3).all(0).mean() > 0.3:
+                    return 0
+    except SheetError as error:
+        log.warning("%s", error)
+    return None
