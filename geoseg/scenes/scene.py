@@ -48,7 +48,8 @@ class Scene:
         return make_layout(self.seed, self.width, self.height, self.style)
 
     @cached_property
-    def _stack(self) -> list[tuple[int, object | None, shapely.Geometry]]:
+    def stack(self) -> list[tuple[int, object | None, shapely.Geometry]]:
+        """(class, object, outline) in painter's order, in metres."""
         return layers(self.layout)
 
     @property
@@ -60,7 +61,7 @@ class Scene:
         """Class values (ISPRS order) of a window: the topmost outline that holds the pixel's centre."""
         to_ground = Affine(self.gsd, 0, col * self.gsd, 0, self.gsd, row * self.gsd)
         frame = shapely.box(col * self.gsd, row * self.gsd, (col + width) * self.gsd, (row + height) * self.gsd)
-        shapes = [(s, value) for value, _, s in self._stack if s.intersects(frame)]
+        shapes = [(s, value) for value, _, s in self.stack if s.intersects(frame)]
         if not shapes:
             return np.full((height, width), LOW_VEGETATION, np.uint8)
         burnt = rasterize(shapes, out_shape=(height, width), transform=to_ground, fill=LOW_VEGETATION, dtype="uint8")
@@ -70,7 +71,7 @@ class Scene:
         """Image, labels and height of a window."""
         around = halo(self.layout.style, self.gsd)
         canvas = Canvas.empty(self.seed, self.gsd, row - around, col - around, height + 2 * around, width + 2 * around)
-        paint(canvas, self.seed, self.layout, self._stack)
+        paint(canvas, self.seed, self.layout, self.stack)
         inner = (slice(around, around + height), slice(around, around + width))
         image = photograph(canvas, self.seed, self.layout.style)[inner]
         return Tile(np.ascontiguousarray(image), self.labels(row, col, height, width), canvas.height[inner].copy())
@@ -78,7 +79,7 @@ class Scene:
     def truth(self) -> list[tuple[int, object | None, shapely.Geometry]]:
         """Visible outlines (class, object, polygon in metres) that tile the scene: what lies above is cut out."""
         frame = shapely.box(0, 0, self.width, self.height)
-        stack = [(v, o, s) for v, o, s in self._stack if s.intersects(frame)]
+        stack = [(v, o, s) for v, o, s in self.stack if s.intersects(frame)]
         shapes = np.array([s for _, _, s in stack], object)
         tree = shapely.STRtree(shapes)
         visible: list[tuple[int, object | None, shapely.Geometry]] = []

@@ -157,7 +157,7 @@ def block_pixels(run: Path, block: Block) -> int:
 def block_key(plan: Plan, job: Job, block: Block) -> str:
     """Hash of all that decides a block's pixels: job, grid, and in order the sheets that its patches reach."""
     reach = grown(block_window(block, plan.block), job.lattice.patch)
-    sheets = [f"{s.key}|{job.bands[s.path]}" for s in plan.sheets if overlap(s.window, reach)]
+    sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.sheets if overlap(s.window, reach)]
     parts = [job.key, plan.grid.to_json(), plan.block, block, plan.nodata, plan.area, sheets]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

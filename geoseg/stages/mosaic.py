@@ -346,6 +346,7 @@ def _write_run_json(
             "sheets": len(r.plan.sheets),
             "quarantined": [{"path": q.path, "reason": q.reason, "cure": q.cure} for q in r.plan.quarantined],
             "timings_s": timings,
+            "blocks": {f"{b[0]}_{b[1]}": rec.sha256 for b, rec in zip(r.blocks, r.records, strict=True)},
             "files": {str(f.relative_to(r.folder)): f.stat().st_size for f in files},
             "sha256": {str(f.relative_to(r.folder)): digest(f) for f in files},
         },

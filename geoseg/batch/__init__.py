@@ -1,0 +1,1 @@
+"""Whole runs: tile, infer and mosaic in order, skipping what is done."""

@@ -1,0 +1,114 @@
+"""The `geoseg` command: finds its subcommands by name and imports one only when it runs, so `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from geoseg.errors import GeosegError
+
+COMMANDS = {
+    "tile": "Put sheets on one grid and plan overlapping patches.",
+    "infer": "Run a network over a planned run: class and confidence blocks.",
+    "mosaic": "Stitch blocks into class rasters and polygons.",
+    "run": "tile, infer and mosaic in one go; skips what is done.",
+    "status": "How far a run is.",
+    "model": "Look at a model file.",
+    "sample": "Make procedural sample scenes with exact labels.",
+    "demo": "Make sample sheets and run everything on them.",
+}
+
+
+class LazyGroup(click.Group):
+    """Subcommands are modules geoseg.cli.NAME that hold a click command `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one subcommand."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"geoseg.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click does, with the nearest known name where there is no such command."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List subcommands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib import metadata
+
+        click.echo(f"geoseg {metadata.version('geoseg')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("-v", "--verbose", count=True, help="More log lines; twice for all.")
+@click.option("-q", "--quiet", is_flag=True, help="Errors only, no progress.")
+@click.option("--debug", is_flag=True, help="Show a traceback with errors.")
+@click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
+@click.pass_context
+def cli(ctx: click.Context, verbose: int, quiet: bool, debug: bool) -> None:
+    """Orthophotos to seamless class rasters and polygons.
+
+    \b
+    geoseg tile   sheets/*.tif -o run/                  plan: one grid, overlapping patches
+    geoseg infer  run/ --model potsdam.safetensors      class and confidence blocks
+    geoseg mosaic run/                                  COGs and a GeoPackage that open styled
+    """  # noqa: D301 - click's own mark
+    ctx.obj = {"quiet": quiet, "debug": debug}
+    level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
+    logging.basicConfig(level=level, format="geoseg: %(levelname)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("geoseg").setLevel(level)
+    for noisy in ("pyogrio", "rasterio", "numba", "fiona", "matplotlib"):
+        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
+
+
+def _one_line(text: str) -> str:
+    """Control characters escaped: a log stays one line per event whatever a file is called."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def main() -> NoReturn:
+    """Run the command line; the exit code says what happened (see README)."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost 5 to 15 times on shared cores
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except GeosegError as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"geoseg: error: {_one_line(str(error))}", err=True)
+        sys.exit(error.exit_code)
+    except click.exceptions.Abort:
+        click.echo("geoseg: interrupted; the same command goes on where this one stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

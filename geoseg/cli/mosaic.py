@@ -1,0 +1,64 @@
+"""geoseg mosaic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from geoseg.cli.common import table
+
+
+def mosaic_options(command: Any) -> Any:
+    """Options that `mosaic` and `run` share."""
+    for option in reversed(
+        [
+            click.option("--name", default="", help="Start of the output names [default: the run folder's name]."),
+            click.option("--min-area", type=click.FloatRange(0), help="Smallest polygon in square metres [default: by class, 1 to 4]."),
+            click.option("--sheets/--no-sheets", "sheet_rasters", default=True, help="One class raster for each sheet."),
+            click.option("--vectors/--no-vectors", default=True, help="Polygons."),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def made_options(values: dict[str, Any], *, overwrite: bool = False) -> Any:
+    """`MosaicOptions` from click's values."""
+    from geoseg.stages.mosaic import MosaicOptions
+
+    return MosaicOptions(values["name"], values["min_area"], values["sheet_rasters"], values["vectors"], overwrite)
+
+
+def echo_report(report: Any) -> None:
+    """Areas, features and files."""
+    if report.skipped:
+        click.echo(f"nothing to do: {report.out} is up to date")
+        return
+    whole = sum(report.areas.values()) or 1
+    rows = [(name, f"{area:>14,.1f} m2  {100 * area / whole:5.1f} %") for name, area in report.areas.items()]
+    click.echo(table(rows))
+    if report.features:
+        click.echo("polygons: " + ", ".join(f"{n} {name}" for name, n in report.features.items()))
+    for path in report.files:
+        if path.suffix in (".tif", ".gpkg") and path.parent.name != "sheets":
+            click.echo(f"wrote {path}")
+
+
+@click.command("mosaic")
+@click.argument("run", type=click.Path(path_type=Path))
+@mosaic_options
+@click.option("--overwrite", is_flag=True, help="Write everything again.")
+def command(run: Path, overwrite: bool, **values: Any) -> int:
+    """Stitch the blocks of a RUN folder into class rasters and polygons.
+
+    Writes into RUN/out: NAME_classes.tif and NAME_confidence.tif (cloud-optimised, styled), sheets/*_classes.tif (one for each
+    sheet) and NAME.gpkg (one styled layer for each class). RUN/run.json is written last.
+    """
+    from geoseg.io.plan import load_plan
+    from geoseg.stages.mosaic import mosaic
+
+    report = mosaic(run, made_options(values, overwrite=overwrite))
+    echo_report(report)
+    return 3 if load_plan(run).quarantined else 0

@@ -1,0 +1,49 @@
+"""geoseg sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from geoseg.cli.common import Numbers, progress_bar
+
+
+@click.command("sample")
+@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
+@click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same scene.")
+@click.option("--size", type=Numbers(int, 2), default=(1296, 1296), show_default="1296,1296", help="Width,height of the scene in pixels.")
+@click.option("--gsd", type=click.FloatRange(0.01, 2.0), default=0.1, show_default=True, help="Pixel size in metres.")
+@click.option("--sheets", "sheet_grid", type=Numbers(int, 2), default=(2, 2), show_default="2,2", help="Rows,columns of sheets to cut it into.")
+@click.option("--overlap", type=click.IntRange(0), default=144, show_default=True, help="Pixels that neighbouring sheets share.")
+@click.option("--quarter", type=click.Choice(["suburb", "dense", "commercial", "park"]), help="Kind of town [default: suburb].")
+@click.option("--ragged/--no-ragged", default=True, show_default=True, help="Give the last sheet an irregular no-data edge.")
+@click.option("--nir", is_flag=True, help="Four bands: red, green, blue, near infrared.")
+@click.option("--height", is_flag=True, help="Also write height over the ground.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    out: Path,
+    seed: int,
+    size: tuple[int, int],
+    gsd: float,
+    sheet_grid: tuple[int, int],
+    overlap: int,
+    quarter: str | None,
+    ragged: bool,
+    nir: bool,
+    height: bool,
+) -> None:
+    """Make a procedural, Potsdam-like scene with exact labels and truth polygons.
+
+    Writes sheets/ (orthophotos named the Potsdam way, EPSG:25833), labels/ (ISPRS colours), classes/ (class values),
+    truth.gpkg (polygons) and sample.json (the command that makes it again).
+    """
+    from geoseg.stages.sample import SampleOptions, make_sample
+
+    options = SampleOptions(seed, size, gsd, sheet_grid, overlap, quarter, ragged, nir, height)
+    with progress_bar(ctx.obj["quiet"], unit="sheets") as progress:
+        paths = make_sample(out, options, progress)
+    for path in paths:
+        click.echo(f"wrote {path}")
+    click.echo(f"wrote {out / 'truth.gpkg'}; next: geoseg tile {out / 'sheets'} -o run")

@@ -1,0 +1,36 @@
+"""geoseg status."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from geoseg.cli.common import table
+
+
+@click.command("status")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def command(run: Path, as_json: bool) -> None:
+    """How far a RUN is."""
+    from geoseg.stages.status import status
+
+    state = status(run)
+    if as_json:
+        click.echo(json.dumps(asdict(state), indent=1))
+        return
+    click.echo(
+        table(
+            [
+                ("sheets", f"{state.sheets} ({len(state.quarantined)} quarantined)"),
+                ("blocks", f"{state.blocks_done} of {state.blocks} up to date"),
+                ("outputs", "up to date" if state.finished else "not written, or older than the blocks"),
+                ("next", state.next),
+            ]
+        )
+    )
+    for q in state.quarantined:
+        click.echo(f"geoseg: error: {q['path']}: {q['reason']} ({q['cure']})", err=True)

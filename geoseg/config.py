@@ -1,0 +1,149 @@
+"""Config files of `geoseg run`: YAML, checked key by key before anything is touched."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from geoseg.errors import UsageError
+
+__all__ = ["RunConfig", "load_config"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+
+class TileSection(_Section):
+    """Keys under `tile`, as on the command line."""
+
+    patch_size: int | None = Field(None, ge=1)
+    overlap: str | int | None = None
+    block_size: int | None = Field(None, ge=16)
+    bands: list[int] = []
+    nodata: str | float = ""
+    crs: str = ""
+    gsd: float | None = Field(None, gt=0)
+    bbox: tuple[float, float, float, float] | None = None
+    aoi: Path | None = None
+    strict: bool = False
+
+
+class InferSection(_Section):
+    """Keys under `infer`, as on the command line."""
+
+    model: Path | list[Path] | None = None
+    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
+    device: str = "auto"
+    precision: Literal["auto", "f32", "bf16"] = "auto"
+    batch_size: int | None = Field(None, ge=1)
+    tta: Literal["none", "flip", "d4"] = "none"
+    probabilities: bool = False
+    range: tuple[float, float] | None = None
+    resample: bool = False
+    threads: int | None = Field(None, ge=1)
+    max_ram: str | int | None = None
+
+
+class MosaicSection(_Section):
+    """Keys under `mosaic`, as on the command line."""
+
+    name: str = ""
+    min_area: float | None = Field(None, ge=0)
+    sheets: bool = True
+    vectors: bool = True
+
+
+class RunConfig(_Section):
+    """A whole run: where sheets come from, where results go, and the options of each stage."""
+
+    sheets: list[Path] = Field(min_length=1)
+    out: Path | None = None
+    tile: TileSection = TileSection()
+    infer: InferSection = InferSection()
+    mosaic: MosaicSection = MosaicSection()
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice and remembers the line of each key."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
+    seen: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
+        if key in seen:
+            raise yaml.YAMLError(f"key {key!r} is given twice, again in line {key_node.start_mark.line + 1}")
+        seen[key] = loader.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
+    return seen
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def load_config(path: Path) -> RunConfig:
+    """Read and check a config; relative paths in it count from its own folder.
+
+    Raises:
+        UsageError: not YAML, an unknown key (names the nearest known one), or a bad value; names file and line.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+        value = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(path, f"cannot be read as YAML: {' '.join(str(error).split())}", "see configs/nightly.yaml") from error
+    if not isinstance(value, dict):
+        raise UsageError(path, "is not a mapping of keys", "see configs/nightly.yaml")
+    try:
+        config = RunConfig.model_validate(value)
+    except ValidationError as error:
+        raise _explained(path, text, error) from error
+    return _anchored(config, path.resolve().parent)
+
+
+def _explained(path: Path, text: str, error: ValidationError) -> UsageError:
+    first = error.errors()[0]
+    place = [str(p) for p in first["loc"]]
+    line = _line(text, place)
+    subject = f"{path}:{line}" if line else str(path)
+    if first["type"] == "extra_forbidden":
+        section: Any = RunConfig
+        for name in place[:-1]:
+            section = section.model_fields[name].annotation
+        known = list(section.model_fields)
+        near = get_close_matches(place[-1], known, 1)
+        cure = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        return UsageError(subject, f"unknown key {'.'.join(place)!r}", cure)
+    return UsageError(subject, f"{'.'.join(place)}: {first['msg']}, found {first.get('input')!r}", "correct this key")
+
+
+def _line(text: str, place: list[str]) -> int:
+    """Line of a key, 0 if it is not in the text."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = 0
+    for name in place:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        for key, child in node.value:
+            if key.value == name:
+                line, node = key.start_mark.line + 1, child
+                break
+    return line
+
+
+def _anchored(config: RunConfig, base: Path) -> RunConfig:
+    """Relative paths made absolute from the config's folder."""
+    models = config.infer.model
+    many = models if isinstance(models, list) else [] if models is None else [models]
+    return config.model_copy(
+        update={
+            "sheets": [base / p for p in config.sheets],
+            "out": None if config.out is None else base / config.out,
+            "tile": config.tile.model_copy(update={"aoi": None if config.tile.aoi is None else base / config.tile.aoi}),
+            "infer": config.infer.model_copy(update={"model": [base / p for p in many]}),
+        }
+    )

@@ -1,0 +1,58 @@
+"""A picture to look at: input, classes and polygons side by side, as PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from rasterio.features import rasterize
+from rasterio.io import MemoryFile
+from rasterio.transform import Affine
+
+from geoseg.classes import NODATA, ClassTable
+from geoseg.io.commit import commit_bytes
+
+__all__ = ["coloured", "side_by_side", "write_png", "with_outlines"]
+
+Image = npt.NDArray[np.uint8]
+
+
+def coloured(classes: Image, table: ClassTable) -> Image:
+    """Class values (H, W) as RGB (H, W, 3); no data light grey."""
+    palette = np.full((256, 3), 225, np.uint8)
+    for c in table.classes:
+        palette[c.value] = c.colour
+    palette[NODATA] = 225
+    return palette[classes]
+
+
+def with_outlines(image: Image, layers: list[tuple[npt.NDArray[np.object_], tuple[int, int, int]]], transform: Affine) -> Image:
+    """RGB (H, W, 3) with polygons drawn on it: filled a little, outlined fully."""
+    out = image.astype(np.float32)
+    for shapes, colour in layers:
+        if not len(shapes):
+            continue
+        size = image.shape[:2]
+        inside = rasterize(list(shapes), out_shape=size, transform=transform) > 0
+        edge = rasterize(list(shapely.boundary(shapes)), out_shape=size, transform=transform, all_touched=True) > 0
+        out[inside] = out[inside] * 0.65 + np.array(colour, np.float32) * 0.35
+        out[edge] = colour
+    return np.asarray(out, np.uint8)
+
+
+def side_by_side(images: list[Image], gap: int = 8) -> Image:
+    """Images of one height next to each other on white."""
+    white = np.full((images[0].shape[0], gap, 3), 255, np.uint8)
+    parts = [p for image in images for p in (image, white)][:-1]
+    return np.concatenate(parts, axis=1)
+
+
+def write_png(path: Path, image: Image) -> None:
+    """Commit an RGB image (H, W, 3)."""
+    high, wide = image.shape[:2]
+    with MemoryFile() as memory:
+        with memory.open(driver="PNG", count=3, height=high, width=wide, dtype="uint8") as dataset:
+            dataset.write(np.moveaxis(image, 2, 0))
+        commit_bytes(path, bytes(memory.getbuffer()))

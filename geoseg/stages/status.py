@@ -1,0 +1,50 @@
+"""geoseg status: how far a run is, from its records alone."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from geoseg.errors import PlanError
+from geoseg.io.blocks import read_record
+from geoseg.io.commit import read_json
+from geoseg.io.plan import load_plan
+from geoseg.stages.infer import block_key, load_job
+from geoseg.stages.tile import plan_blocks
+
+__all__ = ["Status", "status"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """Counts of a run, and the command that comes next."""
+
+    sheets: int
+    quarantined: tuple[dict[str, str], ...]
+    blocks: int
+    blocks_done: int
+    finished: bool
+    next: str
+
+
+def status(run: Path) -> Status:
+    """State of a run.
+
+    Raises:
+        PlanError: no plan there.
+    """
+    plan = load_plan(run)
+    blocks = plan_blocks(plan)
+    records = [read_record(run, b) for b in blocks]
+    try:
+        job, _, _ = load_job(run)
+        fresh = [rec for b, rec in zip(blocks, records, strict=True) if rec is not None and rec.key == block_key(plan, job, b)]
+    except (PlanError, KeyError):  # infer has not ended once, or sheets were added since: count what is there
+        fresh = [rec for rec in records if rec is not None]
+        job = None
+    finished = False
+    if job is not None and len(fresh) == len(blocks) and (run / "run.json").exists():
+        hashes = read_json(run / "run.json").get("blocks", {})
+        finished = hashes == {f"{b[0]}_{b[1]}": r.sha256 for b, r in zip(blocks, fresh, strict=True)}
+    todo = "nothing: done" if finished else f"geoseg mosaic {run}" if job is not None and len(fresh) == len(blocks) else f"geoseg infer {run}"
+    return Status(len(plan.sheets), tuple(asdict(q) for q in plan.quarantined), len(blocks), len(fresh), finished, todo)
