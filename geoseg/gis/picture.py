@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import shapely
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import rasterize
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
@@ -52,7 +54,8 @@ def side_by_side(images: list[Image], gap: int = 8) -> Image:
 def write_png(path: Path, image: Image) -> None:
     """Commit an RGB image (H, W, 3)."""
     high, wide = image.shape[:2]
-    with MemoryFile() as memory:
+    with MemoryFile() as memory, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a picture has no place on Earth
         with memory.open(driver="PNG", count=3, height=high, width=wide, dtype="uint8") as dataset:
             dataset.write(np.moveaxis(image, 2, 0))
         commit_bytes(path, bytes(memory.getbuffer()))

@@ -1,0 +1,33 @@
+# make demo: virtual environment, install, the whole pipeline on the sample data.   make test: the test suite.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: demo test check clean
+demo: $(VENV)/.installed
+	$(BIN)/geoseg demo -o demo --sheets sample_data/sheets
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/.installed: pyproject.toml
+	sh tests/preflight.sh $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[openvino]'
+	$(BIN)/python -c 'import rasterio, torchvision, geoseg.cli.main'
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[openvino,onnx,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo build dist
