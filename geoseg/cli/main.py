@@ -95,7 +95,7 @@ def main() -> NoReturn:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost 5 to 15 times on shared cores
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="geoseg", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except GeosegError as error:
         if "--debug" in sys.argv:

@@ -199,9 +199,13 @@ def _onnx_card(path: Path) -> Card | None:
     """Card from an ONNX file's own metadata: geoseg's key, or the keys of QGIS Deepness."""
     try:
         import onnx
+        from google.protobuf.message import DecodeError
     except ImportError as error:
         raise ModelError(path, "needs the onnx package to be read", "pip install 'geoseg[onnx]'") from error
-    keys = {p.key: p.value for p in onnx.load(path, load_external_data=False).metadata_props}
+    try:
+        keys = {p.key: p.value for p in onnx.load(path, load_external_data=False).metadata_props}
+    except DecodeError as error:
+        raise ModelError(path, f"is damaged: {error}", "copy it again") from error
     if "geoseg" in keys:
         return Card.from_json(json.loads(keys["geoseg"]), path)
     if "resolution" not in keys or "class_names" not in keys:

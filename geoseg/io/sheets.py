@@ -11,15 +11,17 @@ import hashlib
 import math
 import os
 import stat
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import rasterio
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 
@@ -31,7 +33,8 @@ DTYPES = ("uint8", "int8", "uint16", "int16", "float32", "float64")
 MOST_BANDS = 32
 LARGEST_BLOCK = 512 << 20
 LARGEST_SIDE = 2_000_000
-MOST_EXPANSION = 20_000  # decoded bytes per byte of file: an empty DEFLATE tile reaches about 1000
+MOST_EXPANSION = 2_000  # decoded bytes per byte of file, for sheets above `LARGE`: an empty DEFLATE tile reaches about 1000
+LARGE = 16 << 30
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ALLOWED_REMOTE = ("/vsi", "http:", "https:", "s3:", "gs:", "az:")
@@ -112,7 +115,8 @@ def open_sheet(path: Path) -> Iterator[DatasetReader]:
     """
     _check_file(path)
     try:
-        with rasterio.Env(**gdal_settings()):  # not around the yield: sheets are closed in any order
+        with rasterio.Env(**gdal_settings()), warnings.catch_warnings():  # not around the yield: sheets are closed in any order
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # `read_header` looks for a .tfw and says so itself
             dataset = rasterio.open(path, driver="GTiff")
         with dataset:
             _check_size(path, dataset)
@@ -129,9 +133,8 @@ def _check_size(path: Path, dataset: DatasetReader) -> None:
         raise SheetError(path, f"declares {dataset.width} x {dataset.height} px, expected sides up to {LARGEST_SIDE}", "cut it")
     if any(dtype not in DTYPES for dtype in dataset.dtypes):
         raise SheetError(path, f"has data type {dataset.dtypes[0]}, expected one of {', '.join(DTYPES)}", "convert it with gdal_translate -ot")
-    size = rasterio.dtypes.dtype_ranges and rasterio.band(dataset, 1).dtype
     rows, cols = dataset.block_shapes[0]
-    width = {"uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "float32": 4, "float64": 8}[str(size)]
+    width = np.dtype(dataset.dtypes[0]).itemsize
     planes = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
     if rows * cols * width * planes > LARGEST_BLOCK:
         raise SheetError(
@@ -140,7 +143,7 @@ def _check_size(path: Path, dataset: DatasetReader) -> None:
             "rewrite it with gdal_translate -co TILED=YES",
         )
     declared, actual = dataset.width * dataset.height * dataset.count * width, path.stat().st_size
-    if declared > MOST_EXPANSION * max(actual, 4096):
+    if declared > LARGE and declared > MOST_EXPANSION * actual:
         raise SheetError(path, f"declares {declared:,} bytes of pixels in a file of {actual:,}", "it looks damaged or hostile")
 
 

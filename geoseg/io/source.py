@@ -139,8 +139,10 @@ class Source:
         try:
             pixels = dataset.read(list(self.bands[sheet.path]), window=window)
             good = self._by_value(sheet, pixels)
-            if sheet.header.mask == "alpha":
-                good &= dataset.read(sheet.header.meanings.index("alpha") + 1, window=window) > 0
+            alpha = sheet.header.meanings.index("alpha") + 1 if sheet.header.mask == "alpha" else 0
+            if alpha:
+                if alpha not in self.bands[sheet.path]:  # a band that the user names is data, whatever the file calls it
+                    good &= dataset.read(alpha, window=window) > 0
             elif sheet.header.mask == "internal":
                 good &= dataset.read_masks(1, window=window) > 0
             elif mask is not None:

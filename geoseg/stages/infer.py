@@ -172,6 +172,7 @@ def _job(run: Path, plan: Plan, ensemble: Ensemble, options: InferOptions) -> Jo
     card = ensemble.card
     ratio = ratio_of(plan.gsd, card, options.resample)
     lattice = fitted_lattice(plan, card, ensemble.margin, ratio)
+    _widest(plan, lattice, ensemble, options)  # refuse too little memory before anything is compiled
     if lattice != plan.lattice:
         draw_plan(run, replace(plan, lattice=lattice))
     bands, normalise = bands_of(plan, card), normalise_of(plan, card, options.value_range)
@@ -257,15 +258,15 @@ def load_job(run: Path) -> tuple[Job, list[dict[str, Any]], list[dict[str, Any]]
     return job, value["classes"], value["models"]
 
 
-def _widest(plan: Plan, job: Job, classes: int, options: InferOptions) -> int:
+def _widest(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: InferOptions) -> int:
     """Blocks across a panel, so that its strip, rows and finished blocks stay within the memory allowed.
 
     Raises:
         UsageError: not even one block fits.
     """
-    side, size = job.lattice.patch, plan.block
-    bands, itemsize = len(job.normalise.mean), np.dtype(plan.sheets[0].header.dtype).itemsize
-    rows = 3 * side * bands * itemsize + 4 * side * classes + 2 * size * (1 + (classes + 1 if job.probabilities else 1))
+    side, size, classes = lattice.patch, plan.block, len(ensemble.classes)
+    bands, itemsize = len(ensemble.card.bands), np.dtype(plan.sheets[0].header.dtype).itemsize
+    rows = 3 * side * bands * itemsize + 4 * side * classes + 2 * size * (1 + (classes + 1 if options.probabilities else 1))
     allowed = (options.max_ram or (4 << 30)) - BASE_MEMORY
     widest = allowed // (rows * size)
     if widest < 1:
@@ -286,7 +287,7 @@ def _compute(
     progress: Callable[[int, int], None],
 ) -> tuple[int, int]:
     """Stream all panels of the stale blocks; returns (patches scored, patches scored a second time)."""
-    widest = _widest(plan, job, len(ensemble.classes), options)
+    widest = _widest(plan, job.lattice, ensemble, options)
     panels = panels_of(stale, plan.block, widest)
     log.info("%d blocks in %d panels, %s", len(stale), len(panels), job.facts)
     lanes = options.threads or default_lanes()

@@ -25,7 +25,7 @@ from geoseg.geometry.ground import is_geographic, metres_per_unit
 from geoseg.io.plan import Sheet
 from geoseg.io.sheets import Header, stat_key, transform_of
 
-__all__ = ["choose_grid", "crs_wkt", "ground_gsd", "place_sheet"]
+__all__ = ["Found", "choose_grid", "crs_wkt", "ground_gsd", "place_sheet"]
 
 log = logging.getLogger(__name__)
 
@@ -89,12 +89,9 @@ def choose_grid(found: Found, crs: str = "", gsd: float | None = None) -> Grid:
         gsd: metres on the ground, None for the majority's.
 
     Raises:
-        UsageError: no CRS at all, or one in degrees.
+        UsageError: a CRS in degrees.
     """
-    wkts = [h.crs for _, h in found if h.crs]
-    chosen = crs or (_majority(wkts) if wkts else "")
-    if not chosen:
-        raise UsageError(found[0][0], "has no CRS, nor has any other sheet", "name it with --crs EPSG:...")
+    chosen = crs or _majority([h.crs for _, h in found])
     if is_geographic(chosen):
         raise UsageError(
             found[0][0],
@@ -173,13 +170,9 @@ def place_sheet(path: Path, header: Header, grid: Grid, crs: str = "") -> Sheet:
     """Where and how one sheet lies on the grid.
 
     Raises:
-        SheetError: no georeference, no CRS, or it cannot be projected.
+        SheetError: it cannot be projected there, or lies far outside the grid's CRS.
     """
     own = header.crs or crs
-    if not own:
-        raise SheetError(path, "has no CRS", "name it with --crs EPSG:...")
-    if not header.georeferenced:
-        raise SheetError(path, "has no georeference (no geotransform, no .tfw beside it)", "add one with gdal_edit -a_ullr, or a .tfw")
     stat = stat_key(path)
     upright = _upright(header)
     window = grid.place(upright, header.width, header.height, own)

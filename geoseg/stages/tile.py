@@ -25,7 +25,7 @@ from geoseg.gis.styles import fill_qml
 from geoseg.io.commit import folder
 from geoseg.io.plan import Plan, Quarantined, Sheet, load_plan, save_plan
 from geoseg.io.sheets import Header, gdal_settings, open_sheet, read_header
-from geoseg.stages.placing import choose_grid, crs_wkt, place_sheet
+from geoseg.stages.placing import Found, choose_grid, crs_wkt, place_sheet
 
 __all__ = ["TileOptions", "TileReport", "find_sheets", "parse_nodata", "plan_blocks", "tile"]
 
@@ -78,8 +78,9 @@ def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None) 
     found, refused = _headers(paths)
     earlier = load_plan(run) if (run / "plan.json").exists() and not options.overwrite else None
     crs = crs_wkt(options.crs) if options.crs else ""
-    found, aliens = _alike(found, options.bands)
-    refused += aliens
+    for sift in (lambda f: _georeferenced(f, crs), lambda f: _alike(f, options.bands)):
+        found, left_out = sift(found)
+        refused += left_out
     if not found:
         raise _nothing_left(paths, refused)
     grid = earlier.grid if earlier else choose_grid(found, crs, options.gsd)
@@ -125,8 +126,8 @@ def _quarantined(error: SheetError) -> Quarantined:
     return Quarantined(error.subject, error.what, error.cure)
 
 
-def _headers(paths: list[Path]) -> tuple[list[tuple[Path, Header]], list[Quarantined]]:
-    found: list[tuple[Path, Header]] = []
+def _headers(paths: list[Path]) -> tuple[Found, list[Quarantined]]:
+    found: Found = []
     refused: list[Quarantined] = []
     for path in paths:
         try:
@@ -136,19 +137,32 @@ def _headers(paths: list[Path]) -> tuple[list[tuple[Path, Header]], list[Quarant
     return found, refused
 
 
+def _georeferenced(found: Found, crs: str) -> tuple[Found, list[Quarantined]]:
+    """Sheets that say where they lie, or are told by --crs."""
+    kept: Found = []
+    refused: list[Quarantined] = []
+    for path, header in found:
+        if not header.georeferenced:
+            reason = "has no georeference (no geotransform, no .tfw beside it)"
+            refused.append(Quarantined(str(path), reason, "add one with gdal_edit -a_ullr, or a .tfw"))
+        elif not (header.crs or crs):
+            refused.append(Quarantined(str(path), "has no CRS", "name it with --crs EPSG:..."))
+        else:
+            kept.append((path, header))
+    return kept, refused
+
+
 def _colour_bands(header: Header) -> int:
     return sum(m != "alpha" for m in header.meanings)
 
 
-def _alike(
-    found: list[tuple[Path, Header]], bands: tuple[int, ...]
-) -> tuple[list[tuple[Path, Header]], list[Quarantined]]:
+def _alike(found: Found, bands: tuple[int, ...]) -> tuple[Found, list[Quarantined]]:
     """Sheets of the majority's data type that hold the bands asked for (or as many as the majority)."""
     if not found:
         return [], []
     dtype = Counter(h.dtype for _, h in found).most_common(1)[0][0]
     count = Counter(_colour_bands(h) for _, h in found if h.dtype == dtype).most_common(1)[0][0]
-    kept: list[tuple[Path, Header]] = []
+    kept: Found = []
     refused: list[Quarantined] = []
     for path, header in found:
         if header.dtype != dtype:
@@ -163,7 +177,7 @@ def _alike(
     return kept, refused
 
 
-def _placed(found: list[tuple[Path, Header]], grid: Grid, crs: str) -> tuple[list[Sheet], list[Quarantined]]:
+def _placed(found: Found, grid: Grid, crs: str) -> tuple[list[Sheet], list[Quarantined]]:
     placed: list[Sheet] = []
     refused: list[Quarantined] = []
     for path, header in found:
@@ -194,7 +208,7 @@ def _plan(grid: Grid, placed: list[Sheet], refused: list[Quarantined], options: 
         gsd=grid.pixel * metres_per_unit(grid.crs, x, y),
         lattice=_lattice(options),
         asked_lattice=options.patch_size is not None or options.overlap is not None,
-        block=_block_size(options.block_size or 4096),
+        block=_block_size(4096 if options.block_size is None else options.block_size),
         sheets=tuple(placed),
         quarantined=tuple(refused),
         bands=options.bands,
@@ -205,7 +219,7 @@ def _plan(grid: Grid, placed: list[Sheet], refused: list[Quarantined], options: 
 
 def _check_same(options: TileOptions, earlier: Plan) -> None:
     """A run keeps its lattice and blocks: options that would change them are refused."""
-    asked = _lattice(options) if (options.patch_size or options.overlap) else earlier.lattice
+    asked = earlier.lattice if options.patch_size is None and options.overlap is None else _lattice(options)
     for name, new, old in (
         ("--patch-size", asked.patch, earlier.lattice.patch),
         ("--overlap", asked.overlap, earlier.lattice.overlap),
@@ -222,7 +236,7 @@ def _block_size(size: int) -> int:
 
 
 def _lattice(options: TileOptions) -> Lattice:
-    patch = options.patch_size or DEFAULT_LATTICE.patch
+    patch = DEFAULT_LATTICE.patch if options.patch_size is None else options.patch_size
     text = (options.overlap or "").strip()
     if not text:
         return Lattice(patch, patch // 4)
@@ -358,7 +372,7 @@ def _warnings(plan: Plan, options: TileOptions) -> list[str]:
     if warped:
         warnings.append(f"{len(warped)} of {len(plan.sheets)} sheets are off the grid and will be warped on the fly (first: {warped[0].path})")
     if not plan.nodata:
-        suspects = [(s, kind) for s in plan.sheets if (kind := _undeclared_border(s))]
+        suspects = [(s, kind) for s in plan.sheets if (kind := _undeclared_border(s)) is not None]
         for value, spec, word in ((255, "255~12", "white"), (0, "0~3", "black")):
             paths = [s.path for s, kind in suspects if kind == value]
             if paths:

@@ -1,0 +1,417 @@
+"""What GIS tools read: COGs, GeoPackages, styles, sample data, patches, model files."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import warnings
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import geopandas
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+import shapely
+import torch
+from conftest import BandNetwork, BlurNetwork, save_network, write_sheet
+from rasterio.features import rasterize
+from rio_cogeo.cogeo import cog_validate
+
+from geoseg.classes import ISPRS, NODATA, ClassTable
+from geoseg.errors import EnvironmentFault, ModelError, SheetError, UsageError
+from geoseg.gis.cog import RasterSpec, write_cog
+from geoseg.io import commit
+from geoseg.io.model_file import load_model, save_model, shipped_model
+from geoseg.scenes.scene import Scene
+from geoseg.stages.infer import InferOptions, infer
+from geoseg.stages.mosaic import MosaicOptions, mosaic
+from geoseg.stages.patches import decode_labels, write_patches
+from geoseg.stages.sample import SampleOptions, make_sample
+from geoseg.stages.tile import TileOptions, tile
+
+ROOT = Path(__file__).parent.parent
+SAMPLE = ROOT / "sample_data"
+RNG = np.random.default_rng(9)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, blur_network):
+    """A finished run over the project's own sample sheets."""
+    run = tmp_path_factory.mktemp("outputs") / "town"
+    tile([SAMPLE / "sheets"], run, TileOptions(block_size=512))
+    infer(run, InferOptions(models=(blur_network,), engine="torch", probabilities=True))
+    return run, mosaic(run, MosaicOptions(min_area=0.5))
+
+
+def test_rasters_are_valid_cogs_with_names_and_colours(finished):
+    run, report = finished
+    for path in report.files:
+        if path.suffix == ".tif":
+            valid, errors, warnings = cog_validate(path)
+            assert valid, (path, errors)
+            assert not warnings
+    with rasterio.open(run / "out/town_classes.tif") as dataset:
+        assert dataset.nodata == NODATA
+        assert dataset.colormap(1)[1][:3] == (0, 0, 255)
+        assert dataset.overviews(1)
+        assert dataset.block_shapes == [(512, 512)]
+        assert json.loads(dataset.tags()["GEOSEG_CLASSES"])["3"] == "tree"
+        assert "geoseg" in dataset.tags()["TIFFTAG_SOFTWARE"]
+    with rasterio.open(run / "out/town_confidence.tif") as dataset:
+        values = dataset.read(1)
+    assert set(np.unique(values[values != NODATA])) <= set(range(101))
+
+
+def test_sidecars_hold_exactly_the_classes(finished):
+    run, _ = finished
+    qml = ElementTree.parse(run / "out/town_classes.qml")
+    entries = [(int(e.get("value")), e.get("label"), e.get("color")) for e in qml.iter("paletteEntry")]
+    assert entries == [(c.value, c.name, c.hex) for c in ISPRS.classes]
+    aux = ElementTree.parse(run / "out/town_classes.tif.aux.xml")
+    assert [e.text for e in aux.iter("Category")] == [c.name for c in ISPRS.classes]
+    rows = [[f.text for f in row] for row in aux.iter("Row")]
+    classes = rasterio.open(run / "out/town_classes.tif").read(1)
+    assert [int(r[-1]) for r in rows] == [int((classes == c.value).sum()) for c in ISPRS.classes]
+
+
+def test_the_geopackage_is_styled_whole_and_read_by_others(finished):
+    run, report = finished
+    path = run / "out/town.gpkg"
+    with sqlite3.connect(path) as database:
+        styles = database.execute("SELECT f_table_schema, f_table_name, f_geometry_column, styleQML, useAsDefault FROM layer_styles").fetchall()
+        assert database.execute("PRAGMA user_version").fetchone()[0] == 10200
+    assert [s[1] for s in styles] == [c.slug for c in ISPRS.classes]
+    for schema, _, column, qml, default in styles:
+        assert (schema, column, default) == ("", "geom", 1)
+        ElementTree.fromstring(qml)
+    for name, count in report.features.items():
+        info = pyogrio.read_info(path, layer=name)
+        assert info["features"] == count
+        assert info["crs"] == "EPSG:25833"
+        frame = geopandas.read_file(path, layer=name)
+        assert list(frame.columns) == ["id", "class", "class_id", "area_m2", "confidence", "geometry"]
+        assert frame["id"].is_unique
+        assert frame.geometry.is_valid.all()
+        assert (frame["area_m2"] >= 0.5).all()
+        assert np.allclose(frame["area_m2"], frame.geometry.area, rtol=2e-3)  # ground against map: UTM's 0.9996
+        assert frame["confidence"].between(0, 100).all()
+
+
+def test_equal_runs_give_equal_bytes(finished, tmp_path):
+    run, _ = finished
+    before = (run / "out/town.gpkg").read_bytes()
+    mosaic(run, MosaicOptions(min_area=0.5, overwrite=True))
+    assert (run / "out/town.gpkg").read_bytes() == before
+
+
+def test_run_json_adds_up(finished):
+    run, report = finished
+    facts = json.loads((run / "run.json").read_text())
+    classes = rasterio.open(run / "out/town_classes.tif").read(1)
+    for c in ISPRS.classes:
+        assert facts["areas_m2"][c.name] == pytest.approx((classes == c.value).sum() * 0.01, rel=2e-3, abs=0.02)
+    assert all(commit.digest(run / f) == sha for f, sha in facts["sha256"].items())
+    assert facts["versions"]["torch"] == torch.__version__
+
+
+def test_shares_add_to_a_hundred(finished):
+    run, _ = finished
+    for path in (run / "blocks/probabilities").glob("*.tif"):
+        with rasterio.open(path) as dataset, rasterio.open(run / "blocks" / path.name) as block:
+            shares, classes = dataset.read().astype(int), block.read(1)
+            assert dataset.descriptions == tuple(c.name for c in ISPRS.classes)
+        valid = classes != NODATA
+        assert np.abs(shares.sum(0)[valid] - 100).max() <= 3
+        best = np.take_along_axis(shares, np.where(valid, classes, 0)[None].astype(int), 0)[0]
+        assert (best[valid] == shares.max(0)[valid]).all()
+        assert (shares[:, ~valid] == NODATA).all()
+
+
+def test_large_rasters_take_the_way_over_disk(tmp_path, monkeypatch):
+    pixels = RNG.integers(0, 6, (700, 3000), dtype=np.uint8)
+    spec = RasterSpec(3000, 700, "EPSG:25833", rasterio.Affine(1, 0, 0, 0, -1, 0), "class", ISPRS)
+
+    def read(w):
+        return pixels[w.row_off : w.row_off + w.height, w.col_off : w.col_off + w.width]
+
+    write_cog(tmp_path / "memory.tif", spec, read)
+    monkeypatch.setattr("geoseg.gis.cog.IN_MEMORY", 1)
+    write_cog(tmp_path / "disk.tif", spec, read)
+    for name in ("memory", "disk"):
+        assert np.array_equal(rasterio.open(tmp_path / f"{name}.tif").read(1), pixels)
+        assert cog_validate(tmp_path / f"{name}.tif")[0]
+    assert {p.name for p in tmp_path.iterdir()} == {"memory.tif", "disk.tif"}
+
+
+# --- commit
+
+
+def test_a_failing_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "f.bin"
+    commit.commit_bytes(path, b"old")
+
+    def fail(temporary):
+        temporary.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(EnvironmentFault, match="free some disk space"):
+        commit.commit_file(path, fail, lambda t: None)
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["f.bin"]
+
+
+# --- sample data and scenes
+
+
+def test_the_sample_data_is_what_its_command_makes(tmp_path):
+    """Labels and polygons exactly; images to one grey level."""
+    facts = json.loads((SAMPLE / "sample.json").read_text())
+    words = facts["command"].split()
+    words[words.index("-o") + 1] = str(tmp_path / "again")
+    subprocess.run([sys.executable, "-m", "geoseg.cli.main", "-q", *words[1:]], check=True, capture_output=True)
+    for path in sorted(SAMPLE.rglob("*.tif")):
+        with rasterio.open(path) as a, rasterio.open(tmp_path / "again" / path.relative_to(SAMPLE)) as b:
+            assert a.transform == b.transform
+            off = np.abs(a.read().astype(int) - b.read())
+        assert off.max() <= (1 if path.parent.name == "sheets" else 0), path
+    for layer in ("landcover", "buildings", "streets", "trees", "cars"):
+        one, two = (geopandas.read_file(folder / "truth.gpkg", layer=layer) for folder in (SAMPLE, tmp_path / "again"))
+        assert (shapely.to_wkb(one.geometry.to_numpy()) == shapely.to_wkb(two.geometry.to_numpy())).all()
+
+
+def test_the_sample_data_is_small_and_overlaps():
+    assert sum(p.stat().st_size for p in SAMPLE.rglob("*") if p.is_file()) < 5e6
+    boxes = [shapely.box(*rasterio.open(p).bounds) for p in sorted((SAMPLE / "sheets").glob("*.tif"))]
+    assert len(boxes) == 4
+    assert all(a.intersection(b).area > 0 for a in boxes for b in boxes)
+    with rasterio.open(sorted((SAMPLE / "sheets").glob("*.tif"))[-1]) as last:
+        assert 0.02 < (last.read_masks(1) == 0).mean() < 0.5
+
+
+def test_truth_polygons_are_a_coverage_that_rasterises_to_the_labels():
+    cover = geopandas.read_file(SAMPLE / "truth.gpkg", layer="landcover")
+    assert cover.geometry.is_valid.all()
+    assert cover.geometry.area.sum() == pytest.approx(129.6**2, abs=0.01)
+    for path in sorted((SAMPLE / "classes").glob("*.tif")):
+        with rasterio.open(path) as dataset:
+            labels = dataset.read(1)
+            shapes = list(zip(cover.geometry, cover["class_id"], strict=True))
+            burnt = rasterize(shapes, out_shape=labels.shape, transform=dataset.transform, fill=255, dtype="uint8")
+        assert (burnt == labels).mean() > 0.9999  # centres that lie on an edge may fall to either side
+
+
+def test_a_part_of_a_scene_is_the_crop_of_the_whole():
+    scene = Scene(31, 30, 24, 0.2)
+    whole, part = scene.tile(0, 0, 120, 150), scene.tile(37, 61, 50, 40)
+    rows, cols = slice(37, 87), slice(61, 101)
+    assert np.array_equal(part.labels, whole.labels[rows, cols])
+    assert np.abs(part.image.astype(int) - whole.image[rows, cols]).max() <= 1
+    assert np.abs(part.height - whole.height[rows, cols]).max() < 1e-3
+
+
+def test_class_shares_are_like_potsdams():
+    """29.6 / 25.7 / 22.6 / 15.5 / 1.8 / 4.8 per cent, over a few scenes, roughly."""
+    counts = sum(np.bincount(Scene(s, 200, 200, 0.5).labels(0, 0, 400, 400).ravel(), minlength=6) for s in range(100, 112))
+    shares = 100 * counts / counts.sum()
+    assert np.abs(shares - [29.6, 25.7, 22.6, 15.5, 1.8, 4.8]).max() < 6
+
+
+def test_samples_with_infrared_height_and_odd_sizes(tmp_path):
+    options = SampleOptions(seed=4, size=(301, 203), gsd=0.25, sheets=(1, 3), overlap=20, nir=True, height=True, ragged=False)
+    paths = make_sample(tmp_path, options)
+    assert len(paths) == 3
+    with rasterio.open(paths[0]) as dataset:
+        assert dataset.count == 4
+        assert dataset.colorinterp[3].name != "alpha"
+    assert sorted(p.name for p in (tmp_path / "height").iterdir())
+    with pytest.raises(UsageError, match="--overlap"):
+        make_sample(tmp_path, SampleOptions(size=(100, 100), overlap=99, sheets=(1, 50)))
+
+
+# --- patches for training
+
+
+def test_patches_and_labels_lie_on_the_same_ground(tmp_path):
+    run = tmp_path / "run"
+    tile([SAMPLE / "sheets"], run, TileOptions(patch_size=256, overlap="32"))
+    images, masks = write_patches(run, SAMPLE / "labels")
+    assert images == masks > 20
+    truth = {p.stem.removesuffix("_classes"): rasterio.open(p) for p in (SAMPLE / "classes").glob("*.tif")}
+    for path in sorted((run / "patches").glob("*.tif"))[::5]:
+        with rasterio.open(path) as image, rasterio.open(run / "patches/labels" / path.name) as label:
+            assert image.transform == label.transform
+            assert image.shape == (256, 256)
+            values, valid = label.read(1), image.read_masks(1) > 0
+            assert (values[~valid] == NODATA).all()
+            assert (values[valid] != NODATA).all()
+            for dataset in truth.values():
+                window = rasterio.windows.from_bounds(*image.bounds, dataset.transform).round_offsets().round_lengths()
+                if window.col_off >= 0 and window.row_off >= 0 and window.col_off + 256 <= dataset.width and window.row_off + 256 <= dataset.height:
+                    expected = dataset.read(1, window=window)
+                    assert np.array_equal(values[valid], expected[valid])
+
+
+def test_label_colours_are_read_even_if_they_were_recompressed():
+    colours = np.array([c.colour for c in ISPRS.classes]).T[:, None]
+    assert decode_labels(np.clip(colours + RNG.integers(-40, 40, colours.shape), 0, 255), "x").tolist() == [[0, 1, 2, 3, 4, 5]]
+    assert decode_labels(np.zeros((3, 1, 1), np.uint8), "x").tolist() == [[255]]
+    with pytest.raises(SheetError, match="9"):
+        decode_labels(np.full((1, 2, 2), 9), "x")
+
+
+# --- model files
+
+
+def test_a_model_survives_saving(tmp_path):
+    model = load_model(shipped_model())
+    save_model(tmp_path / "copy.safetensors", model.state, model.card)
+    copy = load_model(tmp_path / "copy.safetensors")
+    assert copy.card == model.card
+    assert all(torch.equal(copy.state[k], v) for k, v in model.state.items())
+    assert json.loads((tmp_path / "copy.json").read_text())["sha256"] == copy.sha256
+
+
+def test_every_kind_of_model_file_gives_the_same_classes(tmp_path, blur_network):
+    """TorchScript, torch.export, ONNX: one network, one answer."""
+    image = RNG.integers(0, 255, (3, 150, 150)).astype(np.uint8)
+    sheet = write_sheet(tmp_path / "s.tif", image)
+    card = blur_network.with_suffix(".json").read_text()
+    network = BlurNetwork().eval()
+    example = torch.zeros(1, 3, 64, 64)
+    torch.export.save(torch.export.export(network, (example,)), tmp_path / "blur.pt2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, (example,), tmp_path / "blur.onnx", dynamo=False, input_names=["x"], output_names=["y"])
+    (tmp_path / "blur.json").write_text(card)
+    results = []
+    for path in (blur_network, tmp_path / "blur.pt2", tmp_path / "blur.onnx"):
+        run = tmp_path / path.suffix[1:]
+        tile([sheet], run)
+        infer(run, InferOptions(models=(path,), engine="torch", precision="f32"))
+        mosaic(run, MosaicOptions(vectors=False))
+        results.append(rasterio.open(next((run / "out").glob("*_classes.tif"))).read(1))
+    assert all((r == results[0]).mean() > 0.9999 for r in results)
+
+
+def test_a_plain_state_dict_with_a_card(tmp_path):
+    model = load_model(shipped_model())
+    torch.save(model.state, tmp_path / "plain.pt")
+    (tmp_path / "plain.json").write_text(json.dumps(model.card.to_json()))
+    assert load_model(tmp_path / "plain.pt").kind == "state"
+
+
+class Evil:
+    """Writes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def _pickled(path, target):
+    torch.save({"x": Evil(target)}, path)
+    path.with_suffix(".json").write_text(json.dumps(load_model(shipped_model()).card.to_json()))
+
+
+def test_pickles_are_never_run(tmp_path):
+    _pickled(tmp_path / "evil.pt", tmp_path / "ran")
+    with pytest.raises(ModelError, match="not a plain state dict"):
+        load_model(tmp_path / "evil.pt")
+    assert not (tmp_path / "ran").exists()
+    import pickle
+
+    (tmp_path / "raw.pt").write_bytes(pickle.dumps(Evil(tmp_path / "ran")))
+    with pytest.raises(ModelError, match="a pickle"):
+        load_model(tmp_path / "raw.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_models_that_cannot_be_used_say_why(tmp_path):
+    model = load_model(shipped_model())
+    cases = {
+        "nan": ({**model.state, "head.bias": torch.full((6,), torch.nan)}, {}, "hold NaN"),
+        "classes": (model.state, {"classes": ISPRS.to_json()[:5]}, "do not fit unet_s"),
+        "architecture": (model.state, {"architecture": "unet_xxl"}, "known ones: unet_s"),
+        "bands": (model.state, {"bands": ["red", "green"], "mean": [1, 1], "std": [1, 1]}, "do not fit unet_s"),
+        "missing": ({k: v for k, v in model.state.items() if "head" not in k}, {}, "do not fit unet_s"),
+    }
+    from geoseg.predict.predictor import build_network
+
+    for name, (state, changes, message) in cases.items():
+        torch.save(state, tmp_path / f"{name}.pt")
+        (tmp_path / f"{name}.json").write_text(json.dumps({**model.card.to_json(), **changes}))
+        with pytest.raises(ModelError, match=message):
+            build_network(load_model(tmp_path / f"{name}.pt"))
+    for name, data, message in (
+        ("lfs.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "LFS pointer"),
+        ("cut.safetensors", shipped_model().read_bytes()[:5000], "damaged"),
+        ("text.pt", b"hello", "not a model"),
+        ("nocard.onnx", b"\0", "is damaged"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ModelError, match=message):
+            load_model(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mean": [0.0]}, "3 bands, 1 means"),
+        ({"std": [0.0, 1.0, 1.0]}, "above 0"),
+        ({"bands": ["red", "green", "ultraviolet"]}, "expected names out of"),
+        ({"output": "votes"}, "logits or probabilities"),
+        ({"gsd": 50.0}, "outside its own range"),
+        ({"temperature": 0.0}, "above 0"),
+        ({"classes": [{"value": 0, "name": "a", "colour": [0, 0, 0], "role": "lake"}]}, "expected one of"),
+        ({"classes": [{"value": 255, "name": "a", "colour": [0, 0, 0], "role": "other"}]}, "expected 0 to 254"),
+        ({"classes": []}, "at least one"),
+    ],
+)
+def test_cards_are_checked(tmp_path, change, message):
+    path = save_network(tmp_path / "n.pt", BandNetwork())
+    card = path.with_suffix(".json")
+    card.write_text(json.dumps({**json.loads(card.read_text()), **change}))
+    with pytest.raises(ModelError, match=message):
+        load_model(path)
+
+
+def test_a_network_of_a_wrong_output_is_refused_before_any_sheet(tmp_path, geoseg):
+    class Small(torch.nn.Module):
+        def forward(self, x):
+            return x[:, :, ::2, ::2].repeat(1, 2, 1, 1)
+
+    path = save_network(tmp_path / "small.pt", Small())
+    sheet = write_sheet(tmp_path / "s.tif", np.zeros((3, 80, 80), np.uint8))
+    code, _, err = geoseg("run", sheet, "-o", tmp_path / "run", "--model", path, "--engine", "torch")
+    assert code == 5
+    assert "expected (1, 6, 64, 64)" in err
+    assert not (tmp_path / "run/blocks").exists()
+
+
+def test_ensembles_must_agree(tmp_path, truth_network, geoseg):
+    other = save_network(tmp_path / "other.pt", BandNetwork(), gsd=0.2)
+    sheet = write_sheet(tmp_path / "s.tif", np.zeros((3, 80, 80), np.uint8))
+    code, _, err = geoseg("run", sheet, "-o", tmp_path / "run", "--model", truth_network, "--model", other)
+    assert code == 5
+    assert "other gsd" in err
+    twin = save_network(tmp_path / "twin.pt", BandNetwork())
+    assert geoseg("run", sheet, "-o", tmp_path / "run", "--model", truth_network, "--model", twin, "--engine", "torch")[0] == 0
+
+
+def test_a_class_table_survives_json():
+    assert ClassTable.from_json(ISPRS.to_json()) == ISPRS
+    assert ISPRS.by_value(4).slug == "car"
+    assert ISPRS.classes[0].slug == "impervious_surface"
+
+
+def test_model_info_prints_the_card(geoseg):
+    code, out, _ = geoseg("model", "info")
+    assert code == 0
+    assert "not good for" in out
+    assert json.loads(geoseg("model", "info", "--json")[1])["margin"] == 112
