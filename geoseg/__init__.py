@@ -1,0 +1,1 @@
+"""Orthophotos to seamless class rasters and polygons: tile, infer, mosaic."""

@@ -78,15 +78,10 @@ class ClassTable:
         """Inverse of `to_json`; ModelError says which row is wrong."""
         try:
             return cls(
-                tuple(
-                    LandClass(int(r["value"]), str(r["name"]), tuple(r["colour"]), str(r["role"]))
-                    for r in rows
-                )
+                tuple(LandClass(int(r["value"]), str(r["name"]), tuple(r["colour"]), str(r["role"])) for r in rows)
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                "class table", f"{error!r}", "each class has value, name, colour, role"
-            ) from error
+            raise ModelError("class table", f"{error!r}", "each class has value, name, colour, role") from error
 
 
 ISPRS = ClassTable(

@@ -93,9 +93,11 @@ def load_config(path: Path) -> RunConfig:
     """
     try:
         text = path.read_text("utf-8-sig")
-        value = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        value = yaml.load(text, _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(path, f"cannot be read as YAML: {' '.join(str(error).split())}", "see configs/nightly.yaml") from error
+        raise UsageError(
+            path, f"cannot be read as YAML: {' '.join(str(error).split())}", "see configs/nightly.yaml"
+        ) from error
     if not isinstance(value, dict):
         raise UsageError(path, "is not a mapping of keys", "see configs/nightly.yaml")
     try:

@@ -92,7 +92,9 @@ def crop(scene: dict[str, np.ndarray], rng: np.random.Generator) -> tuple[np.nda
     return shifted, truth
 
 
-def batch(scenes: list[dict[str, np.ndarray]], rng: np.random.Generator, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+def batch(
+    scenes: list[dict[str, np.ndarray]], rng: np.random.Generator, size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Images (B, 3, H, W) standardised, labels (B, H, W)."""
     parts = [crop(scenes[int(rng.integers(len(scenes)))], rng) for _ in range(size)]
     images = torch.from_numpy(np.stack([p for p, _ in parts]).astype(np.float32)).permute(0, 3, 1, 2)
@@ -169,7 +171,7 @@ def train(scenes_in: Path, out: Path, minutes: float, size: int, rate: float) ->
         images, labels = batch(scenes, rng, size)
         loss = loss_of(network(images), labels)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         step += 1
@@ -216,12 +218,20 @@ def pack(weights: Path, out: Path) -> None:
     print(save_model(out, load_file(weights), card))
 
 
-def finish(state: dict[str, torch.Tensor], validation: list[dict[str, np.ndarray]], out: Path, step: int, minutes: float) -> None:
+def finish(
+    state: dict[str, torch.Tensor], validation: list[dict[str, np.ndarray]], out: Path, step: int, minutes: float
+) -> None:
     """Score the averaged weights and save them with what is known about them."""
     network = NETWORKS["unet_s"]()
     network.load_state_dict(state)
     matrix, temperature = confusion(network.eval(), validation)
-    facts = {"steps": step, "minutes": minutes, "temperature": temperature, "confusion": matrix.tolist(), **scores_of(matrix)}
+    facts = {
+        "steps": step,
+        "minutes": minutes,
+        "temperature": temperature,
+        "confusion": matrix.tolist(),
+        **scores_of(matrix),
+    }
     print(json.dumps({k: v for k, v in facts.items() if k != "confusion"}), flush=True)
     save_file({k: v.contiguous() for k, v in state.items()}, out)
     out.with_suffix(".facts.json").write_text(json.dumps(facts))

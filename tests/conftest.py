@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 import rasterio
 import torch
-from rasterio.transform import Affine
-
 from hypothesis import settings
+from rasterio.transform import Affine
 
 from geoseg.classes import ISPRS
 
@@ -26,7 +25,9 @@ CRS = "EPSG:25833"
 PLACE = Affine(0.1, 0, 367_000, 0, -0.1, 5_807_000)
 
 
-def write_sheet(path: Path, pixels: np.ndarray, *, place: Affine = PLACE, crs: str | None = CRS, **profile: object) -> Path:
+def write_sheet(
+    path: Path, pixels: np.ndarray, *, place: Affine = PLACE, crs: str | None = CRS, **profile: object
+) -> Path:
     """A real GeoTIFF of (C, H, W) or (H, W) pixels."""
     pixels = pixels if pixels.ndim == 3 else pixels[None]
     settings = {
@@ -109,7 +110,9 @@ def truth_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def blur_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network file whose scores hang on their surroundings."""
-    return save_network(tmp_path_factory.mktemp("model") / "blur.pt", BlurNetwork(), mean=[100.0] * 3, std=[50.0] * 3, margin=4)
+    return save_network(
+        tmp_path_factory.mktemp("model") / "blur.pt", BlurNetwork(), mean=[100.0] * 3, std=[50.0] * 3, margin=4
+    )
 
 
 @pytest.fixture

@@ -29,13 +29,18 @@ def truth(height: int, width: int) -> np.ndarray:
 def photo(height: int, width: int) -> np.ndarray:
     """Three smooth bands with detail at all scales."""
     y, x = np.mgrid[:height, :width]
-    waves = [100 + 60 * np.sin(x / (5 + 3 * b)) * np.cos(y / (7 + b)) + 30 * np.sin((x * y) / (900 + 100 * b)) for b in range(3)]
+    waves = [
+        100 + 60 * np.sin(x / (5 + 3 * b)) * np.cos(y / (7 + b)) + 30 * np.sin((x * y) / (900 + 100 * b))
+        for b in range(3)
+    ]
     return np.clip(np.stack(waves) + RNG.normal(0, 6, (3, height, width)), 0, 255).astype(np.uint8)
 
 
 def pixels_of(run) -> np.ndarray:
     """Class and confidence of a run's outputs."""
-    return np.stack([rasterio.open(next((run / "out").glob(f"*_{kind}.tif"))).read(1) for kind in ("classes", "confidence")])
+    return np.stack(
+        [rasterio.open(next((run / "out").glob(f"*_{kind}.tif"))).read(1) for kind in ("classes", "confidence")]
+    )
 
 
 def polygons_of(run) -> list[tuple[str, bytes]]:
@@ -54,12 +59,26 @@ def polygons_of(run) -> list[tuple[str, bytes]]:
 
 
 @pytest.mark.parametrize(
-    ("height", "width"), [(1, 1), (1, 2), (2, 1), (1, 65), (65, 1), (31, 33), (63, 64), (64, 64), (65, 64), (64, 65), (65, 65), (130, 97)]
+    ("height", "width"),
+    [(1, 1), (1, 2), (2, 1), (1, 65), (65, 1), (31, 33), (63, 64), (64, 64), (65, 64), (64, 65), (65, 65), (130, 97)],
 )
 def test_a_network_that_returns_the_truth_gives_it_back(tmp_path, geoseg, truth_network, height, width):
     sheet = truth(height, width)
     path = write_sheet(tmp_path / "s.tif", sheet)
-    code, _, err = geoseg("run", path, "-o", tmp_path / "run", "--model", truth_network, "--block-size", 64, "--min-area", 0, "--engine", "torch")
+    code, _, err = geoseg(
+        "run",
+        path,
+        "-o",
+        tmp_path / "run",
+        "--model",
+        truth_network,
+        "--block-size",
+        64,
+        "--min-area",
+        0,
+        "--engine",
+        "torch",
+    )
     assert code == 0, err
     classes, place = class_raster(tmp_path / "run")
     assert np.array_equal(classes, sheet[0])
@@ -76,7 +95,9 @@ def test_every_size_up_to_a_patch_and_one(tmp_path, truth_network):
         for shape in ((1, n), (n, n)):
             name = f"{shape[0]}x{shape[1]}"
             sheets[name] = truth(*shape)
-            write_sheet(tmp_path / "in" / f"{name}.tif", sheets[name], place=moved(PLACE, 200 * n, 0 if shape[0] == 1 else 300))
+            write_sheet(
+                tmp_path / "in" / f"{name}.tif", sheets[name], place=moved(PLACE, 200 * n, 0 if shape[0] == 1 else 300)
+            )
     tile([tmp_path / "in"], tmp_path / "run", TileOptions(block_size=128))
     infer(tmp_path / "run", InferOptions(models=(truth_network,), engine="torch"))
     mosaic(tmp_path / "run", MosaicOptions(vectors=False))
@@ -98,9 +119,12 @@ def test_identity_holds_up_to_every_kind_of_mask(tmp_path, truth_network, kind):
         alpha = np.where(hole, 0, 255).astype(np.uint8)
         write_sheet(path, np.concatenate([sheet, alpha[None]]), photometric="rgb", alpha="yes")
     elif kind == "internal":
-        with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(
-            path, "w", driver="GTiff", count=3, height=150, width=140, dtype="uint8", crs=CRS, transform=PLACE
-        ) as dataset:
+        with (
+            rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+            rasterio.open(
+                path, "w", driver="GTiff", count=3, height=150, width=140, dtype="uint8", crs=CRS, transform=PLACE
+            ) as dataset,
+        ):
             dataset.write(sheet)
             dataset.write_mask(~hole)
     else:
@@ -157,7 +181,9 @@ def _whole_run(sheets, run, model, block, **options):
         (336, 99, {"batch_size": 5}),
     ],
 )
-def test_blocks_panels_lanes_and_batches_do_not_show(tmp_path, monkeypatch, reference, blur_network, block, widest, options):
+def test_blocks_panels_lanes_and_batches_do_not_show(
+    tmp_path, monkeypatch, reference, blur_network, block, widest, options
+):
     sheets, _, whole = reference
     monkeypatch.setattr(infer_stage, "_widest", lambda *_: widest)
     run = _whole_run(sheets, tmp_path / "run", blur_network, block, **options)

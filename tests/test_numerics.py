@@ -46,7 +46,9 @@ def test_weights_add_to_one_everywhere(lattice, first, length):
 @given(lattices(), st.integers(-300, 300), st.integers(1, 200))
 def test_exactly_the_patches_with_weight_are_touching(lattice, first, length):
     inner = lattice.patch - 2 * lattice.margin
-    expected = [k for k in range(-700, 700) if k * lattice.stride < first + length and k * lattice.stride + inner > first]
+    expected = [
+        k for k in range(-700, 700) if k * lattice.stride < first + length and k * lattice.stride + inner > first
+    ]
     assert list(lattice.touching(first, first + length)) == expected
 
 
@@ -192,16 +194,14 @@ def test_polygons_are_gdals(raster):
 
 
 def spiral(n):
+    """One winding line of ones, one pixel apart from itself."""
     out = np.zeros((n, n), np.uint8)
-    r = c = d = 0
-    steps = [(0, 1), (1, 0), (0, -1), (-1, 0)]
-    for length in [n - 1, *(m for k in range(n - 1, 0, -2) for m in (k, k))]:
-        for _ in range(max(0, length)):
-            out[r, c] = 1
-            r, c = r + steps[d % 4][0], c + steps[d % 4][1]
-            if not (0 <= r < n and 0 <= c < n):
-                return out
-        d += 1
+    low, high = 0, n - 1
+    while low <= high:
+        out[low, low : high + 1] = out[low : high + 1, high] = out[high, low : high + 1] = 1
+        out[low + 2 : high + 1, low] = 1
+        out[low + 2, low : low + 2] = 1
+        low, high = low + 2, high - 2
     return out
 
 

@@ -17,7 +17,7 @@ import pytest
 import rasterio
 import shapely
 import torch
-from conftest import BandNetwork, BlurNetwork, save_network, write_sheet
+from conftest import PLACE, BandNetwork, BlurNetwork, save_network, write_sheet
 from rasterio.features import rasterize
 from rio_cogeo.cogeo import cog_validate
 
@@ -82,7 +82,9 @@ def test_the_geopackage_is_styled_whole_and_read_by_others(finished):
     run, report = finished
     path = run / "out/town.gpkg"
     with sqlite3.connect(path) as database:
-        styles = database.execute("SELECT f_table_schema, f_table_name, f_geometry_column, styleQML, useAsDefault FROM layer_styles").fetchall()
+        styles = database.execute(
+            "SELECT f_table_schema, f_table_name, f_geometry_column, styleQML, useAsDefault FROM layer_styles"
+        ).fetchall()
         assert database.execute("PRAGMA user_version").fetchone()[0] == 10200
     assert [s[1] for s in styles] == [c.slug for c in ISPRS.classes]
     for schema, _, column, qml, default in styles:
@@ -109,13 +111,13 @@ def test_equal_runs_give_equal_bytes(finished, tmp_path):
 
 
 def test_run_json_adds_up(finished):
-    run, report = finished
+    run, _ = finished
     facts = json.loads((run / "run.json").read_text())
     classes = rasterio.open(run / "out/town_classes.tif").read(1)
     for c in ISPRS.classes:
         assert facts["areas_m2"][c.name] == pytest.approx((classes == c.value).sum() * 0.01, rel=2e-3, abs=0.02)
     assert all(commit.digest(run / f) == sha for f, sha in facts["sha256"].items())
-    assert facts["versions"]["torch"] == torch.__version__
+    assert facts["versions"]["torch"] == torch.__version__.split("+")[0]
 
 
 def test_shares_add_to_a_hundred(finished):
@@ -133,7 +135,7 @@ def test_shares_add_to_a_hundred(finished):
 
 def test_large_rasters_take_the_way_over_disk(tmp_path, monkeypatch):
     pixels = RNG.integers(0, 6, (700, 3000), dtype=np.uint8)
-    spec = RasterSpec(3000, 700, "EPSG:25833", rasterio.Affine(1, 0, 0, 0, -1, 0), "class", ISPRS)
+    spec = RasterSpec(3000, 700, "EPSG:25833", PLACE, "class", ISPRS)
 
     def read(w):
         return pixels[w.row_off : w.row_off + w.height, w.col_off : w.col_off + w.width]
@@ -215,13 +217,17 @@ def test_a_part_of_a_scene_is_the_crop_of_the_whole():
 
 def test_class_shares_are_like_potsdams():
     """29.6 / 25.7 / 22.6 / 15.5 / 1.8 / 4.8 per cent, over a few scenes, roughly."""
-    counts = sum(np.bincount(Scene(s, 200, 200, 0.5).labels(0, 0, 400, 400).ravel(), minlength=6) for s in range(100, 112))
+    counts = sum(
+        np.bincount(Scene(s, 200, 200, 0.5).labels(0, 0, 400, 400).ravel(), minlength=6) for s in range(100, 112)
+    )
     shares = 100 * counts / counts.sum()
     assert np.abs(shares - [29.6, 25.7, 22.6, 15.5, 1.8, 4.8]).max() < 6
 
 
 def test_samples_with_infrared_height_and_odd_sizes(tmp_path):
-    options = SampleOptions(seed=4, size=(301, 203), gsd=0.25, sheets=(1, 3), overlap=20, nir=True, height=True, ragged=False)
+    options = SampleOptions(
+        seed=4, size=(301, 203), gsd=0.25, sheets=(1, 3), overlap=20, nir=True, height=True, ragged=False
+    )
     paths = make_sample(tmp_path, options)
     assert len(paths) == 3
     with rasterio.open(paths[0]) as dataset:
@@ -229,7 +235,7 @@ def test_samples_with_infrared_height_and_odd_sizes(tmp_path):
         assert dataset.colorinterp[3].name != "alpha"
     assert sorted(p.name for p in (tmp_path / "height").iterdir())
     with pytest.raises(UsageError, match="--overlap"):
-        make_sample(tmp_path, SampleOptions(size=(100, 100), overlap=99, sheets=(1, 50)))
+        make_sample(tmp_path, SampleOptions(size=(100, 100), overlap=200, sheets=(1, 2)))
 
 
 # --- patches for training
@@ -250,14 +256,21 @@ def test_patches_and_labels_lie_on_the_same_ground(tmp_path):
             assert (values[valid] != NODATA).all()
             for dataset in truth.values():
                 window = rasterio.windows.from_bounds(*image.bounds, dataset.transform).round_offsets().round_lengths()
-                if window.col_off >= 0 and window.row_off >= 0 and window.col_off + 256 <= dataset.width and window.row_off + 256 <= dataset.height:
+                if (
+                    window.col_off >= 0
+                    and window.row_off >= 0
+                    and window.col_off + 256 <= dataset.width
+                    and window.row_off + 256 <= dataset.height
+                ):
                     expected = dataset.read(1, window=window)
                     assert np.array_equal(values[valid], expected[valid])
 
 
 def test_label_colours_are_read_even_if_they_were_recompressed():
     colours = np.array([c.colour for c in ISPRS.classes]).T[:, None]
-    assert decode_labels(np.clip(colours + RNG.integers(-40, 40, colours.shape), 0, 255), "x").tolist() == [[0, 1, 2, 3, 4, 5]]
+    assert decode_labels(np.clip(colours + RNG.integers(-40, 40, colours.shape), 0, 255), "x").tolist() == [
+        [0, 1, 2, 3, 4, 5]
+    ]
     assert decode_labels(np.zeros((3, 1, 1), np.uint8), "x").tolist() == [[255]]
     with pytest.raises(SheetError, match="9"):
         decode_labels(np.full((1, 2, 2), 9), "x")
@@ -285,7 +298,9 @@ def test_every_kind_of_model_file_gives_the_same_classes(tmp_path, blur_network)
     torch.export.save(torch.export.export(network, (example,)), tmp_path / "blur.pt2")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(network, (example,), tmp_path / "blur.onnx", dynamo=False, input_names=["x"], output_names=["y"])
+        torch.onnx.export(
+            network, (example,), tmp_path / "blur.onnx", dynamo=False, input_names=["x"], output_names=["y"]
+        )
     (tmp_path / "blur.json").write_text(card)
     results = []
     for path in (blur_network, tmp_path / "blur.pt2", tmp_path / "blur.onnx"):
@@ -401,7 +416,10 @@ def test_ensembles_must_agree(tmp_path, truth_network, geoseg):
     assert code == 5
     assert "other gsd" in err
     twin = save_network(tmp_path / "twin.pt", BandNetwork())
-    assert geoseg("run", sheet, "-o", tmp_path / "run", "--model", truth_network, "--model", twin, "--engine", "torch")[0] == 0
+    assert (
+        geoseg("run", sheet, "-o", tmp_path / "run", "--model", truth_network, "--model", twin, "--engine", "torch")[0]
+        == 0
+    )
 
 
 def test_a_class_table_survives_json():

@@ -86,7 +86,9 @@ def test_bands_by_number_and_by_meaning(tmp_path, truth_network):
 
 def test_a_band_that_the_user_names_is_data_even_if_the_file_calls_it_alpha(tmp_path, truth_network):
     sheet = classes_like()
-    path = write_sheet(tmp_path / "s.tif", np.stack([sheet[1], sheet[2], sheet[2], sheet[0]]), photometric="rgb", alpha="yes")
+    path = write_sheet(
+        tmp_path / "s.tif", np.stack([sheet[1], sheet[2], sheet[2], sheet[0]]), photometric="rgb", alpha="yes"
+    )
     options = TileOptions(bands=(4, 1, 2), block_size=64)
     assert np.array_equal(run_truth(tmp_path, truth_network, [path], options), sheet[0])
 
@@ -141,10 +143,18 @@ def test_a_sheet_in_another_crs_is_warped_onto_the_grid(tmp_path, truth_network)
     write_sheet(tmp_path / "a.tif", sheet)
     grid = write_sheet(tmp_path / "b0.tif", sheet, place=moved(PLACE, 200, 0))
     other = RioCRS.from_epsg(25832)
-    xs, ys = transform(CRS, other, [PLACE.c + 18, PLACE.c + 42, PLACE.c + 18, PLACE.c + 42], [PLACE.f + 2, PLACE.f + 2, PLACE.f - 22, PLACE.f - 22])
+    xs, ys = transform(
+        CRS,
+        other,
+        [PLACE.c + 18, PLACE.c + 42, PLACE.c + 18, PLACE.c + 42],
+        [PLACE.f + 2, PLACE.f + 2, PLACE.f - 22, PLACE.f - 22],
+    )
     size = 280
     place = Affine((max(xs) - min(xs)) / size, 0, min(xs), 0, -(max(ys) - min(ys)) / size, max(ys))
-    with rasterio.open(grid) as source, rasterio.vrt.WarpedVRT(source, crs=other, transform=place, width=size, height=size, nodata=99) as vrt:
+    with (
+        rasterio.open(grid) as source,
+        rasterio.vrt.WarpedVRT(source, crs=other, transform=place, width=size, height=size, nodata=99) as vrt,
+    ):
         write_sheet(tmp_path / "in/b.tif", vrt.read(), place=place, crs=other.to_wkt(), nodata=99)
     os.replace(tmp_path / "a.tif", tmp_path / "in/a.tif")
     run_truth(tmp_path, truth_network, [tmp_path / "in/a.tif", tmp_path / "in/b.tif"])
@@ -196,7 +206,10 @@ def test_warped_pixels_do_not_depend_on_the_window_asked_for(tmp_path):
     w = plan.sheets[1].window
     with Source(plan, bands) as source:
         whole, valid = source.read(w)
-        for part in (Window(w.col_off + 13, w.row_off + 101, 333, 17), Window(w.col_off + 500, w.row_off, 50, w.height)):
+        for part in (
+            Window(w.col_off + 13, w.row_off + 101, 333, 17),
+            Window(w.col_off + 500, w.row_off, 50, w.height),
+        ):
             rows = slice(part.row_off - w.row_off, part.row_off - w.row_off + part.height)
             cols = slice(part.col_off - w.col_off, part.col_off - w.col_off + part.width)
             pixels, good = source.read(part)
@@ -206,10 +219,14 @@ def test_warped_pixels_do_not_depend_on_the_window_asked_for(tmp_path):
 
 def test_web_mercator_and_feet_count_in_ground_metres(tmp_path, truth_network):
     sheet = classes_like(100, 100)
-    mercator = write_sheet(tmp_path / "m.tif", sheet, crs="EPSG:3857", place=Affine(0.1493, 0, 9_519_391, 0, -0.1493, 3_203_475))
+    mercator = write_sheet(
+        tmp_path / "m.tif", sheet, crs="EPSG:3857", place=Affine(0.1493, 0, 9_519_391, 0, -0.1493, 3_203_475)
+    )
     plan = tile([mercator], tmp_path / "run").plan
     assert plan.gsd == pytest.approx(0.132, abs=0.001)
-    feet = write_sheet(tmp_path / "f.tif", sheet, crs="EPSG:2229", place=Affine(0.25, 0, 6_480_000, 0, -0.25, 1_850_000))
+    feet = write_sheet(
+        tmp_path / "f.tif", sheet, crs="EPSG:2229", place=Affine(0.25, 0, 6_480_000, 0, -0.25, 1_850_000)
+    )
     assert tile([feet], tmp_path / "run2").plan.gsd == pytest.approx(0.0762, abs=0.0002)
     infer(tmp_path / "run", InferOptions(models=(truth_network,), engine="torch", resample=True))
     report = mosaic(tmp_path / "run")
@@ -235,12 +252,25 @@ def test_an_area_of_interest_limits_the_output(tmp_path, truth_network, geoseg):
     path = write_sheet(tmp_path / "s.tif", sheet)
     box = shapely.box(PLACE.c + 2, PLACE.f - 7, PLACE.c + 6, PLACE.f - 3)
     geopandas.GeoDataFrame(geometry=[box], crs=CRS).to_crs("EPSG:4326").to_file(tmp_path / "aoi.geojson")
-    code, _, err = geoseg("run", path, "-o", tmp_path / "run", "--model", truth_network, "--aoi", tmp_path / "aoi.geojson", "--engine", "torch")
+    code, _, err = geoseg(
+        "run",
+        path,
+        "-o",
+        tmp_path / "run",
+        "--model",
+        truth_network,
+        "--aoi",
+        tmp_path / "aoi.geojson",
+        "--engine",
+        "torch",
+    )
     assert code == 0, err
     found, place = class_raster(tmp_path / "run")
     assert place.c == pytest.approx(PLACE.c + 2, abs=0.11)
     assert (found != 255).sum() == pytest.approx(1600, abs=85)
-    code, _, err = geoseg("tile", path, "-o", tmp_path / "b", "--bbox", f"{PLACE.c + 2},{PLACE.f - 7},{PLACE.c + 6},{PLACE.f - 3}")
+    code, _, err = geoseg(
+        "tile", path, "-o", tmp_path / "b", "--bbox", f"{PLACE.c + 2},{PLACE.f - 7},{PLACE.c + 6},{PLACE.f - 3}"
+    )
     assert code == 0, err
 
 
@@ -248,7 +278,18 @@ def test_an_area_of_interest_limits_the_output(tmp_path, truth_network, geoseg):
 
 
 def _palette(path):
-    with rasterio.open(path, "w", driver="GTiff", count=1, height=20, width=20, dtype="uint8", crs=CRS, transform=PLACE, photometric="palette") as d:
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        count=1,
+        height=20,
+        width=20,
+        dtype="uint8",
+        crs=CRS,
+        transform=PLACE,
+        photometric="palette",
+    ) as d:
         d.write_colormap(1, {0: (0, 0, 0, 255), 1: (255, 0, 0, 255)})
         d.write(np.zeros((1, 20, 20), np.uint8))
 
@@ -272,7 +313,13 @@ BAD = {
     "missing": (lambda p: None, "cannot be opened", "check the path"),
     "fifo": (lambda p: os.mkfifo(p), "not a regular file", "name GeoTIFF"),
     "dangling link": (lambda p: p.symlink_to("nowhere.tif"), "cannot be opened", "check the path"),
-    "degrees": (lambda p: write_sheet(p, np.zeros((3, 9, 9), np.uint8), crs="EPSG:4326", place=Affine(1e-6, 0, 13, 0, -1e-6, 52)), "degrees", "--crs"),
+    "degrees": (
+        lambda p: write_sheet(
+            p, np.zeros((3, 9, 9), np.uint8), crs="EPSG:4326", place=Affine(1e-6, 0, 13, 0, -1e-6, 52)
+        ),
+        "degrees",
+        "--crs",
+    ),
     "many bands": (lambda p: write_sheet(p, np.zeros((40, 9, 9), np.uint8)), "40 bands", "gdal_translate -b"),
     "no georeference": (lambda p: _plain(p), "no georeference", ".tfw"),
 }
@@ -320,7 +367,15 @@ def test_damage_that_shows_in_mid_run_costs_that_sheet(tmp_path, blur_network):
     """A sheet whose last tiles are gone: the result is that of a run without it."""
     image = RNG.integers(0, 255, (3, 256, 256)).astype(np.uint8)
     write_sheet(tmp_path / "in/a.tif", image[:, :, :128], compress="deflate", tiled=True, blockxsize=64, blockysize=64)
-    bad = write_sheet(tmp_path / "in/b.tif", image[:, :, 128:], place=moved(PLACE, 128, 0), compress="deflate", tiled=True, blockxsize=64, blockysize=64)
+    bad = write_sheet(
+        tmp_path / "in/b.tif",
+        image[:, :, 128:],
+        place=moved(PLACE, 128, 0),
+        compress="deflate",
+        tiled=True,
+        blockxsize=64,
+        blockysize=64,
+    )
     data = bytearray(bad.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 400] = os.urandom(400)
     bad.write_bytes(data)
@@ -340,17 +395,44 @@ def test_sidecars_are_not_followed(tmp_path):
     """An .aux.xml beside a sheet can change neither its place nor its pixels."""
     path = write_sheet(tmp_path / "s.tif", classes_like())
     before = read_header(path)
-    (tmp_path / "s.tif.aux.xml").write_text("<PAMDataset><GeoTransform>0,1,0,0,0,-1</GeoTransform><SRS>EPSG:4326</SRS></PAMDataset>")
+    (tmp_path / "s.tif.aux.xml").write_text(
+        "<PAMDataset><GeoTransform>0,1,0,0,0,-1</GeoTransform><SRS>EPSG:4326</SRS></PAMDataset>"
+    )
     assert read_header(path) == before
 
 
 def test_declared_sizes_are_checked_before_any_read(tmp_path):
     path = tmp_path / "bomb.tif"
-    with rasterio.open(path, "w", driver="GTiff", count=3, height=200_000, width=200_000, dtype="uint8", crs=CRS, transform=PLACE, sparse_ok=True, tiled=True):
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        count=3,
+        height=200_000,
+        width=200_000,
+        dtype="uint8",
+        crs=CRS,
+        transform=PLACE,
+        sparse_ok=True,
+        tiled=True,
+    ):
         pass
     with pytest.raises(SheetError, match="declares"):
         read_header(path)
-    with rasterio.open(path, "w", driver="GTiff", count=1, height=40_000, width=40_000, dtype="uint8", tiled=True, blockxsize=32_768, blockysize=32_768, sparse_ok=True, transform=PLACE):
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        count=1,
+        height=40_000,
+        width=40_000,
+        dtype="uint8",
+        tiled=True,
+        blockxsize=32_768,
+        blockysize=32_768,
+        sparse_ok=True,
+        transform=PLACE,
+    ):
         pass
     with pytest.raises(SheetError, match="blocks of 32768 x 32768"):
         read_header(path)
@@ -370,7 +452,12 @@ def test_alien_sheets_are_left_out(tmp_path):
 def test_a_far_utm_zone_needs_its_own_run(tmp_path):
     sheet = classes_like()
     for i in range(2):
-        write_sheet(tmp_path / f"in/a{i}.tif", sheet, crs="EPSG:26911", place=Affine(0.6, 0, 440_000 + 60 * i, 0, -0.6, 3_770_000))
+        write_sheet(
+            tmp_path / f"in/a{i}.tif",
+            sheet,
+            crs="EPSG:26911",
+            place=Affine(0.6, 0, 440_000 + 60 * i, 0, -0.6, 3_770_000),
+        )
     write_sheet(tmp_path / "in/b.tif", sheet, crs="EPSG:26910", place=Affine(0.6, 0, 600_000, 0, -0.6, 4_398_000))
     plan = tile([tmp_path / "in"], tmp_path / "run").plan
     assert len(plan.sheets) == 2
@@ -394,7 +481,9 @@ def test_nodata_text():
         parse_nodata("white")
 
 
-@pytest.mark.parametrize("name", ["two words.tif", "Straße.tif", "a'b\"c.tif", "new\nline.tif", "x" * 240 + ".tif", "-dash.tif", "%s{}.tif"])
+@pytest.mark.parametrize(
+    "name", ["two words.tif", "Straße.tif", "a'b\"c.tif", "new\nline.tif", "x" * 240 + ".tif", "-dash.tif", "%s{}.tif"]
+)
 def test_any_file_name(tmp_path, name, truth_network):
     sheet = classes_like(20, 20)
     write_sheet(tmp_path / "in/plain.tif", sheet)

@@ -94,7 +94,12 @@ def stream(scene, backend, lattice):
 
     def read(w):
         image, valid = np.zeros((3, w.height, w.width), np.uint8), np.zeros((w.height, w.width), bool)
-        r0, r1, c0, c1 = max(0, w.row_off), min(high, w.row_off + w.height), max(0, w.col_off), min(wide, w.col_off + w.width)
+        r0, r1, c0, c1 = (
+            max(0, w.row_off),
+            min(high, w.row_off + w.height),
+            max(0, w.col_off),
+            min(wide, w.col_off + w.width),
+        )
         if r1 > r0 and c1 > c0:
             image[:, r0 - w.row_off : r1 - w.row_off, c0 - w.col_off : c1 - w.col_off] = pixels[:, r0:r1, c0:c1]
             valid[r0 - w.row_off : r1 - w.row_off, c0 - w.col_off : c1 - w.col_off] = True
@@ -114,7 +119,9 @@ def stream(scene, backend, lattice):
 def cpu_backend(model, engine, lattice, precision="f32", **how):
     card = model.card
     wrapped = Wrapped([build_network(model)], [False], [1.0], lattice.patch).eval()
-    score = ENGINES[engine](wrapped, (how.get("batch", 1), 3, lattice.patch, lattice.patch), precision, how.get("lanes", 1))
+    score = ENGINES[engine](
+        wrapped, (how.get("batch", 1), 3, lattice.patch, lattice.patch), precision, how.get("lanes", 1)
+    )
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
     return CpuBackend(score, normalise, card.classes.values, card.temperature, **how)
 
@@ -141,7 +148,9 @@ def test_the_device_path_agrees_with_the_cpu_path(model, scene, eager):
     card = model.card
     wrapped = Wrapped([build_network(model)], [False], [1.0], LATTICE.patch)
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
-    backend = DeviceBackend(wrapped, normalise, card.classes.values, card.temperature, device="cpu", precision="f32", batch=4)
+    backend = DeviceBackend(
+        wrapped, normalise, card.classes.values, card.temperature, device="cpu", precision="f32", batch=4
+    )
     other = stream(scene, backend, LATTICE)
     assert (other[0] == eager[0]).mean() >= 0.9999
     assert np.abs(other[1].astype(int) - eager[1]).max() <= 1

@@ -36,14 +36,19 @@ class Accuracy:
 
 
 def demo(
-    out: Path, sheets: Path | None = None, told: Callable[[object], None] = lambda report: None, progress: Callable[[int, int], None] = lambda d, t: None
+    out: Path,
+    sheets: Path | None = None,
+    told: Callable[[object], None] = lambda report: None,
+    progress: Callable[[int, int], None] = lambda d, t: None,
 ) -> tuple[RunReport, Path, Accuracy | None]:
     """Run everything on sample sheets, made here unless a folder of them is given; returns reports, the picture and the accuracy."""
     if sheets is None:
         make_sample(out / "sample")
         sheets = out / "sample" / "sheets"
     run = out / "run"
-    report = run_all([sheets], run, TileOptions(), InferOptions(), MosaicOptions(name="demo"), told=told, progress=progress)
+    report = run_all(
+        [sheets], run, TileOptions(), InferOptions(), MosaicOptions(name="demo"), told=told, progress=progress
+    )
     path = picture(run, out / "demo.png")
     truth = sheets.parent / "classes"
     return report, path, _accuracy(run, truth) if truth.is_dir() else None
@@ -68,7 +73,9 @@ def _scale(step: int) -> rasterio.Affine:
     return rasterio.Affine.scale(step)
 
 
-def _photo(plan: Plan, bands: dict[str, tuple[int, ...]], window: Window) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _photo(
+    plan: Plan, bands: dict[str, tuple[int, ...]], window: Window
+) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     with Source(plan, bands) as source:
         pixels, valid = source.read(window)
     image = np.moveaxis(pixels[:3] if len(pixels) >= 3 else np.repeat(pixels[:1], 3, 0), 0, 2).copy()
@@ -83,7 +90,9 @@ def _classes(run: Path, plan: Plan, window: Window) -> np.ndarray[tuple[int, ...
     return BlockReader(run, plan, plan_blocks(plan)).read(window)[0]
 
 
-def _layers(run: Path, table: ClassTable) -> list[tuple[np.ndarray[tuple[int, ...], np.dtype[np.object_]], tuple[int, int, int]]]:
+def _layers(
+    run: Path, table: ClassTable
+) -> list[tuple[np.ndarray[tuple[int, ...], np.dtype[np.object_]], tuple[int, int, int]]]:
     gpkg = next(iter(sorted((run / "out").glob("*.gpkg"))))
     layers = []
     for c in table.classes:

@@ -12,7 +12,7 @@ import click
 __all__ = ["Numbers", "Size", "progress_bar", "table"]
 
 
-class Numbers(click.ParamType):
+class Numbers(click.ParamType):  # type: ignore[type-arg]
     """A fixed number of numbers, separated by commas."""
 
     name = "numbers"
@@ -33,7 +33,7 @@ class Numbers(click.ParamType):
         return numbers
 
 
-class Size(click.ParamType):
+class Size(click.ParamType):  # type: ignore[type-arg]
     """Bytes, with K, M, G or T."""
 
     name = "size"

@@ -17,21 +17,29 @@ def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
     """Make sample sheets, run tile, infer and mosaic on them, draw a picture, and say what to open."""
     from geoseg.batch.demo import demo
 
-    click.echo("sample sheets -> tile -> infer -> mosaic; the network is the shipped unet_s" + ("" if sheets else ", the sheets are made now"))
+    click.echo(
+        "sample sheets -> tile -> infer -> mosaic; the network is the shipped unet_s"
+        + ("" if sheets else ", the sheets are made now")
+    )
     with progress_bar(ctx.obj["quiet"]) as progress:
         report, picture, accuracy = demo(out, sheets, progress=progress)
     click.echo(f"\n{out}/")
     for line in tree(out):
         click.echo(line)
     if accuracy is not None:
-        click.echo(f"\npixels right: {100 * accuracy.overall:.1f} % (drawn sheets with exact labels, all pixels; no measure for real photos)")
+        click.echo(
+            f"\npixels right: {100 * accuracy.overall:.1f} % (drawn sheets with exact labels, all pixels; no measure for real photos)"
+        )
         click.echo(table([(name, f"IoU {100 * value:5.1f} %") for name, value in accuracy.iou.items()]))
     click.echo("\nopen:")
     click.echo(
         table(
             [
                 (str(picture), "input | classes | polygons"),
-                (str(report.mosaic.out / "demo_classes.tif"), "class raster, in QGIS: named and coloured without a click"),
+                (
+                    str(report.mosaic.out / "demo_classes.tif"),
+                    "class raster, in QGIS: named and coloured without a click",
+                ),
                 (str(report.mosaic.out / "demo.gpkg"), "polygons, one styled layer for each class"),
                 (str(out / "run" / "patches.gpkg"), "sheets, blocks and patches"),
             ]

@@ -33,7 +33,10 @@ def info(file: Path | None, as_json: bool) -> None:
         ("bands", ", ".join(card.bands) + f", {card.dtype}"),
         ("GSD", f"{card.gsd:g} m; takes {card.gsd_range[0]:g} to {card.gsd_range[1]:g} m"),
         ("patch", f"{card.patch} px, overlap {card.overlap}, margin {card.margin}, multiples of {card.stride}"),
-        ("tiled = whole", "no: output depends on the patch size" if card.patch_dependent else "yes: finite receptive field"),
+        (
+            "tiled = whole",
+            "no: output depends on the patch size" if card.patch_dependent else "yes: finite receptive field",
+        ),
         ("good for", card.good_for or "not said"),
         ("not good for", card.not_good_for or "not said"),
         ("training", card.training or "not said"),

@@ -15,8 +15,14 @@ def mosaic_options(command: Any) -> Any:
     for option in reversed(
         [
             click.option("--name", default="", help="Start of the output names [default: the run folder's name]."),
-            click.option("--min-area", type=click.FloatRange(0), help="Smallest polygon in square metres [default: by class, 1 to 4]."),
-            click.option("--sheets/--no-sheets", "sheet_rasters", default=True, help="One class raster for each sheet."),
+            click.option(
+                "--min-area",
+                type=click.FloatRange(0),
+                help="Smallest polygon in square metres [default: by class, 1 to 4].",
+            ),
+            click.option(
+                "--sheets/--no-sheets", "sheet_rasters", default=True, help="One class raster for each sheet."
+            ),
             click.option("--vectors/--no-vectors", default=True, help="Polygons."),
         ]
     ):

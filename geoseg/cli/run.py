@@ -48,7 +48,7 @@ def _with_config(ctx: click.Context, values: dict[str, Any], path: Path) -> tupl
 @mosaic_options
 @click.option("--overwrite", is_flag=True, help="Forget an earlier plan of this run folder.")
 @click.pass_context
-def command(ctx: click.Context, sheets: tuple[Path, ...], run: Path | None, overwrite: bool, **values: Any) -> int:
+def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, overwrite: bool, **values: Any) -> int:
     """tile, infer and mosaic in one go, for SHEETS (files, folders) or one CONFIG (YAML).
 
     What is up to date is skipped: run it again after adding sheets, after a crash, or every night.

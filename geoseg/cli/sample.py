@@ -12,12 +12,31 @@ from geoseg.cli.common import Numbers, progress_bar
 @click.command("sample")
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same scene.")
-@click.option("--size", type=Numbers(int, 2), default=(1296, 1296), show_default="1296,1296", help="Width,height of the scene in pixels.")
+@click.option(
+    "--size",
+    type=Numbers(int, 2),
+    default=(1296, 1296),
+    show_default="1296,1296",
+    help="Width,height of the scene in pixels.",
+)
 @click.option("--gsd", type=click.FloatRange(0.01, 2.0), default=0.1, show_default=True, help="Pixel size in metres.")
-@click.option("--sheets", "sheet_grid", type=Numbers(int, 2), default=(2, 2), show_default="2,2", help="Rows,columns of sheets to cut it into.")
-@click.option("--overlap", type=click.IntRange(0), default=144, show_default=True, help="Pixels that neighbouring sheets share.")
-@click.option("--quarter", type=click.Choice(["suburb", "dense", "commercial", "park"]), help="Kind of town [default: suburb].")
-@click.option("--ragged/--no-ragged", default=True, show_default=True, help="Give the last sheet an irregular no-data edge.")
+@click.option(
+    "--sheets",
+    "sheet_grid",
+    type=Numbers(int, 2),
+    default=(2, 2),
+    show_default="2,2",
+    help="Rows,columns of sheets to cut it into.",
+)
+@click.option(
+    "--overlap", type=click.IntRange(0), default=144, show_default=True, help="Pixels that neighbouring sheets share."
+)
+@click.option(
+    "--quarter", type=click.Choice(["suburb", "dense", "commercial", "park"]), help="Kind of town [default: suburb]."
+)
+@click.option(
+    "--ragged/--no-ragged", default=True, show_default=True, help="Give the last sheet an irregular no-data edge."
+)
 @click.option("--nir", is_flag=True, help="Four bands: red, green, blue, near infrared.")
 @click.option("--height", is_flag=True, help="Also write height over the ground.")
 @click.pass_context

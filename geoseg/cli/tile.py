@@ -15,13 +15,29 @@ def tile_options(command: Any) -> Any:
     for option in reversed(
         [
             click.option("--patch-size", type=int, help="Patch side in pixels of the sheets [default: the network's]."),
-            click.option("--overlap", help="Overlap of patches, in pixels or per cent (128, 25%) [default: the network's]."),
+            click.option(
+                "--overlap", help="Overlap of patches, in pixels or per cent (128, 25%) [default: the network's]."
+            ),
             click.option("--block-size", type=int, help="Side of an output block in pixels [default: 4096]."),
-            click.option("--bands", type=Numbers(int), default=(), help="Bands to use, counted from 1, in the network's order: 1,2,3."),
-            click.option("--nodata", default="", metavar="VALUE[~TOLERANCE][,VALUE..]", help="Values that mean no data, in all bands: 255~12."),
+            click.option(
+                "--bands",
+                type=Numbers(int),
+                default=(),
+                help="Bands to use, counted from 1, in the network's order: 1,2,3.",
+            ),
+            click.option(
+                "--nodata",
+                default="",
+                metavar="VALUE[~TOLERANCE][,VALUE..]",
+                help="Values that mean no data, in all bands: 255~12.",
+            ),
             click.option("--crs", default="", help="CRS of the grid, and of sheets that have none: EPSG:25833."),
-            click.option("--gsd", type=float, help="Pixel size of the grid in metres on the ground [default: the majority's]."),
-            click.option("--bbox", type=Numbers(float, 4), help="Only this area: left,bottom,right,top in the grid's CRS."),
+            click.option(
+                "--gsd", type=float, help="Pixel size of the grid in metres on the ground [default: the majority's]."
+            ),
+            click.option(
+                "--bbox", type=Numbers(float, 4), help="Only this area: left,bottom,right,top in the grid's CRS."
+            ),
             click.option("--aoi", type=click.Path(path_type=Path), help="Only the polygons of this vector file."),
             click.option("--strict", is_flag=True, help="Fail on the first sheet that cannot be used."),
         ]
@@ -46,7 +62,11 @@ def echo_plan(report: Any) -> None:
         ("sheets", f"{len(plan.sheets)}" + (f" ({len(plan.quarantined)} quarantined)" if plan.quarantined else "")),
         ("GSD", f"{plan.gsd * 100:.2f} cm on the ground"),
         ("size", f"{report.megapixels:,.1f} Mpx"),
-        ("patches", f"{report.patches:,} of {plan.lattice.patch} px, overlap {plan.lattice.overlap} px" + ("" if plan.asked_lattice else " (a network's own may differ)")),
+        (
+            "patches",
+            f"{report.patches:,} of {plan.lattice.patch} px, overlap {plan.lattice.overlap} px"
+            + ("" if plan.asked_lattice else " (a network's own may differ)"),
+        ),
         ("blocks", f"{report.blocks:,} of {plan.block} px"),
         ("disk", f"about {disk / 1e9:.2f} GB for blocks and outputs"),
         ("memory", "about 1.3 GB for a small network; --max-ram bounds it"),
@@ -68,9 +88,15 @@ def echo_quarantined(plan: Any) -> None:
 @click.option("-o", "--out", "run", required=True, type=click.Path(path_type=Path), help="Run folder.")
 @tile_options
 @click.option("--write-patches", is_flag=True, help="Also write every patch as a GeoTIFF, for training or other tools.")
-@click.option("--labels", type=click.Path(path_type=Path), help="With --write-patches: folder of label rasters, one for each sheet.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="With --write-patches: folder of label rasters, one for each sheet.",
+)
 @click.option("--overwrite", is_flag=True, help="Forget an earlier plan of this run folder.")
-def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Path | None, overwrite: bool, **values: Any) -> int:
+def command(
+    sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Path | None, overwrite: bool, **values: Any
+) -> int:
     """Put SHEETS (files or folders) on one grid and plan overlapping patches.
 
     Writes plan.json and patches.gpkg into the run folder. The plan holds exactly the sheets named; a run that has a plan keeps its
@@ -86,6 +112,8 @@ def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Pa
         from geoseg.stages.patches import write_patches as write
 
         images, masks = write(run, labels)
-        click.echo(f"wrote {images} patches" + (f" and {masks} label patches" if labels else "") + f" to {run / 'patches'}")
+        click.echo(
+            f"wrote {images} patches" + (f" and {masks} label patches" if labels else "") + f" to {run / 'patches'}"
+        )
     click.echo(f"wrote {run / 'plan.json'} and {run / 'patches.gpkg'}; next: geoseg infer {run}")
     return 3 if report.plan.quarantined else 0

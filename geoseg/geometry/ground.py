@@ -27,9 +27,7 @@ def is_geographic(wkt: str) -> bool:
     return bool(CRS.from_wkt(wkt).is_geographic)
 
 
-def area_factors(
-    wkt: str, x: npt.ArrayLike, y: npt.ArrayLike
-) -> npt.NDArray[np.float64]:
+def area_factors(wkt: str, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Square metres on the ground per square CRS unit at each (x, y).
 
     Local CRS without a place on Earth (engineering CRS) count as true to scale.

@@ -35,9 +35,7 @@ class Lattice:
         if self.patch < 1:
             raise UsageError("--patch-size", f"{self.patch} px, expected at least 1")
         if not 0 <= self.overlap < self.patch:
-            raise UsageError(
-                "--overlap", f"{self.overlap} px, expected 0 to {self.patch - 1}", "patches must move on"
-            )
+            raise UsageError("--overlap", f"{self.overlap} px, expected 0 to {self.patch - 1}", "patches must move on")
         if self.margin < 0 or (self.margin and 2 * self.margin >= self.overlap):
             raise UsageError(
                 "--overlap",

@@ -114,7 +114,9 @@ def write_cog(path: Path, spec: RasterSpec, read: Read) -> str:
                 _fill(dataset, spec, read)
             rasterio.shutil.copy(plain, temporary, **_cog_options(spec))
         except rasterio.errors.RasterioError as error:
-            raise EnvironmentFault(path, f"cannot be written: {error}", "free some disk space, then run it again") from error
+            raise EnvironmentFault(
+                path, f"cannot be written: {error}", "free some disk space, then run it again"
+            ) from error
         finally:
             for rest in temporary.parent.glob(temporary.name + ".*"):
                 rest.unlink(missing_ok=True)
@@ -140,4 +142,6 @@ def _encoded(path: Path, spec: RasterSpec, read: Read) -> bytes:
 def _compare(path: Path, dataset: DatasetReader, spec: RasterSpec, read: Read) -> None:
     for window in _windows(spec):
         if not np.array_equal(dataset.read(1, window=window), read(window)):
-            raise EnvironmentFault(path, "reads back other pixels than were written", "check the disk, then run it again")
+            raise EnvironmentFault(
+                path, "reads back other pixels than were written", "check the disk, then run it again"
+            )

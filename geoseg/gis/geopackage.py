@@ -46,13 +46,15 @@ def write_geopackage(path: Path, layers: list[Layer], *, date: str = "2000-01-01
                 for layer in layers:
                     _write_layer(temporary, layer)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-            raise EnvironmentFault(path, f"cannot be written: {error}", "free some disk space, then run it again") from error
+            raise EnvironmentFault(
+                path, f"cannot be written: {error}", "free some disk space, then run it again"
+            ) from error
         _write_styles(temporary, layers, date)
 
     return commit_file(path, write, lambda temporary: _check(path, temporary, layers))
 
 
-class pyogrio_date:  # noqa: N801 - reads as a verb where it is used
+class pyogrio_date:
     """Sets the date that GDAL writes into GeoPackages, for the time of a `with` block."""
 
     def __init__(self, date: str) -> None:

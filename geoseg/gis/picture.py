@@ -16,7 +16,7 @@ from rasterio.transform import Affine
 from geoseg.classes import NODATA, ClassTable
 from geoseg.io.commit import commit_bytes
 
-__all__ = ["coloured", "side_by_side", "write_png", "with_outlines"]
+__all__ = ["coloured", "side_by_side", "with_outlines", "write_png"]
 
 Image = npt.NDArray[np.uint8]
 
@@ -30,7 +30,9 @@ def coloured(classes: Image, table: ClassTable) -> Image:
     return palette[classes]
 
 
-def with_outlines(image: Image, layers: list[tuple[npt.NDArray[np.object_], tuple[int, int, int]]], transform: Affine) -> Image:
+def with_outlines(
+    image: Image, layers: list[tuple[npt.NDArray[np.object_], tuple[int, int, int]]], transform: Affine
+) -> Image:
     """RGB (H, W, 3) with polygons drawn on it: filled a little, outlined fully."""
     out = image.astype(np.float32)
     for shapes, colour in layers:

@@ -6,13 +6,14 @@ from xml.sax.saxutils import quoteattr
 
 from geoseg.classes import ClassTable
 
-__all__ = ["fill_qml", "raster_qml", "raster_aux_xml"]
+__all__ = ["fill_qml", "raster_aux_xml", "raster_qml"]
 
 
 def raster_qml(table: ClassTable) -> str:
     """Style of a class raster: exactly the named, coloured classes."""
     entries = "".join(
-        f'<paletteEntry value="{c.value}" color="{c.hex}" label={quoteattr(c.name)} alpha="255"/>' for c in table.classes
+        f'<paletteEntry value="{c.value}" color="{c.hex}" label={quoteattr(c.name)} alpha="255"/>'
+        for c in table.classes
     )
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
@@ -27,7 +28,15 @@ def raster_aux_xml(table: ClassTable, counts: dict[int, int]) -> str:
     top = max(table.values)
     names = {c.value: c.name for c in table.classes}
     categories = "".join(f"<Category>{_text(names.get(v, ''))}</Category>" for v in range(top + 1))
-    fields = (("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8), ("Alpha", 0, 9), ("Count", 1, 1))
+    fields = (
+        ("Value", 0, 5),
+        ("Class", 2, 2),
+        ("Red", 0, 6),
+        ("Green", 0, 7),
+        ("Blue", 0, 8),
+        ("Alpha", 0, 9),
+        ("Count", 1, 1),
+    )
     columns = "".join(
         f'<FieldDefn index="{i}"><Name>{n}</Name><Type>{t}</Type><Usage>{u}</Usage></FieldDefn>'
         for i, (n, t, u) in enumerate(fields)
@@ -49,7 +58,9 @@ def _text(value: str) -> str:
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def fill_qml(fill: tuple[int, int, int], *, alpha: int = 110, outline: tuple[int, int, int] = (60, 60, 60), width: float = 0.26) -> str:
+def fill_qml(
+    fill: tuple[int, int, int], *, alpha: int = 110, outline: tuple[int, int, int] = (60, 60, 60), width: float = 0.26
+) -> str:
     """Style of a polygon layer: one fill, one outline (millimetres)."""
     options = {
         "color": ",".join(map(str, (*fill, alpha))),

@@ -81,7 +81,15 @@ def _encode(plan: Plan, block: Block, bands: list[Bytes], descriptions: list[str
 
 
 def write_block(
-    run: Path, plan: Plan, block: Block, key: str, classes: Bytes, confidence: Bytes, shares: Bytes | None, names: list[str], seconds: float
+    run: Path,
+    plan: Plan,
+    block: Block,
+    key: str,
+    classes: Bytes,
+    confidence: Bytes,
+    shares: Bytes | None,
+    names: list[str],
+    seconds: float,
 ) -> Record:
     """Commit a block's raster, then its record."""
     if shares is not None:

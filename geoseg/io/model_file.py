@@ -90,7 +90,9 @@ class Card:
                 known[name] = tuple(known[name])
             return cls(classes=ClassTable.from_json(rows), **known)
         except (KeyError, TypeError) as error:
-            raise ModelError(subject, f"its card lacks or misspells a field: {error}", "see geoseg model info --help") from error
+            raise ModelError(
+                subject, f"its card lacks or misspells a field: {error}", "see geoseg model info --help"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,14 @@ def load_model(path: Path) -> ModelFile:
     if data[:40].startswith(b"version https://git-lfs"):
         raise ModelError(path, "is a Git LFS pointer, not the weights", "run git lfs pull")
     if path.suffix == ".safetensors":
-        state, card = _safetensors(path, data)
-        return ModelFile(path, "state", card, sha, state)
+        state, own = _safetensors(path, data)
+        return ModelFile(path, "state", own, sha, state)
     kind = _kind(path, data)
     card = _sidecar(path) or (_onnx_card(path) if kind == "onnx" else None)
     if card is None:
-        raise ModelError(path, "has no card beside it", f"write {path.with_suffix('.json').name} with bands, mean, std, gsd, classes")
+        raise ModelError(
+            path, "has no card beside it", f"write {path.with_suffix('.json').name} with bands, mean, std, gsd, classes"
+        )
     return ModelFile(path, kind, card, sha, _plain_state(path) if kind == "state" else None)
 
 
@@ -137,7 +141,9 @@ def _kind(path: Path, data: bytes) -> str:
         return "onnx"
     if data[:4] != b"PK\x03\x04":
         found = "a pickle" if data[:1] == b"\x80" else f"it starts with {data[:8]!r}"
-        raise ModelError(path, f"is not a model that geoseg reads ({found})", "save it as safetensors, TorchScript, .pt2 or ONNX")
+        raise ModelError(
+            path, f"is not a model that geoseg reads ({found})", "save it as safetensors, TorchScript, .pt2 or ONNX"
+        )
     names = zipfile.ZipFile(path).namelist()
     if path.suffix == ".pt2" or any(n.endswith(("archive_format", "serialized_exported_program.json")) for n in names):
         return "export"
@@ -149,9 +155,13 @@ def _finite(path: Path, state: dict[str, Any]) -> dict[str, Any]:
 
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor):
-            raise ModelError(path, f"entry {name!r} is {type(tensor).__name__}, expected a tensor", "save module.state_dict() only")
+            raise ModelError(
+                path, f"entry {name!r} is {type(tensor).__name__}, expected a tensor", "save module.state_dict() only"
+            )
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ModelError(path, f"weights {name!r} hold NaN or infinity", "train it again, or use an earlier checkpoint")
+            raise ModelError(
+                path, f"weights {name!r} hold NaN or infinity", "train it again, or use an earlier checkpoint"
+            )
     return state
 
 
@@ -179,7 +189,9 @@ def _plain_state(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ModelError(path, f"is not a plain state dict: {str(error).splitlines()[0]}", "save module.state_dict()") from error
+        raise ModelError(
+            path, f"is not a plain state dict: {str(error).splitlines()[0]}", "save module.state_dict()"
+        ) from error
     if not isinstance(state, dict):
         raise ModelError(path, f"holds a {type(state).__name__}, expected a state dict", "save module.state_dict()")
     return _finite(path, state)
@@ -213,7 +225,9 @@ def _onnx_card(path: Path) -> Card | None:
     names = json.loads(keys["class_names"])
     values = sorted((int(k), str(v)) for k, v in names.items())
     colours = [c.colour for c in ISPRS.classes]
-    rows = [{"value": v, "name": n, "colour": list(colours[i % 6]), "role": _role(n)} for i, (v, n) in enumerate(values)]
+    rows = [
+        {"value": v, "name": n, "colour": list(colours[i % 6]), "role": _role(n)} for i, (v, n) in enumerate(values)
+    ]
     patch = int(json.loads(keys.get("tiles_size", "512")))
     share = float(json.loads(keys.get("tiles_overlap", "25"))) / 100
     mean = json.loads(keys.get("standardization_mean", "[0, 0, 0]"))
@@ -235,7 +249,15 @@ def _onnx_card(path: Path) -> Card | None:
 
 
 def _role(name: str) -> str:
-    words = {"building": "building", "house": "building", "road": "road", "imperv": "road", "tree": "tree", "car": "car", "veget": "ground"}
+    words = {
+        "building": "building",
+        "house": "building",
+        "road": "road",
+        "imperv": "road",
+        "tree": "tree",
+        "car": "car",
+        "veget": "ground",
+    }
     return next((role for word, role in words.items() if word in name.lower()), "other")
 
 

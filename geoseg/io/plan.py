@@ -101,9 +101,7 @@ def save_plan(run: Path, plan: Plan) -> None:
         "bands": list(plan.bands),
         "nodata": [list(pair) for pair in plan.nodata],
         "area": plan.area,
-        "sheets": [
-            {**asdict(s), "window": _window_json(s.window), "header": asdict(s.header)} for s in plan.sheets
-        ],
+        "sheets": [{**asdict(s), "window": _window_json(s.window), "header": asdict(s.header)} for s in plan.sheets],
         "quarantined": [asdict(q) for q in plan.quarantined],
     }
     commit_json(run / "plan.json", value)

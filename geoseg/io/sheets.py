@@ -33,7 +33,9 @@ DTYPES = ("uint8", "int8", "uint16", "int16", "float32", "float64")
 MOST_BANDS = 32
 LARGEST_BLOCK = 512 << 20
 LARGEST_SIDE = 2_000_000
-MOST_EXPANSION = 2_000  # decoded bytes per byte of file, for sheets above `LARGE`: an empty DEFLATE tile reaches about 1000
+MOST_EXPANSION = (
+    2_000  # decoded bytes per byte of file, for sheets above `LARGE`: an empty DEFLATE tile reaches about 1000
+)
 LARGE = 16 << 30
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -115,8 +117,13 @@ def open_sheet(path: Path) -> Iterator[DatasetReader]:
     """
     _check_file(path)
     try:
-        with rasterio.Env(**gdal_settings()), warnings.catch_warnings():  # not around the yield: sheets are closed in any order
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # `read_header` looks for a .tfw and says so itself
+        with (
+            rasterio.Env(**gdal_settings()),
+            warnings.catch_warnings(),
+        ):  # not around the yield: sheets are closed in any order
+            warnings.simplefilter(
+                "ignore", NotGeoreferencedWarning
+            )  # `read_header` looks for a .tfw and says so itself
             dataset = rasterio.open(path, driver="GTiff")
         with dataset:
             _check_size(path, dataset)
@@ -128,11 +135,19 @@ def open_sheet(path: Path) -> Iterator[DatasetReader]:
 
 def _check_size(path: Path, dataset: DatasetReader) -> None:
     if dataset.count > MOST_BANDS:
-        raise SheetError(path, f"declares {dataset.count} bands, expected at most {MOST_BANDS}", "pick bands with gdal_translate -b")
+        raise SheetError(
+            path, f"declares {dataset.count} bands, expected at most {MOST_BANDS}", "pick bands with gdal_translate -b"
+        )
     if max(dataset.width, dataset.height) > LARGEST_SIDE:
-        raise SheetError(path, f"declares {dataset.width} x {dataset.height} px, expected sides up to {LARGEST_SIDE}", "cut it")
+        raise SheetError(
+            path, f"declares {dataset.width} x {dataset.height} px, expected sides up to {LARGEST_SIDE}", "cut it"
+        )
     if any(dtype not in DTYPES for dtype in dataset.dtypes):
-        raise SheetError(path, f"has data type {dataset.dtypes[0]}, expected one of {', '.join(DTYPES)}", "convert it with gdal_translate -ot")
+        raise SheetError(
+            path,
+            f"has data type {dataset.dtypes[0]}, expected one of {', '.join(DTYPES)}",
+            "convert it with gdal_translate -ot",
+        )
     rows, cols = dataset.block_shapes[0]
     width = np.dtype(dataset.dtypes[0]).itemsize
     planes = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
@@ -144,7 +159,9 @@ def _check_size(path: Path, dataset: DatasetReader) -> None:
         )
     declared, actual = dataset.width * dataset.height * dataset.count * width, path.stat().st_size
     if declared > LARGE and declared > MOST_EXPANSION * actual:
-        raise SheetError(path, f"declares {declared:,} bytes of pixels in a file of {actual:,}", "it looks damaged or hostile")
+        raise SheetError(
+            path, f"declares {declared:,} bytes of pixels in a file of {actual:,}", "it looks damaged or hostile"
+        )
 
 
 def _world_file(path: Path) -> Affine | None:
@@ -178,13 +195,17 @@ def read_header(path: Path) -> Header:
     """
     with open_sheet(path) as dataset:
         if dataset.colorinterp[0] == ColorInterp.palette:
-            raise SheetError(path, "is a palette image, expected bands of brightness", "expand it with gdal_translate -expand rgb")
+            raise SheetError(
+                path, "is a palette image, expected bands of brightness", "expand it with gdal_translate -expand rgb"
+            )
         crs = dataset.crs
         transform, georeferenced = dataset.transform, not dataset.transform.is_identity
         if not georeferenced and (world := _world_file(path)) is not None:
             transform, georeferenced = world, True
         if not all(math.isfinite(v) for v in transform[:6]) or transform.determinant == 0:
-            raise SheetError(path, f"has an unusable geotransform {tuple(transform)[:6]}", "repair it with gdal_edit -a_ullr")
+            raise SheetError(
+                path, f"has an unusable geotransform {tuple(transform)[:6]}", "repair it with gdal_edit -a_ullr"
+            )
         return Header(
             width=dataset.width,
             height=dataset.height,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ from geoseg.io.sheets import gdal_settings, open_sheet, stat_key, transform_of
 
 __all__ = ["Source", "area_mask"]
 
-Image = npt.NDArray[np.generic]
+Image = npt.NDArray[Any]
 Valid = npt.NDArray[np.bool_]
 
 CHUNK = 512
@@ -41,7 +42,7 @@ def area_mask(area: str, grid: Grid, window: Window) -> Valid:
     if not area:
         return np.ones(shape, bool)
     polygon = shapely.from_wkt(area)
-    return ~geometry_mask([polygon], shape, grid.window_transform(window))
+    return np.asarray(~geometry_mask([polygon], shape, grid.window_transform(window)))
 
 
 class Source:
@@ -128,7 +129,9 @@ class Source:
         if sheet.header.mask == "external":
             mask = stack.enter_context(open_sheet(Path(sheet.path + ".msk")))
             if mask.shape != dataset.shape:
-                raise SheetError(sheet.path, f"has a .msk of {mask.shape}, expected {dataset.shape}", "delete or redo the .msk")
+                raise SheetError(
+                    sheet.path, f"has a .msk of {mask.shape}, expected {dataset.shape}", "delete or redo the .msk"
+                )
         self._open[sheet.path] = (stack, dataset, mask)
         return dataset, mask
 
@@ -141,7 +144,9 @@ class Source:
             good = self._by_value(sheet, pixels)
             alpha = sheet.header.meanings.index("alpha") + 1 if sheet.header.mask == "alpha" else 0
             if alpha:
-                if alpha not in self.bands[sheet.path]:  # a band that the user names is data, whatever the file calls it
+                if (
+                    alpha not in self.bands[sheet.path]
+                ):  # a band that the user names is data, whatever the file calls it
                     good &= dataset.read(alpha, window=window) > 0
             elif sheet.header.mask == "internal":
                 good &= dataset.read_masks(1, window=window) > 0
@@ -149,7 +154,9 @@ class Source:
                 good &= mask.read(1, window=window) > 0
         except rasterio.errors.RasterioError as error:
             reason = str(error.__cause__ or error)
-            raise SheetError(sheet.path, f"is damaged: {reason}", "copy it again, then run geoseg tile again") from error
+            raise SheetError(
+                sheet.path, f"is damaged: {reason}", "copy it again, then run geoseg tile again"
+            ) from error
         return pixels, good
 
     def _by_value(self, sheet: Sheet, pixels: Image) -> Valid:

@@ -1,0 +1,1 @@
+"""The training side: networks (and, later, losses, augmentation, data sets, metrics)."""

@@ -28,14 +28,16 @@ def _cut(image, valid, col, mean, inverse, out):  # type: ignore[no-untyped-def]
                 out[b, y, x] = v if valid[y, col + x] else np.float32(0)
 
 
-def cut(image: npt.NDArray[np.generic], valid: npt.NDArray[np.bool_], col: int, mean: Floats, inverse: Floats, out: Floats) -> None:
+def cut(
+    image: npt.NDArray[np.generic], valid: npt.NDArray[np.bool_], col: int, mean: Floats, inverse: Floats, out: Floats
+) -> None:
     """Fill `out` (C, P, P) with the patch that starts at column `col` of rows (C, P, W), standardised; the mean where not valid."""
     _cut(image, valid, col, mean, inverse, out)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
 def _add(strip, first, col, scores, wy, wx, row0, col0):  # type: ignore[no-untyped-def]
-    """strip (K, R, W) += scores (K, h, w) wy wx; row y of the patch's inside lies at ring row (first + y) % R."""
+    """Strip (K, R, W) += scores (K, h, w) wy wx; row y of the patch's inside lies at ring row (first + y) % R."""
     classes, ring, width = strip.shape
     high, wide = len(wy), len(wx)
     left, right = max(0, -col), min(wide, width - col)

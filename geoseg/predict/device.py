@@ -24,7 +24,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def pick_device(name: str) -> str:
-    """ "cpu" or "cuda..." for `--device auto|cpu|cuda[:N]`.
+    """Device name, "cpu" or "cuda...", for `--device auto|cpu|cuda[:N]`.
 
     Raises:
         EnvironmentFault: the device is not there; never falls back to another one in silence.
@@ -43,7 +43,9 @@ def pick_device(name: str) -> str:
 class DeviceStrip:
     """`blend.Strip` in torch, on a device."""
 
-    def __init__(self, values: tuple[int, ...], weights: torch.Tensor, margin: int, width: int, temperature: float) -> None:
+    def __init__(
+        self, values: tuple[int, ...], weights: torch.Tensor, margin: int, width: int, temperature: float
+    ) -> None:
         self.inner = len(weights) - 2 * margin
         self.margin, self.width, self.temperature = margin, width, temperature
         inside = weights[margin : margin + self.inner]
@@ -108,12 +110,13 @@ class DeviceBackend:
         self.device, self.batch = torch.device(device), batch
         self.values, self.temperature, self.subject = values, temperature, subject
         self.dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[precision]
-        self.network = network.eval().to(self.device, self.dtype, memory_format=torch.channels_last)
+        network = network.eval().to(self.device, self.dtype)
+        self.network: Any = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if compiled:
             self.network = torch.compile(self.network, mode="reduce-overhead", dynamic=False)
         self.mean = torch.from_numpy(normalise.mean).to(self.device)[:, None, None]
         self.std = torch.from_numpy(normalise.std).to(self.device)[:, None, None]
-        self.copies = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
+        self.copies: Any = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
     def strip(self, lattice: Lattice, width: int) -> DeviceStrip:
         """An empty strip for a panel of this width."""
@@ -127,7 +130,8 @@ class DeviceBackend:
             return _Rows(pixels.to(self.device), good.to(self.device))
         with torch.cuda.stream(self.copies):
             rows = _Rows(
-                pixels.pin_memory().to(self.device, non_blocking=True), good.pin_memory().to(self.device, non_blocking=True)
+                pixels.pin_memory().to(self.device, non_blocking=True),
+                good.pin_memory().to(self.device, non_blocking=True),
             )
         torch.cuda.current_stream(self.device).wait_stream(self.copies)
         for tensor in (rows.image, rows.valid):
@@ -158,5 +162,5 @@ class DeviceBackend:
 
 
 def _signed(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """torch has few unsigned types: wider than uint8 goes as int32."""
+    """Torch has few unsigned types: wider than uint8 goes as int32."""
     return np.ascontiguousarray(image.astype(np.int32) if image.dtype == np.uint16 else image)

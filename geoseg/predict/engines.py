@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,10 +95,12 @@ def _onnxruntime(network: torch.nn.Module, shape: Shape, precision: str, lanes: 
 
     if precision != "f32":
         raise EnvironmentFault("--precision bf16", "ONNX Runtime computes float32 on a CPU", "use --precision f32")
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(network.eval(), (torch.zeros(shape),), buffer, dynamo=False, input_names=["x"], output_names=["y"])
+        torch.onnx.export(
+            network.eval(), (torch.zeros(shape),), buffer, dynamo=False, input_names=["x"], output_names=["y"]
+        )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(buffer.getvalue(), options, providers=["CPUExecutionProvider"])

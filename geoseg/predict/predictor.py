@@ -88,7 +88,9 @@ def ensemble_of(models: list[ModelFile]) -> Ensemble:
     for model in models[1:]:
         for name in ("classes", "bands", "gsd", "mean", "std", "dtype"):
             if getattr(model.card, name) != getattr(first, name):
-                raise ModelError(model.path, f"has other {name} than {models[0].path}", "an ensemble's members must agree on them")
+                raise ModelError(
+                    model.path, f"has other {name} than {models[0].path}", "an ensemble's members must agree on them"
+                )
     return Ensemble(tuple(models))
 
 
@@ -99,21 +101,27 @@ def build_network(model: ModelFile) -> Callable[[torch.Tensor], torch.Tensor]:
         ModelError: unknown architecture, or weights that do not fit it.
     """
     if model.kind == "torchscript":
-        return _guarded(model, lambda: torch.jit.load(str(model.path), map_location="cpu").eval())
+        scripted: torch.nn.Module = _guarded(model, lambda: torch.jit.load(str(model.path), map_location="cpu").eval())  # type: ignore[no-untyped-call]
+        return scripted
     if model.kind == "export":
-        return _guarded(model, lambda: torch.export.load(str(model.path)).module())
+        exported = _guarded(model, lambda: torch.export.load(str(model.path)).module())
+        return lambda x: exported(x)  # type: ignore[no-any-return] # not registered as a module: it cannot be put in eval mode
     if model.kind == "onnx":
         return _onnx_network(model)
     card = model.card
     if card.architecture not in NETWORKS:
-        raise ModelError(model.path, f"architecture {card.architecture!r} is not known", f"known ones: {', '.join(NETWORKS)}")
+        raise ModelError(
+            model.path, f"architecture {card.architecture!r} is not known", f"known ones: {', '.join(NETWORKS)}"
+        )
     network = NETWORKS[card.architecture](**{"bands": len(card.bands), "classes": len(card.classes), **card.arguments})
     state = {k.removeprefix("module."): v for k, v in (model.state or {}).items()}
     try:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:
         detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
-        raise ModelError(model.path, f"its weights do not fit {card.architecture}: {detail}", "check architecture, classes and bands") from error
+        raise ModelError(
+            model.path, f"its weights do not fit {card.architecture}: {detail}", "check architecture, classes and bands"
+        ) from error
     return network.eval()
 
 
@@ -193,6 +201,12 @@ def decide(
     kind = where.partition(":")[0]
     size = batch or (16 if kind == "cuda" else 1)
     if kind == "cuda":
+        if not _convertible(ensemble):
+            raise UsageError(
+                f"--device {where}",
+                "torch.export and ONNX files run on the CPU only",
+                "use --device cpu, or TorchScript",
+            )
         if engine not in ("auto", "torch"):
             raise UsageError("--engine", f"{engine} does not run on CUDA here", "use --engine torch or --device cpu")
         return EngineFacts("torch", "bf16" if precision == "auto" else precision, kind, size, tta, str(ratio))
@@ -225,7 +239,9 @@ def _agreed_precision(
     return "bf16" if share >= AGREEMENT else "f32"
 
 
-def make_backend(ensemble: Ensemble, facts: EngineFacts, normalise: Normalise, patch: int, *, device: str, lanes: int) -> CpuBackend | DeviceBackend:
+def make_backend(
+    ensemble: Ensemble, facts: EngineFacts, normalise: Normalise, patch: int, *, device: str, lanes: int
+) -> CpuBackend | DeviceBackend:
     """The backend that computes what the facts say, checked with one warm-up patch.
 
     Raises:
@@ -235,7 +251,14 @@ def make_backend(ensemble: Ensemble, facts: EngineFacts, normalise: Normalise, p
     values, subject = ensemble.classes.values, ensemble.models[0].path
     if facts.device == "cuda":
         return DeviceBackend(
-            network, normalise, values, ensemble.temperature, device=pick_device(device), precision=facts.precision, batch=facts.batch, subject=subject
+            network,
+            normalise,
+            values,
+            ensemble.temperature,
+            device=pick_device(device),
+            precision=facts.precision,
+            batch=facts.batch,
+            subject=subject,
         )
     shape = (facts.batch, len(ensemble.card.bands), patch, patch)
     try:

@@ -50,9 +50,14 @@ class Finished:
 class AnyStrip(Protocol):
     """What `stream_panel` needs of a strip; see `blend.Strip`."""
 
-    def add(self, scores: Any, col: int) -> None: ...
-    def shares(self, rows: int) -> Bytes: ...
-    def finish(self, rows: int) -> tuple[Bytes, Bytes]: ...
+    def add(self, scores: Any, col: int) -> None:
+        """Add one patch."""
+
+    def shares(self, rows: int) -> Bytes:
+        """Softmax of the first rows."""
+
+    def finish(self, rows: int) -> tuple[Bytes, Bytes]:
+        """Class and confidence of the first rows."""
 
 
 class Backend(Protocol):
@@ -61,16 +66,28 @@ class Backend(Protocol):
     batch: int
     depth: int
 
-    def strip(self, lattice: Lattice, width: int) -> AnyStrip: ...
-    def load(self, image: Image, valid: Valid) -> Any: ...
-    def submit(self, rows: Any, cols: list[int], side: int) -> Future[Any]: ...
+    def strip(self, lattice: Lattice, width: int) -> AnyStrip:
+        """An empty strip for a panel of this width."""
+
+    def load(self, image: Image, valid: Valid) -> Any:
+        """Take over the rows of one patch row."""
+
+    def submit(self, rows: Any, cols: list[int], side: int) -> Future[Any]:
+        """Scores of the patches that start at these columns of the rows."""
 
 
 class CpuBackend:
     """Lanes of one thread each; every lane cuts and scores one batch by itself."""
 
     def __init__(
-        self, score: Score, normalise: Normalise, values: tuple[int, ...], temperature: float, *, batch: int = 1, lanes: int = 1
+        self,
+        score: Score,
+        normalise: Normalise,
+        values: tuple[int, ...],
+        temperature: float,
+        *,
+        batch: int = 1,
+        lanes: int = 1,
     ) -> None:
         self.score, self.batch, self.depth = score, batch, lanes + 1
         self.mean, self.inverse = normalise.mean, (1 / normalise.std).astype(np.float32)

@@ -73,6 +73,7 @@ class Wrapped(nn.Module):
         self.passes = TTA[tta]
 
     def forward(self, x: Tensor) -> Tensor:
+        """Scores (B, K, P, P) of patches (B, C, P, P)."""
         side, inner = self.side, self.inner
         if inner < side:
             x = functional.interpolate(x, size=(inner, inner), mode="area")

@@ -137,7 +137,9 @@ def _streets(rng: np.random.Generator, layout: Layout, roads: Occupancy) -> None
             position += float(rng.uniform(low, high)) * scale
 
 
-def _building(rng: np.random.Generator, quarter: str, x: float, y: float, angle: float, long: float, deep: float) -> Building:
+def _building(
+    rng: np.random.Generator, quarter: str, x: float, y: float, angle: float, long: float, deep: float
+) -> Building:
     wings = [(0.0, 0.0, long / 2, deep / 2)]
     if rng.uniform() < 0.5:
         wings.append(
@@ -150,7 +152,12 @@ def _building(rng: np.random.Generator, quarter: str, x: float, y: float, angle:
         )
     if rng.uniform() < 0.2:
         wings.append(
-            (float(rng.choice([-1, 1])) * long * 0.45, 0.0, long * float(rng.uniform(0.2, 0.3)), deep * float(rng.uniform(0.6, 0.8)))
+            (
+                float(rng.choice([-1, 1])) * long * 0.45,
+                0.0,
+                long * float(rng.uniform(0.2, 0.3)),
+                deep * float(rng.uniform(0.6, 0.8)),
+            )
         )
     flat = rng.uniform() < {"suburb": 0.25, "dense": 0.5, "commercial": 0.85, "park": 0.4}[quarter]
     storeys = int(rng.integers(3, 6)) if quarter == "dense" else int(rng.integers(1, 4))
@@ -166,7 +173,9 @@ def _building(rng: np.random.Generator, quarter: str, x: float, y: float, angle:
     )
 
 
-def _lots(rng: np.random.Generator, layout: Layout, taken: Occupancy, roads: Occupancy) -> list[tuple[Street, int, float, float]]:
+def _lots(
+    rng: np.random.Generator, layout: Layout, taken: Occupancy, roads: Occupancy
+) -> list[tuple[Street, int, float, float]]:
     """Buildings, drives and yards along both sides of every street; returns the lots (street, side, start, front)."""
     quarter, lots = layout.style.quarter, []
     extent = math.hypot(layout.width, layout.height) * 0.55 + 20
@@ -182,7 +191,14 @@ def _lots(rng: np.random.Generator, layout: Layout, taken: Occupancy, roads: Occ
 
 
 def _lot(
-    rng: np.random.Generator, layout: Layout, taken: Occupancy, roads: Occupancy, street: Street, side: int, at: float, front: float
+    rng: np.random.Generator,
+    layout: Layout,
+    taken: Occupancy,
+    roads: Occupancy,
+    street: Street,
+    side: int,
+    at: float,
+    front: float,
 ) -> None:
     quarter, edge = layout.style.quarter, street.width / 2 + street.verge + street.pavement
     long = front * float(rng.uniform(0.66, 0.95))
@@ -212,7 +228,9 @@ def _lot(
     if draw[2] < 0.6:
         u, v = street.uv(at + front / 2 + long * 0.42, side * (edge - street.pavement + (setback + deep) / 2))
         dx, dy = layout.frame.xy(u, v)
-        layout.grounds.append(Block("drive", dx, dy, angle, 2.9, setback + deep + street.pavement, float(rng.uniform(1.2, 2.2))))
+        layout.grounds.append(
+            Block("drive", dx, dy, angle, 2.9, setback + deep + street.pavement, float(rng.uniform(1.2, 2.2)))
+        )
 
 
 def _annexes(rng: np.random.Generator, layout: Layout, taken: Occupancy, roads: Occupancy) -> None:
@@ -222,7 +240,9 @@ def _annexes(rng: np.random.Generator, layout: Layout, taken: Occupancy, roads: 
         scale = float(rng.choice([0.4, 1.0, 2.0], p=[0.3, 0.3, 0.4]))
         long, deep = float(rng.uniform(5, 9)) * scale, float(rng.uniform(4, 6.5)) * scale
         angle = layout.frame.angle + float(rng.choice([0, math.pi / 2]))
-        building = replace(_building(rng, layout.style.quarter, x, y, angle, long, deep), wings=((0.0, 0.0, long / 2, deep / 2),))
+        building = replace(
+            _building(rng, layout.style.quarter, x, y, angle, long, deep), wings=((0.0, 0.0, long / 2, deep / 2),)
+        )
         if scale < 1:
             building = replace(building, eaves=float(rng.uniform(2.2, 3)), roof="flat")
         plot = outline(building, layout).buffer(0.6, join_style="mitre")
@@ -330,7 +350,11 @@ def _tree(rng: np.random.Generator, x: float, y: float, radius: float) -> Tree:
 
 
 def _trees(
-    rng: np.random.Generator, layout: Layout, taken: Occupancy, roads: Occupancy, lots: list[tuple[Street, int, float, float]]
+    rng: np.random.Generator,
+    layout: Layout,
+    taken: Occupancy,
+    roads: Occupancy,
+    lots: list[tuple[Street, int, float, float]],
 ) -> None:
     """Street trees, garden trees and hedgerows; crowns may reach over anything, trunks stand on open ground."""
     spots: list[tuple[float, float, float]] = []
@@ -345,7 +369,9 @@ def _trees(
         along = layout.frame.angle + float(rng.choice([0, math.pi / 2]))
         for k in range(run):
             step = k * radius * 1.5
-            spots.append((x + step * math.cos(along), y + step * math.sin(along), radius * float(rng.uniform(0.85, 1.15))))
+            spots.append(
+                (x + step * math.cos(along), y + step * math.sin(along), radius * float(rng.uniform(0.85, 1.15)))
+            )
     order = rng.permutation(len(spots))
     for i in order:
         x, y, radius = spots[i]

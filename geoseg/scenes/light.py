@@ -55,7 +55,9 @@ def _shadow(height: Floats, sun: npt.NDArray[np.float64], gsd: float) -> Floats:
 def photograph(canvas: Canvas, seed: int, style: Style) -> npt.NDArray[np.uint8]:
     """Image of the canvas, uint8 (H, W, 4): red, green, blue, near infrared."""
     azimuth, elevation = math.radians(style.sun_azimuth), math.radians(style.sun_elevation)
-    sun = np.array([math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)])
+    sun = np.array(
+        [math.cos(elevation) * math.cos(azimuth), math.cos(elevation) * math.sin(azimuth), math.sin(elevation)]
+    )
     height, gsd = canvas.height, canvas.gsd
     smooth = _blur(height, 0.7)
     gx, gy = (np.asarray(ndimage.sobel(smooth, axis), np.float32) / np.float32(8 * gsd) for axis in (1, 0))
@@ -80,6 +82,8 @@ def _camera(canvas: Canvas, light: Floats, seed: int, style: Style) -> npt.NDArr
     image = np.dstack([_blur(image[..., k], style.blur) for k in range(4)]) + np.float32(style.haze)
     image = np.clip(image, 0, 1) ** np.float32(style.gamma)
     for k in range(4):
-        image[..., k] += np.float32(style.noise) * noise.grain(seed + 50 + k, canvas.row, canvas.col, *canvas.height.shape)
+        image[..., k] += np.float32(style.noise) * noise.grain(
+            seed + 50 + k, canvas.row, canvas.col, *canvas.height.shape
+        )
     image = np.clip((image - 0.5) * np.float32(style.contrast) + 0.5, 0, 1)
     return np.asarray(image * 255 + 0.5, np.uint8)

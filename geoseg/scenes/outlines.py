@@ -33,7 +33,9 @@ def _polygon(points: npt.NDArray[np.float64]) -> shapely.Geometry:
     return shapely.Polygon(np.round(points, 3))
 
 
-def _box(x: float, y: float, angle: float, length: float, width: float, cx: float = 0.0, cy: float = 0.0) -> shapely.Geometry:
+def _box(
+    x: float, y: float, angle: float, length: float, width: float, cx: float = 0.0, cy: float = 0.0
+) -> shapely.Geometry:
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * [length / 2, width / 2] + [cx, cy]
     return _polygon(turned(x, y, angle, corners))
 
@@ -54,7 +56,9 @@ def _street(street: Street, layout: Layout) -> shapely.Geometry:
 def _blob(x: float, y: float, angle: float, length: float, width: float) -> shapely.Geometry:
     """A lumpy ellipse; its lumps follow from its own size, so it needs no generator."""
     phi = np.linspace(0, 2 * math.pi, 40, endpoint=False)
-    lumps = 1 + 0.13 * np.sin(3 * phi + 7 * length) + 0.1 * np.sin(5 * phi + 11 * width) + 0.05 * np.sin(9 * phi + length)
+    lumps = (
+        1 + 0.13 * np.sin(3 * phi + 7 * length) + 0.1 * np.sin(5 * phi + 11 * width) + 0.05 * np.sin(9 * phi + length)
+    )
     points = np.column_stack([np.cos(phi) * length / 2, np.sin(phi) * width / 2]) * lumps[:, None]
     return _polygon(turned(x, y, angle, points))
 

@@ -27,9 +27,36 @@ __all__ = ["Canvas", "paint"]
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-_TILED_ROOFS = [(0.30, 0.115, 0.07), (0.24, 0.10, 0.065), (0.36, 0.17, 0.11), (0.13, 0.12, 0.12), (0.075, 0.075, 0.085), (0.20, 0.16, 0.13), (0.33, 0.25, 0.2)]
-_FLAT_ROOFS = [(0.30, 0.295, 0.28), (0.16, 0.16, 0.165), (0.42, 0.42, 0.41), (0.52, 0.52, 0.51), (0.23, 0.215, 0.19), (0.09, 0.09, 0.095), (0.17, 0.19, 0.10)]
-_PAINTS = [(0.75, 0.75, 0.75), (0.55, 0.56, 0.57), (0.3, 0.31, 0.32), (0.03, 0.03, 0.035), (0.05, 0.06, 0.12), (0.07, 0.13, 0.33), (0.42, 0.04, 0.035), (0.35, 0.36, 0.33), (0.1, 0.2, 0.13), (0.6, 0.45, 0.1)]
+_TILED_ROOFS = [
+    (0.30, 0.115, 0.07),
+    (0.24, 0.10, 0.065),
+    (0.36, 0.17, 0.11),
+    (0.13, 0.12, 0.12),
+    (0.075, 0.075, 0.085),
+    (0.20, 0.16, 0.13),
+    (0.33, 0.25, 0.2),
+]
+_FLAT_ROOFS = [
+    (0.30, 0.295, 0.28),
+    (0.16, 0.16, 0.165),
+    (0.42, 0.42, 0.41),
+    (0.52, 0.52, 0.51),
+    (0.23, 0.215, 0.19),
+    (0.09, 0.09, 0.095),
+    (0.17, 0.19, 0.10),
+]
+_PAINTS = [
+    (0.75, 0.75, 0.75),
+    (0.55, 0.56, 0.57),
+    (0.3, 0.31, 0.32),
+    (0.03, 0.03, 0.035),
+    (0.05, 0.06, 0.12),
+    (0.07, 0.13, 0.33),
+    (0.42, 0.04, 0.035),
+    (0.35, 0.36, 0.33),
+    (0.1, 0.2, 0.13),
+    (0.6, 0.45, 0.1),
+]
 _PAINT_SHARES = [0.2, 0.2, 0.15, 0.17, 0.06, 0.07, 0.07, 0.04, 0.02, 0.02]
 
 
@@ -80,7 +107,8 @@ class Canvas:
         if bottom <= top or right <= left:
             return None
         to_ground = Affine(self.gsd, 0, (self.col + left) * self.gsd, 0, self.gsd, (self.row + top) * self.gsd)
-        mask = rasterize([(shape, 1)], out_shape=(bottom - top, right - left), transform=to_ground, dtype="uint8") > 0
+        burnt = rasterize([(shape, 1)], out_shape=(bottom - top, right - left), transform=to_ground, dtype="uint8")
+        mask: Mask = np.asarray(burnt > 0)
         return ((slice(top, bottom), slice(left, right)), mask) if mask.any() else None
 
 
@@ -107,7 +135,15 @@ class Spot:
     def grain(self) -> Floats:
         return self.canvas.grain[self.window]
 
-    def put(self, colour: Any, texture: Any = 1.0, *, nir: float | None = None, where: Mask | None = None, height: Any = None) -> None:
+    def put(
+        self,
+        colour: Any,
+        texture: Any = 1.0,
+        *,
+        nir: float | None = None,
+        where: Mask | None = None,
+        height: Any = None,
+    ) -> None:
         """Colour (3,) or (H, W, 3), times a texture (H, W); height, where given, replaces what was there."""
         mask = self.mask if where is None else where & self.mask
         rgb = np.broadcast_to(np.asarray(colour, np.float32), (*self.mask.shape, 3))
@@ -119,7 +155,7 @@ class Spot:
 
     def box(self, ca: float, cb: float, half_a: float, half_b: float) -> Mask:
         """Pixels of a rectangle in the object's own axes."""
-        return (np.abs(self.a - ca) < half_a) & (np.abs(self.b - cb) < half_b) & self.mask
+        return np.asarray((np.abs(self.a - ca) < half_a) & (np.abs(self.b - cb) < half_b) & self.mask)
 
 
 def _axes(canvas: Canvas, window: tuple[slice, slice], x: float, y: float, angle: float) -> tuple[Floats, Floats]:
@@ -170,11 +206,17 @@ def street_marks(canvas: Canvas, street: Street, layout: Layout) -> None:
     if street.dashes:
         extent = int(math.hypot(layout.width, layout.height) * 0.55)
         for start in range(-extent, extent, 7):
-            ends = [layout.frame.xy(*street.uv(start + d, across)) for d, across in ((0, -0.07), (3.5, -0.07), (3.5, 0.07), (0, 0.07))]
+            ends = [
+                layout.frame.xy(*street.uv(start + d, across))
+                for d, across in ((0, -0.07), (3.5, -0.07), (3.5, 0.07), (0, 0.07))
+            ]
             pieces.append(shapely.Polygon(ends))
     if math.isfinite(street.zebra):
         for across in np.arange(-street.width / 2 + 0.3, street.width / 2 - 0.5, 1.0):
-            ends = [layout.frame.xy(*street.uv(street.zebra + d, float(across) + e)) for d, e in ((0, 0), (3, 0), (3, 0.5), (0, 0.5))]
+            ends = [
+                layout.frame.xy(*street.uv(street.zebra + d, float(across) + e))
+                for d, e in ((0, 0), (3, 0), (3, 0.5), (0, 0.5))
+            ]
             pieces.append(shapely.Polygon(ends))
     for piece in pieces:
         if (found := canvas.cover(piece)) is not None:
@@ -185,7 +227,11 @@ def street_marks(canvas: Canvas, street: Street, layout: Layout) -> None:
 
 def _block(spot: Spot, block: Block, tone: npt.NDArray[np.float64]) -> None:
     if block.kind == "soil":
-        spot.put(np.array([0.36, 0.29, 0.20]) * block.tone, 1 + 0.12 * spot.fine + 0.1 * spot.grain, height=np.abs(spot.fine) * 0.15)
+        spot.put(
+            np.array([0.36, 0.29, 0.20]) * block.tone,
+            1 + 0.12 * spot.fine + 0.1 * spot.grain,
+            height=np.abs(spot.fine) * 0.15,
+        )
     elif block.kind == "pool":
         rim = ~spot.box(0, 0, block.length / 2 - 0.35, block.width / 2 - 0.35)
         spot.put((0.09, 0.30, 0.36), 1 + 0.05 * spot.fine, nir=0.03, height=0.0)
@@ -195,7 +241,9 @@ def _block(spot: Spot, block: Block, tone: npt.NDArray[np.float64]) -> None:
         lines = (np.abs((spot.a + block.length / 2) % 2.5) < 0.11) & (np.abs(spot.b) > block.width / 2 - 5)
         spot.put((0.55, 0.55, 0.53), where=lines)
     else:
-        pavement(spot, tone * block.tone, 0.5) if block.tone > 1.3 else spot.put(tone * block.tone, _asphalt(spot), height=0.0)
+        pavement(spot, tone * block.tone, 0.5) if block.tone > 1.3 else spot.put(
+            tone * block.tone, _asphalt(spot), height=0.0
+        )
 
 
 def _roof_shape(spot: Spot, building: Building) -> tuple[Floats, Floats, Floats]:
@@ -257,10 +305,22 @@ def _roof_details(spot: Spot, building: Building, top: Floats, flat: bool) -> No
         spot.put(glass, where=where, height=top + 0.08)
     if flat:
         for _ in range(int(rng.integers(0, 6))):
-            where = spot.box(rng.uniform(-0.8, 0.8) * half_a, rng.uniform(-0.8, 0.8) * half_b, rng.uniform(0.5, 2), rng.uniform(0.5, 1.6))
-            spot.put(np.ones(3) * rng.uniform(0.25, 0.6), 1 + 0.05 * spot.grain, where=where, height=top + rng.uniform(0.6, 2))
+            where = spot.box(
+                rng.uniform(-0.8, 0.8) * half_a,
+                rng.uniform(-0.8, 0.8) * half_b,
+                rng.uniform(0.5, 2),
+                rng.uniform(0.5, 1.6),
+            )
+            spot.put(
+                np.ones(3) * rng.uniform(0.25, 0.6),
+                1 + 0.05 * spot.grain,
+                where=where,
+                height=top + rng.uniform(0.6, 2),
+            )
     if rng.uniform() < 0.18:
-        where = spot.box(rng.uniform(-0.4, 0.4) * half_a, rng.choice([-0.45, 0.45]) * half_b, half_a * 0.55, half_b * 0.32)
+        where = spot.box(
+            rng.uniform(-0.4, 0.4) * half_a, rng.choice([-0.45, 0.45]) * half_b, half_a * 0.55, half_b * 0.32
+        )
         seams = ((spot.a % 1.0) < 0.07) | ((spot.b % 1.65) < 0.07)
         spot.put(np.where(seams[..., None], 0.2, np.array([0.03, 0.04, 0.085])), where=where)
 
@@ -291,7 +351,9 @@ def _tree(spot: Spot, tree: Tree, leaf_off: bool) -> None:
     rng, radius = spot.rng, tree.radius
     distance = np.hypot(spot.a, spot.b)
     kind = rng.uniform()
-    colour = np.array([0.085, 0.125, 0.04] if kind < 0.7 else [0.05, 0.085, 0.05] if kind < 0.85 else [0.17, 0.13, 0.05])
+    colour = np.array(
+        [0.085, 0.125, 0.04] if kind < 0.7 else [0.05, 0.085, 0.05] if kind < 0.85 else [0.17, 0.13, 0.05]
+    )
     colour = colour * rng.uniform(0.65, 1.5) + rng.normal(0, 0.008, 3)
     top = rng.uniform(0.9, 1.7) * radius + rng.uniform(1.5, 4)
     lumps = np.zeros_like(distance)
@@ -311,7 +373,12 @@ def _tree(spot: Spot, tree: Tree, leaf_off: bool) -> None:
         spot.put((0.16, 0.135, 0.11), 1 + 0.2 * spot.grain, where=wood, height=crown)
         return
     over = np.maximum(crown, spot.canvas.height[spot.window] + 0.3)
-    spot.put(np.maximum(colour, 0.012), 1 + 0.16 * spot.fine + 0.15 * spot.grain + 0.35 * (lumps - 0.4), nir=0.45, height=over)
+    spot.put(
+        np.maximum(colour, 0.012),
+        1 + 0.16 * spot.fine + 0.15 * spot.grain + 0.35 * (lumps - 0.4),
+        nir=0.45,
+        height=over,
+    )
 
 
 def _clutter(spot: Spot, thing: Clutter) -> None:
@@ -357,7 +424,9 @@ def paint(canvas: Canvas, seed: int, layout: Layout, stack: list[tuple[int, obje
         frame = layout.frame
         place = _PLACE[type(thing)](thing) if type(thing) in _PLACE else (frame.x0, frame.y0, frame.angle)
         own = getattr(thing, "seed", None)
-        spot = Spot(canvas, window, mask, *_axes(canvas, window, *place), np.random.default_rng([seed, own or painted_streets]))
+        spot = Spot(
+            canvas, window, mask, *_axes(canvas, window, *place), np.random.default_rng([seed, own or painted_streets])
+        )
         if thing is None:
             pavement(spot, side, slabs)
         elif isinstance(thing, Street):
@@ -369,7 +438,10 @@ def paint(canvas: Canvas, seed: int, layout: Layout, stack: list[tuple[int, obje
         elif isinstance(thing, Tree):
             _tree(spot, thing, layout.style.leaf_off)
         else:
-            {Building: _building, Car: _car, Clutter: _clutter}[type(thing)](spot, thing)  # type: ignore[index]
+            _PAINTERS[type(thing)](spot, thing)
+
+
+_PAINTERS: dict[type, Callable[[Spot, Any], None]] = {Building: _building, Car: _car, Clutter: _clutter}
 
 
 def _kerb(canvas: Canvas, street: Street, layout: Layout, tone: npt.NDArray[np.float64]) -> None:
@@ -378,4 +450,4 @@ def _kerb(canvas: Canvas, street: Street, layout: Layout, tone: npt.NDArray[np.f
         edge = side * street.width / 2
         if (found := canvas.cover(street_band(street, layout, edge - side * 0.16, edge))) is not None:
             window, mask = found
-            canvas.albedo[window][mask] = np.float32([*(tone * 1.1), tone.mean() * 1.2])
+            canvas.albedo[window][mask] = np.array([*(tone * 1.1), tone.mean() * 1.2], np.float32)

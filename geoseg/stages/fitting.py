@@ -35,7 +35,7 @@ def _meanings(sheet: Sheet) -> list[str]:
         for i, name in zip(colours, guess, strict=False):
             found[i] = name
     elif "nir" not in found and len(colours) == 4:
-        found[[i for i in colours if found[i] not in known][0]] = "nir"
+        found[next(i for i in colours if found[i] not in known)] = "nir"
     return found
 
 
@@ -112,7 +112,9 @@ def ratio_of(gsd: float, card: Card, resample: bool) -> Fraction:
         )
     wanted = gsd / card.gsd
     fits = [r for q in range(1, 65) for p in range(1, 65) if _keeps_strides(r := Fraction(p, q), card)]
-    good = [r for r in fits if abs(float(r) / wanted - 1) <= 0.15] or [min(fits, key=lambda r: abs(float(r) / wanted - 1))]
+    good = [r for r in fits if abs(float(r) / wanted - 1) <= 0.15] or [
+        min(fits, key=lambda r: abs(float(r) / wanted - 1))
+    ]
     return min(good, key=lambda r: (r.numerator * r.denominator, abs(float(r) / wanted - 1)))
 
 

@@ -99,7 +99,9 @@ class Job:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def infer(run: Path, options: InferOptions | None = None, progress: Callable[[int, int], None] = lambda done, total: None) -> InferReport:
+def infer(
+    run: Path, options: InferOptions | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> InferReport:
     """Class and confidence of every valid pixel of a planned run.
 
     Args:
@@ -207,7 +209,9 @@ def _earlier_facts(run: Path, question: dict[str, Any]) -> EngineFacts | None:
     return EngineFacts(**stored["facts"]) if stored.get("question") == question else None
 
 
-def _sample(plan: Plan, bands: dict[str, tuple[int, ...]], normalise: Normalise, side: int, number: int) -> npt.NDArray[np.float32]:
+def _sample(
+    plan: Plan, bands: dict[str, tuple[int, ...]], normalise: Normalise, side: int, number: int
+) -> npt.NDArray[np.float32]:
     """Up to so many standardised patches (n, C, P, P) from the middle of sheets spread over the run."""
     chosen = plan.sheets[:: max(1, len(plan.sheets) // number)][:number]
     spots = [(s, share) for s in chosen for share in ((0.5,) if len(chosen) == number else (0.3, 0.5, 0.7))][:number]
@@ -230,7 +234,10 @@ def _save_job(run: Path, ensemble: Ensemble, job: Job) -> None:
             "job": job.key,
             "lattice": job.lattice.to_json(),
             "engine": job.facts.to_json(),
-            "models": [{"path": p, "sha256": sha, "name": m.card.name} for (p, sha), m in zip(job.models, ensemble.models, strict=True)],
+            "models": [
+                {"path": p, "sha256": sha, "name": m.card.name}
+                for (p, sha), m in zip(job.models, ensemble.models, strict=True)
+            ],
             "classes": ensemble.classes.to_json(),
             "bands": {p: list(b) for p, b in job.bands.items()},
             "mean": job.normalise.mean.tolist(),
@@ -266,13 +273,19 @@ def _widest(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: InferOpti
     """
     side, size, classes = lattice.patch, plan.block, len(ensemble.classes)
     bands, itemsize = len(ensemble.card.bands), np.dtype(plan.sheets[0].header.dtype).itemsize
-    rows = 3 * side * bands * itemsize + 4 * side * classes + 2 * size * (1 + (classes + 1 if options.probabilities else 1))
+    rows = (
+        3 * side * bands * itemsize
+        + 4 * side * classes
+        + 2 * size * (1 + (classes + 1 if options.probabilities else 1))
+    )
     allowed = (options.max_ram or (4 << 30)) - BASE_MEMORY
     widest = allowed // (rows * size)
     if widest < 1:
         need = (BASE_MEMORY + rows * size) >> 20
         raise UsageError(
-            "--max-ram", f"{(options.max_ram or 0) >> 20} MiB, but one block needs about {need} MiB", "allow more, or run tile with a smaller --block-size"
+            "--max-ram",
+            f"{(options.max_ram or 0) >> 20} MiB, but one block needs about {need} MiB",
+            "allow more, or run tile with a smaller --block-size",
         )
     return int(min(widest, max(1, 32768 // size)))
 
@@ -302,7 +315,10 @@ def _compute(
 
     try:
         for panel in panels:
-            with Source(plan, job.bands, width=panel.window.width + 2 * job.lattice.patch) as source, ThreadPoolExecutor(1, "writer") as writer:
+            with (
+                Source(plan, job.bands, width=panel.window.width + 2 * job.lattice.patch) as source,
+                ThreadPoolExecutor(1, "writer") as writer,
+            ):
                 sink = _BlockSink(run, plan, job, panel.window, set(stale), names, writer)
                 patches += stream_panel(
                     source.read,
@@ -347,7 +363,14 @@ class _BlockSink:
     """Collects finished rows of a panel into blocks and commits each as soon as it is whole."""
 
     def __init__(
-        self, run: Path, plan: Plan, job: Job, panel: Window, stale: set[Block], names: list[str], writer: ThreadPoolExecutor
+        self,
+        run: Path,
+        plan: Plan,
+        job: Job,
+        panel: Window,
+        stale: set[Block],
+        names: list[str],
+        writer: ThreadPoolExecutor,
     ) -> None:
         self.run, self.plan, self.job, self.panel, self.names, self.writer = run, plan, job, panel, names, writer
         size = plan.block
@@ -407,11 +430,12 @@ class _BlockSink:
         while len(self.pending) > 1 or (self.pending and self.pending[0].done()):
             self.pending.pop(0).result()  # bounds memory, and raises what went wrong while writing
         self.pending.append(
-            self.writer.submit(write_block, self.run, self.plan, block, key, classes, confidence, shares, self.names, seconds)
+            self.writer.submit(
+                write_block, self.run, self.plan, block, key, classes, confidence, shares, self.names, seconds
+            )
         )
 
     def close(self) -> None:
         """Wait until every block is on disk."""
         for future in self.pending:
             future.result()
-

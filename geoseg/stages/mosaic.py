@@ -1,6 +1,6 @@
 """geoseg mosaic: blocks -> class and confidence COGs, one class raster per sheet, polygons in a GeoPackage, run.json.
 
-    blocks -> COGs -> per-sheet crops -> trace blocks, join -> layers -> run.json (written last = finished)
+blocks -> COGs -> per-sheet crops -> trace blocks, join -> layers -> run.json (written last = finished)
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ class _Run:
     name: str
 
 
-def mosaic(run: Path, options: MosaicOptions | None = None, progress: Callable[[str], None] = lambda step: None) -> MosaicReport:
+def mosaic(
+    run: Path, options: MosaicOptions | None = None, progress: Callable[[str], None] = lambda step: None
+) -> MosaicReport:
     """Everything that GIS users open, out of the blocks of a run.
 
     Raises:
@@ -133,17 +135,43 @@ def _load(run: Path, options: MosaicOptions) -> _Run:
     job, classes, models = load_job(run)
     blocks = plan_blocks(plan)
     records = [read_record(run, b) for b in blocks]
-    whole = [rec for b, rec in zip(blocks, records, strict=True) if rec is not None and rec.key == block_key(plan, job, b)]
+    whole = [
+        rec for b, rec in zip(blocks, records, strict=True) if rec is not None and rec.key == block_key(plan, job, b)
+    ]
     if len(whole) < len(blocks):
-        raise PlanError(run, f"{len(blocks) - len(whole)} of {len(blocks)} blocks are missing or out of date", "run geoseg infer first")
+        raise PlanError(
+            run,
+            f"{len(blocks) - len(whole)} of {len(blocks)} blocks are missing or out of date",
+            "run geoseg infer first",
+        )
     name = options.name or run.resolve().name
-    return _Run(run, plan, job, ClassTable.from_json(classes), models, blocks, whole, BlockReader(run, plan, blocks), run / "out", name)
+    return _Run(
+        run,
+        plan,
+        job,
+        ClassTable.from_json(classes),
+        models,
+        blocks,
+        whole,
+        BlockReader(run, plan, blocks),
+        run / "out",
+        name,
+    )
 
 
 def _key(r: _Run, options: MosaicOptions) -> str:
     """Hash of all that decides the outputs."""
     sheets = [s.key for s in r.plan.sheets]
-    parts = [r.job.key, r.table.to_json(), [rec.sha256 for rec in r.records], r.name, options.min_area, options.sheets, options.vectors, sheets]
+    parts = [
+        r.job.key,
+        r.table.to_json(),
+        [rec.sha256 for rec in r.records],
+        r.name,
+        options.min_area,
+        options.sheets,
+        options.vectors,
+        sheets,
+    ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -262,6 +290,7 @@ def _sheet_reader(r: _Run, sheet: Sheet, source: Source) -> Callable[[Window], B
 
 def _polygons(r: _Run, options: MosaicOptions, features: dict[str, int]) -> list[Path]:
     """Exact polygons of all classes, traced block by block and joined, one layer per class."""
+
     def traced() -> Any:
         for block in r.blocks:
             classes, confidence = r.reader.block(block)
@@ -275,7 +304,9 @@ def _polygons(r: _Run, options: MosaicOptions, features: dict[str, int]) -> list
         smallest = MIN_AREA[c.role] if options.min_area is None else options.min_area
         chosen = frame[(regions.values == c.value) & (frame["area_m2"].to_numpy() >= smallest)]
         features[c.slug] = len(chosen)
-        layers.append(Layer(c.slug, chosen.reset_index(drop=True), _style(c), f"{c.name}: polygons of at least {smallest:g} m2"))
+        layers.append(
+            Layer(c.slug, chosen.reset_index(drop=True), _style(c), f"{c.name}: polygons of at least {smallest:g} m2")
+        )
     path = r.out / f"{r.name}.gpkg"
     write_geopackage(path, layers)
     return [path]

@@ -1,6 +1,6 @@
 """geoseg tile --write-patches: every patch of a plan as a GeoTIFF, and the label patch beside it.
 
-    plan -> windows -> image patch, label patch -> run/patches/, run/patches/labels/
+plan -> windows -> image patch, label patch -> run/patches/, run/patches/labels/
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def write_patches(run: Path, labels: Path | None = None) -> tuple[int, int]:
         SheetError: a label with colours that mean no class.
     """
     plan = load_plan(run)
-    bands = {s.path: plan.bands or tuple(i + 1 for i, m in enumerate(s.header.meanings) if m != "alpha") for s in plan.sheets}
+    bands = {
+        s.path: plan.bands or tuple(i + 1 for i, m in enumerate(s.header.meanings) if m != "alpha") for s in plan.sheets
+    }
     paired = None if labels is None else _label_plan(plan, labels)
     images = masks = 0
     side = plan.lattice.patch
@@ -77,7 +79,7 @@ class _Nothing:
 def _label_source(plan: Plan | None, side: int) -> Any:
     if plan is None:
         return _Nothing()
-    bands = {s.path: (1, 2, 3) if s.header.bands >= 3 else (1,) for s in plan.sheets}
+    bands: dict[str, tuple[int, ...]] = {s.path: (1, 2, 3) if s.header.bands >= 3 else (1,) for s in plan.sheets}
     return Source(plan, bands, width=2 * side)
 
 
@@ -96,14 +98,20 @@ def _label_plan(plan: Plan, labels: Path) -> Plan:
     for sheet in plan.sheets:
         path = by_stem.get(_stem(Path(sheet.path)))
         if path is None:
-            raise UsageError(sheet.path, f"has no label in {labels}", f"expected a name like {_stem(Path(sheet.path))}_label.tif")
+            raise UsageError(
+                sheet.path, f"has no label in {labels}", f"expected a name like {_stem(Path(sheet.path))}_label.tif"
+            )
         header = read_header(path)
         if (header.width, header.height) != (sheet.header.width, sheet.header.height):
             raise UsageError(
-                path, f"is {header.width} x {header.height} px, its sheet {sheet.header.width} x {sheet.header.height}", "they must match pixel by pixel"
+                path,
+                f"is {header.width} x {header.height} px, its sheet {sheet.header.width} x {sheet.header.height}",
+                "they must match pixel by pixel",
             )
         if sheet.mode == "warped":
-            raise UsageError(path, "belongs to a sheet that is warped; labels cannot be", "bring sheet and label onto the grid first")
+            raise UsageError(
+                path, "belongs to a sheet that is warped; labels cannot be", "bring sheet and label onto the grid first"
+            )
         stat = stat_key(path)
         placed = replace(header, transform=sheet.header.transform, georeferenced=True)
         found.append(replace(sheet, path=str(path), stat=(stat[0], stat[1]), header=placed))
@@ -117,12 +125,14 @@ def decode_labels(pixels: npt.NDArray[Any], subject: object) -> npt.NDArray[np.u
         SheetError: a colour or value that means no class.
     """
     if len(pixels) == 1:
-        values = pixels[0].astype(np.uint8)
+        values = np.asarray(pixels[0], np.uint8)
         odd = set(np.unique(values).tolist()) - set(ISPRS.values) - {NODATA}
         if odd:
-            raise SheetError(subject, f"hold the values {sorted(odd)[:5]}, expected {ISPRS.values} or {NODATA}", "recode them")
+            raise SheetError(
+                subject, f"hold the values {sorted(odd)[:5]}, expected {ISPRS.values} or {NODATA}", "recode them"
+            )
         return values
-    bits = (pixels[:3] > 127).astype(np.uint8)
+    bits = np.asarray(pixels[:3] > 127, np.uint8)
     code = bits[0] * 4 + bits[1] * 2 + bits[2]
     lookup = np.full(8, NODATA, np.uint8)
     for c in ISPRS.classes:

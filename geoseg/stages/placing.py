@@ -143,10 +143,13 @@ def _bounds_in(crs: str, path: Path, header: Header) -> tuple[float, float, floa
     try:
         box = transform_bounds(header.crs, crs, *own, densify_pts=21)
     except RasterioError as error:
-        raise SheetError(path, f"cannot be projected to {crs_name(crs)}: {error}", "make a run of its own for it") from error
+        raise SheetError(
+            path, f"cannot be projected to {crs_name(crs)}: {error}", "make a run of its own for it"
+        ) from error
     if not all(math.isfinite(v) for v in box):
         raise SheetError(path, f"cannot be projected to {crs_name(crs)}", "make a run of its own for it")
-    return box
+    left, bottom, right, top = box
+    return left, bottom, right, top
 
 
 def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, float, float]) -> None:
@@ -157,7 +160,9 @@ def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, 
         return
     west, south, east, north = transform_bounds(header.crs, "EPSG:4326", *own)
     lon, lat = (west + east) / 2, (south + north) / 2
-    outside = not (area.west - NEARBY <= lon <= area.east + NEARBY and area.south - NEARBY <= lat <= area.north + NEARBY)
+    outside = not (
+        area.west - NEARBY <= lon <= area.east + NEARBY and area.south - NEARBY <= lat <= area.north + NEARBY
+    )
     if outside:
         raise SheetError(
             path,
@@ -193,5 +198,3 @@ def _why(header: Header, grid: Grid, crs: str) -> str:
     if not math.isclose(_pixel(t), grid.pixel, rel_tol=1e-6):
         return f"pixel size {_pixel(t):g} instead of {grid.pixel:g}"
     return "shifted by a part of a pixel"
-
-

@@ -1,6 +1,6 @@
 """geoseg sample: one procedural scene, cut into overlapping sheets named the Potsdam way, with exact truth.
 
-    seed -> scene -> sheets, labels (ISPRS colours), classes, height -> truth.gpkg
+seed -> scene -> sheets, labels (ISPRS colours), classes, height -> truth.gpkg
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ class SampleOptions:
     height: bool = False
 
 
-def make_sample(out: Path, options: SampleOptions | None = None, progress: Callable[[int, int], None] = lambda done, total: None) -> list[Path]:
+def make_sample(
+    out: Path, options: SampleOptions | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+) -> list[Path]:
     """Write sheets, labels, classes and truth polygons into a folder; returns the sheets.
 
     The same seed gives the same labels and polygons on any machine, and the same image to one grey level.
@@ -74,7 +76,12 @@ def make_sample(out: Path, options: SampleOptions | None = None, progress: Calla
     _write_truth(out, scene)
     command = f"geoseg sample -o {out.name} --seed {options.seed} --size {width},{height} --gsd {options.gsd:g}"
     command += f" --sheets {options.sheets[0]},{options.sheets[1]} --overlap {options.overlap}"
-    facts = {"command": command, "crs": CRS, "classes": ISPRS.to_json(), "licence": "CC0-1.0: made by a program, free for any use"}
+    facts = {
+        "command": command,
+        "crs": CRS,
+        "classes": ISPRS.to_json(),
+        "licence": "CC0-1.0: made by a program, free for any use",
+    }
     commit_bytes(out / "sample.json", (json.dumps(facts, indent=1) + "\n").encode())
     return paths
 
@@ -89,7 +96,11 @@ def sheet_windows(options: SampleOptions) -> dict[tuple[int, int], Window]:
     for length, count in ((options.size[1], options.sheets[0]), (options.size[0], options.sheets[1])):
         side = -(-(length + (count - 1) * options.overlap) // count)
         if side <= options.overlap and count > 1:
-            raise UsageError("--overlap", f"{options.overlap} px, but the sheets are {side} px", "less overlap, fewer sheets or a larger --size")
+            raise UsageError(
+                "--overlap",
+                f"{options.overlap} px, but the sheets are {side} px",
+                "less overlap, fewer sheets or a larger --size",
+            )
         starts = [i * (side - options.overlap) for i in range(count)]
         cuts.append([(s, min(side, length - s)) for s in starts])
     return {(r, c): Window(x, y, w, h) for r, (y, h) in enumerate(cuts[0]) for c, (x, w) in enumerate(cuts[1])}
@@ -155,26 +166,50 @@ def _write_truth(out: Path, scene: Scene) -> None:
     """truth.gpkg: what is visible as a coverage, and the whole outlines of buildings, streets, trees and cars."""
 
     def world(shapes: list[shapely.Geometry]) -> Any:
-        return shapely.transform(np.array(shapes, object), lambda xy: np.column_stack([ORIGIN[0] + xy[:, 0], ORIGIN[1] - xy[:, 1]]))
+        return shapely.transform(
+            np.array(shapes, object), lambda xy: np.column_stack([ORIGIN[0] + xy[:, 0], ORIGIN[1] - xy[:, 1]])
+        )
 
-    visible = [(v, p) for v, _, s in scene.truth() for p in shapely.get_parts(s) if p.geom_type == "Polygon" and p.area > 0]
+    visible = [
+        (v, p) for v, _, s in scene.truth() for p in shapely.get_parts(s) if p.geom_type == "Polygon" and p.area > 0
+    ]
     names = {c.value: c.name for c in ISPRS.classes}
     cover = geopandas.GeoDataFrame(
-        {"class": [names[v] for v, _ in visible], "class_id": [v for v, _ in visible], "area_m2": [round(p.area, 4) for _, p in visible]},
+        {
+            "class": [names[v] for v, _ in visible],
+            "class_id": [v for v, _ in visible],
+            "area_m2": [round(p.area, 4) for _, p in visible],
+        },
         geometry=world([p for _, p in visible]),
         crs=CRS,
     )
-    layers = [Layer("landcover", cover, fill_qml((255, 255, 255), alpha=0, outline=(230, 0, 120), width=0.3), "what is visible, without gap or overlap")]
-    for name, kind, colour in (("buildings", Building, (200, 60, 60)), ("streets", Street, (120, 120, 120)), ("trees", Tree, (40, 140, 60)), ("cars", Car, (250, 200, 0))):
+    layers = [
+        Layer(
+            "landcover",
+            cover,
+            fill_qml((255, 255, 255), alpha=0, outline=(230, 0, 120), width=0.3),
+            "what is visible, without gap or overlap",
+        )
+    ]
+    for name, kind, colour in (
+        ("buildings", Building, (200, 60, 60)),
+        ("streets", Street, (120, 120, 120)),
+        ("trees", Tree, (40, 140, 60)),
+        ("cars", Car, (250, 200, 0)),
+    ):
         shapes, facts = _outlines(scene, kind)
         frame = geopandas.GeoDataFrame(facts, geometry=world(shapes) if shapes else [], crs=CRS)
-        layers.append(Layer(name, frame, fill_qml(colour), f"whole outlines of {name}, also where something stands above them"))
+        layers.append(
+            Layer(name, frame, fill_qml(colour), f"whole outlines of {name}, also where something stands above them")
+        )
     write_geopackage(out / "truth.gpkg", layers)
 
 
 def _outlines(scene: Scene, kind: type) -> tuple[list[shapely.Geometry], dict[str, list[Any]]]:
     frame = shapely.box(0, 0, scene.width, scene.height)
-    found = [(o, shapely.intersection(s, frame)) for _, o, s in scene.stack if isinstance(o, kind)]
+    found: list[tuple[Any, shapely.Geometry]] = [
+        (o, shapely.intersection(s, frame)) for _, o, s in scene.stack if isinstance(o, kind)
+    ]
     found = [(o, s) for o, s in found if s.geom_type == "Polygon" and s.area > 0]
     facts: dict[str, list[Any]] = {"area_m2": [round(s.area, 4) for _, s in found]}
     if kind is Car:

@@ -38,7 +38,11 @@ def status(run: Path) -> Status:
     records = [read_record(run, b) for b in blocks]
     try:
         job, _, _ = load_job(run)
-        fresh = [rec for b, rec in zip(blocks, records, strict=True) if rec is not None and rec.key == block_key(plan, job, b)]
+        fresh = [
+            rec
+            for b, rec in zip(blocks, records, strict=True)
+            if rec is not None and rec.key == block_key(plan, job, b)
+        ]
     except (PlanError, KeyError):  # infer has not ended once, or sheets were added since: count what is there
         fresh = [rec for rec in records if rec is not None]
         job = None
@@ -46,5 +50,11 @@ def status(run: Path) -> Status:
     if job is not None and len(fresh) == len(blocks) and (run / "run.json").exists():
         hashes = read_json(run / "run.json").get("blocks", {})
         finished = hashes == {f"{b[0]}_{b[1]}": r.sha256 for b, r in zip(blocks, fresh, strict=True)}
-    todo = "nothing: done" if finished else f"geoseg mosaic {run}" if job is not None and len(fresh) == len(blocks) else f"geoseg infer {run}"
+    todo = (
+        "nothing: done"
+        if finished
+        else f"geoseg mosaic {run}"
+        if job is not None and len(fresh) == len(blocks)
+        else f"geoseg infer {run}"
+    )
     return Status(len(plan.sheets), tuple(asdict(q) for q in plan.quarantined), len(blocks), len(fresh), finished, todo)

@@ -1,6 +1,6 @@
 """geoseg tile: sheets -> plan.json and patches.gpkg.
 
-    headers -> one grid -> sheets on it (direct, flipped, warped, quarantined) -> lattice and blocks -> plan
+headers -> one grid -> sheets on it (direct, flipped, warped, quarantined) -> lattice and blocks -> plan
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None) 
     found, refused = _headers(paths)
     earlier = load_plan(run) if (run / "plan.json").exists() and not options.overwrite else None
     crs = crs_wkt(options.crs) if options.crs else ""
-    for sift in (lambda f: _georeferenced(f, crs), lambda f: _alike(f, options.bands)):
-        found, left_out = sift(found)
-        refused += left_out
+    found, nowhere = _georeferenced(found, crs)
+    found, aliens = _alike(found, options.bands)
+    refused += nowhere + aliens
     if not found:
         raise _nothing_left(paths, refused)
     grid = earlier.grid if earlier else choose_grid(found, crs, options.gsd)
@@ -113,7 +113,9 @@ def find_sheets(sheets: Sequence[Path]) -> list[Path]:
             paths.append(path)
     unique = list(dict.fromkeys(p.absolute() for p in paths))
     if not unique:
-        raise UsageError(", ".join(map(str, sheets)) or "SHEETS", "no GeoTIFF there", "name files, or folders that hold .tif files")
+        raise UsageError(
+            ", ".join(map(str, sheets)) or "SHEETS", "no GeoTIFF there", "name files, or folders that hold .tif files"
+        )
     return unique
 
 
@@ -166,9 +168,15 @@ def _alike(found: Found, bands: tuple[int, ...]) -> tuple[Found, list[Quarantine
     refused: list[Quarantined] = []
     for path, header in found:
         if header.dtype != dtype:
-            refused.append(Quarantined(str(path), f"is {header.dtype}, most sheets are {dtype}", "convert it, or make a run of its own"))
+            refused.append(
+                Quarantined(
+                    str(path), f"is {header.dtype}, most sheets are {dtype}", "convert it, or make a run of its own"
+                )
+            )
         elif bands and max(bands) > header.bands:
-            refused.append(Quarantined(str(path), f"has {header.bands} bands, --bands asks for band {max(bands)}", "leave it out"))
+            refused.append(
+                Quarantined(str(path), f"has {header.bands} bands, --bands asks for band {max(bands)}", "leave it out")
+            )
         elif not bands and _colour_bands(header) != count:
             reason = f"has {_colour_bands(header)} bands, most sheets have {count}"
             refused.append(Quarantined(str(path), reason, "pick common bands with --bands, or make a run of its own"))
@@ -188,7 +196,9 @@ def _placed(found: Found, grid: Grid, crs: str) -> tuple[list[Sheet], list[Quara
     return placed, refused
 
 
-def _plan(grid: Grid, placed: list[Sheet], refused: list[Quarantined], options: TileOptions, earlier: Plan | None) -> Plan:
+def _plan(
+    grid: Grid, placed: list[Sheet], refused: list[Quarantined], options: TileOptions, earlier: Plan | None
+) -> Plan:
     if earlier is not None:
         _check_same(options, earlier)
         area = _area(options, grid) if (options.bbox or options.aoi) else earlier.area
@@ -226,7 +236,11 @@ def _check_same(options: TileOptions, earlier: Plan) -> None:
         ("--block-size", options.block_size or earlier.block, earlier.block),
     ):
         if new != old:
-            raise UsageError(name, f"{new}, but this run was planned with {old}", "leave it out, name a new run folder, or --overwrite")
+            raise UsageError(
+                name,
+                f"{new}, but this run was planned with {old}",
+                "leave it out, name a new run folder, or --overwrite",
+            )
 
 
 def _block_size(size: int) -> int:
@@ -243,7 +257,9 @@ def _lattice(options: TileOptions) -> Lattice:
     try:
         pixels = round(patch * float(text[:-1]) / 100) if text.endswith("%") else int(text)
     except ValueError as error:
-        raise UsageError("--overlap", f"{text!r} is not a number of pixels or per cent", "for instance 128 or 25%") from error
+        raise UsageError(
+            "--overlap", f"{text!r} is not a number of pixels or per cent", "for instance 128 or 25%"
+        ) from error
     return Lattice(patch, pixels)
 
 
@@ -259,7 +275,9 @@ def parse_nodata(text: str) -> tuple[tuple[float, float], ...]:
         try:
             pairs.append((float(value), float(tolerance or 0)))
         except ValueError as error:
-            raise UsageError("--nodata", f"{part!r} is not VALUE or VALUE~TOLERANCE", "for instance 255~12 or 0") from error
+            raise UsageError(
+                "--nodata", f"{part!r} is not VALUE or VALUE~TOLERANCE", "for instance 255~12 or 0"
+            ) from error
     return tuple(pairs)
 
 
@@ -269,7 +287,11 @@ def _area(options: TileOptions, grid: Grid) -> str:
     if options.bbox is not None:
         left, bottom, right, top = options.bbox
         if left >= right or bottom >= top:
-            raise UsageError("--bbox", f"{options.bbox}, expected left,bottom,right,top in the grid's CRS", "left < right, bottom < top")
+            raise UsageError(
+                "--bbox",
+                f"{options.bbox}, expected left,bottom,right,top in the grid's CRS",
+                "left < right, bottom < top",
+            )
         shapes.append(shapely.box(left, bottom, right, top))
     if options.aoi is not None:
         shapes.append(_polygons(options.aoi, grid))
@@ -288,7 +310,9 @@ def _polygons(path: Path, grid: Grid) -> shapely.Geometry:
     try:
         frame = geopandas.read_file(path)
     except DataSourceError as error:
-        raise UsageError(path, f"cannot be read as vector data: {error}", "name a GeoPackage, GeoJSON or Shapefile of polygons") from error
+        raise UsageError(
+            path, f"cannot be read as vector data: {error}", "name a GeoPackage, GeoJSON or Shapefile of polygons"
+        ) from error
     if frame.crs is None:
         raise UsageError(path, "has no CRS", "assign one first")
     area = shapely.union_all(frame.to_crs(grid.crs).geometry.make_valid().to_numpy())
@@ -346,7 +370,9 @@ def draw_plan(run: Path, plan: Plan) -> int:
         ),
         Layer(
             "blocks",
-            frame([block_window(b, plan.block) for b in blocks], row=[r for r, _ in blocks], col=[c for _, c in blocks]),
+            frame(
+                [block_window(b, plan.block) for b in blocks], row=[r for r, _ in blocks], col=[c for _, c in blocks]
+            ),
             fill_qml((0, 0, 0), alpha=0, outline=(40, 40, 160), width=0.5),
             f"output blocks of {plan.block} px",
         ),
@@ -370,7 +396,9 @@ def _warnings(plan: Plan, options: TileOptions) -> list[str]:
     warnings = []
     warped = [s for s in plan.sheets if s.mode == "warped"]
     if warped:
-        warnings.append(f"{len(warped)} of {len(plan.sheets)} sheets are off the grid and will be warped on the fly (first: {warped[0].path})")
+        warnings.append(
+            f"{len(warped)} of {len(plan.sheets)} sheets are off the grid and will be warped on the fly (first: {warped[0].path})"
+        )
     if not plan.nodata:
         suspects = [(s, kind) for s in plan.sheets if (kind := _undeclared_border(s)) is not None]
         for value, spec, word in ((255, "255~12", "white"), (0, "0~3", "black")):
@@ -386,7 +414,12 @@ def _warnings(plan: Plan, options: TileOptions) -> list[str]:
 def _undeclared_border(sheet: Sheet) -> int | None:
     """255 or 0 if a sample of at most three blocks shows a large, nearly white or black area; None otherwise."""
     header = sheet.header
-    if header.mask != "none" or header.nodata is not None or header.dtype != "uint8" or min(header.width, header.height) < 32:
+    if (
+        header.mask != "none"
+        or header.nodata is not None
+        or header.dtype != "uint8"
+        or min(header.width, header.height) < 32
+    ):
         return None
     side = 256
     spots = [(0, 0), (0, header.width - side), (header.height - side, 0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -33,14 +34,14 @@ def join(parts: Iterable[tuple[Block, Regions]], size: int) -> Regions:
         count += len(regions)
     if not count:
         return _empty()
-    values, first, pixels, weight = (
-        np.concatenate([getattr(r, name) for _, r in blocks.values()]) for name in ("values", "first", "pixels", "weight")
-    )
-    polygons = np.concatenate([r.polygons for _, r in blocks.values()])
+    traced = [r for _, r in blocks.values()]
+    values, polygons = np.concatenate([r.values for r in traced]), np.concatenate([r.polygons for r in traced])
+    first = np.concatenate([r.first for r in traced])
+    pixels, weight = np.concatenate([r.pixels for r in traced]), np.concatenate([r.weight for r in traced])
     group = _groups(blocks, values, count)
     order = np.lexsort((first[:, 1], first[:, 0], group))
     heads = np.flatnonzero(np.diff(group[order], prepend=-1))
-    sums = [np.add.reduceat(a[order], heads) for a in (pixels, weight)]
+    sums: list[Ints] = [np.asarray(np.add.reduceat(a[order], heads), np.int64) for a in (pixels, weight)]
     shapes = polygons[order[heads]]
     sizes = np.diff(np.concatenate([heads, [count]]))
     for k in np.flatnonzero(sizes > 1):
@@ -58,8 +59,10 @@ def _empty() -> Regions:
 def _moved(regions: Regions, block: Block, size: int) -> Regions:
     """From the block's pixel corners to the grid's."""
     row, col = block[0] * size, block[1] * size
-    polygons = shapely.transform(regions.polygons, lambda xy: xy + [col, row])
-    return Regions(polygons, regions.values, regions.first + [row, col], regions.pixels, regions.weight, regions.borders)
+    polygons = shapely.transform(regions.polygons, lambda xy: np.add(xy, (col, row)))
+    return Regions(
+        polygons, regions.values, np.add(regions.first, (row, col)), regions.pixels, regions.weight, regions.borders
+    )
 
 
 def _groups(blocks: dict[Block, tuple[int, Regions]], values: npt.NDArray[np.uint8], count: int) -> Ints:
@@ -87,9 +90,6 @@ def _groups(blocks: dict[Block, tuple[int, Regions]], values: npt.NDArray[np.uin
 def _united(polygons: npt.NDArray[np.object_], size: int) -> shapely.Geometry:
     """Union of polygons that share edges along block borders: equal edges cancel, then needless corners go."""
     whole = shapely.coverage_union_all(_noded(polygons, size))
-    if whole.geom_type == "GeometryCollection" or whole.geom_type == "MultiPolygon":
-        parts = shapely.get_parts(whole)
-        whole = parts[0] if len(parts) == 1 else whole
     return _corners_only(whole)
 
 
@@ -113,7 +113,7 @@ def _corners_only(shape: shapely.Geometry) -> shapely.Geometry:
     kind, xy, offsets = shapely.to_ragged_array([shape])
     rings = offsets[0]
     kept, lengths = [], []
-    for a, b in zip(rings[:-1], rings[1:], strict=True):
+    for a, b in pairwise(rings):
         ring = xy[a : b - 1]
         before, after = np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0)
         corner = ~((before[:, 0] == after[:, 0]) | (before[:, 1] == after[:, 1]))

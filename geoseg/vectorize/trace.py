@@ -82,7 +82,11 @@ def _label(a, weights):  # type: ignore[no-untyped-def]
                 k = labels[r, c - 1]
             else:
                 if count == parent.shape[0]:
-                    parent, pixels, weight = _grown(parent, count + 1), _grown(pixels, count + 1), _grown(weight, count + 1)
+                    parent, pixels, weight = (
+                        _grown(parent, count + 1),
+                        _grown(pixels, count + 1),
+                        _grown(weight, count + 1),
+                    )
                 parent[count] = count
                 k = count
                 count += 1
@@ -220,7 +224,9 @@ def trace(raster: Bytes, weights: Bytes | None = None, *, skip: int | None = Non
         Regions, their polygons in pixel corners.
     """
     raster = np.ascontiguousarray(raster)
-    labels, parent, pixels, weight = _label(raster, np.zeros_like(raster) if weights is None else np.ascontiguousarray(weights))
+    labels, parent, pixels, weight = _label(
+        raster, np.zeros_like(raster) if weights is None else np.ascontiguousarray(weights)
+    )
     xy, ends, owners = _rings(raster, labels, parent)
     points = xy.reshape(-1, 2)
     starts = np.concatenate([[0], ends[:-1]]) // 2
@@ -239,4 +245,6 @@ def trace(raster: Bytes, weights: Bytes | None = None, *, skip: int | None = Non
     number = np.full(len(parent), -1, np.int64)
     number[roots[keep]] = np.arange(np.count_nonzero(keep))
     borders = tuple(number[parent[edge]] for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]))
-    return Regions(np.asarray(polygons)[keep], values[keep], first[keep], pixels[roots][keep], weight[roots][keep], borders)
+    return Regions(
+        np.asarray(polygons)[keep], values[keep], first[keep], pixels[roots][keep], weight[roots][keep], borders
+    )

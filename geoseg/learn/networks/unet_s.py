@@ -62,6 +62,7 @@ class UNetS(nn.Module):
         self.head = nn.Conv2d(32, classes, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores of every pixel."""
         at2 = self.stem(x)  # (B, 24, H/2, W/2)
         at4 = self.down4(at2)  # (B, 48, H/4, W/4)
         at8 = self.down8(at4)  # (B, 96, H/8, W/8)
