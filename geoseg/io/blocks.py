@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import rasterio
@@ -38,6 +39,15 @@ class Record:
     size: int
     counts: dict[int, int]
     seconds: float
+
+
+@numba.njit(cache=True, nogil=True)
+def _histogram(values):  # type: ignore[no-untyped-def]
+    """Pixels per value; np.bincount would first make eight bytes of each."""
+    counts = np.zeros(256, np.int64)
+    for v in values:
+        counts[v] += 1
+    return counts
 
 
 def _name(block: Block) -> str:
@@ -96,7 +106,7 @@ def write_block(
         commit_bytes(shares_path(run, block), _encode(plan, block, list(shares), names))
     data = _encode(plan, block, [classes, confidence], ["class", "confidence"])
     sha = commit_bytes(block_path(run, block), data)
-    totals = np.bincount(classes.ravel(), minlength=256)
+    totals = _histogram(classes.ravel())
     counts = {int(v): int(n) for v, n in enumerate(totals) if n}
     record = Record(key, sha, len(data), counts, round(seconds, 3))
     commit_json(

@@ -11,6 +11,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from geoseg.classes import NODATA
+
 __all__ = ["Strip", "cut"]
 
 Floats = npt.NDArray[np.float32]
@@ -23,9 +25,10 @@ def _cut(image, valid, col, mean, inverse, out):  # type: ignore[no-untyped-def]
     for b in range(bands):
         m, s = mean[b], inverse[b]
         for y in range(rows):
-            for x in range(cols):
-                v = (np.float32(image[b, y, col + x]) - m) * s
-                out[b, y, x] = v if valid[y, col + x] else np.float32(0)
+            source, good, target = image[b, y, col : col + cols], valid[y, col : col + cols], out[b, y]
+            for x in range(cols):  # slices, so that x needs no check for negative numbers and the loop is vectorised
+                v = (np.float32(source[x]) - m) * s
+                target[x] = v if good[x] else np.float32(0)
 
 
 def cut(
@@ -43,10 +46,11 @@ def _add(strip, first, col, scores, wy, wx, row0, col0):  # type: ignore[no-unty
     left, right = max(0, -col), min(wide, width - col)
     for k in range(classes):
         for y in range(high):
-            r = (first + y) % ring
             w = wy[y]
-            for x in range(left, right):
-                strip[k, r, col + x] += scores[k, row0 + y, col0 + x] * (w * wx[x])
+            sums = strip[k, (first + y) % ring, col + left : col + right]
+            new, taper = scores[k, row0 + y, col0 + left : col0 + right], wx[left:right]
+            for x in range(right - left):
+                sums[x] += new[x] * (w * taper[x])
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False, inline="always")
@@ -66,7 +70,7 @@ def _exp(x):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
-def _finish(strip, first, rows, inverse_t, values, classes_out, confidence_out):  # type: ignore[no-untyped-def]
+def _finish(strip, first, rows, inverse_t, values, good, classes_out, confidence_out):  # type: ignore[no-untyped-def]
     """Arg-max (ties to the lower class) and softmax of the winner for `rows` ring rows, which are then zeroed."""
     classes, ring, width = strip.shape
     best, label, total = np.empty(width, np.float32), np.empty(width, np.uint8), np.empty(width, np.float32)
@@ -78,21 +82,25 @@ def _finish(strip, first, rows, inverse_t, values, classes_out, confidence_out):
             best[x], label[x], total[x] = strip[0, r, x], values[0], np.float32(0)
         for k in range(1, classes):
             v = values[k]
+            row = strip[k, r]
             for x in range(width):
-                s = strip[k, r, x]
+                s = row[x]
                 higher = s > best[x]
                 best[x] = s if higher else best[x]
                 label[x] = v if higher else label[x]
         for k in range(classes):
+            row = strip[k, r]
             for x in range(width):
-                p, n = _exp((strip[k, r, x] - best[x]) * inverse_t)
+                p, n = _exp((row[x] - best[x]) * inverse_t)
                 part[x], power[x] = p, (n + 127) << 23
             for x in range(width):
                 total[x] += part[x] * bits[x]
-                strip[k, r, x] = np.float32(0)
+                row[x] = np.float32(0)
+        valid, classes_row, confidence_row = good[y], classes_out[y], confidence_out[y]
         for x in range(width):
-            classes_out[y, x] = label[x]
-            confidence_out[y, x] = np.uint8(np.float32(100) / total[x] + np.float32(0.5))
+            percent = np.uint8(np.float32(100) / total[x] + np.float32(0.5))
+            classes_row[x] = label[x] if valid[x] else NODATA
+            confidence_row[x] = percent if valid[x] else NODATA
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
@@ -150,13 +158,17 @@ class Strip:
         _shares(self.sums, self.first, rows, self.inverse_t, out)
         return out
 
-    def finish(self, rows: int) -> tuple[Bytes, Bytes]:
-        """Class values and confidence (rows, W) of the first rows, which no later patch reaches; moves the strip on by them."""
+    def finish(self, good: npt.NDArray[np.bool_]) -> tuple[Bytes, Bytes]:
+        """Class values and confidence (rows, W) of the first rows, which no later patch reaches; moves the strip on by them.
+
+        `good` (rows, W) tells which pixels are valid; the others become 255.
+        """
+        rows = len(good)
         self.reach -= rows
         if self.reach + rows <= 0:  # nothing there: no arithmetic for empty ground
             self.first = (self.first + rows) % self.inner
-            return np.zeros((rows, self.width), np.uint8), np.zeros((rows, self.width), np.uint8)
+            return np.full((rows, self.width), NODATA, np.uint8), np.full((rows, self.width), NODATA, np.uint8)
         classes, confidence = (np.empty((rows, self.width), np.uint8) for _ in range(2))
-        _finish(self.sums, self.first, rows, self.inverse_t, self.values, classes, confidence)
+        _finish(self.sums, self.first, rows, self.inverse_t, self.values, good, classes, confidence)
         self.first = (self.first + rows) % self.inner
         return classes, confidence

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from geoseg.classes import NODATA
 from geoseg.errors import EnvironmentFault, ModelError
 from geoseg.geometry.lattice import Lattice
 from geoseg.predict.stream import Normalise
@@ -64,16 +65,18 @@ class DeviceStrip:
         share = (self.sums[:, :rows] / self.temperature).softmax(0)
         return np.asarray((share * 100 + 0.5).to(torch.uint8).cpu().numpy())
 
-    def finish(self, rows: int) -> tuple[Bytes, Bytes]:
-        """Class values and confidence (rows, W) of the first rows; moves the strip on by them."""
+    def finish(self, good: npt.NDArray[np.bool_]) -> tuple[Bytes, Bytes]:
+        """Class values and confidence (rows, W) of the first rows, 255 where not `good`; moves the strip on by them."""
+        rows = len(good)
         done = self.sums[:, :rows]
         best, label = done.max(0)
         confidence = 100 / ((done - best) / self.temperature).exp().sum(0) + 0.5
-        both = torch.stack([self.values[label], confidence.to(torch.uint8)]).cpu().numpy()
+        both = torch.stack([self.values[label], confidence.to(torch.uint8)]).cpu().numpy().copy()
         kept = self.sums[:, rows:].clone()
         self.sums[:, : self.inner - rows] = kept
         self.sums[:, self.inner - rows :] = 0
-        return both[0].copy(), both[1].copy()
+        both[:, ~good] = NODATA
+        return both[0], both[1]
 
 
 @dataclass

@@ -6,6 +6,7 @@ device), added into a strip in lattice order, and rows that no later patch reach
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -56,8 +57,8 @@ class AnyStrip(Protocol):
     def shares(self, rows: int) -> Bytes:
         """Softmax of the first rows."""
 
-    def finish(self, rows: int) -> tuple[Bytes, Bytes]:
-        """Class and confidence of the first rows."""
+    def finish(self, good: Valid) -> tuple[Bytes, Bytes]:
+        """Class and confidence of the first rows, 255 where not good."""
 
 
 class Backend(Protocol):
@@ -92,6 +93,7 @@ class CpuBackend:
         self.score, self.batch, self.depth = score, batch, lanes + 1
         self.mean, self.inverse = normalise.mean, (1 / normalise.std).astype(np.float32)
         self.values, self.temperature = values, temperature
+        self.own = threading.local()
         self.pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
 
     def strip(self, lattice: Lattice, width: int) -> Strip:
@@ -108,7 +110,11 @@ class CpuBackend:
 
     def _batch(self, rows: tuple[Image, Valid], cols: list[int], side: int) -> Floats:
         image, valid = rows
-        patches = np.zeros((self.batch, len(image), side, side), np.float32)  # always full: one static shape
+        shape = (self.batch, len(image), side, side)  # always full: one static shape
+        if getattr(self.own, "shape", None) != shape:
+            self.own.shape, self.own.patches = shape, np.zeros(shape, np.float32)
+        patches = self.own.patches  # each lane its own, used again: fresh pages cost more than filling them
+        patches[len(cols) :] = 0
         for patch, col in zip(patches, cols, strict=False):
             cut(image, valid, col, self.mean, self.inverse, patch)
         return self.score(patches)[: len(cols)]
@@ -236,8 +242,7 @@ def _finish_row(
     """Finish the first stride of rows of patch row k and hand over those that lie in the panel."""
     rows = lattice.stride
     shares = strip.shares(rows) if probabilities else None
-    classes, confidence = strip.finish(rows)
-    classes[~good], confidence[~good] = NODATA, NODATA
+    classes, confidence = strip.finish(good)
     if shares is not None:
         shares[:, ~good] = NODATA
     top = max(0, panel.row_off - k * rows)

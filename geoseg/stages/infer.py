@@ -23,7 +23,7 @@ from rasterio.windows import Window
 
 from geoseg.classes import NODATA
 from geoseg.errors import SheetError, UsageError
-from geoseg.geometry.grid import grown, overlap, slices
+from geoseg.geometry.grid import bounding, grown, overlap, slices
 from geoseg.geometry.lattice import Block, Lattice, block_window, panels_of
 from geoseg.io.blocks import read_record, write_block
 from geoseg.io.commit import commit_json, read_json
@@ -314,17 +314,17 @@ def _compute(
         progress(done, total)
 
     try:
-        for panel in panels:
+        for window in (_clipped(plan, p.window) for p in panels):
             with (
-                Source(plan, job.bands, width=panel.window.width + 2 * job.lattice.patch) as source,
+                Source(plan, job.bands, width=window.width + 2 * job.lattice.patch) as source,
                 ThreadPoolExecutor(1, "writer") as writer,
             ):
-                sink = _BlockSink(run, plan, job, panel.window, set(stale), names, writer)
+                sink = _BlockSink(run, plan, job, window, set(stale), names, writer)
                 patches += stream_panel(
                     source.read,
                     lambda w, sink=sink: sink.wanted(w),  # type: ignore[misc]
                     job.lattice,
-                    panel.window,
+                    window,
                     backend,
                     sink,
                     probabilities=job.probabilities,
@@ -334,6 +334,12 @@ def _compute(
     finally:
         backend.close()
     return patches, max(0, patches - _needed_patches(plan, job, stale)) if len(panels) > 1 else 0
+
+
+def _clipped(plan: Plan, panel: Window) -> Window:
+    """A panel without the margins in which no sheet lies."""
+    parts = [p for s in plan.sheets if (p := overlap(s.window, panel))]
+    return overlap(bounding(parts), panel) or panel
 
 
 def _pixels_to_do(plan: Plan, stale: list[Block]) -> int:
@@ -374,11 +380,12 @@ class _BlockSink:
     ) -> None:
         self.run, self.plan, self.job, self.panel, self.names, self.writer = run, plan, job, panel, names, writer
         size = plan.block
-        rows = range(panel.row_off // size, (panel.row_off + panel.height) // size)
-        cols = range(panel.col_off // size, (panel.col_off + panel.width) // size)
+        rows = range(panel.row_off // size, -(-(panel.row_off + panel.height) // size))
+        cols = range(panel.col_off // size, -(-(panel.col_off + panel.width) // size))
         self.stale = {(r, c) for r in rows for c in cols} & stale
         self.full = len(self.stale) == len(rows) * len(cols)
         self.open: dict[Block, list[Any]] = {}
+        self.committed: set[Block] = set()
         self.pending: list[Future[Any]] = []
         self.since = time.monotonic()
 
@@ -410,21 +417,24 @@ class _BlockSink:
             part = overlap(whole, window)
             assert part is not None  # `_meeting` gives blocks that meet the window
             here, there = slices(part, whole), slices(part, window)
-            arrays = self.open.get(block) or self._opened(block, rows)
+            arrays = self.open.get(block) or self._opened(block)
             arrays[0][here], arrays[1][here] = rows.classes[there], rows.confidence[there]
             if rows.shares is not None:
                 arrays[2][(slice(None), *here)] = rows.shares[(slice(None), *there)]
             if part.row_off + part.height == whole.row_off + size:
                 self._commit(block)
 
-    def _opened(self, block: Block, rows: Finished) -> list[Any]:
+    def _opened(self, block: Block) -> list[Any]:
         shape = (self.plan.block, self.plan.block)
-        shares = None if rows.shares is None else np.full((len(rows.shares), *shape), NODATA, np.uint8)
+        shares = np.full((len(self.names), *shape), NODATA, np.uint8) if self.job.probabilities else None
         self.open[block] = [np.full(shape, NODATA, np.uint8), np.full(shape, NODATA, np.uint8), shares]
         return self.open[block]
 
     def _commit(self, block: Block) -> None:
+        if block not in self.open:
+            self._opened(block)
         classes, confidence, shares = self.open.pop(block)
+        self.committed.add(block)
         now = time.monotonic()
         key, seconds, self.since = block_key(self.plan, self.job, block), now - self.since, now
         while len(self.pending) > 1 or (self.pending and self.pending[0].done()):
@@ -436,6 +446,9 @@ class _BlockSink:
         )
 
     def close(self) -> None:
-        """Wait until every block is on disk."""
+        """Commit what the panel's last rows left open, and wait until every block is on disk."""
+        for block in self.stale:  # also those in which no pixel was valid
+            if block not in self.committed:
+                self._commit(block)
         for future in self.pending:
             future.result()
