@@ -70,7 +70,12 @@ def measure(engine: str, precision: str, work: Path, sheet: Path) -> dict[str, f
     inside = spent["inside"] - marks["inside"] + (engine_threads if engine != "torch" else 0)
     patches = spent["calls"] - marks["calls"]
     assert patches == report.patches
-    return {"patches": patches, "network_ms": 1000 * inside / patches, "rest_ms": 1000 * (total - inside) / patches, "ratio": total / inside}
+    return {
+        "patches": patches,
+        "network_ms": 1000 * inside / patches,
+        "rest_ms": 1000 * (total - inside) / patches,
+        "ratio": total / inside,
+    }
 
 
 def main() -> None:
@@ -85,13 +90,18 @@ def main() -> None:
     print("|---|---|---|---|---|")
     for engine, precision in (("torch", "f32"), ("openvino", "f32"), ("openvino", "bf16")):
         m = measure(engine, precision, options.work, sheet)
-        print(f"| {engine} {precision} | {m['patches']} | {m['network_ms']:.1f} | {m['rest_ms']:.2f} | {m['ratio']:.3f} |", flush=True)
+        print(
+            f"| {engine} {precision} | {m['patches']} | {m['network_ms']:.1f} | {m['rest_ms']:.2f} | {m['ratio']:.3f} |",
+            flush=True,
+        )
     rasters = []
     for name in ("run_torch_f32", "run_openvino_f32"):
         blocks = sorted((options.work / name / "blocks").glob("*.tif"))
         rasters.append(np.stack([rasterio.open(p).read(1) for p in blocks]))
     valid = rasters[0] != 255
-    print(f"classes OpenVINO f32 = torch f32: {100 * (rasters[0] == rasters[1])[valid].mean():.4f} % of {valid.sum():,} pixels")
+    print(
+        f"classes OpenVINO f32 = torch f32: {100 * (rasters[0] == rasters[1])[valid].mean():.4f} % of {valid.sum():,} pixels"
+    )
 
 
 if __name__ == "__main__":

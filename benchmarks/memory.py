@@ -1,6 +1,6 @@
 """Peak memory of infer for sheets of growing height: it must not grow.
 
-    python benchmarks/memory.py [--heights 6000,60000] [--engine torch]
+python benchmarks/memory.py [--heights 6000,60000] [--engine torch]
 """
 
 from __future__ import annotations
@@ -30,18 +30,35 @@ def main() -> None:
         run = options.work / "memory_run"
         shutil.rmtree(run, ignore_errors=True)
         tile([options.work / f"sheet_{options.one}x{options.width}.tif"], run, TileOptions())
-        report = infer(run, InferOptions(models=(options.work / "lraspp.pt",), engine=options.engine, precision=options.precision, threads=1))
+        report = infer(
+            run,
+            InferOptions(
+                models=(options.work / "lraspp.pt",), engine=options.engine, precision=options.precision, threads=1
+            ),
+        )
         print(report.patches, common.peak_rss())
         return
     common.model_file(options.work)
     peaks = []
     for height in map(int, options.heights.split(",")):
         common.sheet(options.work / f"sheet_{height}x{options.width}.tif", height, options.width)
-        command = [sys.executable, __file__, "--one", str(height), "--width", str(options.width), "--work", str(options.work)]
+        command = [
+            sys.executable,
+            __file__,
+            "--one",
+            str(height),
+            "--width",
+            str(options.width),
+            "--work",
+            str(options.work),
+        ]
         command += ["--engine", options.engine, "--precision", options.precision]
         patches, peak = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-2:]
         peaks.append(float(peak))
-        print(f"{options.engine} {options.precision}, {options.width} x {height}: {patches} patches, peak {float(peak):.0f} MB", flush=True)
+        print(
+            f"{options.engine} {options.precision}, {options.width} x {height}: {patches} patches, peak {float(peak):.0f} MB",
+            flush=True,
+        )
     print(f"last / first: {peaks[-1] / peaks[0]:.3f}")
 
 

@@ -62,13 +62,19 @@ def main() -> None:
         return
     common.model_file(options.work)
     figures = {}
-    subprocess.run([sys.executable, __file__, "--only", "geoseg", "--size", "600", "--work", str(options.work)], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, __file__, "--only", "geoseg", "--size", "600", "--work", str(options.work)],
+        check=True,
+        capture_output=True,
+    )
     for name in ("geoseg", "monai"):
         command = [sys.executable, __file__, "--only", name, "--size", str(options.size), "--work", str(options.work)]
         out = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         figures[name] = tuple(float(v) for v in out.split()[-2:])
         print(f"{name}: {figures[name][0]:.1f} CPU s, {figures[name][1]:.0f} MB", flush=True)
-    print(f"geoseg / MONAI: CPU {figures['geoseg'][0] / figures['monai'][0]:.3f}, memory {figures['geoseg'][1] / figures['monai'][1]:.3f}")
+    print(
+        f"geoseg / MONAI: CPU {figures['geoseg'][0] / figures['monai'][0]:.3f}, memory {figures['geoseg'][1] / figures['monai'][1]:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Seconds that `geoseg tile` takes for a thousand sheets, and `geoseg --help`.
 
-    python benchmarks/tile_many.py [--sheets 1000]
+python benchmarks/tile_many.py [--sheets 1000]
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ def main() -> None:
         path = folder / f"s{i:05d}.tif"
         if path.exists():
             continue
-        place = Affine(0.1, 0, 300_000 + (i % across) * options.side * 0.1, 0, -0.1, 5_800_000 - (i // across) * options.side * 0.1)
+        place = Affine(
+            0.1, 0, 300_000 + (i % across) * options.side * 0.1, 0, -0.1, 5_800_000 - (i // across) * options.side * 0.1
+        )
         if template is None:
             template = {"driver": "GTiff", "count": 3, "height": options.side, "width": options.side, "dtype": "uint8", "crs": "EPSG:25833",
                         "compress": "zstd", "zstd_level": 1, "tiled": True, "blockxsize": 512, "blockysize": 512, "sparse_ok": True}  # fmt: skip
@@ -46,7 +48,12 @@ def main() -> None:
         times = []
         for _ in range(3):
             begin = time.monotonic()
-            subprocess.run([sys.executable, "-m", "geoseg.cli.main", *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            subprocess.run(
+                [sys.executable, "-m", "geoseg.cli.main", *arguments],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             times.append(time.monotonic() - begin)
         print(f"geoseg {arguments[0]}: {sorted(times)[1]:.2f} s (median of 3)", flush=True)
 

@@ -207,11 +207,12 @@ def pack(weights: Path, out: Path) -> None:
         patch_dependent=False,
         temperature=facts["temperature"],
         good_for="a first look at RGB orthophotos of 5 to 15 cm with Potsdam's six classes; demos and tests of the whole pipeline",
-        not_good_for="measurements or maps that anyone relies on: it has seen drawn scenes only, never a real photo",
+        not_good_for="maps that anyone relies on: it was trained on drawn scenes only; in a real Nepalese town at 13 cm it finds 12 % of the building area",
         training=f"{facts['steps']} steps of 8 crops of 320 px from procedural scenes (geoseg sample), from scratch, on a CPU",
         licence="Apache-2.0; trained on generated scenes only, no third-party data",
         metrics={
             "protocol": "8 unseen procedural scenes of 128 m at 8.5 to 12 cm, all pixels, 6 classes with clutter, whole scene at once, no TTA",
+            "real_photo": "OpenAerialMap, Banepa (Nepal), 13 cm, 12.6 Mpx with hand-drawn buildings: building IoU 0.12, precision 0.68, recall 0.12",
             **{k: facts[k] for k in ("overall_accuracy", "mean_iou", "mean_f1", "iou", "f1", "confusion")},
         },
     )

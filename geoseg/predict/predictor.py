@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -127,7 +128,10 @@ def build_network(model: ModelFile) -> Callable[[torch.Tensor], torch.Tensor]:
 
 def _guarded(model: ModelFile, load: Callable[[], Any]) -> Any:
     try:
-        return load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch would rather have .pt2 than TorchScript
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return load()
     except (RuntimeError, ValueError, KeyError, AttributeError, TypeError, OSError) as error:
         raise ModelError(model.path, f"cannot be loaded: {str(error).splitlines()[0]}", "export it again") from error
 
