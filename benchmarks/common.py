@@ -40,7 +40,7 @@ def sheet(path: Path, height: int = 6000, width: int = 6000) -> Path:
 
 
 def lraspp():
-    """torchvision's LRASPP MobileNetV3, random weights, as it is: unfused, (B, 3, H, W) -> (B, 6, H, W)."""
+    """Torchvision's LRASPP MobileNetV3, random weights, as it is: unfused, (B, 3, H, W) -> (B, 6, H, W)."""
     import torch
     from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 

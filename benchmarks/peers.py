@@ -16,7 +16,7 @@ import common
 
 
 def run_geoseg(sheet: Path, work: Path) -> None:
-    """tile + infer with the automatic engine, to class and confidence blocks on disk."""
+    """Tile + infer with the automatic engine, to class and confidence blocks on disk."""
     from geoseg.stages.infer import InferOptions, infer
     from geoseg.stages.tile import TileOptions, tile
 

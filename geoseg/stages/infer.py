@@ -27,6 +27,7 @@ from geoseg.geometry.grid import bounding, grown, overlap, slices
 from geoseg.geometry.lattice import Block, Lattice, block_window, panels_of
 from geoseg.io.blocks import read_record, write_block
 from geoseg.io.commit import commit_json, read_json
+from geoseg.io.lease import lease
 from geoseg.io.model_file import load_model, shipped_model
 from geoseg.io.plan import Plan, load_plan, save_plan
 from geoseg.io.source import Source, area_mask
@@ -115,6 +116,12 @@ def infer(
         UsageError: options that contradict each other.
     """
     options = options or InferOptions()
+    load_plan(run)
+    with lease(run):
+        return _infer(run, options, progress)
+
+
+def _infer(run: Path, options: InferOptions, progress: Callable[[int, int], None]) -> InferReport:
     started = time.monotonic()
     plan = load_plan(run)
     ensemble = ensemble_of([load_model(p) for p in (options.models or (shipped_model(),))])

@@ -33,6 +33,7 @@ from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml, raster_aux_xml, raster_qml
 from geoseg.io.blocks import BlockReader, Record, read_record
 from geoseg.io.commit import commit_bytes, commit_json, digest, folder
+from geoseg.io.lease import lease
 from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.io.sheets import transform_of
 from geoseg.io.source import Source
@@ -100,6 +101,12 @@ def mosaic(
         EnvironmentFault: an output could not be written whole.
     """
     options = options or MosaicOptions()
+    load_plan(run)
+    with lease(run):
+        return _mosaic(run, options, progress)
+
+
+def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None]) -> MosaicReport:
     started = time.monotonic()
     r = _load(run, options)
     key = _key(r, options)

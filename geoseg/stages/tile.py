@@ -22,7 +22,7 @@ from geoseg.geometry.ground import metres_per_unit
 from geoseg.geometry.lattice import Lattice, block_window, blocks_of
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml
-from geoseg.io.commit import folder
+from geoseg.io.lease import lease
 from geoseg.io.plan import Plan, Quarantined, Sheet, load_plan, save_plan
 from geoseg.io.sheets import Header, gdal_settings, open_sheet, read_header
 from geoseg.stages.placing import Found, choose_grid, crs_wkt, place_sheet
@@ -76,6 +76,11 @@ def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None) 
     options = options or TileOptions()
     paths = find_sheets(sheets)
     found, refused = _headers(paths)
+    with lease(run):
+        return _tile(paths, found, refused, run, options)
+
+
+def _tile(paths: list[Path], found: Found, refused: list[Quarantined], run: Path, options: TileOptions) -> TileReport:
     earlier = load_plan(run) if (run / "plan.json").exists() and not options.overwrite else None
     crs = crs_wkt(options.crs) if options.crs else ""
     found, nowhere = _georeferenced(found, crs)
@@ -93,7 +98,6 @@ def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None) 
         raise _nothing_left(paths, refused)
     plan = _plan(grid, placed, refused, options, earlier)
     warnings = _warnings(plan, options)
-    folder(run)
     save_plan(run, plan)
     patches = draw_plan(run, plan)
     return TileReport(plan, patches, len(plan_blocks(plan)), _megapixels(plan), tuple(warnings))

@@ -1,0 +1,85 @@
+"""One process at a time on a run folder: a lock that dies with its process, and a heartbeat for other hosts.
+
+On one host the kernel's file lock decides, and it is gone the moment its process is. Between hosts a heartbeat does: the lock
+file's age is measured against a file touched just now on the same disk, so clocks need not agree. No process numbers are asked.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from geoseg.errors import Busy
+from geoseg.io.commit import folder
+
+try:
+    import fcntl
+except ImportError:  # not POSIX: the heartbeat alone decides
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["lease"]
+
+BEAT = 10.0
+STALE = 60.0
+
+
+@contextmanager
+def lease(run: Path, name: str = "plan") -> Iterator[None]:
+    """Hold the lock of a run for a `with` block.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    path = folder(run / "locks") / f"{name}.lock"
+    with path.open("a+") as file:
+        _acquire(run, path, file)
+        stop = threading.Event()
+        heart = threading.Thread(target=_beat, args=(path, stop), daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            heart.join()
+            file.seek(0)
+            file.truncate()  # nobody's
+
+
+def _acquire(run: Path, path: Path, file: IO[str]) -> None:
+    busy = Busy(run, "another geoseg works on this run", "wait for it, or stop it, then run the same command again")
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise busy from error
+    file.seek(0)
+    text = file.read()
+    owner = json.loads(text) if text.startswith("{") else {}
+    elsewhere = owner.get("host") not in (None, socket.gethostname()) or (owner and fcntl is None)
+    if elsewhere and _age(path) < STALE:
+        raise busy
+    file.seek(0)
+    file.truncate()
+    file.write(json.dumps({"host": socket.gethostname(), "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}))
+    file.flush()
+
+
+def _age(path: Path) -> float:
+    """Seconds since the last heartbeat, by the disk's own clock."""
+    probe = path.with_suffix(".probe")
+    probe.touch()
+    try:
+        return probe.stat().st_mtime - path.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _beat(path: Path, stop: threading.Event) -> None:
+    while not stop.wait(BEAT):
+        path.touch()
