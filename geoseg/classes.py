@@ -56,6 +56,12 @@ class ClassTable:
         values = [c.value for c in self.classes]
         if not values or len(set(values)) != len(values):
             raise ModelError("class table", f"values {values}, expected at least one, all different")
+        slugs = [c.slug for c in self.classes]
+        if len(set(slugs)) != len(slugs) or not all(slugs):
+            raise ModelError(
+                "class table",
+                f"names {[c.name for c in self.classes]}, expected names that differ in letters or digits",
+            )
 
     def __len__(self) -> int:
         return len(self.classes)

@@ -2,7 +2,7 @@
 
     GeosegError
     ├── UsageError          bad option or config; nothing was touched           (exit 2)
-    ├── SheetError          one input file cannot be used; the others can        (exit 3)
+    ├── SheetError          one input file cannot be used; mostly quarantined    (exit 1 where it ends a command)
     ├── PlanError           a run folder is not what a stage expects             (exit 1)
     ├── ModelError          a model file is refused                              (exit 5)
     ├── EnvironmentFault    disk full, device missing, folder not writable       (exit 4)
@@ -50,9 +50,7 @@ class UsageError(GeosegError):
 
 
 class SheetError(GeosegError):
-    """One input file cannot be used; the others can."""
-
-    exit_code = 3
+    """One input file cannot be used; stages put it in quarantine and go on."""
 
 
 class PlanError(GeosegError):

@@ -360,7 +360,7 @@ def test_one_bad_sheet_costs_that_sheet_only(tmp_path, name, truth_network, geos
     assert "bad.tif" in err
     assert np.array_equal(class_raster(tmp_path / "run")[0], sheet[0])
     strict, _, _ = geoseg("tile", tmp_path / "in", "-o", tmp_path / "s", "--strict")
-    assert strict == 3
+    assert strict == 1
 
 
 def test_damage_that_shows_in_mid_run_costs_that_sheet(tmp_path, blur_network):

@@ -46,7 +46,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]
         factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}.get(text[-1:], 1)
         try:
             return int(float(text.rstrip("KMGT")) * factor)
-        except ValueError:
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a size like 2G or 800M", param, ctx)
 
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from typing import Any, NoReturn
 
 import click
@@ -65,7 +66,7 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("-v", "--verbose", count=True, help="More log lines; twice for all.")
-@click.option("-q", "--quiet", is_flag=True, help="Errors only, no progress.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress, no warnings.")
 @click.option("--debug", is_flag=True, help="Show a traceback with errors.")
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
 @click.pass_context
@@ -90,6 +91,13 @@ def _one_line(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def _say(text: str) -> None:
+    """One line for an error that is being handled; its traceback first, with --debug."""
+    if "--debug" in sys.argv:
+        traceback.print_exc()
+    click.echo(f"geoseg: error: {_one_line(text)}", err=True)
+
+
 def main() -> NoReturn:
     """Run the command line; the exit code says what happened (see README)."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost 5 to 15 times on shared cores
@@ -98,9 +106,7 @@ def main() -> NoReturn:
         code = cli.main(prog_name="geoseg", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except GeosegError as error:
-        if "--debug" in sys.argv:
-            raise
-        click.echo(f"geoseg: error: {_one_line(str(error))}", err=True)
+        _say(str(error))
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         click.echo("geoseg: interrupted; the same command goes on where this one stopped", err=True)
@@ -108,6 +114,12 @@ def main() -> NoReturn:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
+    except (OSError, MemoryError) as error:
+        _say(f"{getattr(error, 'filename', None) or 'this machine'}: {error or 'out of memory'}")
+        sys.exit(4)
+    except Exception as error:  # whatever nobody foresaw: one line for the log, a traceback on request
+        _say(f"unexpected {type(error).__name__}: {error} (run it again with --debug and report it)")
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,9 @@ def tile_options(command: Any) -> Any:
             ),
             click.option("--crs", default="", help="CRS of the grid, and of sheets that have none: EPSG:25833."),
             click.option(
-                "--gsd", type=float, help="Pixel size of the grid in metres on the ground [default: the majority's]."
+                "--gsd",
+                type=click.FloatRange(0, min_open=True),
+                help="Pixel size of the grid in metres on the ground [default: the majority's].",
             ),
             click.option(
                 "--bbox", type=Numbers(float, 4), help="Only this area: left,bottom,right,top in the grid's CRS."

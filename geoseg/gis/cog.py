@@ -129,6 +129,15 @@ def write_cog(path: Path, spec: RasterSpec, read: Read) -> str:
 
 
 def _encoded(path: Path, spec: RasterSpec, read: Read) -> bytes:
+    try:
+        return _in_memory(path, spec, read)
+    except rasterio.errors.RasterioError as error:
+        raise EnvironmentFault(
+            path, f"cannot be made in memory: {error}", "free some memory, then run it again"
+        ) from error
+
+
+def _in_memory(path: Path, spec: RasterSpec, read: Read) -> bytes:
     with MemoryFile() as plain, MemoryFile(ext=".tif") as cog:
         with plain.open(**_plain_profile(spec)) as dataset:
             _fill(dataset, spec, read)

@@ -28,7 +28,7 @@ class Layer:
     geometry_type: str = "Polygon"
 
 
-def write_geopackage(path: Path, layers: list[Layer], *, date: str = "2000-01-01T00:00:00Z") -> str:
+def write_geopackage(path: Path, layers: list[Layer], *, date: str = "2000-01-01T00:00:00.000Z") -> str:
     """Write and check a GeoPackage (version 1.2, R-trees, `layer_styles`); returns its SHA-256.
 
     Args:
@@ -45,11 +45,14 @@ def write_geopackage(path: Path, layers: list[Layer], *, date: str = "2000-01-01
             with pyogrio_date(date):
                 for layer in layers:
                     _write_layer(temporary, layer)
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+            _write_styles(temporary, layers, date)
+        except (RuntimeError, sqlite3.Error) as error:  # pyogrio's errors are RuntimeErrors
             raise EnvironmentFault(
                 path, f"cannot be written: {error}", "free some disk space, then run it again"
             ) from error
-        _write_styles(temporary, layers, date)
+        finally:
+            for rest in temporary.parent.glob(temporary.name + "-*"):  # SQLite's journals
+                rest.unlink(missing_ok=True)
 
     return commit_file(path, write, lambda temporary: _check(path, temporary, layers))
 
@@ -94,7 +97,7 @@ def _write_styles(path: Path, layers: list[Layer], date: str) -> None:
         database.execute(
             "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change)"
             " VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?)",
-            (date.replace("Z", ".000Z") if "." not in date else date,),
+            (date,),
         )
         database.executemany(
             "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName,"

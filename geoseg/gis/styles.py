@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import quoteattr
 
-from geoseg.classes import ClassTable
+from geoseg.classes import ClassTable, LandClass
 
 __all__ = ["fill_qml", "raster_aux_xml", "raster_qml"]
 
@@ -35,16 +35,14 @@ def raster_aux_xml(table: ClassTable, counts: dict[int, int]) -> str:
         ("Green", 0, 7),
         ("Blue", 0, 8),
         ("Alpha", 0, 9),
-        ("Count", 1, 1),
+        *([("Count", 1, 1)] if counts else []),
     )
     columns = "".join(
         f'<FieldDefn index="{i}"><Name>{n}</Name><Type>{t}</Type><Usage>{u}</Usage></FieldDefn>'
         for i, (n, t, u) in enumerate(fields)
     )
     rows = "".join(
-        f'<Row index="{i}">'
-        + "".join(f"<F>{_text(str(v))}</F>" for v in (c.value, c.name, *c.colour, 255, counts.get(c.value, 0)))
-        + "</Row>"
+        f'<Row index="{i}">' + "".join(f"<F>{_text(str(v))}</F>" for v in _row(c, counts)) + "</Row>"
         for i, c in enumerate(table.classes)
     )
     return (
@@ -52,6 +50,11 @@ def raster_aux_xml(table: ClassTable, counts: dict[int, int]) -> str:
         f'<GDALRasterAttributeTable tableType="thematic">{columns}{rows}</GDALRasterAttributeTable>'
         "</PAMRasterBand></PAMDataset>\n"
     )
+
+
+def _row(c: LandClass, counts: dict[int, int]) -> list[object]:
+    """Values of one class; the pixel count only where it is known."""
+    return [c.value, c.name, *c.colour, 255, *([counts.get(c.value, 0)] if counts else [])]
 
 
 def _text(value: str) -> str:

@@ -83,6 +83,10 @@ class Card:
         Raises:
             ModelError: names the field that is missing or wrong.
         """
+        if not isinstance(value, dict):
+            raise ModelError(
+                subject, f"holds a {type(value).__name__}, expected a mapping of fields", "see geoseg model info --json"
+            )
         try:
             known = {k: v for k, v in value.items() if k in cls.__dataclass_fields__}
             rows = known.pop("classes")
@@ -104,6 +108,11 @@ class ModelFile:
     card: Card
     sha256: str
     state: dict[str, Any] | None = None
+
+    @property
+    def key(self) -> str:
+        """Hash of weights and card: changes with anything that decides scores, classes or confidence."""
+        return hashlib.sha256((self.sha256 + json.dumps(self.card.to_json(), sort_keys=True)).encode()).hexdigest()
 
 
 def shipped_model() -> Path:
@@ -144,7 +153,10 @@ def _kind(path: Path, data: bytes) -> str:
         raise ModelError(
             path, f"is not a model that geoseg reads ({found})", "save it as safetensors, TorchScript, .pt2 or ONNX"
         )
-    names = zipfile.ZipFile(path).namelist()
+    try:
+        names = zipfile.ZipFile(path).namelist()
+    except zipfile.BadZipFile as error:
+        raise ModelError(path, f"is damaged: {error}", "copy it again") from error
     if path.suffix == ".pt2" or any(n.endswith(("archive_format", "serialized_exported_program.json")) for n in names):
         return "export"
     return "torchscript" if any("/code/" in n for n in names) else "state"
@@ -222,6 +234,16 @@ def _onnx_card(path: Path) -> Card | None:
         return Card.from_json(json.loads(keys["geoseg"]), path)
     if "resolution" not in keys or "class_names" not in keys:
         return None
+    try:
+        return _deepness_card(path, keys)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ModelError(
+            path, f"has unreadable Deepness metadata: {error}", f"write {path.with_suffix('.json').name} beside it"
+        ) from error
+
+
+def _deepness_card(path: Path, keys: dict[str, str]) -> Card:
+    """Card from the metadata that QGIS Deepness reads; its resolution is in centimetres."""
     names = json.loads(keys["class_names"])
     values = sorted((int(k), str(v)) for k, v in names.items())
     colours = [c.colour for c in ISPRS.classes]

@@ -110,7 +110,9 @@ def save_plan(run: Path, plan: Plan) -> None:
 def _header(value: dict[str, Any]) -> Header:
     a, b, c, d, e, f = value["transform"]
     rows, cols = value["block"]
+    mask_stat = value["mask_stat"] and (value["mask_stat"][0], value["mask_stat"][1])
     plain = {**value, "transform": (a, b, c, d, e, f), "meanings": tuple(value["meanings"]), "block": (rows, cols)}
+    plain["mask_stat"] = mask_stat
     return Header(**plain)
 
 

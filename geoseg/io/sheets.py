@@ -27,7 +27,7 @@ from rasterio.transform import Affine
 
 from geoseg.errors import SheetError
 
-__all__ = ["DTYPES", "Header", "gdal_settings", "open_sheet", "read_header", "stat_key", "transform_of"]
+__all__ = ["DTYPES", "Header", "gdal_settings", "mask_path", "open_sheet", "read_header", "stat_key", "transform_of"]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "float32", "float64")
 MOST_BANDS = 32
@@ -47,7 +47,7 @@ class Header:
     """What a sheet says of itself before any pixel is read.
 
     `transform` is GDAL's six numbers (a, b, c, d, e, f); `meanings` the colour interpretation of each band, lower case.
-    `mask` is "none", "internal", "external" or "alpha".
+    `mask` is "none", "internal", "external" or "alpha"; `mask_stat` the stat key of an external one.
     """
 
     width: int
@@ -61,6 +61,7 @@ class Header:
     meanings: tuple[str, ...]
     mask: str
     block: tuple[int, int]
+    mask_stat: tuple[int, int] | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -81,13 +82,18 @@ def gdal_settings(cache_bytes: int | None = None) -> dict[str, Any]:
     return settings
 
 
-def stat_key(path: Path) -> list[int]:
+def mask_path(path: Path) -> Path:
+    """Where an external mask of a sheet lies."""
+    return path.with_name(path.name + ".msk")
+
+
+def stat_key(path: Path) -> tuple[int, int]:
     """(bytes, nanoseconds of the last change): differs when the file was written again."""
     try:
         facts = path.stat()
     except OSError as error:
         raise SheetError(path, f"cannot be found: {error.strerror}", "check the path") from error
-    return [facts.st_size, facts.st_mtime_ns]
+    return facts.st_size, facts.st_mtime_ns
 
 
 def _check_file(path: Path) -> None:
@@ -184,7 +190,7 @@ def _mask_kind(path: Path, dataset: DatasetReader) -> str:
     flags = dataset.mask_flag_enums[0]
     if MaskFlags.per_dataset in flags and MaskFlags.nodata not in flags:
         return "internal"
-    return "external" if path.with_name(path.name + ".msk").is_file() else "none"
+    return "external" if mask_path(path).is_file() else "none"
 
 
 def read_header(path: Path) -> Header:
@@ -198,7 +204,7 @@ def read_header(path: Path) -> Header:
             raise SheetError(
                 path, "is a palette image, expected bands of brightness", "expand it with gdal_translate -expand rgb"
             )
-        crs = dataset.crs
+        crs, mask = dataset.crs, _mask_kind(path, dataset)
         transform, georeferenced = dataset.transform, not dataset.transform.is_identity
         if not georeferenced and (world := _world_file(path)) is not None:
             transform, georeferenced = world, True
@@ -216,8 +222,9 @@ def read_header(path: Path) -> Header:
             georeferenced=georeferenced,
             nodata=dataset.nodata,
             meanings=tuple(c.name for c in dataset.colorinterp),
-            mask=_mask_kind(path, dataset),
+            mask=mask,
             block=dataset.block_shapes[0],
+            mask_stat=stat_key(mask_path(path)) if mask == "external" else None,
         )
 
 

@@ -23,7 +23,7 @@ from rasterio.windows import Window
 from geoseg.errors import PlanError, SheetError
 from geoseg.geometry.grid import Grid, overlap, slices
 from geoseg.io.plan import Plan, Sheet
-from geoseg.io.sheets import gdal_settings, open_sheet, stat_key, transform_of
+from geoseg.io.sheets import gdal_settings, mask_path, open_sheet, stat_key, transform_of
 
 __all__ = ["Source", "area_mask"]
 
@@ -56,6 +56,7 @@ class Source:
         self.dtype = np.dtype(plan.sheets[0].header.dtype) if plan.sheets else np.dtype("uint8")
         self.count = len(next(iter(bands.values()))) if bands else 0
         self._open: OrderedDict[str, tuple[ExitStack, DatasetReader, DatasetReader | None]] = OrderedDict()
+        self._used: set[str] = set()
         self._chunks: OrderedDict[tuple[str, int, int], tuple[Image, Valid]] = OrderedDict()
         self._most_chunks = 2 * (width // CHUNK + 2)
         rows = max((s.header.block[0] for s in plan.sheets), default=1)
@@ -64,8 +65,19 @@ class Source:
     def __enter__(self) -> Source:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        used = [s for s in self.plan.sheets if s.path in self._used]
         self.close()
+        if kind is None:
+            self._check_after(used)
+
+    def _check_after(self, used: list[Sheet]) -> None:
+        """Raise SheetError if a sheet was written while it was read: what was read of it may be neither old nor new."""
+        for sheet in used:
+            if not _unchanged(sheet):
+                raise SheetError(
+                    sheet.path, "was written while it was read", "let it be finished, then run geoseg tile again"
+                )
 
     def close(self) -> None:
         """Close all files."""
@@ -123,7 +135,7 @@ class Source:
         if sheet.path in self._open:
             self._open.move_to_end(sheet.path)
             return self._open[sheet.path][1:]
-        if tuple(stat_key(Path(sheet.path))) != sheet.stat:
+        if not _unchanged(sheet):
             raise PlanError(sheet.path, "was written again since geoseg tile looked at it", "run geoseg tile again")
         while len(self._open) >= MOST_OPEN:
             self._open.popitem(last=False)[1][0].close()
@@ -131,11 +143,16 @@ class Source:
         dataset = stack.enter_context(open_sheet(Path(sheet.path)))
         mask = None
         if sheet.header.mask == "external":
-            mask = stack.enter_context(open_sheet(Path(sheet.path + ".msk")))
+            try:
+                mask = stack.enter_context(open_sheet(mask_path(Path(sheet.path))))
+            except SheetError as error:
+                stack.close()
+                raise SheetError(sheet.path, f"has a .msk that {error.what}", "delete or redo the .msk") from error
             if mask.shape != dataset.shape:
                 raise SheetError(
                     sheet.path, f"has a .msk of {mask.shape}, expected {dataset.shape}", "delete or redo the .msk"
                 )
+        self._used.add(sheet.path)
         self._open[sheet.path] = (stack, dataset, mask)
         return dataset, mask
 
@@ -238,6 +255,13 @@ class Source:
             limits = np.iinfo(self.dtype)
             values = np.clip(np.rint(values), limits.min, limits.max)
         return np.where(valid, values, 0).astype(self.dtype), valid
+
+
+def _unchanged(sheet: Sheet) -> bool:
+    """Whether a sheet and its external mask are the files that were planned."""
+    path = Path(sheet.path)
+    mask = stat_key(mask_path(path)) if sheet.header.mask == "external" else None
+    return stat_key(path) == sheet.stat and mask == sheet.header.mask_stat
 
 
 def _source_window(sheet: Sheet, grid: Grid, chunk: Window) -> tuple[slice, slice] | None:

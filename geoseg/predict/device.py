@@ -33,7 +33,8 @@ def pick_device(name: str) -> str:
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda"):
-        index = int(name.partition(":")[2] or 0)
+        number = name.partition(":")[2] or "0"
+        index = int(number) if number.isdigit() else 1 << 30
         if not torch.cuda.is_available() or index >= torch.cuda.device_count():
             raise EnvironmentFault(f"--device {name}", "no such CUDA device here", "use --device cpu or auto")
     elif name != "cpu":

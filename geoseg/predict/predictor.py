@@ -18,11 +18,11 @@ import numpy.typing as npt
 import torch
 
 from geoseg.classes import ClassTable
-from geoseg.errors import ModelError, UsageError
+from geoseg.errors import EnvironmentFault, GeosegError, ModelError, UsageError
 from geoseg.io.model_file import Card, ModelFile
 from geoseg.learn.networks import NETWORKS
 from geoseg.predict.device import DeviceBackend, pick_device
-from geoseg.predict.engines import ENGINES, available, checked, supports_bf16
+from geoseg.predict.engines import ENGINES, Score, available, checked, supports_bf16
 from geoseg.predict.stream import CpuBackend, Normalise
 from geoseg.predict.wrap import Wrapped
 
@@ -132,8 +132,9 @@ def _guarded(model: ModelFile, load: Callable[[], Any]) -> Any:
             warnings.simplefilter("ignore", FutureWarning)  # torch would rather have .pt2 than TorchScript
             warnings.simplefilter("ignore", DeprecationWarning)
             return load()
-    except (RuntimeError, ValueError, KeyError, AttributeError, TypeError, OSError) as error:
-        raise ModelError(model.path, f"cannot be loaded: {str(error).splitlines()[0]}", "export it again") from error
+    except Exception as error:  # loaders raise what they like
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        raise ModelError(model.path, f"cannot be loaded: {reason}", "export it again") from error
 
 
 class _Onnx(torch.nn.Module):
@@ -214,31 +215,71 @@ def decide(
         if engine not in ("auto", "torch"):
             raise UsageError("--engine", f"{engine} does not run on CUDA here", "use --engine torch or --device cpu")
         return EngineFacts("torch", "bf16" if precision == "auto" else precision, kind, size, tta, str(ratio))
-    if engine == "auto":
-        order = ("openvino", "torch") if _convertible(ensemble) else ("torch",)
-        engine = next(name for name in order if available(name))
-    elif engine != "torch" and not _convertible(ensemble):
+    if engine != "auto" and engine != "torch" and not _convertible(ensemble):
         raise UsageError("--engine", f"{engine} cannot take over this kind of model file", "use --engine torch")
-    if precision == "auto":
-        precision = _agreed_precision(ensemble, engine, size, tta, ratio, patch, sample)
-    return EngineFacts(engine, precision, kind, size, tta, str(ratio))
+    shape = (1, len(ensemble.card.bands), patch, patch)
+    names = [engine] if engine != "auto" else ["openvino", "torch"] if _convertible(ensemble) else ["torch"]
+    for name in filter(available, names):
+        score = _built(ensemble, name, "f32", shape, ratio, tta, last=name == names[-1])
+        if score is None:
+            continue
+        if precision == "auto":
+            precision = _agreed_precision(ensemble, name, score, shape, ratio, tta, sample)
+        return EngineFacts(name, precision, kind, size, tta, str(ratio))
+    raise EnvironmentFault(f"--engine {engine}", "is not installed", f"pip install 'geoseg[{engine}]'")
+
+
+def _built(
+    ensemble: Ensemble,
+    engine: str,
+    precision: str,
+    shape: tuple[int, int, int, int],
+    ratio: Fraction,
+    tta: str,
+    *,
+    last: bool,
+) -> Score | None:
+    """The ensemble on an engine, checked with one warm-up patch; None where the engine cannot run it and another may.
+
+    Raises:
+        ModelError: the last engine cannot run it either, or its scores are wrong.
+    """
+    subject = ensemble.models[0].path
+    network = _wrapped(ensemble, shape[-1], ratio, tta)
+    try:
+        return checked(ENGINES[engine](network, shape, precision, 1), shape, len(ensemble.classes), subject)
+    except GeosegError:
+        raise
+    except Exception as error:  # engines raise what they like
+        reason = (str(error).strip().splitlines() or [repr(error)])[-1][:300]
+        if not last:
+            log.warning("%s cannot run %s (%s); trying another engine", engine, subject, reason)
+            return None
+        raise ModelError(
+            subject,
+            f"cannot score patches of {shape[-1]} px with {shape[1]} bands on {engine}: {reason}",
+            "check bands, patch size and stride in its card, or try --engine torch",
+        ) from error
 
 
 def _agreed_precision(
-    ensemble: Ensemble, engine: str, batch: int, tta: str, ratio: Fraction, patch: int, sample: Callable[[int], Floats]
+    ensemble: Ensemble,
+    engine: str,
+    score: Score,
+    shape: tuple[int, int, int, int],
+    ratio: Fraction,
+    tta: str,
+    sample: Callable[[int], Floats],
 ) -> str:
     """bf16 where the machine has it and the classes of a sample of the run agree with float32's; f32 otherwise."""
     if not supports_bf16(engine):
         return "f32"
     patches = sample(3)
-    if not len(patches):
+    half = _built(ensemble, engine, "bf16", shape, ratio, tta, last=False) if len(patches) else None
+    if half is None:
         return "f32"
-    shape = (1, patches.shape[1], patch, patch)
-    classes = []
-    for precision in ("f32", "bf16"):
-        score = ENGINES[engine](_wrapped(ensemble, patch, ratio, tta), shape, precision, 1)
-        classes.append(np.concatenate([score(p[None]).argmax(1) for p in patches]))
-    share = float((classes[0] == classes[1]).mean())
+    agree = [float((score(p[None]).argmax(1) == half(p[None]).argmax(1)).mean()) for p in patches]
+    share = sum(agree) / len(agree)
     log.info("bfloat16 agrees with float32 on %.3f %% of a sample of %d patches", 100 * share, len(patches))
     return "bf16" if share >= AGREEMENT else "f32"
 
@@ -266,15 +307,13 @@ def make_backend(
         )
     shape = (facts.batch, len(ensemble.card.bands), patch, patch)
     try:
-        score = ENGINES[facts.engine](network, shape, facts.precision, lanes)
-        checked(score, shape, len(values), subject)
-    except (RuntimeError, ValueError, IndexError, TypeError) as error:
-        reason = str(error).strip().splitlines()[-1][:300]
-        raise ModelError(
-            subject,
-            f"cannot score patches of {patch} px with {len(ensemble.card.bands)} bands on {facts.engine}: {reason}",
-            "check bands, patch size and stride in its card",
-        ) from error
+        score = checked(ENGINES[facts.engine](network, shape, facts.precision, lanes), shape, len(values), subject)
+    except GeosegError:
+        raise
+    except Exception as error:  # engines raise what they like
+        reason = (str(error).strip().splitlines() or [repr(error)])[-1][:300]
+        cure = "check bands, patch size and stride in its card, or try --engine torch or --batch-size 1"
+        raise ModelError(subject, f"cannot score patches of {patch} px on {facts.engine}: {reason}", cure) from error
     return CpuBackend(score, normalise, values, ensemble.temperature, batch=facts.batch, lanes=lanes)
 
 

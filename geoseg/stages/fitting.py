@@ -5,6 +5,7 @@ Arithmetic and comparisons of a plan with a card; opens nothing.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -135,9 +136,9 @@ def fitted_lattice(plan: Plan, card: Card, margin: int, ratio: Fraction) -> Latt
     Raises:
         UsageError: patch size or overlap that the network cannot take; names the nearest ones.
     """
-    source_margin = Fraction(margin) / ratio
+    source_margin = math.ceil(Fraction(margin) / ratio)
     if not plan.asked_lattice:
-        return Lattice(int(card.patch / ratio), int(card.overlap / ratio), int(source_margin))
+        return Lattice(int(card.patch / ratio), int(card.overlap / ratio), source_margin)
     step = Fraction(card.stride) / ratio
     for name, size in (("--patch-size", plan.lattice.patch), ("--overlap", plan.lattice.overlap)):
         if (size / step).denominator != 1 or (size * ratio).denominator != 1:
@@ -148,12 +149,10 @@ def fitted_lattice(plan: Plan, card: Card, margin: int, ratio: Fraction) -> Latt
                 f"{size} px, but {card.name} takes multiples of {unit} px at this GSD",
                 f"run geoseg tile again with {lower} or {lower + unit}",
             )
-    if source_margin.denominator != 1:
-        source_margin = Fraction(int(source_margin))
     if 2 * source_margin >= plan.lattice.overlap and source_margin:
         raise UsageError(
             "--overlap",
             f"{plan.lattice.overlap} px, but {card.name} needs more than {2 * source_margin} px (its margin is {margin} network px)",
             "run geoseg tile again with a larger overlap, or without --patch-size and --overlap",
         )
-    return replace(plan.lattice, margin=int(source_margin))
+    return replace(plan.lattice, margin=source_margin)

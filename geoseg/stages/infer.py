@@ -92,7 +92,7 @@ class Job:
         parts = [
             self.lattice.to_json(),
             self.facts.to_json(),
-            [sha for _, sha in self.models],
+            [key for _, key in self.models],
             self.normalise.mean.tolist(),
             self.normalise.std.tolist(),
             self.probabilities,
@@ -128,13 +128,16 @@ def _infer(run: Path, options: InferOptions, progress: Callable[[int, int], None
     computed: set[Block] = set()
     patches = twice = 0
     while True:
-        job = _job(run, plan, ensemble, options)
-        stale = [b for b in plan_blocks(plan) if not _fresh(run, plan, job, b)]
-        if not stale:
-            break
         try:
+            job = _job(run, plan, ensemble, options)
+            stale = [b for b in plan_blocks(plan) if not _fresh(run, plan, job, b)]
+            _save_job(run, ensemble, job)
+            if not stale:
+                break
             counts = _compute(run, plan, ensemble, job, stale, options, progress)
         except SheetError as error:  # damage that shows only now: go on without that sheet
+            if error.subject not in {s.path for s in plan.sheets}:
+                raise
             log.error("%s", error)
             plan = plan.without(error.subject, error.what, error.cure)
             if not plan.sheets:
@@ -143,7 +146,6 @@ def _infer(run: Path, options: InferOptions, progress: Callable[[int, int], None
             continue
         computed.update(stale)
         patches, twice = patches + counts[0], twice + counts[1]
-    _save_job(run, ensemble, job)
     pixels = sum(block_pixels(run, b) for b in computed)
     return InferReport(
         blocks=len(plan_blocks(plan)),
@@ -186,7 +188,7 @@ def _job(run: Path, plan: Plan, ensemble: Ensemble, options: InferOptions) -> Jo
         draw_plan(run, replace(plan, lattice=lattice))
     bands, normalise = bands_of(plan, card), normalise_of(plan, card, options.value_range)
     question = {
-        "models": [m.sha256 for m in ensemble.models],
+        "models": [m.key for m in ensemble.models],
         "asked": [options.engine, options.device, options.precision, options.batch_size, options.tta, str(ratio)],
         "patch": lattice.patch,
     }
@@ -204,7 +206,7 @@ def _job(run: Path, plan: Plan, ensemble: Ensemble, options: InferOptions) -> Jo
             sample=lambda n: _sample(plan, bands, normalise, lattice.patch, n),
         )
         commit_json(run / "engine.json", {"question": question, "facts": facts.to_json()})
-    models = tuple((str(m.path), m.sha256) for m in ensemble.models)
+    models = tuple((str(m.path), m.key) for m in ensemble.models)
     return Job(lattice, facts, models, bands, normalise, options.probabilities)
 
 
@@ -242,8 +244,7 @@ def _save_job(run: Path, ensemble: Ensemble, job: Job) -> None:
             "lattice": job.lattice.to_json(),
             "engine": job.facts.to_json(),
             "models": [
-                {"path": p, "sha256": sha, "name": m.card.name}
-                for (p, sha), m in zip(job.models, ensemble.models, strict=True)
+                {"path": str(m.path), "sha256": m.sha256, "key": m.key, "name": m.card.name} for m in ensemble.models
             ],
             "classes": ensemble.classes.to_json(),
             "bands": {p: list(b) for p, b in job.bands.items()},
@@ -264,7 +265,7 @@ def load_job(run: Path) -> tuple[Job, list[dict[str, Any]], list[dict[str, Any]]
     job = Job(
         lattice=Lattice(**value["lattice"]),
         facts=EngineFacts(**value["engine"]),
-        models=tuple((m["path"], m["sha256"]) for m in value["models"]),
+        models=tuple((m["path"], m["key"]) for m in value["models"]),
         bands={p: tuple(b) for p, b in value["bands"].items()},
         normalise=Normalise(np.array(value["mean"], np.float32), np.array(value["std"], np.float32)),
         probabilities=bool(value["probabilities"]),
@@ -285,13 +286,13 @@ def _widest(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: InferOpti
         + 4 * side * classes
         + 2 * size * (1 + (classes + 1 if options.probabilities else 1))
     )
-    allowed = (options.max_ram or (4 << 30)) - BASE_MEMORY
+    allowed = (4 << 30 if options.max_ram is None else options.max_ram) - BASE_MEMORY
     widest = allowed // (rows * size)
     if widest < 1:
         need = (BASE_MEMORY + rows * size) >> 20
         raise UsageError(
             "--max-ram",
-            f"{(options.max_ram or 0) >> 20} MiB, but one block needs about {need} MiB",
+            f"{(allowed + BASE_MEMORY) >> 20} MiB, but one block needs about {need} MiB",
             "allow more, or run tile with a smaller --block-size",
         )
     return int(min(widest, max(1, 32768 // size)))

@@ -24,7 +24,7 @@ import shapely
 from rasterio.windows import Window
 
 from geoseg.classes import NODATA, ClassTable, LandClass
-from geoseg.errors import PlanError
+from geoseg.errors import PlanError, UsageError
 from geoseg.geometry.grid import bounding, overlap
 from geoseg.geometry.ground import area_factors
 from geoseg.geometry.lattice import Block
@@ -113,6 +113,7 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None]) 
     done = _finished(run, key)
     if done is not None and not options.overwrite:
         return MosaicReport(r.out, tuple(run / f for f in done["files"]), done["areas_m2"], done["features"], True, 0.0)
+    earlier = _earlier_files(run)
     (run / "run.json").unlink(missing_ok=True)
     folder(r.out)
     timings: dict[str, float] = {}
@@ -132,6 +133,8 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None]) 
         step("sheet rasters", lambda: _sheet_rasters(r))
     if options.vectors:
         step("polygons", lambda: _polygons(r, options, features))
+    for old in earlier - {f.resolve() for f in files}:  # of another name, a sheet that is gone, an option left out
+        old.unlink(missing_ok=True)
     areas = _areas(r, counts)
     _write_run_json(r, key, files, timings, areas, features)
     return MosaicReport(r.out, tuple(files), areas, features, False, time.monotonic() - started)
@@ -152,6 +155,8 @@ def _load(run: Path, options: MosaicOptions) -> _Run:
             "run geoseg infer first",
         )
     name = options.name or run.resolve().name
+    if Path(name).name != name or name.startswith("."):
+        raise UsageError("--name", f"{name!r} is not the start of a file name", "leave out folders and leading dots")
     return _Run(
         run,
         plan,
@@ -178,6 +183,8 @@ def _key(r: _Run, options: MosaicOptions) -> str:
         options.sheets,
         options.vectors,
         sheets,
+        r.plan.area,
+        [q.path for q in r.plan.quarantined],
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -193,6 +200,15 @@ def _finished(run: Path, key: str) -> dict[str, Any] | None:
     except (ValueError, KeyError, OSError):
         return None
     return value if intact else None
+
+
+def _earlier_files(run: Path) -> set[Path]:
+    """Files that the last finished mosaic of this run wrote."""
+    try:
+        names = json.loads((run / "run.json").read_bytes())["files"]
+    except (OSError, ValueError, KeyError):
+        return set()
+    return {path for name in names if (path := (run / name).resolve()).is_relative_to((run / "out").resolve())}
 
 
 def _extent(r: _Run) -> Window:
@@ -256,14 +272,24 @@ def _confidence_cog(r: _Run) -> list[Path]:
 def _sheet_rasters(r: _Run) -> list[Path]:
     """The crop of the whole for each sheet, on its own size and transform, 255 outside its own validity."""
     files: list[Path] = []
-    names = Counter(s.stem for s in r.plan.sheets)
     with Source(r.plan, r.job.bands) as source:
-        for i, sheet in enumerate(r.plan.sheets):
-            stem = sheet.stem if names[sheet.stem] == 1 else f"{sheet.stem}_{i + 1}"
+        for sheet, stem in zip(r.plan.sheets, _stems(r.plan), strict=True):
             path = r.out / "sheets" / f"{stem}_classes.tif"
             write_cog(path, _sheet_spec(r, sheet), _sheet_reader(r, sheet, source))
             files += [path, *_sidecars(path, r.table, {})]
     return files
+
+
+def _stems(plan: Plan) -> list[str]:
+    """A name for each sheet, different even where case does not count; equal file names get a hash of their path."""
+    seen = Counter(s.stem.casefold() for s in plan.sheets)
+
+    def name(sheet: Sheet) -> str:
+        if seen[sheet.stem.casefold()] == 1:
+            return sheet.stem
+        return f"{sheet.stem}-{hashlib.sha256(sheet.path.encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+    return [name(s) for s in plan.sheets]
 
 
 def _sheet_spec(r: _Run, sheet: Sheet) -> RasterSpec:

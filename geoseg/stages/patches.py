@@ -37,7 +37,7 @@ def write_patches(run: Path, labels: Path | None = None) -> tuple[int, int]:
 
     Raises:
         UsageError: a sheet without a label, or a label of another size.
-        SheetError: a label with colours that mean no class.
+        SheetError: a label with values that mean no class.
     """
     plan = load_plan(run)
     bands = {
@@ -119,19 +119,20 @@ def _label_plan(plan: Plan, labels: Path) -> Plan:
 
 
 def decode_labels(pixels: npt.NDArray[Any], subject: object) -> npt.NDArray[np.uint8]:
-    """Class values (H, W) of ISPRS colours (3, H, W), each channel cut at 127, or of class values (1, H, W); 255 for black.
+    """Class values (H, W) of ISPRS colours (3, H, W), each channel cut at 127, or of class values (1, H, W).
+
+    Black (the ISPRS border) and magenta mean no class and become 255.
 
     Raises:
-        SheetError: a colour or value that means no class.
+        SheetError: a value that means no class.
     """
     if len(pixels) == 1:
-        values = np.asarray(pixels[0], np.uint8)
-        odd = set(np.unique(values).tolist()) - set(ISPRS.values) - {NODATA}
+        odd = set(np.unique(pixels[0]).tolist()) - set(ISPRS.values) - {NODATA}
         if odd:
             raise SheetError(
                 subject, f"hold the values {sorted(odd)[:5]}, expected {ISPRS.values} or {NODATA}", "recode them"
             )
-        return values
+        return np.asarray(pixels[0], np.uint8)
     bits = np.asarray(pixels[:3] > 127, np.uint8)
     code = bits[0] * 4 + bits[1] * 2 + bits[2]
     lookup = np.full(8, NODATA, np.uint8)

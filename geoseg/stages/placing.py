@@ -25,7 +25,7 @@ from geoseg.geometry.ground import is_geographic, metres_per_unit
 from geoseg.io.plan import Sheet
 from geoseg.io.sheets import Header, stat_key, transform_of
 
-__all__ = ["Found", "choose_grid", "crs_wkt", "ground_gsd", "place_sheet"]
+__all__ = ["Found", "choose_grid", "crs_name", "crs_wkt", "ground_gsd", "place_sheet"]
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def choose_grid(found: Found, crs: str = "", gsd: float | None = None) -> Grid:
     """CRS, pixel size and phase of the majority of the sheets, or as given; anchor at the upper left of those on it.
 
     Args:
-        found: headers; those without CRS count as being in `crs`.
+        found: headers, all with a CRS.
         crs: WKT that the user gave, "" for the majority's.
         gsd: metres on the ground, None for the majority's.
 
@@ -92,30 +92,48 @@ def choose_grid(found: Found, crs: str = "", gsd: float | None = None) -> Grid:
         UsageError: a CRS in degrees.
     """
     chosen = crs or _majority([h.crs for _, h in found])
+    reachable = _reachable(chosen, found)  # the others are quarantined when they are placed
     if is_geographic(chosen):
         raise UsageError(
             found[0][0],
             f"is in {crs_name(chosen)}, whose unit is degrees; expected a projected CRS",
             "name one with --crs EPSG:...; sheets are then warped on the fly",
         )
-    native = [(p, h) for p, h in found if same_crs(h.crs or crs or chosen, chosen)]
+    native = [(p, h) for p, h in found if same_crs(h.crs, chosen)]
+    left, _, _, top = reachable[0][1]
     if native:
         pixel = float(_majority([_rounded(_pixel(transform_of(h))) for _, h in native]))
     else:  # all are warped: their size on the ground, at the first one's place
-        left, _, _, top = _bounds_in(chosen, *found[0])
-        pixel = ground_gsd(found[0][1], found[0][1].crs) / metres_per_unit(chosen, left, top)
-    if gsd is not None:
-        left, _, _, top = _bounds_in(chosen, *found[0])
+        pixel = ground_gsd(reachable[0][0], reachable[0][0].crs) / metres_per_unit(chosen, left, top)
+    if gsd is not None and abs(gsd / (pixel * metres_per_unit(chosen, left, top)) - 1) > 0.01:
         pixel = gsd / metres_per_unit(chosen, left, top)
     same = [_upright(h) for _, h in native if math.isclose(_pixel(transform_of(h)), pixel, rel_tol=1e-9)]
-    if same and gsd is None:
+    if same:
         pixel = same[0].a if same[0].b == 0 and same[0].a > 0 else pixel
         phase = _majority([(_share(t.c / pixel), _share(t.f / pixel)) for t in same])
         fits = [t for t in same if (_share(t.c / pixel), _share(t.f / pixel)) == phase]
         return Grid(chosen, min(t.c for t in fits), max(t.f for t in fits), pixel)
-    boxes = [_bounds_in(chosen, p, h) for p, h in found]
+    boxes = [b for _, b in reachable]
     left, top = min(b[0] for b in boxes), max(b[3] for b in boxes)
     return Grid(chosen, math.floor(left / pixel) * pixel, math.ceil(top / pixel) * pixel, pixel)
+
+
+def _reachable(crs: str, found: Found) -> list[tuple[Header, tuple[float, float, float, float]]]:
+    """Headers and bounds in a CRS of the sheets that can be projected there.
+
+    Raises:
+        UsageError: none can; says why the first cannot.
+    """
+    boxes: list[tuple[Header, tuple[float, float, float, float]]] = []
+    first: SheetError | None = None
+    for path, header in found:
+        try:
+            boxes.append((header, _bounds_in(crs, path, header)))
+        except SheetError as error:
+            first = first or error
+    if not boxes and first is not None:
+        raise UsageError(first.subject, f"{first.what}; no other sheet can be used either", first.cure) from first
+    return boxes
 
 
 def _rounded(value: float) -> float:
@@ -137,7 +155,7 @@ def _bounds_in(crs: str, path: Path, header: Header) -> tuple[float, float, floa
     corners = [t @ (c, r) for c in (0, header.width) for r in (0, header.height)]
     xs, ys = [x for x, _ in corners], [y for _, y in corners]
     own = (min(xs), min(ys), max(xs), max(ys))
-    if same_crs(header.crs or crs, crs):
+    if same_crs(header.crs, crs):
         return own
     _check_reach(crs, path, header, own)
     try:
@@ -158,7 +176,10 @@ def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, 
     area = pyproj.CRS.from_authority(*code).area_of_use if code else None
     if area is None:
         return
-    west, south, east, north = transform_bounds(header.crs, "EPSG:4326", *own)
+    try:
+        west, south, east, north = transform_bounds(header.crs, "EPSG:4326", *own)
+    except RasterioError as error:
+        raise SheetError(path, f"cannot be placed on Earth: {error}", "check its CRS and geotransform") from error
     lon, lat = (west + east) / 2, (south + north) / 2
     outside = not (
         area.west - NEARBY <= lon <= area.east + NEARBY and area.south - NEARBY <= lat <= area.north + NEARBY
@@ -171,13 +192,13 @@ def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, 
         )
 
 
-def place_sheet(path: Path, header: Header, grid: Grid, crs: str = "") -> Sheet:
+def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:
     """Where and how one sheet lies on the grid.
 
     Raises:
         SheetError: it cannot be projected there, or lies far outside the grid's CRS.
     """
-    own = header.crs or crs
+    own = header.crs
     stat = stat_key(path)
     upright = _upright(header)
     window = grid.place(upright, header.width, header.height, own)

@@ -17,7 +17,7 @@ import shapely
 from rasterio.windows import Window
 
 from geoseg.errors import SheetError, UsageError
-from geoseg.geometry.grid import Grid, bounding, overlap
+from geoseg.geometry.grid import Grid, bounding, overlap, same_crs
 from geoseg.geometry.ground import metres_per_unit
 from geoseg.geometry.lattice import Lattice, block_window, blocks_of
 from geoseg.gis.geopackage import Layer, write_geopackage
@@ -25,7 +25,7 @@ from geoseg.gis.styles import fill_qml
 from geoseg.io.lease import lease
 from geoseg.io.plan import Plan, Quarantined, Sheet, load_plan, save_plan
 from geoseg.io.sheets import Header, gdal_settings, open_sheet, read_header
-from geoseg.stages.placing import Found, choose_grid, crs_wkt, place_sheet
+from geoseg.stages.placing import Found, choose_grid, crs_name, crs_wkt, place_sheet
 
 __all__ = ["TileOptions", "TileReport", "find_sheets", "parse_nodata", "plan_blocks", "tile"]
 
@@ -74,6 +74,8 @@ def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None) 
         SheetError: with `strict`, the first sheet that cannot be used.
     """
     options = options or TileOptions()
+    if options.bands and min(options.bands) < 1:
+        raise UsageError("--bands", f"{options.bands}, expected numbers from 1 on", "the first band is 1")
     paths = find_sheets(sheets)
     found, refused = _headers(paths)
     with lease(run):
@@ -89,7 +91,7 @@ def _tile(paths: list[Path], found: Found, refused: list[Quarantined], run: Path
     if not found:
         raise _nothing_left(paths, refused)
     grid = earlier.grid if earlier else choose_grid(found, crs, options.gsd)
-    placed, lost = _placed(found, grid, crs)
+    placed, lost = _placed(found, grid)
     refused += lost
     if options.strict and refused:
         first = refused[0]
@@ -97,6 +99,9 @@ def _tile(paths: list[Path], found: Found, refused: list[Quarantined], run: Path
     if not placed:
         raise _nothing_left(paths, refused)
     plan = _plan(grid, placed, refused, options, earlier)
+    if not plan_blocks(plan):
+        bounds = ", ".join(f"{v:.2f}" for v in plan.grid.bounds(bounding([s.window for s in plan.sheets])))
+        raise UsageError("--bbox, --aoi", "meet no sheet", f"the sheets lie in {bounds} (left, bottom, right, top)")
     warnings = _warnings(plan, options)
     save_plan(run, plan)
     patches = draw_plan(run, plan)
@@ -154,7 +159,7 @@ def _georeferenced(found: Found, crs: str) -> tuple[Found, list[Quarantined]]:
         elif not (header.crs or crs):
             refused.append(Quarantined(str(path), "has no CRS", "name it with --crs EPSG:..."))
         else:
-            kept.append((path, header))
+            kept.append((path, replace(header, crs=header.crs or crs)))
     return kept, refused
 
 
@@ -189,12 +194,12 @@ def _alike(found: Found, bands: tuple[int, ...]) -> tuple[Found, list[Quarantine
     return kept, refused
 
 
-def _placed(found: Found, grid: Grid, crs: str) -> tuple[list[Sheet], list[Quarantined]]:
+def _placed(found: Found, grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
     placed: list[Sheet] = []
     refused: list[Quarantined] = []
     for path, header in found:
         try:
-            placed.append(place_sheet(path, header, grid, crs))
+            placed.append(place_sheet(path, header, grid))
         except SheetError as error:
             refused.append(_quarantined(error))
     return placed, refused
@@ -232,19 +237,29 @@ def _plan(
 
 
 def _check_same(options: TileOptions, earlier: Plan) -> None:
-    """A run keeps its lattice and blocks: options that would change them are refused."""
-    asked = earlier.lattice if options.patch_size is None and options.overlap is None else _lattice(options)
-    for name, new, old in (
-        ("--patch-size", asked.patch, earlier.lattice.patch),
-        ("--overlap", asked.overlap, earlier.lattice.overlap),
-        ("--block-size", options.block_size or earlier.block, earlier.block),
+    """A run keeps its grid, lattice and blocks: options that would change them are refused."""
+    old = earlier.lattice
+    asked = _lattice(
+        replace(options, patch_size=options.patch_size or old.patch, overlap=options.overlap or str(old.overlap))
+    )
+    lattice = f"{old.patch} px, overlap {old.overlap} px" if earlier.asked_lattice else "the network's own patches"
+    same_lattice = earlier.asked_lattice and asked == old
+    same_gsd = options.gsd is None or abs(options.gsd / earlier.gsd - 1) <= 0.01
+    for name, given, same, planned in (
+        ("--patch-size", options.patch_size, same_lattice, lattice),
+        ("--overlap", options.overlap, same_lattice, lattice),
+        ("--block-size", options.block_size, options.block_size == earlier.block, earlier.block),
+        ("--gsd", options.gsd, same_gsd, f"{earlier.gsd:g}"),
+        (
+            "--crs",
+            options.crs,
+            not options.crs or same_crs(crs_wkt(options.crs), earlier.grid.crs),
+            crs_name(earlier.grid.crs),
+        ),
     ):
-        if new != old:
-            raise UsageError(
-                name,
-                f"{new}, but this run was planned with {old}",
-                "leave it out, name a new run folder, or --overwrite",
-            )
+        if given and not same:
+            what = f"{given}, but this run was planned with {planned}"
+            raise UsageError(name, what, "leave it out, name a new run folder, or --overwrite")
 
 
 def _block_size(size: int) -> int:
@@ -260,7 +275,7 @@ def _lattice(options: TileOptions) -> Lattice:
         return Lattice(patch, patch // 4)
     try:
         pixels = round(patch * float(text[:-1]) / 100) if text.endswith("%") else int(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise UsageError(
             "--overlap", f"{text!r} is not a number of pixels or per cent", "for instance 128 or 25%"
         ) from error
@@ -317,6 +332,8 @@ def _polygons(path: Path, grid: Grid) -> shapely.Geometry:
         raise UsageError(
             path, f"cannot be read as vector data: {error}", "name a GeoPackage, GeoJSON or Shapefile of polygons"
         ) from error
+    if not isinstance(frame, geopandas.GeoDataFrame):
+        raise UsageError(path, "holds no geometry", "name a file of polygons")
     if frame.crs is None:
         raise UsageError(path, "has no CRS", "assign one first")
     area = shapely.union_all(frame.to_crs(grid.crs).geometry.make_valid().to_numpy())

@@ -1,0 +1,59 @@
+"""What QGIS shows with no click; needs Debian's PyQGIS (apt-get install python3-qgis): python -m pytest -m qgis."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from geoseg.classes import ISPRS
+from geoseg.stages.infer import InferOptions, infer
+from geoseg.stages.mosaic import mosaic
+from geoseg.stages.tile import tile
+
+ROOT = Path(__file__).parent.parent
+PYTHON = "/usr/bin/python3"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    if subprocess.run([PYTHON, "-c", "import qgis.core"], capture_output=True, check=False).returncode:
+        pytest.skip("no PyQGIS: apt-get install python3-qgis")
+    run = tmp_path_factory.mktemp("qgis") / "town"
+    tile([ROOT / "sample_data/sheets"], run)
+    infer(run, InferOptions())
+    mosaic(run)
+    return run
+
+
+def look(picture, *files):
+    done = subprocess.run(
+        [PYTHON, str(ROOT / "tests/qgis_look.py"), str(picture), *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Non-conformant" not in done.stderr
+    return {facts["name"]: facts for facts in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.qgis
+def test_the_class_raster_opens_named_and_coloured(run, tmp_path):
+    (shown,) = look(tmp_path / "map.png", run / "out/town_classes.tif").values()
+    assert shown["renderer"] == "paletted"
+    assert shown["legend"] == [[c.name, c.hex] for c in ISPRS.classes]
+
+
+@pytest.mark.qgis
+def test_every_layer_opens_styled_and_the_map_is_not_blank(run, tmp_path):
+    shown = look(tmp_path / "map.png", run / "out/town.gpkg", run / "patches.gpkg")
+    assert {n: s["fill"] for n, s in shown.items() if n not in ("patches", "blocks", "sheets")} == {
+        c.slug: c.hex for c in ISPRS.classes
+    }
+    assert all(s["valid"] and s["crs"] == "EPSG:25833" for s in shown.values())
+    with rasterio.open(tmp_path / "map.png") as picture:
+        assert len(np.unique(picture.read(1))) > 10
