@@ -49,6 +49,7 @@ def test_the_class_raster_opens_named_and_coloured(run, tmp_path):
 
 
 @pytest.mark.qgis
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_every_layer_opens_styled_and_the_map_is_not_blank(run, tmp_path):
     shown = look(tmp_path / "map.png", run / "out/town.gpkg", run / "patches.gpkg")
     assert {n: s["fill"] for n, s in shown.items() if n not in ("patches", "blocks", "sheets")} == {

@@ -59,7 +59,6 @@ def made_options(values: dict[str, Any], *, overwrite: bool = False) -> Any:
 def echo_plan(report: Any) -> None:
     """The table at the end of `tile`, warnings and quarantined sheets."""
     plan = report.plan
-    disk = report.megapixels * 1e6 * 0.9
     rows = [
         ("sheets", f"{len(plan.sheets)}" + (f" ({len(plan.quarantined)} quarantined)" if plan.quarantined else "")),
         ("GSD", f"{plan.gsd * 100:.2f} cm on the ground"),
@@ -70,8 +69,8 @@ def echo_plan(report: Any) -> None:
             + ("" if plan.asked_lattice else " (a network's own may differ)"),
         ),
         ("blocks", f"{report.blocks:,} of {plan.block} px"),
-        ("disk", f"about {disk / 1e9:.2f} GB for blocks and outputs"),
-        ("memory", "about 1.3 GB for a small network; --max-ram bounds it"),
+        ("disk", f"about {report.disk / 1e9:.2f} GB for blocks and outputs"),
+        ("memory", f"about {report.memory / 1e9:.1f} GB with a small network (infer --max-ram bounds it)"),
     ]
     click.echo(table(rows))
     for warning in report.warnings:

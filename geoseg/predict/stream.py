@@ -22,7 +22,7 @@ from geoseg.geometry.lattice import Lattice
 from geoseg.predict.blend import Strip, cut
 from geoseg.predict.engines import Score
 
-__all__ = ["Backend", "CpuBackend", "Finished", "Normalise", "stream_panel"]
+__all__ = ["Backend", "CpuBackend", "Finished", "Normalise", "buffered_rows", "stream_panel"]
 
 Image = npt.NDArray[np.generic]
 Valid = npt.NDArray[np.bool_]
@@ -125,7 +125,12 @@ class CpuBackend:
 
 
 Read = Callable[[Window], tuple[Image, Valid]]
-Wanted = Callable[[Window], Valid]
+Wanted = Callable[[Window], Valid | None]
+
+
+def buffered_rows(lattice: Lattice) -> int:
+    """Rows of one buffer: it takes about 2048 new ones before those still needed move to a fresh buffer."""
+    return lattice.patch + max(1, 2048 // lattice.stride) * lattice.stride
 
 
 def _rows(read: Read, lattice: Lattice, ks: range, col: int, width: int) -> Iterator[tuple[int, Image, Valid]]:
@@ -137,18 +142,23 @@ def _rows(read: Read, lattice: Lattice, ks: range, col: int, width: int) -> Iter
     ]
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
         coming = reader.submit(read, windows[0])
-        image: Image | None = None
-        valid: Valid | None = None
+        pixels: Image = np.zeros((0, 0, 0))
+        good: Valid = np.zeros((0, 0), bool)
+        top = capacity = -1
         for i, k in enumerate(ks):
             new, new_valid = coming.result()
             if i + 1 < len(windows):
                 coming = reader.submit(read, windows[i + 1])
-            if image is None or valid is None:
-                image, valid = new, new_valid
-            else:  # a fresh array: lanes may still cut from the old one
-                image = np.concatenate([image[:, stride:], new], axis=1)
-                valid = np.concatenate([valid[stride:], new_valid])
-            yield k, image, valid
+            top += stride
+            if top + side > capacity:  # a fresh buffer: lanes may still cut from the old one
+                kept, kept_good = pixels[:, top:], good[top:]
+                top, capacity = 0, buffered_rows(lattice)
+                pixels, good = np.empty((len(new), capacity, width), new.dtype), np.empty((capacity, width), bool)
+                if i:
+                    pixels[:, : side - stride], good[: side - stride] = kept, kept_good
+            pixels[:, top + side - len(new_valid) : top + side] = new
+            good[top + side - len(new_valid) : top + side] = new_valid
+            yield k, pixels[:, top : top + side], good[top : top + side]
 
 
 def _columns(needed: Valid, lattice: Lattice, js: range, col_off: int) -> list[int]:
@@ -178,7 +188,7 @@ def stream_panel(
 
     Args:
         read: window -> image (C, H, W) and validity (H, W); called from one thread.
-        wanted: window -> pixels (H, W) that are to be computed.
+        wanted: window -> pixels (H, W) that are to be computed; None for all.
         lattice: all patches.
         panel: the pixels of this panel.
         backend: scores and blends.
@@ -205,8 +215,10 @@ def stream_panel(
     for k, image, valid in _rows(read, lattice, ks, col, width):
         inside = valid[lattice.margin : lattice.patch - lattice.margin, panel.col_off - col :][:, : panel.width]
         row = k * lattice.stride
-        needed = inside & _clipped(wanted, Window(panel.col_off, row, panel.width, len(inside)), panel)
-        row_patches = _columns(needed, lattice, js, panel.col_off)
+        chosen = wanted(Window(panel.col_off, row, panel.width, len(inside)))
+        needed = inside if chosen is None else inside & chosen
+        in_panel = slice(max(0, panel.row_off - row), max(0, panel.row_off + panel.height - row))
+        row_patches = _columns(needed[in_panel], lattice, js, panel.col_off)
         handle = backend.load(image, valid) if row_patches else None
         for at in range(0, len(row_patches), backend.batch):
             group = row_patches[at : at + backend.batch]
@@ -219,14 +231,6 @@ def stream_panel(
     while pending:
         collect()
     return patches
-
-
-def _clipped(wanted: Wanted, window: Window, panel: Window) -> Valid:
-    """`wanted`, False outside the panel's rows."""
-    mask = wanted(window).copy()
-    mask[: max(0, panel.row_off - window.row_off)] = False
-    mask[max(0, panel.row_off + panel.height - window.row_off) :] = False
-    return mask
 
 
 def _finish_row(

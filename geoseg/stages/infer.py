@@ -32,7 +32,7 @@ from geoseg.io.model_file import load_model, shipped_model
 from geoseg.io.plan import Plan, load_plan, save_plan
 from geoseg.io.source import Source, area_mask
 from geoseg.predict.predictor import EngineFacts, Ensemble, decide, default_lanes, ensemble_of, make_backend
-from geoseg.predict.stream import Finished, Normalise, stream_panel
+from geoseg.predict.stream import Finished, Normalise, buffered_rows, stream_panel
 from geoseg.stages.fitting import bands_of, fitted_lattice, normalise_of, ratio_of
 from geoseg.stages.tile import draw_plan, plan_blocks
 
@@ -282,7 +282,7 @@ def _widest(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: InferOpti
     side, size, classes = lattice.patch, plan.block, len(ensemble.classes)
     bands, itemsize = len(ensemble.card.bands), np.dtype(plan.sheets[0].header.dtype).itemsize
     rows = (
-        3 * side * bands * itemsize
+        2 * (buffered_rows(lattice) + 512) * (bands * itemsize + 1)
         + 4 * side * classes
         + 2 * size * (1 + (classes + 1 if options.probabilities else 1))
     )
@@ -397,8 +397,10 @@ class _BlockSink:
         self.pending: list[Future[Any]] = []
         self.since = time.monotonic()
 
-    def wanted(self, window: Window) -> npt.NDArray[np.bool_]:
-        """Pixels (H, W) in the area of interest and in a stale block."""
+    def wanted(self, window: Window) -> npt.NDArray[np.bool_] | None:
+        """Pixels (H, W) in the area of interest and in a stale block; None for all."""
+        if self.full and not self.plan.area:
+            return None
         mask = area_mask(self.plan.area, self.plan.grid, window)
         if self.full:
             return mask

@@ -54,7 +54,7 @@ def write_patches(run: Path, labels: Path | None = None) -> tuple[int, int]:
             if not valid.any():
                 continue
             image[:, ~valid] = 0
-            name = f"{row}_{col}.tif"
+            name = f"p_{row}_{col}.tif"
             commit_bytes(run / "patches" / name, _encoded(plan, window, image, valid))
             images += 1
             if label_source is not None:

@@ -55,12 +55,14 @@ class TileOptions:
 
 @dataclass(frozen=True)
 class TileReport:
-    """What was planned, and what the user should look at."""
+    """What was planned, and what the user should look at; expected bytes of disk and memory are rough."""
 
     plan: Plan
     patches: int
     blocks: int
     megapixels: float
+    disk: float
+    memory: float
     warnings: tuple[str, ...]
 
 
@@ -105,7 +107,8 @@ def _tile(paths: list[Path], found: Found, refused: list[Quarantined], run: Path
     warnings = _warnings(plan, options)
     save_plan(run, plan)
     patches = draw_plan(run, plan)
-    return TileReport(plan, patches, len(plan_blocks(plan)), _megapixels(plan), tuple(warnings))
+    size = _megapixels(plan)
+    return TileReport(plan, patches, len(plan_blocks(plan)), size, 2.5e6 * size, _memory(plan), tuple(warnings))
 
 
 def find_sheets(sheets: Sequence[Path]) -> list[Path]:
@@ -354,6 +357,15 @@ def plan_blocks(plan: Plan) -> list[tuple[int, int]]:
 
 def _megapixels(plan: Plan) -> float:
     return float(sum(s.window.width * s.window.height for s in plan.sheets) / 1e6)
+
+
+def _memory(plan: Plan) -> float:
+    """Bytes that `infer` will need with a small network of six classes: a strip as wide as a panel, and its rows."""
+    whole = bounding([s.window for s in plan.sheets])
+    header = plan.sheets[0].header
+    side = plan.lattice.patch if plan.asked_lattice else 1536  # what networks usually want
+    pixel = side * (3 * len(header.meanings) * np.dtype(header.dtype).itemsize + 4 * 6) + 4 * plan.block
+    return float(0.95e9 + min(whole.width, 32_768) * pixel)
 
 
 def patch_windows(plan: Plan) -> list[tuple[int, int]]:
