@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -191,3 +193,16 @@ def test_resampling_keeps_a_smooth_picture():
         out = Wrapped([torch.nn.Identity()], [False], [1.0], 96, ratio)(picture)
         assert out.shape == picture.shape
         assert float((out - picture)[..., 4:-4, 4:-4].abs().max()) < 0.02
+
+
+def test_no_engine_reports_home(model):
+    """OpenVINO's telemetry is never loaded: geoseg opens no connection of its own."""
+    if not available("openvino"):
+        pytest.skip("openvino is not installed")
+    code = (
+        "import sys, torch\n"
+        "from geoseg.predict.engines import ENGINES\n"
+        "ENGINES['openvino'](torch.nn.Conv2d(3, 2, 1), (1, 3, 32, 32), 'f32', 1)\n"
+        "assert sys.modules.get('openvino_telemetry') is None\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -25,7 +25,7 @@ from geoseg.geometry.lattice import Block, block_window
 from geoseg.io.commit import commit_bytes, commit_json
 from geoseg.io.plan import Plan
 
-__all__ = ["BlockReader", "Record", "block_path", "read_record", "shares_path", "write_block"]
+__all__ = ["BlockReader", "Part", "Record", "block_path", "read_record", "shares_path", "write_block"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -54,6 +54,16 @@ def _name(block: Block) -> str:
     return f"{block[0]}_{block[1]}"
 
 
+@dataclass(frozen=True)
+class Part:
+    """Pixels of the region of a block that holds sheets: class, confidence (H, W), shares (K, H, W) or None."""
+
+    region: Window
+    classes: Bytes
+    confidence: Bytes
+    shares: Bytes | None = None
+
+
 def block_path(run: Path, block: Block) -> Path:
     """Raster of a block."""
     return run / "blocks" / f"{_name(block)}.tif"
@@ -64,8 +74,9 @@ def shares_path(run: Path, block: Block) -> Path:
     return run / "blocks" / "probabilities" / f"{_name(block)}.tif"
 
 
-def _encode(plan: Plan, block: Block, bands: list[Bytes], descriptions: list[str]) -> bytes:
+def _encode(plan: Plan, block: Block, region: Window, bands: list[Bytes], descriptions: list[str]) -> bytes:
     window = block_window(block, plan.block)
+    inside = Window(region.col_off - window.col_off, region.row_off - window.row_off, region.width, region.height)
     profile: dict[str, Any] = {
         "driver": "GTiff",
         "width": plan.block,
@@ -85,7 +96,7 @@ def _encode(plan: Plan, block: Block, bands: list[Bytes], descriptions: list[str
     with MemoryFile() as memory:
         with memory.open(**profile) as dataset:
             for i, (band, text) in enumerate(zip(bands, descriptions, strict=True), 1):
-                dataset.write(band, i)
+                dataset.write(band, i, window=inside)
                 dataset.set_band_description(i, text)
         return bytes(memory.getbuffer())
 
@@ -95,18 +106,17 @@ def write_block(
     plan: Plan,
     block: Block,
     key: str,
-    classes: Bytes,
-    confidence: Bytes,
-    shares: Bytes | None,
+    part: Part,
     names: list[str],
     seconds: float,
 ) -> Record:
-    """Commit a block's raster, then its record."""
-    if shares is not None:
-        commit_bytes(shares_path(run, block), _encode(plan, block, list(shares), names))
-    data = _encode(plan, block, [classes, confidence], ["class", "confidence"])
+    """Commit a block's raster (255 outside the part that was computed), then its record."""
+    if part.shares is not None:
+        commit_bytes(shares_path(run, block), _encode(plan, block, part.region, list(part.shares), names))
+    data = _encode(plan, block, part.region, [part.classes, part.confidence], ["class", "confidence"])
     sha = commit_bytes(block_path(run, block), data)
-    totals = _histogram(classes.ravel())
+    totals = _histogram(part.classes.ravel())
+    totals[NODATA] += plan.block**2 - part.classes.size
     counts = {int(v): int(n) for v, n in enumerate(totals) if n}
     record = Record(key, sha, len(data), counts, round(seconds, 3))
     commit_json(

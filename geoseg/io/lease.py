@@ -49,6 +49,9 @@ def lease(run: Path, name: str = "plan") -> Iterator[None]:
             heart.join()
             file.seek(0)
             file.truncate()  # nobody's
+            file.flush()
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a library has forked meanwhile
 
 
 def _acquire(run: Path, path: Path, file: IO[str]) -> None:

@@ -20,22 +20,28 @@ Bytes = npt.NDArray[np.uint8]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
-def _cut(image, valid, col, mean, inverse, out):  # type: ignore[no-untyped-def]
+def _cut(image, valid, top, col, mean, inverse, out):  # type: ignore[no-untyped-def]
     bands, rows, cols = out.shape
     for b in range(bands):
         m, s = mean[b], inverse[b]
         for y in range(rows):
-            source, good, target = image[b, y, col : col + cols], valid[y, col : col + cols], out[b, y]
+            source, good, target = image[b, top + y, col : col + cols], valid[top + y, col : col + cols], out[b, y]
             for x in range(cols):  # slices, so that x needs no check for negative numbers and the loop is vectorised
                 v = (np.float32(source[x]) - m) * s
                 target[x] = v if good[x] else np.float32(0)
 
 
 def cut(
-    image: npt.NDArray[np.generic], valid: npt.NDArray[np.bool_], col: int, mean: Floats, inverse: Floats, out: Floats
+    image: npt.NDArray[np.generic],
+    valid: npt.NDArray[np.bool_],
+    top: int,
+    col: int,
+    mean: Floats,
+    inverse: Floats,
+    out: Floats,
 ) -> None:
-    """Fill `out` (C, P, P) with the patch that starts at column `col` of rows (C, P, W), standardised; the mean where not valid."""
-    _cut(image, valid, col, mean, inverse, out)
+    """Fill `out` (C, P, P) with the patch at (top, col) of an image (C, R, W), standardised; the mean (0) where not valid."""
+    _cut(image, valid, top, col, mean, inverse, out)
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)
@@ -169,6 +175,8 @@ class Strip:
             self.first = (self.first + rows) % self.inner
             return np.full((rows, self.width), NODATA, np.uint8), np.full((rows, self.width), NODATA, np.uint8)
         classes, confidence = (np.empty((rows, self.width), np.uint8) for _ in range(2))
-        _finish(self.sums, self.first, rows, self.inverse_t, self.values, good, classes, confidence)
+        _finish(
+            self.sums, self.first, rows, self.inverse_t, self.values, np.ascontiguousarray(good), classes, confidence
+        )
         self.first = (self.first + rows) % self.inner
         return classes, confidence

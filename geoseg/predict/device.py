@@ -17,7 +17,7 @@ import torch
 from geoseg.classes import NODATA
 from geoseg.errors import EnvironmentFault, ModelError
 from geoseg.geometry.lattice import Lattice
-from geoseg.predict.stream import Normalise
+from geoseg.predict.stream import Normalise, Rows
 
 __all__ = ["DeviceBackend", "pick_device"]
 
@@ -127,20 +127,21 @@ class DeviceBackend:
         weights = torch.from_numpy(lattice.weights()).to(self.device)
         return DeviceStrip(self.values, weights, lattice.margin, width, self.temperature)
 
-    def load(self, image: npt.NDArray[Any], valid: npt.NDArray[np.bool_]) -> _Rows:
+    def load(self, rows: Rows, side: int) -> _Rows:
         """Copy rows to the device once, from pinned memory on a stream of its own."""
-        pixels, good = torch.from_numpy(_signed(image)), torch.from_numpy(valid)
+        part = slice(rows.top, rows.top + side)
+        pixels, good = torch.from_numpy(_signed(rows.image[:, part])), torch.from_numpy(rows.valid[part])
         if self.copies is None:
             return _Rows(pixels.to(self.device), good.to(self.device))
         with torch.cuda.stream(self.copies):
-            rows = _Rows(
+            there = _Rows(
                 pixels.pin_memory().to(self.device, non_blocking=True),
                 good.pin_memory().to(self.device, non_blocking=True),
             )
         torch.cuda.current_stream(self.device).wait_stream(self.copies)
-        for tensor in (rows.image, rows.valid):
+        for tensor in (there.image, there.valid):
             tensor.record_stream(torch.cuda.current_stream(self.device))
-        return rows
+        return there
 
     def submit(self, rows: _Rows, cols: list[int], side: int) -> Future[torch.Tensor]:
         """Scores (n, K, P, P) on the device; CUDA queues the work, so this returns at once."""

@@ -60,8 +60,11 @@ def _openvino(network: torch.nn.Module, shape: Shape, precision: str, lanes: int
     """OpenVINO on the CPU: one stream of one thread for each lane."""
     if not available("openvino"):
         raise EnvironmentFault("--engine openvino", "OpenVINO is not installed", "pip install 'geoseg[openvino]'")
+    import sys
     import threading
 
+    # Without this module OpenVINO's converter takes its own stub; with it, it reports each use over the network.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     with torch.inference_mode(), warnings.catch_warnings():

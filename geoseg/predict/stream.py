@@ -48,6 +48,15 @@ class Finished:
     shares: Bytes | None
 
 
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one patch row: P rows from `top` on of a buffer `image` (C, R, W) and its validity `valid` (R, W)."""
+
+    image: Image
+    valid: Valid
+    top: int
+
+
 class AnyStrip(Protocol):
     """What `stream_panel` needs of a strip; see `blend.Strip`."""
 
@@ -70,7 +79,7 @@ class Backend(Protocol):
     def strip(self, lattice: Lattice, width: int) -> AnyStrip:
         """An empty strip for a panel of this width."""
 
-    def load(self, image: Image, valid: Valid) -> Any:
+    def load(self, rows: Rows, side: int) -> Any:
         """Take over the rows of one patch row."""
 
     def submit(self, rows: Any, cols: list[int], side: int) -> Future[Any]:
@@ -100,23 +109,22 @@ class CpuBackend:
         """An empty strip for a panel of this width."""
         return Strip(self.values, lattice.weights(), lattice.margin, width, self.temperature)
 
-    def load(self, image: Image, valid: Valid) -> tuple[Image, Valid]:
+    def load(self, rows: Rows, side: int) -> Rows:
         """Rows as they are."""
-        return image, valid
+        return rows
 
-    def submit(self, rows: tuple[Image, Valid], cols: list[int], side: int) -> Future[Floats]:
+    def submit(self, rows: Rows, cols: list[int], side: int) -> Future[Floats]:
         """Scores (n, K, P, P) of the patches that start at these columns of the rows."""
         return self.pool.submit(self._batch, rows, cols, side)
 
-    def _batch(self, rows: tuple[Image, Valid], cols: list[int], side: int) -> Floats:
-        image, valid = rows
-        shape = (self.batch, len(image), side, side)  # always full: one static shape
+    def _batch(self, rows: Rows, cols: list[int], side: int) -> Floats:
+        shape = (self.batch, len(rows.image), side, side)  # always full: one static shape
         if getattr(self.own, "shape", None) != shape:
             self.own.shape, self.own.patches = shape, np.zeros(shape, np.float32)
         patches = self.own.patches  # each lane its own, used again: fresh pages cost more than filling them
         patches[len(cols) :] = 0
         for patch, col in zip(patches, cols, strict=False):
-            cut(image, valid, col, self.mean, self.inverse, patch)
+            cut(rows.image, rows.valid, rows.top, col, self.mean, self.inverse, patch)
         return self.score(patches)[: len(cols)]
 
     def close(self) -> None:
@@ -129,12 +137,17 @@ Wanted = Callable[[Window], Valid | None]
 
 
 def buffered_rows(lattice: Lattice) -> int:
-    """Rows of one buffer: it takes about 2048 new ones before those still needed move to a fresh buffer."""
-    return lattice.patch + max(1, 2048 // lattice.stride) * lattice.stride
+    """Rows of the buffer: it takes about 1024 new ones before those still needed move back to its start."""
+    return lattice.patch + max(1, 1024 // lattice.stride) * lattice.stride
 
 
-def _rows(read: Read, lattice: Lattice, ks: range, col: int, width: int) -> Iterator[tuple[int, Image, Valid]]:
-    """(k, image (C, P, W), valid (P, W)) of each patch row, read ahead in a thread; only its new rows are read."""
+def _rows(
+    read: Read, lattice: Lattice, ks: range, col: int, width: int, drain: Callable[[], None]
+) -> Iterator[tuple[int, Rows]]:
+    """(k, rows) of each patch row, read ahead in a thread; only its new rows are read.
+
+    All rows lie in one buffer (fresh pages cost more than filling them); `drain` is called before any is overwritten.
+    """
     side, stride = lattice.patch, lattice.stride
     windows = [
         Window(col, lattice.start(k) + (0 if i == 0 else side - stride), width, side if i == 0 else stride)
@@ -142,23 +155,26 @@ def _rows(read: Read, lattice: Lattice, ks: range, col: int, width: int) -> Iter
     ]
     with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
         coming = reader.submit(read, windows[0])
-        pixels: Image = np.zeros((0, 0, 0))
-        good: Valid = np.zeros((0, 0), bool)
-        top = capacity = -1
+        top, capacity = -stride, buffered_rows(lattice)
+        pixels: Image | None = None
+        good = np.empty((capacity, width), bool)
         for i, k in enumerate(ks):
             new, new_valid = coming.result()
             if i + 1 < len(windows):
                 coming = reader.submit(read, windows[i + 1])
+            if pixels is None:
+                pixels = np.empty((len(new), capacity, width), new.dtype)
             top += stride
-            if top + side > capacity:  # a fresh buffer: lanes may still cut from the old one
-                kept, kept_good = pixels[:, top:], good[top:]
-                top, capacity = 0, buffered_rows(lattice)
-                pixels, good = np.empty((len(new), capacity, width), new.dtype), np.empty((capacity, width), bool)
-                if i:
-                    pixels[:, : side - stride], good[: side - stride] = kept, kept_good
+            if top + side > capacity:
+                drain()  # lanes may still cut from the rows that are about to be overwritten
+                pixels[:, : side - stride], good[: side - stride] = (
+                    pixels[:, top : top + side - stride],
+                    good[top : top + side - stride],
+                )
+                top = 0
             pixels[:, top + side - len(new_valid) : top + side] = new
             good[top + side - len(new_valid) : top + side] = new_valid
-            yield k, pixels[:, top : top + side], good[top : top + side]
+            yield k, Rows(pixels, good, top)
 
 
 def _columns(needed: Valid, lattice: Lattice, js: range, col_off: int) -> list[int]:
@@ -212,14 +228,19 @@ def stream_panel(
         for j, scores in zip(group, future.result(), strict=True):
             strip.add(scores, j * lattice.stride - panel.col_off)
 
-    for k, image, valid in _rows(read, lattice, ks, col, width):
-        inside = valid[lattice.margin : lattice.patch - lattice.margin, panel.col_off - col :][:, : panel.width]
+    def drain() -> None:
+        while pending:
+            collect()
+
+    for k, rows in _rows(read, lattice, ks, col, width, drain):
+        first, last = rows.top + lattice.margin, rows.top + lattice.patch - lattice.margin
+        inside = rows.valid[first:last, panel.col_off - col :][:, : panel.width]
         row = k * lattice.stride
         chosen = wanted(Window(panel.col_off, row, panel.width, len(inside)))
         needed = inside if chosen is None else inside & chosen
         in_panel = slice(max(0, panel.row_off - row), max(0, panel.row_off + panel.height - row))
         row_patches = _columns(needed[in_panel], lattice, js, panel.col_off)
-        handle = backend.load(image, valid) if row_patches else None
+        handle = backend.load(rows, lattice.patch) if row_patches else None
         for at in range(0, len(row_patches), backend.batch):
             group = row_patches[at : at + backend.batch]
             starts = [lattice.start(j) - col for j in group]
@@ -228,8 +249,7 @@ def stream_panel(
             while len(pending) > backend.depth:
                 collect()
         pending.append(([], None, (k, needed[: lattice.stride])))
-    while pending:
-        collect()
+    drain()
     return patches
 
 

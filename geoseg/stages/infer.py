@@ -25,7 +25,7 @@ from geoseg.classes import NODATA
 from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.grid import bounding, grown, overlap, slices
 from geoseg.geometry.lattice import Block, Lattice, block_window, panels_of
-from geoseg.io.blocks import read_record, write_block
+from geoseg.io.blocks import Part, read_record, write_block
 from geoseg.io.commit import commit_json, read_json
 from geoseg.io.lease import lease
 from geoseg.io.model_file import load_model, shipped_model
@@ -282,7 +282,7 @@ def _widest(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: InferOpti
     side, size, classes = lattice.patch, plan.block, len(ensemble.classes)
     bands, itemsize = len(ensemble.card.bands), np.dtype(plan.sheets[0].header.dtype).itemsize
     rows = (
-        2 * (buffered_rows(lattice) + 512) * (bands * itemsize + 1)
+        (buffered_rows(lattice) + 2 * side + 1024) * (bands * itemsize + 1)
         + 4 * side * classes
         + 2 * size * (1 + (classes + 1 if options.probabilities else 1))
     )
@@ -393,7 +393,6 @@ class _BlockSink:
         self.stale = {(r, c) for r in rows for c in cols} & stale
         self.full = len(self.stale) == len(rows) * len(cols)
         self.open: dict[Block, list[Any]] = {}
-        self.committed: set[Block] = set()
         self.pending: list[Future[Any]] = []
         self.since = time.monotonic()
 
@@ -423,42 +422,41 @@ class _BlockSink:
         window = Window(self.panel.col_off, rows.row, self.panel.width, rows.classes.shape[0])
         size = self.plan.block
         for block in self._meeting(window):
-            whole = block_window(block, size)
-            part = overlap(whole, window)
+            part, region = overlap(block_window(block, size), window), self._region(block)
             assert part is not None  # `_meeting` gives blocks that meet the window
-            here, there = slices(part, whole), slices(part, window)
+            here, there = slices(part, region), slices(part, window)
             arrays = self.open.get(block) or self._opened(block)
             arrays[0][here], arrays[1][here] = rows.classes[there], rows.confidence[there]
             if rows.shares is not None:
                 arrays[2][(slice(None), *here)] = rows.shares[(slice(None), *there)]
-            if part.row_off + part.height == whole.row_off + size:
+            if part.row_off + part.height == region.row_off + region.height:
                 self._commit(block)
 
+    def _region(self, block: Block) -> Window:
+        """The part of a block that this panel fills; the rest holds no sheet."""
+        region = overlap(block_window(block, self.plan.block), self.panel)
+        assert region is not None  # `stale` holds blocks of this panel
+        return region
+
     def _opened(self, block: Block) -> list[Any]:
-        shape = (self.plan.block, self.plan.block)
-        shares = np.full((len(self.names), *shape), NODATA, np.uint8) if self.job.probabilities else None
-        self.open[block] = [np.full(shape, NODATA, np.uint8), np.full(shape, NODATA, np.uint8), shares]
+        """Arrays for the region, not filled: every row of the panel arrives."""
+        region = self._region(block)
+        shape = (region.height, region.width)
+        shares = np.empty((len(self.names), *shape), np.uint8) if self.job.probabilities else None
+        self.open[block] = [np.empty(shape, np.uint8), np.empty(shape, np.uint8), shares]
         return self.open[block]
 
     def _commit(self, block: Block) -> None:
-        if block not in self.open:
-            self._opened(block)
         classes, confidence, shares = self.open.pop(block)
-        self.committed.add(block)
-        now = time.monotonic()
-        key, seconds, self.since = block_key(self.plan, self.job, block), now - self.since, now
+        region, key, now = self._region(block), block_key(self.plan, self.job, block), time.monotonic()
+        seconds, self.since = now - self.since, now
         while len(self.pending) > 1 or (self.pending and self.pending[0].done()):
             self.pending.pop(0).result()  # bounds memory, and raises what went wrong while writing
-        self.pending.append(
-            self.writer.submit(
-                write_block, self.run, self.plan, block, key, classes, confidence, shares, self.names, seconds
-            )
-        )
+        part = Part(region, classes, confidence, shares)
+        self.pending.append(self.writer.submit(write_block, self.run, self.plan, block, key, part, self.names, seconds))
 
     def close(self) -> None:
-        """Commit what the panel's last rows left open, and wait until every block is on disk."""
-        for block in self.stale:  # also those in which no pixel was valid
-            if block not in self.committed:
-                self._commit(block)
+        """Wait until every block is on disk."""
+        assert not self.open  # the panel ends where its last blocks' regions end
         for future in self.pending:
             future.result()
