@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -492,3 +493,14 @@ def test_any_file_name(tmp_path, name, truth_network):
         tile([tmp_path / "in"], tmp_path / "run")
         return
     assert np.array_equal(run_truth(tmp_path, truth_network, [tmp_path / "in"]), sheet[0])
+
+
+BANEPA = Path(__file__).parents[2] / "shared/data/oam_banepa/banepa_z19_rgb.tif"
+
+
+@pytest.mark.skipif(not BANEPA.exists(), reason="the real orthophoto of Banepa is not here")
+def test_a_real_orthophoto_with_undeclared_white_areas_is_noticed(tmp_path):
+    report = tile([BANEPA], tmp_path / "run")
+    assert any("--nodata 255~12" in w for w in report.warnings)
+    assert report.plan.gsd == pytest.approx(0.132, abs=0.001)
+    assert not tile([BANEPA], tmp_path / "told", TileOptions(nodata=((255, 12),))).warnings

@@ -17,7 +17,7 @@ import shapely
 from rasterio.windows import Window
 
 from geoseg.errors import SheetError, UsageError
-from geoseg.geometry.grid import Grid, bounding, overlap, same_crs
+from geoseg.geometry.grid import Grid, bounding, same_crs
 from geoseg.geometry.ground import metres_per_unit
 from geoseg.geometry.lattice import Lattice, block_window, blocks_of
 from geoseg.gis.geopackage import Layer, write_geopackage
@@ -454,20 +454,17 @@ def _undeclared_border(sheet: Sheet) -> int | None:
         or min(header.width, header.height) < 32
     ):
         return None
-    side = 256
-    spots = [(0, 0), (0, header.width - side), (header.height - side, 0)]
     bands = [i + 1 for i, m in enumerate(header.meanings) if m != "alpha"][:3]
+    high, wide = min(512, header.height), min(512, header.width)
     try:
         with rasterio.Env(**gdal_settings()), open_sheet(Path(sheet.path)) as dataset:
-            for row, col in spots:
-                area = overlap(Window(col, row, side, side), Window(0, 0, header.width, header.height))
-                if area is None:
-                    continue
-                pixels = dataset.read(bands, window=area)
-                if (pixels >= 243).all(0).mean() > 0.3:
-                    return 255
-                if (pixels <= 3).all(0).mean() > 0.3:
-                    return 0
+            for row, col in ((0, 0), (0, header.width - wide), (header.height - high, 0)):
+                pixels = dataset.read(bands, window=Window(col, row, wide, high))
+                edges = pixels[:, 0 if row == 0 else -1], pixels[:, :, 0 if col == 0 else -1]  # the sheet's own
+                for value, low, top in ((255, 243, 255), (0, 0, 3)):
+                    flat, *along = (((p >= low) & (p <= top)).all(0).mean() for p in (pixels, *edges))
+                    if flat > 0.1 and max(along) > 0.1:
+                        return value
     except SheetError as error:
         log.warning("%s", error)
     return None
