@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from fractions import Fraction
@@ -206,3 +207,23 @@ def test_no_engine_reports_home(model):
         "assert sys.modules.get('openvino_telemetry') is None\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_each_row_is_read_once_and_in_order():
+    """Guarantee 7: the windows that a panel asks its reader for do not overlap and leave no row out."""
+    from rasterio.windows import Window
+
+    lattice, panel = Lattice(64, 24, 4), Window(30, -10, 200, 900)
+    asked = []
+
+    def read(w):
+        asked.append((w.row_off, w.row_off + w.height, w.col_off, w.width))
+        return np.full((1, w.height, w.width), 3, np.uint8), np.ones((w.height, w.width), bool)
+
+    normalise = Normalise(np.zeros(1, np.float32), np.ones(1, np.float32))
+    backend = CpuBackend(lambda p: np.repeat(p, 2, axis=1), normalise, (0, 1), 1.0)
+    stream_panel(read, lambda w: None, lattice, panel, backend, lambda rows: None)
+    backend.close()
+    assert all(a[1] == b[0] and a[2:] == b[2:] for a, b in itertools.pairwise(asked))
+    assert asked[0][0] <= panel.row_off
+    assert asked[-1][1] >= panel.row_off + panel.height
