@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from geoseg.errors import UsageError
 
-__all__ = ["RunConfig", "load_config"]
+__all__ = ["RunConfig", "load_config", "load_yaml"]
+
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Section(BaseModel):
@@ -85,8 +88,8 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
-def load_config(path: Path) -> RunConfig:
-    """Read and check a config; relative paths in it count from its own folder.
+def load_yaml(path: Path, model: type[Model], example: str) -> Model:
+    """Read and check a config of any kind; `example` is one that works.
 
     Raises:
         UsageError: not YAML, an unknown key (names the nearest known one), or a bad value; names file and line.
@@ -95,32 +98,49 @@ def load_config(path: Path) -> RunConfig:
         text = path.read_text("utf-8-sig")
         value = yaml.load(text, _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(
-            path, f"cannot be read as YAML: {' '.join(str(error).split())}", "see configs/nightly.yaml"
-        ) from error
+        raise UsageError(path, f"cannot be read as YAML: {' '.join(str(error).split())}", f"see {example}") from error
     if not isinstance(value, dict):
-        raise UsageError(path, "is not a mapping of keys", "see configs/nightly.yaml")
+        raise UsageError(path, "is not a mapping of keys", f"see {example}")
     try:
-        config = RunConfig.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
-        raise _explained(path, text, error) from error
-    return _anchored(config, path.resolve().parent)
+        raise _explained(path, text, error, model) from error
 
 
-def _explained(path: Path, text: str, error: ValidationError) -> UsageError:
+def load_config(path: Path) -> RunConfig:
+    """Read and check a config of `geoseg run`; relative paths in it count from its own folder.
+
+    Raises:
+        UsageError: see `load_yaml`.
+    """
+    return _anchored(load_yaml(path, RunConfig, "configs/nightly.yaml"), path.resolve().parent)
+
+
+def _explained(path: Path, text: str, error: ValidationError, model: type[BaseModel]) -> UsageError:
     first = error.errors()[0]
     place = [str(p) for p in first["loc"]]
     line = _line(text, place)
     subject = f"{path}:{line}" if line else str(path)
     if first["type"] == "extra_forbidden":
-        section: Any = RunConfig
-        for name in place[:-1]:
-            section = section.model_fields[name].annotation
-        known = list(section.model_fields)
+        known = _known_keys(model, place[:-1])
         near = get_close_matches(place[-1], known, 1)
         cure = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return UsageError(subject, f"unknown key {'.'.join(place)!r}", cure)
     return UsageError(subject, f"{'.'.join(place)}: {first['msg']}, found {first.get('input')!r}", "correct this key")
+
+
+def _known_keys(model: type[BaseModel], place: list[str]) -> list[str]:
+    """Keys of the section at a place; list positions and the alternatives of a union are stepped through."""
+    section: Any = model
+    for name in place:
+        if isinstance(section, type) and issubclass(section, BaseModel) and name in section.model_fields:
+            section = section.model_fields[name].annotation
+        while not (isinstance(section, type) and issubclass(section, BaseModel)):
+            inner = [a for a in get_args(section) if get_args(a) or (isinstance(a, type) and issubclass(a, BaseModel))]
+            if not inner:
+                break
+            section = inner[0]
+    return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
 
 
 def _line(text: str, place: list[str]) -> int:
@@ -128,6 +148,10 @@ def _line(text: str, place: list[str]) -> int:
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     line = 0
     for name in place:
+        if isinstance(node, yaml.SequenceNode) and name.isdigit() and int(name) < len(node.value):
+            node = node.value[int(name)]
+            line = node.start_mark.line + 1
+            continue
         if not isinstance(node, yaml.MappingNode):
             break
         for key, child in node.value:

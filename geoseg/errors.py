@@ -4,6 +4,7 @@
     ├── UsageError          bad option or config; nothing was touched           (exit 2)
     ├── SheetError          one input file cannot be used; mostly quarantined    (exit 1 where it ends a command)
     ├── PlanError           a run folder is not what a stage expects             (exit 1)
+    ├── TrainingError       training cannot go on                                (exit 1)
     ├── ModelError          a model file is refused                              (exit 5)
     ├── EnvironmentFault    disk full, device missing, folder not writable       (exit 4)
     └── Busy                locked, or not complete yet: try again later         (exit 75)
@@ -13,6 +14,8 @@ A message says what was found, what was expected and how to cure it, and names t
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "Busy",
     "EnvironmentFault",
@@ -20,6 +23,7 @@ __all__ = [
     "ModelError",
     "PlanError",
     "SheetError",
+    "TrainingError",
     "UsageError",
 ]
 
@@ -55,6 +59,12 @@ class SheetError(GeosegError):
 
 class PlanError(GeosegError):
     """A run folder is not what a stage expects."""
+
+
+class TrainingError(GeosegError):
+    """Training cannot go on; `batch` is what it was looking at, where that helps."""
+
+    batch: tuple[Any, ...] | None = None
 
 
 class ModelError(GeosegError):

@@ -20,6 +20,8 @@ COMMANDS = {
     "mosaic": "Stitch blocks into class rasters and polygons.",
     "run": "tile, infer and mosaic in one go; skips what is done.",
     "status": "How far a run is.",
+    "train": "Train a network from a config.",
+    "evaluate": "Score rasters, runs or models against labels.",
     "model": "Look at a model file.",
     "sample": "Make procedural sample scenes with exact labels.",
     "demo": "Make sample sheets and run everything on them.",

@@ -17,7 +17,7 @@ from geoseg.classes import ISPRS, ClassTable
 from geoseg.errors import ModelError
 from geoseg.io.commit import commit_bytes
 
-__all__ = ["Card", "ModelFile", "load_model", "save_model", "shipped_model"]
+__all__ = ["Card", "ModelFile", "load_model", "load_weights", "save_model", "shipped_model"]
 
 BANDS = ("red", "green", "blue", "nir", "grey", "height", "other")
 
@@ -143,6 +143,27 @@ def load_model(path: Path) -> ModelFile:
             path, "has no card beside it", f"write {path.with_suffix('.json').name} with bands, mean, std, gsd, classes"
         )
     return ModelFile(path, kind, card, sha, _plain_state(path) if kind == "state" else None)
+
+
+def load_weights(path: Path) -> dict[str, Any]:
+    """Tensors of a plain state dict (torchvision's .pth) or a safetensors file, without a card.
+
+    Raises:
+        ModelError: not there, a pickle of something else, or not finite.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(path, f"cannot be read: {error.strerror}", "check the path") from error
+    if path.suffix != ".safetensors":
+        return _plain_state(path)
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return _finite(path, load(data))
+    except (SafetensorError, ValueError) as error:
+        raise ModelError(path, f"is damaged: {error}", "copy it again") from error
 
 
 def _kind(path: Path, data: bytes) -> str:

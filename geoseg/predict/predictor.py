@@ -20,7 +20,7 @@ import torch
 from geoseg.classes import ClassTable
 from geoseg.errors import EnvironmentFault, GeosegError, ModelError, UsageError
 from geoseg.io.model_file import Card, ModelFile
-from geoseg.learn.networks import NETWORKS
+from geoseg.learn.networks import make_network
 from geoseg.predict.device import DeviceBackend, pick_device
 from geoseg.predict.engines import ENGINES, Score, available, checked, supports_bf16
 from geoseg.predict.stream import CpuBackend, Normalise
@@ -110,11 +110,10 @@ def build_network(model: ModelFile) -> Callable[[torch.Tensor], torch.Tensor]:
     if model.kind == "onnx":
         return _onnx_network(model)
     card = model.card
-    if card.architecture not in NETWORKS:
-        raise ModelError(
-            model.path, f"architecture {card.architecture!r} is not known", f"known ones: {', '.join(NETWORKS)}"
-        )
-    network = NETWORKS[card.architecture](**{"bands": len(card.bands), "classes": len(card.classes), **card.arguments})
+    try:
+        network = make_network(card.architecture, len(card.bands), len(card.classes), **card.arguments)
+    except UsageError as error:
+        raise ModelError(model.path, f"its architecture {error.subject} {error.what}", error.cure) from error
     state = {k.removeprefix("module."): v for k, v in (model.state or {}).items()}
     try:
         network.load_state_dict(state, strict=True)

@@ -15,6 +15,7 @@ from geoseg.errors import ModelError, UsageError
 from geoseg.geometry.lattice import Lattice
 from geoseg.io.model_file import Card
 from geoseg.io.plan import Plan, Sheet
+from geoseg.predict.region import snapped_ratio
 from geoseg.predict.stream import Normalise
 
 __all__ = ["bands_of", "fitted_lattice", "normalise_of", "ratio_of"]
@@ -111,17 +112,7 @@ def ratio_of(gsd: float, card: Card, resample: bool) -> Fraction:
             f"was made for GSDs of {low:g} to {high:g} m, the sheets have {gsd:.3g} m",
             "use another model, or force it with --resample (expect poor results)",
         )
-    wanted = gsd / card.gsd
-    fits = [r for q in range(1, 65) for p in range(1, 65) if _keeps_strides(r := Fraction(p, q), card)]
-    good = [r for r in fits if abs(float(r) / wanted - 1) <= 0.15] or [
-        min(fits, key=lambda r: abs(float(r) / wanted - 1))
-    ]
-    return min(good, key=lambda r: (r.numerator * r.denominator, abs(float(r) / wanted - 1)))
-
-
-def _keeps_strides(ratio: Fraction, card: Card) -> bool:
-    sizes = (card.patch, card.patch - card.overlap, card.margin)
-    return all((Fraction(n) / ratio).denominator == 1 for n in sizes)
+    return snapped_ratio(gsd, card)
 
 
 def fitted_lattice(plan: Plan, card: Card, margin: int, ratio: Fraction) -> Lattice:

@@ -1,13 +1,68 @@
-"""Networks by name: each value is a function (bands=, classes=, ...) -> torch module."""
+"""Networks by name: `make_network("unet_s", bands=3, classes=6)`; `NETWORKS` holds those that need nothing but torchvision.
+
+What a network needs of a mosaic (`Geometry`) is measured where its receptive field is finite and known, and careful elsewhere.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
 
 from torch import nn
 
-from geoseg.learn.networks.unet_s import unet_s
+from geoseg.errors import UsageError
+from geoseg.learn.networks import unet_mobilenet, unet_s
+from geoseg.learn.networks.encoder_decoder import encoder_decoder
+from geoseg.learn.networks.smp_networks import SMP_DECODERS, smp_network
+from geoseg.learn.networks.torchvision_networks import TORCHVISION
 
-__all__ = ["NETWORKS"]
+__all__ = ["NETWORKS", "Geometry", "geometry_of", "make_network"]
 
-NETWORKS: dict[str, Callable[..., nn.Module]] = {"unet_s": unet_s}
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "unet_s": unet_s.unet_s,
+    "unet_mobilenet_v2": unet_mobilenet.unet_mobilenet_v2,
+    "encoder_decoder": encoder_decoder,
+    **TORCHVISION,
+}
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Patch geometry in network pixels. `margin` 0: the receptive field is not known; `patch_dependent`: scores hang on the patch size."""
+
+    stride: int
+    margin: int
+    patch_dependent: bool
+
+
+_KNOWN = {
+    "unet_s": Geometry(unet_s.STRIDE, 112, False),
+    "unet_mobilenet_v2": Geometry(unet_mobilenet.STRIDE, unet_mobilenet.RADIUS, False),
+    "encoder_decoder": Geometry(16, 0, False),
+}
+
+
+def make_network(name: str, bands: int, classes: int, **arguments: Any) -> nn.Module:
+    """A network with random weights.
+
+    Raises:
+        UsageError: no such network (names the nearest), or arguments it does not take.
+        EnvironmentFault: it needs a package that is not installed.
+    """
+    if "/" in name:
+        return smp_network(name, bands, classes, **arguments)
+    if name not in NETWORKS:
+        near = get_close_matches(name, NETWORKS, 1)
+        known = f"{', '.join(NETWORKS)}; {', '.join(d + '/ENCODER' for d in SMP_DECODERS)}"
+        raise UsageError(name, "is no known network", (f"did you mean {near[0]}? " if near else "") + f"known: {known}")
+    try:
+        return NETWORKS[name](bands=bands, classes=classes, **arguments)
+    except TypeError as error:
+        raise UsageError(name, f"does not take these arguments: {error}", "correct `arguments`") from error
+
+
+def geometry_of(name: str) -> Geometry:
+    """What a network needs of patches."""
+    return _KNOWN.get(name, Geometry(32, 0, True))

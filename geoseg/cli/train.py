@@ -1,0 +1,87 @@
+"""geoseg train."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import click
+
+
+@click.command("train")
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="Folder of checkpoint, logs and model [default: the config's]."
+)
+@click.option(
+    "--preview",
+    type=click.Path(path_type=Path),
+    help="Write a contact sheet of augmented samples to this PNG and stop.",
+)
+@click.option("--overwrite", is_flag=True, help="Start again although there is a checkpoint.")
+@click.option("--device", help="auto, cpu or cuda[:N] [default: the config's].")
+@click.option(
+    "--max-steps", type=click.IntRange(min=1), help="Shorten each stage to at most this many steps: a rehearsal."
+)
+@click.pass_context
+def command(
+    ctx: click.Context,
+    config: Path,
+    out: Path | None,
+    preview: Path | None,
+    overwrite: bool,
+    device: str | None,
+    max_steps: int | None,
+) -> None:
+    """Train the network that the YAML file CONFIG describes; after a crash or kill the same command goes on.
+
+    Under torchrun, one process per device trains together.
+    """
+    from geoseg.config import load_yaml
+    from geoseg.errors import UsageError
+    from geoseg.learn.settings import TrainConfig, anchored
+
+    settings = anchored(load_yaml(config, TrainConfig, "configs/sample_cpu.yaml"), config.resolve().parent)
+    if device:
+        settings = settings.model_copy(update={"device": device})
+    if max_steps:
+        settings = _shortened(settings, max_steps)
+    if preview is not None:
+        from geoseg.stages.train import preview as make_preview
+
+        make_preview(settings, preview)
+        click.echo(preview)
+        return
+    folder = out or settings.out
+    if folder is None:
+        raise UsageError(config, "has no `out`", "add it, or give --out")
+    from geoseg.stages.train import train
+
+    result = train(settings, folder, _speaker(ctx.obj["quiet"]), overwrite=overwrite)
+    score = "" if result.mean_iou is None else f", best validation mIoU {result.mean_iou:.4f}"
+    click.echo(f"{result.model}: {result.steps} steps{score}")
+    click.echo(f"{result.rate:.1f} samples/s, {100 * result.waiting:.1f} % of the time waiting for data")
+
+
+def _shortened(settings, steps: int):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    stages = [s.model_copy(update={"steps": min(s.steps, steps)}) for s in settings.stages]
+    return settings.model_copy(update={"stages": stages, "validate_every": min(settings.validate_every, steps)})
+
+
+def _speaker(quiet: bool):  # type: ignore[no-untyped-def] # noqa: ANN202
+    """Lines on stderr; step lines overwrite each other on a terminal and come every 15 seconds in a log."""
+    last = [0.0]
+
+    def say(line: str) -> None:
+        if quiet:
+            return
+        if not line.startswith("step ") or "validation" in line:
+            click.echo(f"geoseg: {line}", err=True)
+        elif sys.stderr.isatty():
+            click.echo(f"\r\033[Kgeoseg: {line}", nl=False, err=True)
+        elif time.monotonic() - last[0] > 15:
+            last[0] = time.monotonic()
+            click.echo(f"geoseg: {line}", err=True)
+
+    return say

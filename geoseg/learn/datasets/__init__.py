@@ -1,0 +1,1 @@
+"""Labelled data: items (what may be read), legends (what labels mean), splits (what is for training) and samples."""

@@ -1,0 +1,48 @@
+"""segmentation_models_pytorch's networks under `DECODER/ENCODER`, such as `unet/resnet18`, where that package is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from torch import nn
+
+from geoseg.errors import EnvironmentFault, UsageError
+
+__all__ = ["SMP_DECODERS", "smp_network"]
+
+SMP_DECODERS = {
+    "unet": "Unet",
+    "unetplusplus": "UnetPlusPlus",
+    "deeplabv3plus": "DeepLabV3Plus",
+    "fpn": "FPN",
+    "upernet": "UPerNet",
+    "segformer": "Segformer",
+}
+"""Decoder by the name that architectures begin with."""
+
+
+def smp_network(name: str, bands: int = 3, classes: int = 6, **arguments: Any) -> nn.Module:
+    """Network DECODER/ENCODER with random weights; nothing is downloaded.
+
+    Raises:
+        EnvironmentFault: the package is not installed. UsageError: no such decoder or encoder, or arguments it refuses.
+    """
+    decoder, _, encoder = name.partition("/")
+    if decoder not in SMP_DECODERS:
+        raise UsageError(name, "is no known decoder", f"known: {', '.join(SMP_DECODERS)}, each followed by /ENCODER")
+    if importlib.util.find_spec("segmentation_models_pytorch") is None:
+        raise EnvironmentFault(name, "needs segmentation_models_pytorch", "pip install 'geoseg[smp]'")
+    import segmentation_models_pytorch as smp
+
+    try:
+        network: nn.Module = getattr(smp, SMP_DECODERS[decoder])(
+            encoder_name=encoder, encoder_weights=None, in_channels=bands, classes=classes, **arguments
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise UsageError(
+            name,
+            f"cannot be built: {str(error).splitlines()[0][:200]}",
+            "see segmentation_models_pytorch's list of encoders",
+        ) from error
+    return network

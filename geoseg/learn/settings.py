@@ -1,0 +1,177 @@
+"""The config of `geoseg train`: every key with its default, checked before anything is touched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["AugmentSection", "DataSection", "ModelSection", "SplitSection", "Stage", "TrainConfig", "anchored"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class ClassRow(_Section):
+    """One class of a table of one's own."""
+
+    value: int = Field(ge=0, le=127)
+    name: str
+    colour: tuple[int, int, int]
+    role: Literal["building", "road", "tree", "car", "ground", "other"] = "other"
+
+
+class ModelSection(_Section):
+    """The network and what its card will say."""
+
+    network: str = "unet_s"
+    arguments: dict[str, Any] = {}
+    classes: Literal["isprs", "voc", "cityscapes"] | list[ClassRow] = "isprs"
+    bands: list[Literal["red", "green", "blue", "nir", "grey", "height", "other"]] = ["red", "green", "blue"]
+    gsd: float = Field(0.1, gt=0)
+    gsd_range: tuple[float, float] | None = None
+    mean: list[float] = [123.675, 116.28, 103.53]
+    std: list[float] = [58.395, 57.12, 57.375]
+    patch: int | None = Field(None, ge=32)
+    overlap: int | None = Field(None, ge=0)
+    backbone_weights: Path | None = None
+    init: Path | None = None
+    name: str = ""
+    good_for: str = ""
+    not_good_for: str = ""
+    licence: str = ""
+
+
+class SplitSection(_Section):
+    """How one data set is divided; see `geoseg.learn.datasets.split`."""
+
+    validation: list[str] = []
+    test: list[str] = []
+    side: Literal["", "north", "south", "east", "west"] = ""
+    blocks: float = Field(0, ge=0)
+    share: float = Field(0.25, gt=0, lt=1)
+    gap: float = Field(0, ge=0)
+    to: Literal["validation", "test"] = "validation"
+    seed: int = 0
+
+
+class DataSection(_Section):
+    """One data set; which keys count depends on `kind`."""
+
+    kind: Literal["isprs", "voc", "cityscapes", "pairs", "patches", "polygons", "boxes", "scenes"]
+    name: str = ""
+    root: Path = Path(".")
+    share: float = Field(1.0, gt=0)
+    use: Literal["split", "train", "validation", "test"] = "split"
+    split: SplitSection = SplitSection()
+    # isprs
+    city: Literal["potsdam", "vaihingen"] = "potsdam"
+    sheets: Literal["RGB", "IRRG", "RGBIR"] = "RGB"
+    boundary: Literal["all", "noBoundary", "eroded"] = "all"
+    exclude: list[str] = []
+    # pairs, polygons, boxes
+    images: str = "**/*"
+    labels: str = ""
+    classes: dict[str | int, str] = {}
+    legend: Literal["values", "isprs", "colours"] = "values"
+    rest: str = ""
+    column: str = ""
+    bands: list[int] = []
+    gsd: float = Field(0, ge=0)
+    crs: str = ""
+    nodata: str | float = ""
+    range: tuple[float, float] | None = None
+    bbox: tuple[float, float, float, float] | None = None
+    # voc
+    year: str = "2012"
+    # scenes
+    seed: int = 1000
+    count: int = Field(16, ge=1)
+    metres: float = Field(64, gt=4)
+    pixel_sizes: tuple[float, float] = (0.085, 0.15)
+    cache: bool = True
+
+
+class AugmentSection(_Section):
+    """What may happen to a sample; see `geoseg.learn.augment.Augmentation`."""
+
+    flip: bool = True
+    scale: tuple[float, float] = (0.75, 1.33)
+    rotate: float = Field(0.3, ge=0, le=1)
+    colour: float = Field(1.0, ge=0)
+    grey: float = Field(0.02, ge=0, le=1)
+    blur: float = Field(0.2, ge=0, le=1)
+    noise: float = Field(0.2, ge=0, le=1)
+    jpeg: float = Field(0.2, ge=0, le=1)
+    nodata: float = Field(0.1, ge=0, le=1)
+
+
+class LossSection(_Section):
+    """The loss; `auxiliary` is the weight of a network's own auxiliary head."""
+
+    kind: Literal["cross_entropy", "dice", "cross_entropy+dice", "focal", "lovasz", "cross_entropy+lovasz"] = (
+        "cross_entropy+dice"
+    )
+    smoothing: float = Field(0.03, ge=0, lt=1)
+    class_weights: list[float] = []
+    gamma: float = Field(2.0, ge=0)
+    dice_weight: float = Field(0.5, ge=0)
+    auxiliary: float = Field(0.4, ge=0)
+
+
+class Stage(_Section):
+    """One stage of training: its steps, learning rates per part of the network, what stays frozen, and how strong augmentation is."""
+
+    name: str = ""
+    steps: int = Field(gt=0)
+    rate: float = Field(1e-3, gt=0)
+    backbone_rate: float | None = Field(None, gt=0)
+    freeze: list[str] = []
+    warm_up: int = Field(50, ge=0)
+    schedule: Literal["cosine", "poly", "constant"] = "cosine"
+    augment: float = Field(1.0, ge=0)
+
+
+class TrainConfig(_Section):
+    """A whole training run."""
+
+    out: Path | None = None
+    model: ModelSection = ModelSection()
+    data: Annotated[list[DataSection], Field(min_length=1)]
+    augment: AugmentSection = AugmentSection()
+    loss: LossSection = LossSection()
+    stages: Annotated[list[Stage], Field(min_length=1)] = [Stage(steps=1000)]
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: float = Field(0.01, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    clip: float = Field(1.0, ge=0)
+    average: float = Field(0.997, ge=0, lt=1)
+    crop: int = Field(320, ge=32)
+    batch: int = Field(8, ge=1)
+    accumulate: int = Field(1, ge=1)
+    balance: float = Field(0.5, ge=0, le=1)
+    precision: Literal["auto", "f32", "bf16", "fp16"] = "auto"
+    device: str = "auto"
+    threads: int | None = Field(None, ge=1)
+    workers: int | None = Field(None, ge=0)
+    seed: int = 0
+    validate_every: int = Field(200, ge=1)
+    validation_pixels: int = Field(8_000_000, ge=10_000)
+    checkpoint_every: int = Field(100, ge=1)
+    patience: int = Field(0, ge=0)
+    tensorboard: bool = False
+
+
+def anchored(config: TrainConfig, base: Path) -> TrainConfig:
+    """Relative paths made absolute from the config's folder."""
+    model = config.model
+    start = {k: base / v for k in ("backbone_weights", "init") if (v := getattr(model, k)) is not None}
+    return config.model_copy(
+        update={
+            "out": None if config.out is None else base / config.out,
+            "model": model.model_copy(update=start),
+            "data": [d.model_copy(update={"root": base / d.root}) for d in config.data],
+        }
+    )
