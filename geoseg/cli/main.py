@@ -22,7 +22,7 @@ COMMANDS = {
     "status": "How far a run is.",
     "train": "Train a network from a config.",
     "evaluate": "Score rasters, runs or models against labels.",
-    "model": "Look at a model file.",
+    "model": "Look at, import, export and time model files.",
     "sample": "Make procedural sample scenes with exact labels.",
     "demo": "Make sample sheets and run everything on them.",
 }

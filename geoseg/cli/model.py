@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from geoseg.cli.common import table
+from geoseg.cli.common import Numbers, table
 
 
 @click.group("model")
 def command() -> None:
-    """Look at a model file."""
+    """Look at, import, export and time model files."""
 
 
 @command.command("info")
@@ -51,3 +53,166 @@ def info(file: Path | None, as_json: bool) -> None:
         for name, value in card.metrics.items():
             if name != "confusion":
                 click.echo(f"  {name}: {value}")
+
+
+@command.command("card")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write here instead of printing.")
+@click.option("--stac", is_flag=True, help="A STAC item of the machine-learning model extension instead of Markdown.")
+def card(file: Path | None, out: Path | None, stac: bool) -> None:
+    """The card of a model FILE as Markdown or STAC [default: the shipped network]."""
+    from geoseg.gis.model_card import markdown_card, mlm_item
+    from geoseg.io.commit import commit_bytes
+    from geoseg.io.model_file import load_model, shipped_model
+
+    model = load_model(file or shipped_model())
+    if stac:
+        created = datetime.fromtimestamp(int(model.path.stat().st_mtime), UTC).isoformat().replace("+00:00", "Z")
+        text = json.dumps(mlm_item(model.card, model.sha256, model.path.name, created), indent=1) + "\n"
+    else:
+        text = markdown_card(model.card, model.sha256)
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        commit_bytes(out, text.encode())
+        click.echo(out)
+
+
+@command.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="NAME.onnx (opens in QGIS Deepness) or NAME.pt2.",
+)
+def export(file: Path, out: Path) -> None:
+    """Write a model FILE as ONNX or torch.export, and check that it gives the same classes."""
+    from geoseg.io.model_file import load_model
+    from geoseg.stages.model_files import export_model
+
+    share = export_model(load_model(file), out)
+    click.echo(f"{out}: same class on {100 * share:.4f} % of a drawn scene")
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    help="NAME.safetensors [default: beside FILE]; not for files that are used in place.",
+)
+@click.option("--architecture", default="", help="For weights: unet_s, deeplabv3_resnet50, unet/resnet18, ...")
+@click.option("--arguments", default="{}", help="For weights: the network's arguments as JSON.")
+@click.option("--name", default="", help="Name on the card [default: the file's].")
+@click.option(
+    "--classes", default="", help="isprs, voc, cityscapes, or a JSON file of rows {value, name, colour, role}."
+)
+@click.option("--bands", default="red,green,blue", show_default=True, help="Meaning of each band, in order.")
+@click.option("--gsd", type=click.FloatRange(min=0, min_open=True), help="Metres on the ground it was trained at.")
+@click.option(
+    "--gsd-range", type=Numbers(float, 2), help="Smallest and largest GSD it takes [default: 20 % around --gsd]."
+)
+@click.option("--mean", type=Numbers(float), help="Mean per band, in units of the data [default: ImageNet's].")
+@click.option("--std", type=Numbers(float), help="Deviation per band [default: ImageNet's].")
+@click.option(
+    "--patch", type=click.IntRange(min=16), default=512, show_default=True, help="Patch side it was trained at."
+)
+@click.option("--overlap", type=click.IntRange(min=0), help="Overlap of patches [default: a quarter].")
+@click.option("--output", type=click.Choice(["logits", "probabilities"]), default="logits", show_default=True)
+@click.option("--licence", default="", help="Licence of the weights.")
+def import_(file: Path, out: Path | None, **options: Any) -> None:
+    """Make a foreign model FILE usable: weights become NAME.safetensors, TorchScript, .pt2 and ONNX get a NAME.json beside them."""
+    from geoseg.stages.model_files import import_model
+
+    path = import_model(file, out, _card(file, options))
+    click.echo(f"{path}: ready; try geoseg infer RUN --model {path}")
+
+
+def _card(file: Path, options: dict[str, Any]) -> Any:
+    """A card from options; what is missing is asked for on a terminal and refused elsewhere."""
+    import sys
+
+    from geoseg.errors import UsageError
+    from geoseg.io.model_file import Card
+    from geoseg.learn.networks import geometry_of
+
+    weights = file.is_dir() or file.suffix in (".safetensors", ".pth", ".ckpt")
+    for key, question in (
+        ("classes", "Classes (isprs, voc, cityscapes or a JSON file)"),
+        ("gsd", "Metres on the ground per pixel"),
+    ):
+        if not options[key]:
+            if not sys.stdin.isatty():
+                raise UsageError(file, f"does not say its {key}", f"give --{key}")
+            options[key] = click.prompt(question, type=float if key == "gsd" else str)
+    if weights and not options["architecture"] and not file.is_dir():
+        if not sys.stdin.isatty():
+            raise UsageError(file, "does not say its architecture", "give --architecture")
+        options["architecture"] = click.prompt("Architecture", type=str)
+    bands = tuple(b.strip() for b in options["bands"].split(","))
+    gsd, patch = float(options["gsd"]), options["patch"]
+    geometry = geometry_of(options["architecture"] or "torchscript")
+    overlap = (
+        options["overlap"]
+        if options["overlap"] is not None
+        else max(patch // 4, 2 * geometry.margin + 2 * geometry.stride) // 2 * 2
+    )
+    try:
+        arguments = json.loads(options["arguments"])
+    except ValueError as error:
+        raise UsageError("--arguments", f"is not JSON: {error}", """for instance '{"width": 32}'""") from error
+    imagenet = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+    return Card(
+        name=options["name"] or file.stem,
+        architecture=options["architecture"] or "folder",
+        classes=_classes(options["classes"]),
+        bands=bands,
+        mean=options["mean"] or tuple(imagenet[0][i % 3] for i in range(len(bands))),
+        std=options["std"] or tuple(imagenet[1][i % 3] for i in range(len(bands))),
+        gsd=gsd,
+        gsd_range=options["gsd_range"] or (gsd / 1.2, gsd * 1.2),
+        arguments=arguments,
+        patch=patch,
+        overlap=overlap,
+        margin=geometry.margin,
+        stride=geometry.stride,
+        patch_dependent=geometry.patch_dependent,
+        output=options["output"],
+        licence=options["licence"],
+    )
+
+
+def _classes(text: str) -> Any:
+    from geoseg.classes import ISPRS, ClassTable
+    from geoseg.errors import UsageError
+
+    if text == "isprs":
+        return ISPRS
+    if text in ("voc", "cityscapes"):
+        from geoseg.learn.datasets.public import CITYSCAPES, VOC
+
+        return VOC if text == "voc" else CITYSCAPES
+    try:
+        return ClassTable.from_json(json.loads(Path(text).read_text()))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            "--classes", f"{text!r}: {error}", "give isprs, voc, cityscapes or a JSON file of rows"
+        ) from error
+
+
+@command.command("bench")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="Time for each engine.")
+def bench(file: Path | None, seconds: float) -> None:
+    """CPU seconds per megapixel of a model FILE on each installed engine, one thread [default: the shipped network]."""
+    from geoseg.io.model_file import load_model, shipped_model
+    from geoseg.stages.model_files import bench_model
+
+    click.echo(f"{'engine':<14}{'precision':<11}{'CPU s / patch':>14}{'CPU s / Mpx':>13}")
+    for row in bench_model(load_model(file or shipped_model()), seconds):
+        click.echo(
+            f"{row['engine']:<14}{row['precision']:<11}{row['cpu_s_per_patch']:>14.3f}{row['cpu_s_per_megapixel']:>13.3f}"
+        )

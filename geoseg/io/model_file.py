@@ -17,7 +17,7 @@ from geoseg.classes import ISPRS, ClassTable
 from geoseg.errors import ModelError
 from geoseg.io.commit import commit_bytes
 
-__all__ = ["Card", "ModelFile", "load_model", "load_weights", "save_model", "shipped_model"]
+__all__ = ["Card", "ModelFile", "load_model", "load_weights", "model_kind", "save_model", "shipped_model"]
 
 BANDS = ("red", "green", "blue", "nir", "grey", "height", "other")
 
@@ -164,6 +164,18 @@ def load_weights(path: Path) -> dict[str, Any]:
         return _finite(path, load(data))
     except (SafetensorError, ValueError) as error:
         raise ModelError(path, f"is damaged: {error}", "copy it again") from error
+
+
+def model_kind(path: Path) -> str:
+    """ "onnx", "export", "torchscript" or "state", by the file's own structure.
+
+    Raises:
+        ModelError: none of them, or not there.
+    """
+    try:
+        return _kind(path, path.read_bytes())
+    except OSError as error:
+        raise ModelError(path, f"cannot be read: {error.strerror}", "check the path") from error
 
 
 def _kind(path: Path, data: bytes) -> str:

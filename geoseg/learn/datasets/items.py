@@ -7,7 +7,6 @@ labels outside an item's region are never read, so ground that belongs to anothe
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
-from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
@@ -24,7 +21,7 @@ from geoseg.classes import NODATA
 from geoseg.errors import SheetError
 from geoseg.geometry.grid import overlap, slices
 from geoseg.io.pictures import read_picture
-from geoseg.io.sheets import gdal_settings, open_sheet
+from geoseg.io.windows import raster_window
 from geoseg.learn.datasets.drawn import DrawnScene, drawn
 from geoseg.learn.datasets.legend import Legend, decoded
 from geoseg.learn.datasets.shapes import burnt_boxes, burnt_polygons
@@ -119,29 +116,12 @@ def read_labels(item: Item, window: Window) -> Bytes:
 
 
 @lru_cache(maxsize=24)
-def _dataset(path: str) -> tuple[ExitStack, DatasetReader]:
-    stack = ExitStack()
-    return stack, stack.enter_context(open_sheet(Path(path)))
-
-
-@lru_cache(maxsize=24)
 def _picture(path: str, mode: str) -> npt.NDArray[Any]:
     return read_picture(Path(path), mode)
 
 
-def _sheet_window(path: str, bands: tuple[int, ...], part: Window) -> tuple[npt.NDArray[Any], Valid]:
-    with rasterio.Env(**gdal_settings()):
-        dataset = _dataset(path)[1]
-        try:
-            pixels = dataset.read(list(bands), window=part)
-            return pixels, dataset.dataset_mask(window=part) > 0
-        except rasterio.errors.RasterioError as error:
-            reason = str(error.__cause__ or error)
-            raise SheetError(path, f"is damaged: {reason}", "copy it again") from error
-
-
 def _read_sheet(image: ImageFile, part: Window) -> tuple[Bytes, Valid]:
-    pixels, good = _sheet_window(image.path, image.bands, part)
+    pixels, good = raster_window(image.path, image.bands, part)
     for value, tolerance in image.nodata:
         good = good & ~((pixels >= value - tolerance) & (pixels <= value + tolerance)).all(0)
     return _eight_bit(pixels, image), good
@@ -188,7 +168,7 @@ def _raster_labels(item: Item, part: Window) -> Bytes:
         rows, cols = _rows_cols(part)
         pixels = _picture(labels.path, "as is" if labels.legend.kind == "values" else "RGB")[:, rows, cols]
     else:
-        pixels = _sheet_window(labels.path, bands, part)[0]
+        pixels = raster_window(labels.path, bands, part)[0]
     codes = decoded(pixels, labels.legend, labels.path)
     return _eroded(codes, labels.eroded) if labels.eroded else codes
 
