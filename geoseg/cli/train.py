@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from geoseg.learn.settings import TrainConfig
 
 
 @click.command("train")
@@ -32,6 +37,8 @@ def command(
     preview: Path | None,
     overwrite: bool,
     device: str | None,
+    backbone_weights: str | None,
+    init: Path | None,
     max_steps: int | None,
 ) -> None:
     """Train the network that the YAML file CONFIG describes; after a crash or kill the same command goes on.
@@ -45,6 +52,12 @@ def command(
     settings = anchored(load_yaml(config, TrainConfig, "configs/sample_cpu.yaml"), config.resolve().parent)
     if device:
         settings = settings.model_copy(update={"device": device})
+    start: dict[str, Any] = {}
+    if backbone_weights:
+        start["backbone_weights"] = backbone_weights if backbone_weights == "imagenet" else Path(backbone_weights)
+    if init:
+        start["init"] = init
+    settings = settings.model_copy(update={"model": settings.model.model_copy(update=start)})
     if max_steps:
         settings = _shortened(settings, max_steps)
     if preview is not None:
@@ -64,12 +77,12 @@ def command(
     click.echo(f"{result.rate:.1f} samples/s, {100 * result.waiting:.1f} % of the time waiting for data")
 
 
-def _shortened(settings, steps: int):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _shortened(settings: TrainConfig, steps: int) -> TrainConfig:
     stages = [s.model_copy(update={"steps": min(s.steps, steps)}) for s in settings.stages]
     return settings.model_copy(update={"stages": stages, "validate_every": min(settings.validate_every, steps)})
 
 
-def _speaker(quiet: bool):  # type: ignore[no-untyped-def] # noqa: ANN202
+def _speaker(quiet: bool) -> Callable[[str], None]:
     """Lines on stderr; step lines overwrite each other on a terminal and come every 15 seconds in a log."""
     last = [0.0]
 

@@ -167,7 +167,7 @@ def load_weights(path: Path) -> dict[str, Any]:
 
 
 def model_kind(path: Path) -> str:
-    """ "onnx", "export", "torchscript" or "state", by the file's own structure.
+    """Which kind of model file it is, by its own structure: "onnx", "export", "torchscript" or "state".
 
     Raises:
         ModelError: none of them, or not there.

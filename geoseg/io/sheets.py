@@ -193,14 +193,14 @@ def _mask_kind(path: Path, dataset: DatasetReader) -> str:
     return "external" if mask_path(path).is_file() else "none"
 
 
-def read_header(path: Path) -> Header:
-    """Header of one sheet.
+def read_header(path: Path, *, palette: bool = False) -> Header:
+    """Header of one sheet; `palette` takes rasters of classes too, whose colours are a table.
 
     Raises:
         SheetError: cannot be opened, wrong type, palette, no pixels; names the cure.
     """
     with open_sheet(path) as dataset:
-        if dataset.colorinterp[0] == ColorInterp.palette:
+        if dataset.colorinterp[0] == ColorInterp.palette and not palette:
             raise SheetError(
                 path, "is a palette image, expected bands of brightness", "expand it with gdal_translate -expand rgb"
             )

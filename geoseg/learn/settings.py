@@ -36,7 +36,7 @@ class ModelSection(_Section):
     std: list[float] = [58.395, 57.12, 57.375]
     patch: int | None = Field(None, ge=32)
     overlap: int | None = Field(None, ge=0)
-    backbone_weights: Path | None = None
+    backbone_weights: Literal["imagenet"] | Path | None = None
     init: Path | None = None
     name: str = ""
     good_for: str = ""
@@ -167,7 +167,7 @@ class TrainConfig(_Section):
 def anchored(config: TrainConfig, base: Path) -> TrainConfig:
     """Relative paths made absolute from the config's folder."""
     model = config.model
-    start = {k: base / v for k in ("backbone_weights", "init") if (v := getattr(model, k)) is not None}
+    start = {k: base / v for k in ("backbone_weights", "init") if isinstance(v := getattr(model, k), Path)}
     return config.model_copy(
         update={
             "out": None if config.out is None else base / config.out,

@@ -116,6 +116,12 @@ def markdown(report: dict[str, Any]) -> str:
             "",
             *_table(["confidence from", "mean confidence", "accuracy", "share of pixels"], rows),
         ]
+    if "sets" in report:
+        rows = [
+            [n, ", ".join(r["averaged_classes"]) or "none", _show(r["mean_iou"]), _show(r["overall_accuracy"])]
+            for n, r in report["sets"].items()
+        ]
+        lines += ["## Data sets", "", *_table(["set", "classes with truth", "mean IoU", "overall accuracy"], rows)]
     rows = [[n, _show(v)] for n, v in report["per_sheet"].items()]
     lines += ["## Sheets", "", *_table(["sheet", "mean IoU"], rows)]
     return "\n".join(lines)

@@ -65,7 +65,7 @@ def import_model(file: Path, out: Path | None, card: Card) -> Path:
             f"its weights do not fit {fitting.architecture}: {detail}",
             "check --architecture, --classes and --bands",
         ) from error
-    target = out or (file if file.is_dir() else file).with_suffix(".geoseg.safetensors")
+    target = out or file.with_suffix(".geoseg.safetensors")
     save_model(target, network.state_dict(), fitting)
     return target
 

@@ -5,7 +5,6 @@ plan -> windows -> image patch, label patch -> run/patches/, run/patches/labels/
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,16 @@ from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from geoseg.classes import ISPRS, NODATA
-from geoseg.errors import SheetError, UsageError
+from geoseg.errors import UsageError
 from geoseg.io.commit import commit_bytes
 from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.io.sheets import read_header, stat_key
 from geoseg.io.source import Source, area_mask
+from geoseg.learn.datasets.folders import stem_of
+from geoseg.learn.datasets.legend import cube_legend, decoded, table_legend
 from geoseg.stages.tile import find_sheets, patch_windows
 
 __all__ = ["decode_labels", "write_patches"]
-
-_ENDING = re.compile(r"[_-]?(rgb|irrg|rgbir|rgbi|ortho|image|img|labels?|classes|mask|gt|noboundary)$", re.IGNORECASE)
 
 
 def write_patches(run: Path, labels: Path | None = None) -> tuple[int, int]:
@@ -83,23 +82,15 @@ def _label_source(plan: Plan | None, side: int) -> Any:
     return Source(plan, bands, width=2 * side)
 
 
-def _stem(path: Path) -> str:
-    """File name without suffix and without the words that tell image from label."""
-    stem = path.stem
-    while (shorter := _ENDING.sub("", stem)) != stem:
-        stem = shorter
-    return stem.lower()
-
-
 def _label_plan(plan: Plan, labels: Path) -> Plan:
     """The plan with each sheet replaced by its label raster, which lies where the sheet lies."""
-    by_stem = {_stem(p): p for p in find_sheets([labels])}
+    by_stem = {stem_of(p): p for p in find_sheets([labels])}
     found: list[Sheet] = []
     for sheet in plan.sheets:
-        path = by_stem.get(_stem(Path(sheet.path)))
+        path = by_stem.get(stem_of(Path(sheet.path)))
         if path is None:
             raise UsageError(
-                sheet.path, f"has no label in {labels}", f"expected a name like {_stem(Path(sheet.path))}_label.tif"
+                sheet.path, f"has no label in {labels}", f"expected a name like {stem_of(Path(sheet.path))}_label.tif"
             )
         header = read_header(path)
         if (header.width, header.height) != (sheet.header.width, sheet.header.height):
@@ -126,20 +117,7 @@ def decode_labels(pixels: npt.NDArray[Any], subject: object) -> npt.NDArray[np.u
     Raises:
         SheetError: a value that means no class.
     """
-    if len(pixels) == 1:
-        odd = set(np.unique(pixels[0]).tolist()) - set(ISPRS.values) - {NODATA}
-        if odd:
-            raise SheetError(
-                subject, f"hold the values {sorted(odd)[:5]}, expected {ISPRS.values} or {NODATA}", "recode them"
-            )
-        return np.asarray(pixels[0], np.uint8)
-    bits = np.asarray(pixels[:3] > 127, np.uint8)
-    code = bits[0] * 4 + bits[1] * 2 + bits[2]
-    lookup = np.full(8, NODATA, np.uint8)
-    for c in ISPRS.classes:
-        r, g, b = (int(v > 127) for v in c.colour)
-        lookup[4 * r + 2 * g + b] = c.value
-    return np.asarray(lookup[code], np.uint8)
+    return decoded(pixels, table_legend(ISPRS) if len(pixels) == 1 else cube_legend(ISPRS), subject)
 
 
 def _encoded(plan: Plan, window: Window, bands: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> bytes:

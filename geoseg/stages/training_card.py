@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from geoseg.classes import ClassTable
@@ -75,7 +76,7 @@ def finished_card(
     )
     start = "from scratch"
     if config.model.backbone_weights is not None:
-        start = f"backbone from {config.model.backbone_weights.name}"
+        start = f"backbone from {Path(config.model.backbone_weights).name}"
     if config.model.init is not None:
         start = f"from {config.model.init.name}"
     training = (

@@ -18,7 +18,7 @@ from geoseg.learn.datasets.drawn import DrawnScene
 from geoseg.learn.datasets.items import ImageFile, Item, LabelFile
 from geoseg.learn.datasets.legend import Legend, table_legend
 
-__all__ = ["box_items", "image_file", "pair_items", "patch_items", "polygon_items", "scene_items"]
+__all__ = ["box_items", "image_file", "pair_items", "patch_items", "polygon_items", "scene_items", "stem_of"]
 
 TIFF = (".tif", ".tiff")
 _ENDING = re.compile(
@@ -42,6 +42,7 @@ def image_file(
     crs: str = "",
     nodata: tuple[tuple[float, float], ...] = (),
     value_range: tuple[float, float] | None = None,
+    palette: bool = False,
 ) -> ImageFile:
     """One image: a GeoTIFF (its own place, or that of its .tfw and `crs`), or a PNG or JPEG, whose `gsd` must be given.
 
@@ -53,7 +54,7 @@ def image_file(
         if not gsd:
             raise UsageError(path, "does not say its pixel size", "give `gsd` in metres")
         return ImageFile("picture", str(path), picture_size(path), chosen, gsd)
-    header = read_header(path)
+    header = read_header(path, palette=palette)
     if max(chosen) > header.bands:
         raise UsageError(path, f"has {header.bands} bands, `bands` asks for {list(chosen)}", "bands count from 1")
     place, wkt = transform_of(header), header.crs

@@ -214,7 +214,7 @@ def _identity(item: Item) -> tuple[int, str]:
     if item.image.scene is not None:
         return 0, f"scene {item.image.scene.seed}"
     path = Path(item.image.path)
-    return path.stat().st_size, str(path.resolve())
+    return path.stat().st_size if path.is_file() else 0, str(path.resolve())
 
 
 def _refuse_copies(one: str, first: list[Item], other: str, second: list[Item]) -> None:

@@ -30,7 +30,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
 
 @dataclass(frozen=True)
 class Geometry:
-    """Patch geometry in network pixels. `margin` 0: the receptive field is not known; `patch_dependent`: scores hang on the patch size."""
+    """Patch geometry in network pixels; margins are multiples of the stride, so that every patch starts on the same phase. `margin` 0: the receptive field is not known; `patch_dependent`: scores hang on the patch size."""
 
     stride: int
     margin: int
@@ -39,7 +39,7 @@ class Geometry:
 
 _KNOWN = {
     "unet_s": Geometry(unet_s.STRIDE, 112, False),
-    "unet_mobilenet_v2": Geometry(unet_mobilenet.STRIDE, unet_mobilenet.RADIUS, False),
+    "unet_mobilenet_v2": Geometry(unet_mobilenet.STRIDE, 192, False),
     "encoder_decoder": Geometry(16, 0, False),
 }
 

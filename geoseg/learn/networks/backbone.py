@@ -7,15 +7,45 @@ from typing import Any
 import torch
 from torch import nn
 
-from geoseg.errors import ModelError
+from geoseg.errors import EnvironmentFault, ModelError, UsageError
 
-__all__ = ["BACKBONE", "HEAD", "load_backbone", "matched_by_name", "widened"]
+__all__ = ["BACKBONE", "HEAD", "imagenet_weights", "load_backbone", "matched_by_name", "widened"]
 
 BACKBONE = ("backbone", "encoder", "stem", "down4", "down8", "down16", "downs")
 """Names of a network's parts that count as its backbone."""
 
 HEAD = ("head", "classifier", "aux_classifier", "segmentation_head")
 """Names of the parts that give one channel per class."""
+
+
+def imagenet_weights(network: str) -> dict[str, torch.Tensor]:
+    """Torchvision's ImageNet weights for the backbone of a network, from its cache or the network: only where a config asks for "imagenet".
+
+    Raises:
+        UsageError: no such backbone in torchvision. EnvironmentFault: they cannot be fetched.
+    """
+    from torchvision import models
+
+    known = [
+        n
+        for n in ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "mobilenet_v3_large")
+        if n in network
+    ]
+    if not known:
+        raise UsageError(
+            network,
+            "has no backbone that torchvision has ImageNet weights for",
+            "give a FILE as backbone_weights, or none",
+        )
+    try:
+        state: dict[str, torch.Tensor] = models.get_model_weights(known[0]).DEFAULT.get_state_dict(
+            progress=False, check_hash=True
+        )
+    except (OSError, RuntimeError) as error:
+        raise EnvironmentFault(
+            f"ImageNet weights of {known[0]}", f"cannot be fetched: {error}", "give a FILE as backbone_weights"
+        ) from error
+    return state
 
 
 def widened(weight: torch.Tensor, bands: int) -> torch.Tensor:
