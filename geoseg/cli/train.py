@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Start again although there is a checkpoint.")
 @click.option("--device", help="auto, cpu or cuda[:N] [default: the config's].")
 @click.option(
+    "--backbone-weights", help="FILE of a classifier's weights (torchvision state dict), or imagenet to fetch them."
+)
+@click.option(
+    "--init", type=click.Path(path_type=Path), help="Start from another geoseg model: classes matched by name."
+)
+@click.option(
     "--max-steps", type=click.IntRange(min=1), help="Shorten each stage to at most this many steps: a rehearsal."
 )
 @click.pass_context
