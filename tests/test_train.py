@@ -82,10 +82,11 @@ def test_training_leaves_model_log_and_curves(tmp_path: Path) -> None:
     assert card.margin == 112
     assert "protocol" in card.metrics
     assert "backbone frozen" in card.training
-    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
     assert [int(r["step"]) for r in rows] == [4, 5, 10]
     assert all(np.isfinite(float(r["loss"])) for r in rows)
-    assert Image.open(tmp_path / "curves.png").size[0] > 500
+    with Image.open(tmp_path / "curves.png") as curves:
+        assert curves.size[0] > 500
     text = "\n".join(lines)
     assert "samples/s" in text
     assert "% waiting for data" in text
@@ -231,7 +232,8 @@ def test_preview_shows_samples(tmp_path: Path, geoseg) -> None:
     path.write_text(yaml.safe_dump(_config().model_dump(mode="json", exclude_none=True)))
     code, _, err = geoseg("train", path, "--preview", tmp_path / "p.png")
     assert code == 0, err
-    picture = np.asarray(Image.open(tmp_path / "p.png"))
+    with Image.open(tmp_path / "p.png") as image:
+        picture = np.asarray(image)
     assert picture.shape == (4 * (2 * 64 + 12), 6 * (64 + 8), 3)
     assert picture.std() > 20
 
@@ -408,7 +410,8 @@ def test_evaluate_prints_its_protocol_and_draws(tmp_path: Path, geoseg) -> None:
     assert report["labelled_pixels_without_prediction"] <= 10
     assert len(report["protocol"]["averaged_classes"]) == 5
     for name in ("confusion.png", "errors/a_classes.png"):
-        assert np.asarray(Image.open(tmp_path / "e" / name).convert("RGB")).std() > 5
+        with Image.open(tmp_path / "e" / name) as image:
+            assert np.asarray(image.convert("RGB")).std() > 5
     code, _, err = geoseg("evaluate", tmp_path / "p", tmp_path / "nothing")
     assert code == 2
     assert "does not exist" in err
