@@ -59,6 +59,8 @@ class MosaicSection(_Section):
     min_area: float | None = Field(None, ge=0)
     sheets: bool = True
     vectors: bool = True
+    simplify: float = Field(0.3, ge=0)
+    exact: bool = False
 
 
 class RunConfig(_Section):

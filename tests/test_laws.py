@@ -51,7 +51,7 @@ def polygons_of(run) -> list[tuple[str, bytes]]:
         if layer != "layer_styles":
             frame = geopandas.read_file(path, layer=layer)
             shapes = shapely.to_wkb(shapely.normalize(frame.geometry.to_numpy()))
-            found += list(zip(frame["id"], frame["class"], shapes, frame["area_m2"], frame["confidence"], strict=True))
+            found += list(zip(frame["id"], frame["class"], shapes, frame["confidence"].astype(str), strict=True))
     return sorted(found)
 
 
@@ -288,7 +288,8 @@ def test_growth_in_any_direction_keeps_grid_and_far_blocks(tmp_path, blur_networ
 def test_polygons_rasterise_back_to_the_class_raster(reference):
     run = reference[2]
     classes, place = class_raster(run)
-    path = next((run / "out").glob("*.gpkg"))
+    mosaic(run, MosaicOptions(min_area=0.0, exact=True))
+    path = next((run / "out").glob("*_exact.gpkg"))
     shapes = []
     for layer in geopandas.list_layers(path).name:
         if layer != "layer_styles":

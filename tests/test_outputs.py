@@ -86,7 +86,15 @@ def test_the_geopackage_is_styled_whole_and_read_by_others(finished):
             "SELECT f_table_schema, f_table_name, f_geometry_column, styleQML, useAsDefault FROM layer_styles"
         ).fetchall()
         assert database.execute("PRAGMA user_version").fetchone()[0] == 10200
-    assert [s[1] for s in styles] == [c.slug for c in ISPRS.classes]
+    assert [s[1] for s in styles] == [
+        "landcover",
+        "buildings",
+        "roads",
+        "road_centrelines",
+        "trees",
+        "tree_points",
+        "cars",
+    ]
     for schema, _, column, qml, default in styles:
         assert (schema, column, default) == ("", "geom", 1)
         ElementTree.fromstring(qml)
@@ -95,12 +103,20 @@ def test_the_geopackage_is_styled_whole_and_read_by_others(finished):
         assert info["features"] == count
         assert info["crs"] == "EPSG:25833"
         frame = geopandas.read_file(path, layer=name)
-        assert list(frame.columns) == ["id", "class", "class_id", "area_m2", "confidence", "geometry"]
+        assert {"id", "class", "class_id", "confidence", "touches_edge", "sheet"} <= set(frame.columns)
         assert frame["id"].is_unique
         assert frame.geometry.is_valid.all()
-        assert (frame["area_m2"] >= 0.5).all()
-        assert np.allclose(frame["area_m2"], frame.geometry.area, rtol=2e-3)  # ground against map: UTM's 0.9996
         assert frame["confidence"].between(0, 100).all()
+        assert set(frame["sheet"]) <= {p.stem for p in (SAMPLE / "sheets").glob("*.tif")}
+        if frame.geom_type.iloc[0] == "Polygon":
+            assert np.allclose(frame["area_m2"], frame.geometry.area, rtol=2e-3)  # ground against map: UTM's 0.9996
+    cover = geopandas.read_file(path, layer="landcover")
+    facts = json.loads((run / "run.json").read_text())["coverage"]
+    assert (facts["gap"], facts["overlap"], facts["invalid"], facts["matched"]) == (0, 0, 0, True)
+    assert shapely.coverage_is_valid(cover.geometry.to_numpy(), gap_width=0.01)
+    assert cover.area.sum() == pytest.approx(
+        (rasterio.open(run / "out/town_classes.tif").read(1) != NODATA).sum() * 0.01, rel=2e-3
+    )
 
 
 def test_equal_runs_give_equal_bytes(finished, tmp_path):
@@ -351,10 +367,18 @@ def test_models_that_cannot_be_used_say_why(tmp_path):
     model = load_model(shipped_model())
     cases = {
         "nan": ({**model.state, "head.bias": torch.full((6,), torch.nan)}, {}, "hold NaN"),
-        "classes": (model.state, {"classes": ISPRS.to_json()[:5]}, "do not fit unet_s"),
-        "architecture": (model.state, {"architecture": "unet_xxl"}, "known ones: unet_s"),
-        "bands": (model.state, {"bands": ["red", "green"], "mean": [1, 1], "std": [1, 1]}, "do not fit unet_s"),
-        "missing": ({k: v for k, v in model.state.items() if "head" not in k}, {}, "do not fit unet_s"),
+        "classes": (model.state, {"classes": ISPRS.to_json()[:5]}, f"do not fit {model.card.architecture}"),
+        "architecture": (model.state, {"architecture": "unet_xxl"}, "known: unet_s"),
+        "bands": (
+            model.state,
+            {"bands": ["red", "green"], "mean": [1, 1], "std": [1, 1]},
+            f"do not fit {model.card.architecture}",
+        ),
+        "missing": (
+            {k: v for k, v in model.state.items() if "head" not in k},
+            {},
+            f"do not fit {model.card.architecture}",
+        ),
     }
     from geoseg.predict.predictor import build_network
 

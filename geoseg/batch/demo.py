@@ -24,6 +24,7 @@ from geoseg.stages.tile import TileOptions
 
 __all__ = ["Accuracy", "demo", "picture"]
 
+LAYERS = {"building": "buildings", "tree": "trees", "car": "cars"}
 DRAWN = {"building": (230, 30, 30), "tree": (20, 150, 40), "car": (255, 190, 0)}
 
 
@@ -95,10 +96,9 @@ def _layers(
 ) -> list[tuple[np.ndarray[tuple[int, ...], np.dtype[np.object_]], tuple[int, int, int]]]:
     gpkg = next(iter(sorted((run / "out").glob("*.gpkg"))))
     layers = []
-    for c in table.classes:
-        if c.role in DRAWN:
-            frame = geopandas.read_file(gpkg, layer=c.slug)
-            layers.append((frame.geometry.to_numpy(), DRAWN[c.role]))
+    for role, name in LAYERS.items():
+        if any(c.role == role for c in table.classes):
+            layers.append((geopandas.read_file(gpkg, layer=name).geometry.to_numpy(), DRAWN[role]))
     return layers
 
 

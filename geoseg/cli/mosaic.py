@@ -23,7 +23,17 @@ def mosaic_options(command: Any) -> Any:
             click.option(
                 "--sheets/--no-sheets", "sheet_rasters", default=True, help="One class raster for each sheet."
             ),
-            click.option("--vectors/--no-vectors", default=True, help="Polygons."),
+            click.option(
+                "--vectors/--no-vectors", default=True, help="Land cover, buildings, trees, cars as polygons."
+            ),
+            click.option(
+                "--simplify",
+                type=click.FloatRange(0),
+                default=0.3,
+                show_default=True,
+                help="Metres that outlines of the land cover may move.",
+            ),
+            click.option("--exact", is_flag=True, help="Also every class's exact pixel outlines, in NAME_exact.gpkg."),
         ]
     ):
         command = option(command)
@@ -34,7 +44,15 @@ def made_options(values: dict[str, Any], *, overwrite: bool = False) -> Any:
     """`MosaicOptions` from click's values."""
     from geoseg.stages.mosaic import MosaicOptions
 
-    return MosaicOptions(values["name"], values["min_area"], values["sheet_rasters"], values["vectors"], overwrite)
+    return MosaicOptions(
+        values["name"],
+        values["min_area"],
+        values["sheet_rasters"],
+        values["vectors"],
+        overwrite,
+        values["simplify"],
+        values["exact"],
+    )
 
 
 def echo_report(report: Any) -> None:
@@ -46,7 +64,7 @@ def echo_report(report: Any) -> None:
     rows = [(name, f"{area:>14,.1f} m2  {100 * area / whole:5.1f} %") for name, area in report.areas.items()]
     click.echo(table(rows))
     if report.features:
-        click.echo("polygons: " + ", ".join(f"{n} {name}" for name, n in report.features.items()))
+        click.echo("features: " + ", ".join(f"{n} {name}" for name, n in report.features.items()))
     for path in report.files:
         if path.suffix in (".tif", ".gpkg") and path.parent.name != "sheets":
             click.echo(f"wrote {path}")
@@ -60,7 +78,7 @@ def command(run: Path, overwrite: bool, **values: Any) -> int:
     """Stitch the blocks of a RUN folder into class rasters and polygons.
 
     Writes into RUN/out: NAME_classes.tif and NAME_confidence.tif (cloud-optimised, styled), sheets/*_classes.tif (one for each
-    sheet) and NAME.gpkg (one styled layer for each class). RUN/run.json is written last.
+    sheet) and NAME.gpkg (landcover, buildings, trees, tree_points, cars; styled). RUN/run.json is written last.
     """
     from geoseg.io.plan import load_plan
     from geoseg.stages.mosaic import mosaic

@@ -6,7 +6,7 @@ from xml.sax.saxutils import quoteattr
 
 from geoseg.classes import ClassTable, LandClass
 
-__all__ = ["fill_qml", "raster_aux_xml", "raster_qml"]
+__all__ = ["classes_qml", "fill_qml", "line_qml", "point_qml", "raster_aux_xml", "raster_qml"]
 
 
 def raster_qml(table: ClassTable) -> str:
@@ -65,6 +65,14 @@ def fill_qml(
     fill: tuple[int, int, int], *, alpha: int = 110, outline: tuple[int, int, int] = (60, 60, 60), width: float = 0.26
 ) -> str:
     """Style of a polygon layer: one fill, one outline (millimetres)."""
+    symbol = _fill_symbol("0", fill, alpha, outline, width)
+    return (
+        '<qgis version="3.22" styleCategories="Symbology"><renderer-v2 type="singleSymbol"><symbols>'
+        f"{symbol}</symbols></renderer-v2></qgis>"
+    )
+
+
+def _fill_symbol(name: str, fill: tuple[int, int, int], alpha: int, outline: tuple[int, int, int], width: float) -> str:
     options = {
         "color": ",".join(map(str, (*fill, alpha))),
         "outline_color": ",".join(map(str, (*outline, 255))),
@@ -73,9 +81,61 @@ def fill_qml(
         "outline_width_unit": "MM",
         "style": "solid" if alpha else "no",
     }
-    rows = "".join(f'<Option type="QString" name="{k}" value="{v}"/>' for k, v in options.items())
+    return (
+        f'<symbol type="fill" name="{name}" alpha="1" clip_to_extent="1"><layer class="SimpleFill" enabled="1" pass="0" locked="0">'
+        f'<Option type="Map">{_rows(options)}</Option></layer></symbol>'
+    )
+
+
+def _rows(options: dict[str, str]) -> str:
+    return "".join(f'<Option type="QString" name="{k}" value="{v}"/>' for k, v in options.items())
+
+
+def classes_qml(column: str, classes: list[tuple[str, tuple[int, int, int]]], *, alpha: int) -> str:
+    """Style of a polygon layer with one fill for each value of a column."""
+    symbols = "".join(
+        _fill_symbol(str(i), colour, alpha, (int(colour[0] * 0.55), int(colour[1] * 0.55), int(colour[2] * 0.55)), 0.16)
+        for i, (_, colour) in enumerate(classes)
+    )
+    categories = "".join(
+        f'<category symbol="{i}" value={quoteattr(name)} label={quoteattr(name)} render="true" type="string"/>'
+        for i, (name, _) in enumerate(classes)
+    )
+    return (
+        '<qgis version="3.22" styleCategories="Symbology">'
+        f'<renderer-v2 type="categorizedSymbol" attr={quoteattr(column)}><categories>{categories}</categories>'
+        f"<symbols>{symbols}</symbols></renderer-v2></qgis>"
+    )
+
+
+def point_qml(colour: tuple[int, int, int], size: float) -> str:
+    """Style of a point layer: one round marker of a size in millimetres."""
+    options = {
+        "name": "circle",
+        "color": ",".join(map(str, (*colour, 255))),
+        "outline_style": "no",
+        "size": f"{size:g}",
+        "size_unit": "MM",
+    }
     return (
         '<qgis version="3.22" styleCategories="Symbology"><renderer-v2 type="singleSymbol"><symbols>'
-        '<symbol type="fill" name="0" alpha="1" clip_to_extent="1"><layer class="SimpleFill" enabled="1" pass="0" locked="0">'
-        f'<Option type="Map">{rows}</Option></layer></symbol></symbols></renderer-v2></qgis>'
+        '<symbol type="marker" name="0" alpha="1" clip_to_extent="1"><layer class="SimpleMarker" enabled="1" pass="0" locked="0">'
+        f'<Option type="Map">{_rows(options)}</Option></layer></symbol></symbols></renderer-v2></qgis>'
+    )
+
+
+def line_qml(colour: tuple[int, int, int], width: float) -> str:
+    """Style of a line layer: one stroke of a width in millimetres, round at its ends."""
+    options = {
+        "line_color": ",".join(map(str, (*colour, 255))),
+        "line_style": "solid",
+        "line_width": f"{width:g}",
+        "line_width_unit": "MM",
+        "capstyle": "round",
+        "joinstyle": "round",
+    }
+    return (
+        '<qgis version="3.22" styleCategories="Symbology"><renderer-v2 type="singleSymbol"><symbols>'
+        '<symbol type="line" name="0" alpha="1" clip_to_extent="1"><layer class="SimpleLine" enabled="1" pass="0" locked="0">'
+        f'<Option type="Map">{_rows(options)}</Option></layer></symbol></symbols></renderer-v2></qgis>'
     )

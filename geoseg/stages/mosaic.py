@@ -1,6 +1,6 @@
 """geoseg mosaic: blocks -> class and confidence COGs, one class raster per sheet, polygons in a GeoPackage, run.json.
 
-blocks -> COGs -> per-sheet crops -> trace blocks, join -> layers -> run.json (written last = finished)
+blocks -> COGs -> per-sheet crops -> feature layers (and exact polygons) -> run.json (written last = finished)
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from geoseg.io.lease import lease
 from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.io.sheets import transform_of
 from geoseg.io.source import Source
+from geoseg.stages.feature_layers import Ground, feature_layers
 from geoseg.stages.infer import Job, block_key, load_job
 from geoseg.stages.tile import plan_blocks
 from geoseg.vectorize.join import join
@@ -54,13 +55,18 @@ MIN_AREA = {"building": 4.0, "road": 4.0, "tree": 1.0, "car": 1.5, "ground": 2.0
 
 @dataclass(frozen=True)
 class MosaicOptions:
-    """Options of `geoseg mosaic`. `min_area` in square metres for all classes; None for `MIN_AREA` by role."""
+    """Options of `geoseg mosaic`. `min_area` in square metres for all classes; None for `MIN_AREA` by role; `simplify` in metres.
+
+    `vectors`: feature layers; `exact`: also every class's exact pixel outlines, in a file of their own.
+    """
 
     name: str = ""
     min_area: float | None = None
     sheets: bool = True
     vectors: bool = True
     overwrite: bool = False
+    simplify: float = 0.3
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,12 +137,15 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None]) 
     step("confidence raster", lambda: _confidence_cog(r))
     if options.sheets:
         step("sheet rasters", lambda: _sheet_rasters(r))
+    checks: dict[str, Any] = {}
     if options.vectors:
-        step("polygons", lambda: _polygons(r, options, features))
+        step("feature layers", lambda: _features(r, options, features, checks))
+    if options.exact:
+        step("exact polygons", lambda: _polygons(r, options, features))
     for old in earlier - {f.resolve() for f in files}:  # of another name, a sheet that is gone, an option left out
         old.unlink(missing_ok=True)
     areas = _areas(r, counts)
-    _write_run_json(r, key, files, timings, areas, features)
+    _write_run_json(r, key, files, timings, areas, features, checks)
     return MosaicReport(r.out, tuple(files), areas, features, False, time.monotonic() - started)
 
 
@@ -182,6 +191,8 @@ def _key(r: _Run, options: MosaicOptions) -> str:
         options.min_area,
         options.sheets,
         options.vectors,
+        options.simplify,
+        options.exact,
         sheets,
         r.plan.area,
         [q.path for q in r.plan.quarantined],
@@ -340,9 +351,31 @@ def _polygons(r: _Run, options: MosaicOptions, features: dict[str, int]) -> list
         layers.append(
             Layer(c.slug, chosen.reset_index(drop=True), _style(c), f"{c.name}: polygons of at least {smallest:g} m2")
         )
+    path = r.out / f"{r.name}_exact.gpkg"
+    write_geopackage(path, layers)
+    return [path]
+
+
+def _features(r: _Run, options: MosaicOptions, features: dict[str, int], checks: dict[str, Any]) -> list[Path]:
+    """Land cover as a coverage, and buildings, trees and cars as GIS users want them."""
+    window = _extent(r)
+    classes, confidence = r.reader.read(window)
+    confidence[classes == NODATA] = 0
+    least = {c.value: MIN_AREA[c.role] if options.min_area is None else options.min_area for c in r.table.classes}
+    ground = Ground(r.plan.grid, window, r.plan.gsd, lambda row, col: _sheet_at(r.plan, row, col))
+    layers, found = feature_layers(classes, confidence, r.table, ground, least, options.simplify)
+    checks |= found
+    for layer in layers:
+        features[layer.name] = len(layer.frame)
     path = r.out / f"{r.name}.gpkg"
     write_geopackage(path, layers)
     return [path]
+
+
+def _sheet_at(plan: Plan, row: int, col: int) -> str:
+    """Name of the first sheet whose footprint holds a pixel."""
+    pixel = Window(col, row, 1, 1)
+    return next((Path(s.path).stem for s in plan.sheets if overlap(s.window, pixel)), "")
 
 
 _ALPHA = {"ground": 60, "road": 90, "tree": 110, "building": 150, "car": 200, "other": 110}
@@ -392,7 +425,13 @@ def _versions() -> dict[str, str]:
 
 
 def _write_run_json(
-    r: _Run, key: str, files: list[Path], timings: dict[str, float], areas: dict[str, float], features: dict[str, int]
+    r: _Run,
+    key: str,
+    files: list[Path],
+    timings: dict[str, float],
+    areas: dict[str, float],
+    features: dict[str, int],
+    checks: dict[str, Any],
 ) -> None:
     commit_json(
         r.folder / "run.json",
@@ -407,6 +446,7 @@ def _write_run_json(
             "classes": r.table.to_json(),
             "areas_m2": areas,
             "features": features,
+            "coverage": checks,
             "sheets": len(r.plan.sheets),
             "quarantined": [{"path": q.path, "reason": q.reason, "cure": q.cure} for q in r.plan.quarantined],
             "timings_s": timings,

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-__all__ = ["Regions", "trace"]
+__all__ = ["Regions", "label_regions", "trace"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -248,3 +248,10 @@ def trace(raster: Bytes, weights: Bytes | None = None, *, skip: int | None = Non
     return Regions(
         np.asarray(polygons)[keep], values[keep], first[keep], pixels[roots][keep], weight[roots][keep], borders
     )
+
+
+def label_regions(raster: Bytes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """(labels, pixels): the label of each pixel's region (H, W), ascending in raster order of first pixels, and the size of each label."""
+    raster = np.ascontiguousarray(raster)
+    labels, parent, pixels, _ = _label(raster, np.zeros_like(raster))
+    return parent[labels], pixels

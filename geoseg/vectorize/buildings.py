@@ -1,0 +1,226 @@
+"""Buildings with right angles: outlines turned to their main directions.
+
+outline -> opened (thin limbs off) -> Douglas-Peucker edges -> main direction -> each edge to the nearest of 8 directions, placed by least squares on
+the outline that it stands for -> parallel neighbours merged or joined by a step -> short edges out, shortest first -> corners by intersection.
+What fits worse than IoU 0.85 keeps its simplified outline, and `status` says so; round ones stay round.
+
+Lengths are in the units of the coordinates; call it in metres on the ground.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+
+__all__ = ["SquareOptions", "Squared", "square_building"]
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SquareOptions:
+    """`tolerance`: wobble of the outline that is noise; `shortest`: edges below it go; `diagonal`: edges from this length on may lie at 45 degrees.
+
+    `round_from`: compactness 4 pi A / P^2 above which a building is round; `least_iou`: below it the simplified outline is kept; `least_hole`: area.
+    """
+
+    tolerance: float = 0.4
+    shortest: float = 0.9
+    diagonal: float = 2.5
+    round_from: float = 0.9
+    least_iou: float = 0.85
+    least_hole: float = 2.0
+    limb: float = 0.2
+
+
+@dataclass(frozen=True)
+class Squared:
+    """A building: its polygon, "squared", "round" or "simplified", IoU with the raw outline, and main direction in degrees (0 to 90)."""
+
+    polygon: shapely.Polygon
+    status: str
+    iou: float
+    orientation: float
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """One edge: direction number (times 45 degrees from the axis), offset along its normal, length that speaks for it, where it ended."""
+
+    k: int
+    offset: float
+    weight: float
+    end: Floats
+
+
+def square_building(raw: shapely.Polygon, options: SquareOptions | None = None) -> Squared:
+    """One building outline squared.
+
+    Args:
+        raw: valid polygon, for instance exact pixel outlines.
+        options: see `SquareOptions`.
+    """
+    options = options or SquareOptions()
+    body = _opened(raw, options)
+    base = shapely.simplify(body, options.tolerance)
+    if base.is_empty or base.geom_type != "Polygon" or not base.is_valid:
+        base = body
+    axis = _main_direction(base)
+    degrees = float(np.degrees(axis) % 90)
+    if _compactness(shapely.simplify(body, options.tolerance / 2)) >= options.round_from:
+        polygon = shapely.simplify(body, options.tolerance / 4)
+        return Squared(polygon, "round", _iou(polygon, raw), degrees)
+    rings = [_squared_ring(r, body, axis, options) for r in shapely.get_rings(base)]
+    if rings[0] is not None:
+        holes = [r for r in rings[1:] if r is not None and shapely.Polygon(r).area >= options.least_hole]
+        polygon = shapely.Polygon(rings[0], holes)
+        if polygon.is_valid:
+            iou = _iou(polygon, raw)
+            if iou >= options.least_iou:
+                return Squared(polygon, "squared", iou, degrees)
+    return Squared(base, "simplified", _iou(base, raw), degrees)
+
+
+def _opened(raw: shapely.Polygon, options: SquareOptions) -> shapely.Polygon:
+    """Without limbs thinner than twice `limb` and without small holes: the largest part that is left."""
+    holes = [h for h in raw.interiors if shapely.Polygon(h).area >= options.least_hole]
+    filled = shapely.Polygon(raw.exterior, holes)
+    with np.errstate(divide="ignore", invalid="ignore"):  # GEOS divides by zero inside and copes
+        thin = filled.buffer(-options.limb, join_style="mitre")
+        opened = thin.buffer(options.limb, join_style="mitre", mitre_limit=2)
+    parts = [p for p in shapely.get_parts(opened) if p.geom_type == "Polygon" and p.area > 0]
+    return max(parts, key=lambda p: p.area) if parts else filled
+
+
+def _compactness(polygon: shapely.Polygon) -> float:
+    around = polygon.exterior.length
+    return float(4 * np.pi * shapely.Polygon(polygon.exterior).area / around**2) if around else 0.0
+
+
+def _iou(a: shapely.Geometry, b: shapely.Geometry) -> float:
+    both = a.intersection(b).area
+    return float(both / max(a.area + b.area - both, 1e-12))
+
+
+def _main_direction(polygon: shapely.Polygon) -> float:
+    """Angle (radians) that most of the outline is parallel or at right angles to: length-weighted mean of 4 times the angle, long edges first."""
+    steps = np.concatenate([np.diff(shapely.get_coordinates(r), axis=0) for r in shapely.get_rings(polygon)])
+    length, angle = np.hypot(steps[:, 0], steps[:, 1]), np.arctan2(steps[:, 1], steps[:, 0])
+    axis = float(np.angle((length**2 * np.exp(4j * angle)).sum()) / 4)
+    off = np.abs((angle - axis + np.pi / 4) % (np.pi / 2) - np.pi / 4)
+    near = off < np.radians(15)  # diagonals do not pull at it
+    if near.any():
+        axis = float(np.angle((length[near] ** 2 * np.exp(4j * angle[near])).sum()) / 4)
+    return axis
+
+
+def _squared_ring(
+    ring: shapely.LinearRing, body: shapely.Polygon, axis: float, options: SquareOptions
+) -> Floats | None:
+    """Corners (N, 2) of one squared ring; None where fewer than four edges are left."""
+    corners = shapely.get_coordinates(ring)[:-1]
+    if len(corners) < 4:
+        return None
+    edges = _merged(_edges(corners, _outline_near(ring, body), axis, options), axis, options)
+    while edges is not None and len(edges) > 4:
+        lengths = _lengths(edges, axis)
+        shortest = int(np.argmin(lengths))
+        if lengths[shortest] >= options.shortest:
+            break
+        edges = _merged([e for i, e in enumerate(edges) if i != shortest], axis, options)
+    return None if edges is None or len(edges) < 4 else _corners(edges, axis)
+
+
+def _outline_near(ring: shapely.LinearRing, body: shapely.Polygon) -> Floats:
+    """Points of the body's own ring that this simplified ring stands for, dense enough to fit lines to."""
+    rings = shapely.get_rings(body)
+    mine = min(rings, key=lambda r: abs(r.length - ring.length) + shapely.hausdorff_distance(r, ring))
+    return np.asarray(shapely.get_coordinates(shapely.segmentize(mine, 0.25)))[:-1]
+
+
+def _normal(k: int, axis: float) -> Floats:
+    angle = axis + k * np.pi / 4
+    return np.array([-np.sin(angle), np.cos(angle)])
+
+
+def _edges(corners: Floats, outline: Floats, axis: float, options: SquareOptions) -> list[_Edge]:
+    """Edges with direction and offset; the offset is the mean of the outline's points between the edge's ends."""
+    following = np.roll(corners, -1, axis=0)
+    starts = np.array([int(np.argmin(((outline - c) ** 2).sum(1))) for c in corners])
+    edges = []
+    for i, (a, b) in enumerate(zip(corners, following, strict=True)):
+        step = b - a
+        length = float(np.hypot(*step))
+        turn = (np.arctan2(step[1], step[0]) - axis) / (np.pi / 4)
+        k = int(np.rint(turn))
+        if k % 2 and (length < options.diagonal or abs(turn - k) > 0.3):
+            k = 2 * int(np.rint(turn / 2))
+        first, last = starts[i], starts[(i + 1) % len(starts)]
+        count = (last - first) % len(outline)
+        span = (
+            outline[(first + np.arange(count + 1)) % len(outline)]
+            if 2 < count < len(outline) // 2
+            else np.stack([a, b])
+        )
+        trim = len(span) // 8  # corners are rounded: the middle says where the wall is
+        span = span[trim : len(span) - trim]
+        edges.append(_Edge(k % 8, float((span @ _normal(k, axis)).mean()), length, b))
+    return edges
+
+
+def _merged(edges: list[_Edge], axis: float, options: SquareOptions) -> list[_Edge] | None:
+    """Neighbours of one direction merged where they nearly lie on one line, joined by a step at right angles elsewhere; opposite ones dropped."""
+    changed = True
+    while changed:
+        changed = False
+        if len(edges) < 3:
+            return None
+        for i in range(len(edges)):
+            a, b = edges[i], edges[(i + 1) % len(edges)]
+            if (a.k - b.k) % 4:
+                continue
+            if a.k == b.k:
+                shift = b.offset - a.offset
+                if abs(shift) < options.shortest:
+                    total = a.weight + b.weight
+                    joined = _Edge(a.k, (a.offset * a.weight + b.offset * b.weight) / total, total, b.end)
+                    edges = _replaced(edges, i, [joined])
+                else:
+                    k = (a.k + (2 if shift > 0 else -2)) % 8
+                    edges = _with_step(edges, i, _Edge(k, float(a.end @ _normal(k, axis)), abs(shift), a.end))
+            else:  # it turns back on itself: the shorter one is a spike
+                edges = [e for j, e in enumerate(edges) if j != (i if a.weight < b.weight else (i + 1) % len(edges))]
+            changed = True
+            break
+    return edges
+
+
+def _replaced(edges: list[_Edge], i: int, new: list[_Edge]) -> list[_Edge]:
+    j = (i + 1) % len(edges)
+    if j == 0:
+        return [*new, *edges[1:-1]]
+    return [*edges[:i], *new, *edges[j + 1 :]]
+
+
+def _with_step(edges: list[_Edge], i: int, step: _Edge) -> list[_Edge]:
+    return [*edges[: i + 1], step, *edges[i + 1 :]]
+
+
+def _corners(edges: list[_Edge], axis: float) -> Floats | None:
+    """Where consecutive edges meet (N, 2)."""
+    normals = np.array([_normal(e.k, axis) for e in edges])
+    offsets = np.array([e.offset for e in edges])
+    matrices = np.stack([normals, np.roll(normals, -1, axis=0)], 1)
+    if (np.abs(np.linalg.det(matrices)) < 1e-6).any() or not np.isfinite(offsets).all():
+        return None
+    return np.asarray(np.linalg.solve(matrices, np.stack([offsets, np.roll(offsets, -1)], 1)[..., None])[..., 0])
+
+
+def _lengths(edges: list[_Edge], axis: float) -> Floats:
+    corners = _corners(edges, axis)
+    if corners is None:
+        return np.zeros(len(edges))
+    return np.asarray(np.hypot(*(corners - np.roll(corners, 1, axis=0)).T))

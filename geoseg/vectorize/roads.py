@@ -1,0 +1,215 @@
+"""Streets out of impervious surfaces: carriageway told from yards by width, and centrelines as a connected graph.
+
+impervious mask (cars on it filled, at about 0.25 m) -> opened and closed -> places wider than a street are yards -> skeleton (Zhang, Suen 1984) ->
+graph of junctions and lines -> short spurs off -> smoothed lines with the width at each point (twice the distance to the edge).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from scipy import ndimage
+
+__all__ = ["Centreline", "RoadOptions", "carriageway", "centrelines"]
+
+Mask = npt.NDArray[np.bool_]
+Pixel = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class RoadOptions:
+    """Metres, areas in m2.
+
+    `narrowest` and `widest` street; `spur`: dead ends below it go; `smooth`: how far lines may move; `least_area` of a street; `island`: largest tree,
+    kiosk or refuge that a street flows around without parting; `junction`: largest place that may be wider than a street without being a yard.
+    """
+
+    narrowest: float = 4.0
+    widest: float = 14.0
+    spur: float = 8.0
+    smooth: float = 0.3
+    least_area: float = 60.0
+    island: float = 40.0
+    junction: float = 600.0
+
+
+@dataclass(frozen=True)
+class Centreline:
+    """One stretch between junctions or ends: line in pixel corners (x = column, y = row), mean width and length in metres."""
+
+    line: shapely.LineString
+    width: float
+    length: float
+
+
+def _disc(radius: float) -> Mask:
+    r = int(radius)
+    y, x = np.mgrid[-r : r + 1, -r : r + 1]
+    return np.asarray(x * x + y * y <= radius * radius)
+
+
+def _shrunk(mask: Mask, radius: float) -> Mask:
+    return np.asarray(ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1] > radius)
+
+
+def _grown(mask: Mask, radius: float) -> Mask:
+    return np.asarray(ndimage.distance_transform_edt(~mask) <= radius) if mask.any() else mask
+
+
+def carriageway(impervious: Mask, covering: Mask, pixel: float, options: RoadOptions | None = None) -> Mask:
+    """Which pixels (H, W) are street: long and no wider than a street; yards, car parks and thin strips are left out.
+
+    Args:
+        impervious: paved ground.
+        covering: cars, and crowns that hang over the street: bridged where street lies around them.
+        pixel: metres.
+        options: see `RoadOptions`.
+    """
+    options = options or RoadOptions()
+    bridged = _shrunk(_grown(impervious, 1.5 / pixel), 1.5 / pixel) & (impervious | covering)
+    paved = _without_islands(impervious | bridged, options.island / pixel**2)
+    wide_enough = _grown(_shrunk(paved, options.narrowest / 2 / pixel), options.narrowest / 2 / pixel) & paved
+    core = _shrunk(wide_enough, options.widest / 2 / pixel)
+    yard = _large(_grown(core, options.widest / 2 / pixel) & wide_enough, options.junction / pixel**2)
+    return _large(wide_enough & ~yard, options.least_area / pixel**2)
+
+
+def _large(mask: Mask, least: float) -> Mask:
+    """Connected parts of at least so many pixels."""
+    labels, count = ndimage.label(mask)
+    keep = np.bincount(labels.ravel(), minlength=count + 1) >= least
+    keep[0] = False
+    return np.asarray(keep[labels])
+
+
+def _without_islands(mask: Mask, largest: float) -> Mask:
+    """Holes of at most so many pixels filled."""
+    labels, count = ndimage.label(~mask)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    fill = sizes <= largest
+    fill[0] = False
+    fill[np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))] = (
+        False  # open at the frame: no hole
+    )
+    return np.asarray(mask | fill[labels])
+
+
+def centrelines(street: Mask, pixel: float, options: RoadOptions | None = None) -> list[Centreline]:
+    """Centrelines of a street mask (H, W); lines that meet share their junction exactly."""
+    from skimage.morphology import skeletonize
+
+    options = options or RoadOptions()
+    if not street.any():
+        return []
+    distance = ndimage.distance_transform_edt(np.pad(street, 1, mode="edge"))[1:-1, 1:-1]
+    paths = _paths(skeletonize(street))
+    paths = _without_spurs(paths, options.spur / pixel)
+    lines = []
+    for path in paths:
+        xy = np.array([(c + 0.5, r + 0.5) for r, c in path])
+        if len(xy) < 2:
+            continue
+        line = shapely.simplify(shapely.LineString(_smoothed(xy)), options.smooth / pixel)
+        rows, cols = np.array(path).T
+        lines.append(Centreline(line, float(2 * np.median(distance[rows, cols]) * pixel), float(line.length * pixel)))
+    return lines
+
+
+def _neighbours(pixels: set[Pixel], at: Pixel) -> list[Pixel]:
+    """8-neighbours on the skeleton; a diagonal one only where no straight step leads there too."""
+    r, c = at
+    straight = [p for p in ((r, c + 1), (r + 1, c), (r, c - 1), (r - 1, c)) if p in pixels]
+    diagonal = [
+        (r + i, c + j)
+        for i in (-1, 1)
+        for j in (-1, 1)
+        if (r + i, c + j) in pixels and (r + i, c) not in pixels and (r, c + j) not in pixels
+    ]
+    return straight + diagonal
+
+
+def _paths(skeleton: Mask) -> list[list[Pixel]]:
+    """Pixel paths between nodes (ends and junctions); rings start anywhere."""
+    pixels = {(int(r), int(c)) for r, c in np.argwhere(skeleton)}
+    around = {p: _neighbours(pixels, p) for p in pixels}
+    nodes = {p for p, n in around.items() if len(n) != 2}
+    seen: set[tuple[Pixel, Pixel]] = set()
+    paths = []
+    for start in sorted(nodes):
+        for following in around[start]:
+            if (start, following) not in seen:
+                paths.append(_walked(start, following, around, nodes, seen))
+    left = pixels - nodes - {p for path in paths for p in path}
+    while left:  # rings without a junction
+        start = min(left)
+        path = _walked(start, around[start][0], around, {start}, seen) if around[start] else [start]
+        paths.append(path)
+        left -= set(path)
+    return paths
+
+
+def _walked(
+    start: Pixel, following: Pixel, around: dict[Pixel, list[Pixel]], nodes: set[Pixel], seen: set[tuple[Pixel, Pixel]]
+) -> list[Pixel]:
+    path = [start, following]
+    seen.add((start, following))
+    while path[-1] not in nodes:
+        ahead = [p for p in around[path[-1]] if p != path[-2]]
+        if not ahead:
+            break
+        path.append(ahead[0])
+    seen.add((path[-1], path[-2]))
+    return path
+
+
+def _length(path: list[Pixel]) -> float:
+    return float(np.hypot(*np.diff(np.array(path), axis=0).T).sum())
+
+
+def _without_spurs(paths: list[list[Pixel]], shortest: float) -> list[list[Pixel]]:
+    """Dead ends below a length removed, shortest first; what then passes straight through a former junction is joined."""
+    while True:
+        degree: dict[Pixel, int] = {}
+        for path in paths:
+            for end in (path[0], path[-1]):
+                degree[end] = degree.get(end, 0) + 1
+        spurs = [
+            (_length(p), i)
+            for i, p in enumerate(paths)
+            if p[0] != p[-1] and (degree[p[0]] == 1) != (degree[p[-1]] == 1) and _length(p) < shortest
+        ]
+        if not spurs:
+            return _joined(paths)
+        _, worst = min(spurs)
+        paths = _joined([p for i, p in enumerate(paths) if i != worst])
+
+
+def _joined(paths: list[list[Pixel]]) -> list[list[Pixel]]:
+    """Paths joined where exactly two meet."""
+    ends: dict[Pixel, list[int]] = {}
+    for i, path in enumerate(paths):
+        for end in {path[0], path[-1]}:
+            ends.setdefault(end, []).append(i)
+    for node, here in sorted(ends.items()):
+        if len(here) == 2 and here[0] != here[1]:
+            a, b = paths[here[0]], paths[here[1]]
+            if a[0] == a[-1] or b[0] == b[-1]:
+                continue
+            first = a if a[-1] == node else a[::-1]
+            second = b if b[0] == node else b[::-1]
+            return _joined([p for i, p in enumerate(paths) if i not in here] + [first + second[1:]])
+    return paths
+
+
+def _smoothed(xy: npt.NDArray[np.float64], reach: int = 4) -> npt.NDArray[np.float64]:
+    """A running mean with fixed ends."""
+    if len(xy) < 3:
+        return xy
+    out = xy.copy()
+    for i in range(1, len(xy) - 1):
+        k = min(i, len(xy) - 1 - i, reach)
+        out[i] = xy[i - k : i + k + 1].mean(0)
+    return out

@@ -1,0 +1,299 @@
+"""Vectors: coverages without gap or overlap, right angles, cars and crowns that touch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+from rasterio.features import rasterize
+from scipy import ndimage
+from shapely import affinity
+
+from geoseg.vectorize.buildings import SquareOptions, square_building
+from geoseg.vectorize.cars import split_cars
+from geoseg.vectorize.coverage import coverage_figures, merge_small, noded, simplify_coverage
+from geoseg.vectorize.roads import carriageway, centrelines
+from geoseg.vectorize.trace import label_regions, trace
+from geoseg.vectorize.trees import split_crowns
+
+rasters = st.builds(
+    lambda seed, high, wide, classes: np.random.default_rng(seed).integers(0, classes, (high, wide)).astype(np.uint8),
+    st.integers(0, 10_000),
+    st.integers(2, 24),
+    st.integers(2, 24),
+    st.integers(2, 5),
+)
+
+
+def smooth_raster(seed: int, side: int, classes: int = 5) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return (
+        np.stack([ndimage.gaussian_filter(rng.standard_normal((side, side)), 5) for _ in range(classes)])
+        .argmax(0)
+        .astype(np.uint8)
+    )
+
+
+def rectangle(length: float, width: float, angle: float = 0.0, x: float = 0.0, y: float = 0.0) -> shapely.Polygon:
+    return affinity.translate(
+        affinity.rotate(shapely.box(-length / 2, -width / 2, length / 2, width / 2), angle, origin=(0, 0)), x, y
+    )
+
+
+def pixelated(shape: shapely.Geometry, pixel: float = 0.05) -> shapely.Polygon:
+    """The outline of what a raster of a shape shows, as a class raster gives it."""
+    left, bottom, right, top = shape.bounds
+    from rasterio.transform import Affine
+
+    place = Affine(pixel, 0, left - 1, 0, -pixel, top + 1)
+    size = int((top - bottom + 2) / pixel), int((right - left + 2) / pixel)
+    regions = trace(rasterize([shape], out_shape=size, transform=place, dtype="uint8"), skip=0)
+    largest = regions.polygons[int(np.argmax(regions.pixels))]
+    return shapely.transform(
+        largest, lambda xy: np.column_stack([xy[:, 0] * pixel + left - 1, top + 1 - xy[:, 1] * pixel])
+    )
+
+
+# Small regions
+
+
+@given(rasters, st.integers(1, 9))
+@profile(max_examples=60)
+def test_no_small_region_is_left(raster: np.ndarray, least: int) -> None:
+    clean = merge_small(raster, dict.fromkeys(range(5), least), skip=255)
+    labels, pixels = label_regions(clean)
+    sizes = pixels[np.unique(labels)]
+    assert sizes.min() >= least or len(sizes) == 1
+    if least == 1:
+        assert np.array_equal(clean, raster)
+
+
+@given(rasters, st.integers(2, 9))
+@profile(max_examples=40)
+def test_large_regions_and_no_data_keep_their_pixels(raster: np.ndarray, least: int) -> None:
+    raster = np.where(raster == 1, 255, raster).astype(np.uint8)
+    clean = merge_small(raster, dict.fromkeys(range(5), least), skip=255)
+    assert np.array_equal(clean == 255, raster == 255)
+    labels, pixels = label_regions(raster)
+    large = pixels[labels] >= least
+    assert np.array_equal(clean[large], raster[large])
+
+
+def test_small_regions_go_to_the_longest_edge() -> None:
+    raster = np.zeros((9, 9), np.uint8)
+    raster[:, 5:] = 1
+    raster[3:6, 4:6] = 2  # 3 + 2 edges with class 0 and 3 + 2 with 1, shifted so that one side is longer
+    raster[3:6, 3] = 2
+    clean = merge_small(raster, {2: 20}, skip=255)
+    assert set(np.unique(clean)) == {0, 1}
+    assert (clean[3:6, 3:5] == 0).all()
+
+
+# Coverages
+
+
+@given(rasters)
+@profile(max_examples=60)
+def test_noded_outlines_are_a_valid_coverage(raster: np.ndarray) -> None:
+    regions = trace(raster)
+    exact = noded(regions.polygons, raster)
+    assert shapely.coverage_is_valid(exact)
+    assert shapely.area(exact).sum() == raster.size
+    assert np.array_equal(shapely.area(exact), shapely.area(regions.polygons))
+
+
+@given(st.integers(0, 500), st.sampled_from([0.0, 2.0, 5.0, 12.0]))
+@profile(max_examples=25)
+def test_simplified_coverage_has_no_gap_and_no_overlap(seed: int, tolerance: float) -> None:
+    raster = merge_small(smooth_raster(seed, 90), dict.fromkeys(range(5), 12), skip=255)
+    regions = trace(raster)
+    simple = simplify_coverage(regions, raster, tolerance)
+    figures = coverage_figures(simple, float(raster.size))
+    assert (figures.gap, figures.overlap, figures.invalid, figures.matched) == (0, 0, 0, True)
+    assert len(simple) == len(regions)
+    points = shapely.point_on_surface(simple)
+    assert all(p.within(s) for p, s in zip(points, simple, strict=True))
+
+
+def test_simplification_does_not_hang_on_where_rings_start() -> None:
+    """Rings started elsewhere and polygons in another order: the same bytes."""
+    raster = smooth_raster(3, 80)
+    regions = trace(raster)
+    simple = simplify_coverage(regions, raster, 5.0)
+
+    def turned(polygon: shapely.Polygon) -> shapely.Polygon:
+        ring = shapely.get_coordinates(polygon.exterior)[:-1]
+        return shapely.Polygon(np.roll(ring, 3, axis=0), [h.coords for h in polygon.interiors])
+
+    from dataclasses import replace
+
+    other = replace(regions, polygons=np.array([turned(p) for p in regions.polygons], object))
+    again = simplify_coverage(other, raster, 5.0)
+    assert (shapely.to_wkb(shapely.normalize(simple)) == shapely.to_wkb(shapely.normalize(again))).all()
+
+
+# Buildings
+
+
+@given(st.floats(4, 30), st.floats(4, 20), st.floats(0, 90))
+@profile(max_examples=40)
+def test_rectangles_come_back_from_their_pixels(length: float, width: float, angle: float) -> None:
+    truth = rectangle(length, width, angle)
+    found = square_building(pixelated(truth))
+    assert found.status == "squared"
+    assert shapely.get_num_coordinates(found.polygon) == 5
+    assert found.polygon.intersection(truth).area / found.polygon.union(truth).area > 0.93
+
+
+ELL = shapely.Polygon([(-7, -5), (7, -5), (7, 0), (1, 0), (1, 5), (-7, 5)])
+TEE = shapely.Polygon([(-7, 0), (-7, 4), (7, 4), (7, 0), (2.5, 0), (2.5, -6), (-2.5, -6), (-2.5, 0)])
+COURT = shapely.Polygon(shapely.box(-8, -7, 8, 7).exterior.coords, [shapely.box(-4, -3, 3, 3).exterior.coords])
+CUT = shapely.Polygon([(-7, -5), (7, -5), (7, 2), (3, 6), (-7, 6)])
+
+
+@pytest.mark.parametrize(("shape", "corners"), [(ELL, 6), (TEE, 8), (COURT, 8), (CUT, 5)])
+@pytest.mark.parametrize("angle", [0, 17, 33, 45, 71])
+def test_plans_come_back_with_their_corners(shape: shapely.Polygon, corners: int, angle: float) -> None:
+    """L, T, courtyard, and one corner cut at 45 degrees."""
+    truth = affinity.rotate(shape, angle, origin=(0, 0))
+    found = square_building(pixelated(truth))
+    assert found.status == "squared"
+    rings = shapely.get_rings(found.polygon)
+    assert shapely.get_num_coordinates(found.polygon) - len(rings) == corners
+    assert found.polygon.intersection(truth).area / found.polygon.union(truth).area > 0.95
+    assert found.iou > 0.95
+
+
+def test_squaring_does_not_hang_on_the_place() -> None:
+    raw = pixelated(affinity.rotate(TEE, 20, origin=(0, 0)))
+    here, there = square_building(raw), square_building(affinity.translate(raw, 5000, -300))
+    assert shapely.hausdorff_distance(affinity.translate(here.polygon, 5000, -300), there.polygon) < 1e-6
+
+
+def test_round_ones_stay_round_and_odd_ones_keep_their_outline() -> None:
+    tank = square_building(pixelated(shapely.Point(0, 0).buffer(6)))
+    assert tank.status == "round"
+    assert tank.iou > 0.97
+    star = shapely.Polygon(
+        [(np.cos(t) * r, np.sin(t) * r) for t, r in zip(np.linspace(0, 2 * np.pi, 11)[:-1], [9, 3.5] * 5, strict=True)]
+    )
+    odd = square_building(pixelated(star), SquareOptions(least_iou=0.95))
+    assert odd.status == "simplified"
+    assert odd.polygon.is_valid
+
+
+@given(st.integers(0, 400))
+@profile(max_examples=40)
+def test_whatever_comes_in_a_valid_polygon_goes_out(seed: int) -> None:
+    regions = trace((smooth_raster(seed, 60, 2) == 1).astype(np.uint8), skip=0)
+    for raw in regions.polygons:
+        found = square_building(affinity.scale(raw, 0.2, 0.2, origin=(0, 0)))
+        assert found.polygon.is_valid
+        assert not found.polygon.is_empty
+        assert found.status in ("squared", "round", "simplified")
+        assert 0 <= found.iou <= 1.0000001
+
+
+# Cars and crowns
+
+
+@pytest.mark.parametrize("angle", [0, 4, 30, 77])
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_a_parked_row_is_split_into_its_cars(count: int, angle: float) -> None:
+    row = shapely.union_all([rectangle(1.8, 4.4, 0, 2.02 * i) for i in range(count)]).buffer(0.13).buffer(-0.05)
+    cars = split_cars(pixelated(affinity.rotate(row, angle, origin=(0, 0))))
+    assert len(cars) == count
+    assert all(c.kind == "car" for c in cars)
+    for car in cars:
+        assert abs((car.heading + angle) % 180) < 6 or abs((car.heading + angle) % 180 - 180) < 6
+        assert 3.5 < car.length < 5.5
+
+
+def test_heading_is_from_north_and_lorries_stay_whole() -> None:
+    (lorry,) = split_cars(rectangle(10, 2.5, 30))
+    assert lorry.kind == "long vehicle"
+    assert lorry.heading == pytest.approx(60, abs=1)
+    assert lorry.length == pytest.approx(10, abs=0.4)
+    assert split_cars(rectangle(0.5, 0.5)) == []
+
+
+def test_cars_that_touch_at_a_corner() -> None:
+    two = shapely.union_all([rectangle(4.5, 1.8), rectangle(4.5, 1.8, 90, 2.8, 2.2)]).buffer(0.1)
+    assert len(split_cars(pixelated(two))) == 2
+
+
+def test_touching_crowns_are_split_and_single_ones_are_not() -> None:
+    one = shapely.Point(0, 0).buffer(2.5)
+    two = shapely.union_all([one, shapely.Point(4.4, 0).buffer(2.3)])
+    (crown,) = split_crowns(pixelated(one))
+    assert crown.diameter == pytest.approx(5, abs=0.15)
+    assert crown.point.distance(shapely.Point(0, 0)) < 0.15
+    crowns = sorted(split_crowns(pixelated(two)), key=lambda c: c.point.x)
+    assert len(crowns) == 2
+    assert crowns[1].point.distance(shapely.Point(4.4, 0)) < 0.5
+    total = sum(c.polygon.area for c in crowns)
+    assert total == pytest.approx(two.area, rel=0.03)
+    assert split_crowns(shapely.Point(0, 0).buffer(15))[0].kind == "canopy"
+    assert split_crowns(shapely.Point(0, 0).buffer(0.3)) == []
+
+
+# Streets
+
+
+def _town() -> tuple[np.ndarray, np.ndarray]:
+    """A crossing of two streets of 7 and 5 m, a footpath, a car park, at 0.25 m; a car and a crown on the street."""
+    paved = np.zeros((400, 400), bool)
+    paved[186:214] = True
+    paved[:, 190:210] = True
+    paved[40:46, :180] = True  # a path of 1.5 m
+    paved[240:380, 240:380] = True  # 35 m x 35 m
+    covering = np.zeros_like(paved)
+    covering[192:200, 50:68] = True
+    covering[180:196, 300:312] = True
+    return paved & ~covering, covering
+
+
+def test_streets_are_told_from_yards_and_paths() -> None:
+    paved, covering = _town()
+    street = carriageway(paved, covering, 0.25)
+    assert street[188:212, 20:380].mean() > 0.97
+    assert street[195, 60]
+    assert not street[43, 100]
+    assert not street[300, 300]
+    assert street[20:380, 195:205].mean() > 0.97
+    assert not carriageway(np.zeros((50, 50), bool), np.zeros((50, 50), bool), 0.25).any()
+
+
+def test_centrelines_meet_in_one_junction() -> None:
+    paved, covering = _town()
+    lines = centrelines(carriageway(paved, covering, 0.25), 0.25)
+    ends = [tuple(p) for line in lines for p in (line.line.coords[0], line.line.coords[-1])]
+    shared = {p for p in ends if ends.count(p) > 1}
+    assert 1 <= len(shared) <= 2  # thinning may draw a crossing as two forks a few pixels apart
+    assert all(abs(x - 200) < 14 and abs(y - 200) < 14 for x, y in shared)
+    arms = [line for line in lines if line.length > 20]
+    assert len(arms) == 4
+    assert sorted(round(line.width) for line in arms) == [5, 5, 7, 7]
+    truth = shapely.union_all([shapely.LineString([(0, 200), (400, 200)]), shapely.LineString([(200, 0), (200, 400)])])
+    inner = shapely.box(12, 12, 388, 388)
+    for line in arms:
+        assert (
+            shapely.hausdorff_distance(
+                line.line.intersection(inner).intersection(truth.buffer(4)), line.line.intersection(inner)
+            )
+            < 2
+        )
+    found = shapely.union_all([line.line for line in lines])
+    assert truth.intersection(inner).intersection(found.buffer(3)).length > 0.97 * truth.intersection(inner).length
+
+
+def test_spurs_go_and_rings_stay() -> None:
+    y, x = np.mgrid[:200, :200]
+    ring = np.abs(np.hypot(x - 100, y - 100) - 60) < 8
+    ring[95:105, 165:185] = True
+    (line,) = centrelines(ring, 0.25)
+    assert line.line.is_ring
+    assert line.length == pytest.approx(2 * np.pi * 60 * 0.25, rel=0.05)
