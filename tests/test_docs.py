@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from geoseg.cli.main import COMMANDS
 
@@ -24,7 +26,13 @@ def commands() -> list[str]:
 def test_every_command_of_the_readme_runs(tmp_path, monkeypatch, geoseg, truth_network):
     """In order, in an empty folder with the sample sheets as `sheets/` and a network of that name."""
     (tmp_path / "sheets").symlink_to(ROOT / "sample_data" / "sheets")
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (tmp_path / "labels").symlink_to(ROOT / "sample_data" / "labels")
+    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    small = yaml.safe_load((ROOT / "configs" / "sample_cpu.yaml").read_text())
+    for section in small["data"]:
+        section |= {"count": 1, "metres": 16}
+    small |= {"crop": 64, "batch": 2, "workers": 0, "stages": [{"steps": 2}]}  # all else as it ships
+    (tmp_path / "configs" / "sample_cpu.yaml").write_text(yaml.safe_dump(small))
     for suffix in (".pt", ".json"):
         source = truth_network.with_suffix(suffix)
         (tmp_path / f"potsdam{suffix}").write_bytes(source.read_bytes())
@@ -42,10 +50,13 @@ def test_every_command_is_in_the_readme():
         assert f"geoseg {name}" in README
 
 
-@pytest.mark.parametrize("pattern", [r"`(tile|infer) (--[a-z-]+)", r"(geoseg)[^`\n]* (--[a-z-]+)"])
+@pytest.mark.parametrize("pattern", [r"`(tile|infer|mosaic) (--[a-z-]+)", r"(geoseg)[^`\n]* (--[a-z-]+)"])
 def test_every_option_in_the_readme_exists(geoseg, pattern):
-    helps = {name: geoseg(name, "--help")[1] for name in ("tile", "infer", "mosaic", "run", "model")}
-    helps["model"] += geoseg("model", "info", "--help")[1]
+    helps = {
+        name: geoseg(name, "--help")[1] for name in ("tile", "infer", "mosaic", "run", "train", "evaluate", "model")
+    }
+    for name in ("info", "import", "export", "card", "bench"):
+        helps["model"] += geoseg("model", name, "--help")[1]
     everything = " ".join(helps.values())
     for command, option in re.findall(pattern, README):
         assert option in helps.get(command, everything), (command, option)

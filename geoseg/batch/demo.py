@@ -6,26 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import geopandas
 import numpy as np
 import rasterio
-from rasterio.windows import Window
 
 from geoseg.batch.run import RunReport, run_all
 from geoseg.classes import ClassTable
-from geoseg.geometry.grid import bounding
-from geoseg.gis.picture import coloured, side_by_side, with_outlines, write_png
-from geoseg.io.plan import Plan, load_plan
-from geoseg.io.source import Source
 from geoseg.stages.infer import InferOptions, load_job
 from geoseg.stages.mosaic import MosaicOptions
 from geoseg.stages.sample import make_sample
 from geoseg.stages.tile import TileOptions
+from geoseg.stages.view import view_run
 
-__all__ = ["Accuracy", "demo", "picture"]
-
-LAYERS = {"building": "buildings", "tree": "trees", "car": "cars"}
-DRAWN = {"building": (230, 30, 30), "tree": (20, 150, 40), "car": (255, 190, 0)}
+__all__ = ["Accuracy", "demo"]
 
 
 @dataclass(frozen=True)
@@ -50,56 +42,9 @@ def demo(
     report = run_all(
         [sheets], run, TileOptions(), InferOptions(), MosaicOptions(name="demo"), told=told, progress=progress
     )
-    path = picture(run, out / "demo.png")
+    path = view_run(run, out / "demo.png")
     truth = sheets.parent / "classes"
     return report, path, _accuracy(run, truth) if truth.is_dir() else None
-
-
-def picture(run: Path, path: Path, window: Window | None = None, side: int = 900) -> Path:
-    """Input, classes and polygons of a run's window (default: all of it) side by side, at most `side` pixels high."""
-    plan = load_plan(run)
-    job, rows, _ = load_job(run)
-    table = ClassTable.from_json(rows)
-    window = window or bounding([s.window for s in plan.sheets])
-    step = max(1, -(-window.height // side))
-    image = _photo(plan, job.bands, window)[::step, ::step]
-    classes = _classes(run, plan, window)[::step, ::step]
-    layers = _layers(run, table)
-    transform = plan.grid.window_transform(window) @ _scale(step)
-    write_png(path, side_by_side([image, coloured(classes, table), with_outlines(image, layers, transform)]))
-    return path
-
-
-def _scale(step: int) -> rasterio.Affine:
-    return rasterio.Affine.scale(step)
-
-
-def _photo(
-    plan: Plan, bands: dict[str, tuple[int, ...]], window: Window
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    with Source(plan, bands) as source:
-        pixels, valid = source.read(window)
-    image = np.moveaxis(pixels[:3] if len(pixels) >= 3 else np.repeat(pixels[:1], 3, 0), 0, 2).copy()
-    image[~valid] = 225
-    return np.asarray(image, np.uint8)
-
-
-def _classes(run: Path, plan: Plan, window: Window) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    from geoseg.io.blocks import BlockReader
-    from geoseg.stages.tile import plan_blocks
-
-    return BlockReader(run, plan, plan_blocks(plan)).read(window)[0]
-
-
-def _layers(
-    run: Path, table: ClassTable
-) -> list[tuple[np.ndarray[tuple[int, ...], np.dtype[np.object_]], tuple[int, int, int]]]:
-    gpkg = next(iter(sorted((run / "out").glob("*.gpkg"))))
-    layers = []
-    for role, name in LAYERS.items():
-        if any(c.role == role for c in table.classes):
-            layers.append((geopandas.read_file(gpkg, layer=name).geometry.to_numpy(), DRAWN[role]))
-    return layers
 
 
 def _accuracy(run: Path, truth: Path) -> Accuracy:

@@ -18,7 +18,7 @@ def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
     from geoseg.batch.demo import demo
 
     click.echo(
-        "sample sheets -> tile -> infer -> mosaic; the network is the shipped unet_s"
+        "sample sheets -> tile -> infer -> mosaic; the network is the one that comes along"
         + ("" if sheets else ", the sheets are made now")
     )
     with progress_bar(ctx.obj["quiet"]) as progress:
@@ -35,12 +35,12 @@ def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
     click.echo(
         table(
             [
-                (str(picture), "input | classes | polygons"),
+                (str(picture), "photo | classes | features"),
                 (
                     str(report.mosaic.out / "demo_classes.tif"),
                     "class raster, in QGIS: named and coloured without a click",
                 ),
-                (str(report.mosaic.out / "demo.gpkg"), "polygons, one styled layer for each class"),
+                (str(report.mosaic.out / "demo.gpkg"), "land cover, buildings, streets, trees, cars; styled"),
                 (str(out / "run" / "patches.gpkg"), "sheets, blocks and patches"),
             ]
         )

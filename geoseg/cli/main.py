@@ -20,6 +20,7 @@ COMMANDS = {
     "mosaic": "Stitch blocks into class rasters and polygons.",
     "run": "tile, infer and mosaic in one go; skips what is done.",
     "status": "How far a run is.",
+    "view": "A quick look at a run or class raster, as PNG.",
     "train": "Train a network from a config.",
     "evaluate": "Score rasters, runs or models against labels.",
     "model": "Look at, import, export and time model files.",
