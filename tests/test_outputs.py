@@ -475,3 +475,18 @@ def test_view_draws_a_run_and_a_raster_with_their_legend(finished, tmp_path, geo
     code, _, err = geoseg("view", SAMPLE / "sheets" / "top_potsdam_2_10_RGB.tif", "-o", tmp_path / "x.png")
     assert code == 2
     assert "give a class raster" in err
+
+
+def test_the_report_is_one_page_with_everything_inside(finished):
+    run, report = finished
+    page = (run / "out/report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "http" not in page.replace("http-equiv", "")  # nothing is fetched
+    assert page.count("data:image/png;base64,") >= 2
+    for c in ISPRS.classes:
+        assert c.name in page
+        assert c.hex in page
+    for name, area in report.areas.items():
+        assert f"{area:,.0f}" in page, name
+    for word in ("Areas", "Confidence", "Look at these first", "Made by", "Open it", "town.gpkg"):
+        assert word in page

@@ -244,7 +244,13 @@ def _save_job(run: Path, ensemble: Ensemble, job: Job) -> None:
             "lattice": job.lattice.to_json(),
             "engine": job.facts.to_json(),
             "models": [
-                {"path": str(m.path), "sha256": m.sha256, "key": m.key, "name": m.card.name} for m in ensemble.models
+                {
+                    "path": str(m.path),
+                    "sha256": m.sha256,
+                    "key": m.key,
+                    **{k: getattr(m.card, k) for k in ("name", "good_for", "not_good_for", "licence")},
+                }
+                for m in ensemble.models
             ],
             "classes": ensemble.classes.to_json(),
             "bands": {p: list(b) for p, b in job.bands.items()},

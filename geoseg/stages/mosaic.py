@@ -39,6 +39,7 @@ from geoseg.io.sheets import transform_of
 from geoseg.io.source import Source
 from geoseg.stages.feature_layers import Ground, feature_layers
 from geoseg.stages.infer import Job, block_key, load_job
+from geoseg.stages.report import write_report
 from geoseg.stages.tile import plan_blocks
 from geoseg.vectorize.join import join
 from geoseg.vectorize.trace import Regions, trace
@@ -142,9 +143,11 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None]) 
         step("feature layers", lambda: _features(r, options, features, checks))
     if options.exact:
         step("exact polygons", lambda: _polygons(r, options, features))
+    areas = _areas(r, counts)
+    if options.vectors:
+        step("report", lambda: [_report(r, areas, features, timings)])
     for old in earlier - {f.resolve() for f in files}:  # of another name, a sheet that is gone, an option left out
         old.unlink(missing_ok=True)
-    areas = _areas(r, counts)
     _write_run_json(r, key, files, timings, areas, features, checks)
     return MosaicReport(r.out, tuple(files), areas, features, False, time.monotonic() - started)
 
@@ -370,6 +373,23 @@ def _features(r: _Run, options: MosaicOptions, features: dict[str, int], checks:
     path = r.out / f"{r.name}.gpkg"
     write_geopackage(path, layers)
     return [path]
+
+
+def _report(r: _Run, areas: dict[str, float], features: dict[str, int], timings: dict[str, float]) -> Path:
+    return write_report(
+        r.folder,
+        r.out / "report.html",
+        r.plan,
+        r.table,
+        r.blocks,
+        r.reader,
+        name=r.name,
+        areas=areas,
+        features=features,
+        timings=timings,
+        models=r.models,
+        engine=r.job.facts.to_json(),
+    )
 
 
 def _sheet_at(plan: Plan, row: int, col: int) -> str:

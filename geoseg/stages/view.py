@@ -28,7 +28,7 @@ from geoseg.io.source import Source
 from geoseg.stages.infer import load_job
 from geoseg.stages.tile import plan_blocks
 
-__all__ = ["view_raster", "view_run"]
+__all__ = ["run_picture", "view_raster", "view_run"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -36,11 +36,23 @@ LAYERS = {"building": "buildings", "tree": "trees", "car": "cars"}
 DRAWN = {"building": (230, 30, 30), "tree": (20, 150, 40), "car": (255, 190, 0)}
 
 
-def view_run(run: Path, out: Path, side: int = 900, window: Window | None = None) -> Path:
-    """Photo, classes, and features over the photo, side by side, at most `side` pixels high; read by strips, so runs of any size do.
+def view_run(run: Path, out: Path, side: int = 900) -> Path:
+    """Write what `run_picture` draws of a whole run.
 
     Raises:
         PlanError: no run, or not inferred yet.
+    """
+    write_png(out, run_picture(run, side))
+    return out
+
+
+def run_picture(run: Path, side: int, window: Window | None = None) -> Bytes:
+    """Photo, classes, and features over the photo, side by side (H, W, 3), each at most `side` pixels; read by strips, so runs of any size do.
+
+    Args:
+        run: a run with all its blocks.
+        side: longest side of each part.
+        window: on the run's grid; all of it by default.
     """
     plan = load_plan(run)
     job, rows, _ = load_job(run)
@@ -50,12 +62,10 @@ def view_run(run: Path, out: Path, side: int = 900, window: Window | None = None
     photo, classes = _thinned(run, plan, job.bands, window, step)
     place = plan.grid.window_transform(window) @ rasterio.Affine.scale(step)
     pictures = [photo, coloured(classes, table)]
-    features = run / "out"
-    found = [p for p in sorted(features.glob("*.gpkg")) if not p.stem.endswith("_exact")]
+    found = [p for p in sorted((run / "out").glob("*.gpkg")) if not p.stem.endswith("_exact")]
     if found:
-        pictures.append(with_outlines(photo, _layers(found[0], table), place))
-    write_png(out, _with_legend(side_by_side(pictures), table))
-    return out
+        pictures.append(with_outlines(photo, _layers(found[0], table, plan.grid.bounds(window)), place))
+    return _with_legend(side_by_side(pictures), table)
 
 
 def _strips(window: Window, step: int) -> Iterator[Window]:
@@ -88,10 +98,12 @@ def _eight_bit(pixels: npt.NDArray[Any]) -> Bytes:
     return np.asarray(np.clip(pixels.astype(np.float32) * (255 / full), 0, 255), np.uint8)
 
 
-def _layers(gpkg: Path, table: ClassTable) -> list[tuple[npt.NDArray[np.object_], tuple[int, int, int]]]:
+def _layers(
+    gpkg: Path, table: ClassTable, bbox: tuple[float, float, float, float]
+) -> list[tuple[npt.NDArray[np.object_], tuple[int, int, int]]]:
     roles = {c.role for c in table.classes}
     return [
-        (geopandas.read_file(gpkg, layer=name).geometry.to_numpy(), DRAWN[role])
+        (geopandas.read_file(gpkg, layer=name, bbox=bbox).geometry.to_numpy(), DRAWN[role])
         for role, name in LAYERS.items()
         if role in roles
     ]
