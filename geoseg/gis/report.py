@@ -14,7 +14,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1100px;margin:2em a
 h1{font-size:1.6em;margin:0 0 .2em}h2{font-size:1.15em;margin:2em 0 .5em;border-bottom:1px solid #ddd;padding-bottom:.2em}
 table{border-collapse:collapse;width:100%}td,th{padding:.25em .6em;text-align:left;border-bottom:1px solid #eee;vertical-align:top}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}img{max-width:100%;border:1px solid #ddd}
-.bar{display:inline-block;height:.8em;border:1px solid #888;vertical-align:-.05em}.sw{display:inline-block;width:.9em;height:.9em;border:1px solid #888;margin-right:.5em;vertical-align:-.1em}
+td:has(.bar){width:45%}.bar{display:inline-block;height:.8em;border:1px solid #888;vertical-align:-.05em}.sw{display:inline-block;width:.9em;height:.9em;border:1px solid #888;margin-right:.5em;vertical-align:-.1em}
 .hist{display:flex;align-items:flex-end;height:110px;gap:2px}.hist div{flex:1;background:#30638e}.small{color:#666;font-size:.9em}.warn{background:#fff4e0;padding:.6em 1em;border-left:4px solid #e0a020}
 """.strip().replace("\n", "")
 

@@ -73,15 +73,29 @@ def square_building(raw: shapely.Polygon, options: SquareOptions | None = None) 
     if _compactness(shapely.simplify(body, options.tolerance / 2)) >= options.round_from:
         polygon = shapely.simplify(body, options.tolerance / 4)
         return Squared(polygon, "round", _iou(polygon, raw), degrees)
-    rings = [_squared_ring(r, body, axis, options) for r in shapely.get_rings(base)]
-    if rings[0] is not None:
-        holes = [r for r in rings[1:] if r is not None and shapely.Polygon(r).area >= options.least_hole]
-        polygon = shapely.Polygon(rings[0], holes)
-        if polygon.is_valid:
-            iou = _iou(polygon, raw)
-            if iou >= options.least_iou:
-                return Squared(polygon, "squared", iou, degrees)
+    tried = [_at_axis(base, body, raw, a, options) for a in dict.fromkeys((axis, _box_direction(body)))]
+    best = max((t for t in tried if t is not None), key=lambda t: t.iou, default=None)
+    if best is not None and best.iou >= options.least_iou:
+        return best
     return Squared(base, "simplified", _iou(base, raw), degrees)
+
+
+def _at_axis(
+    base: shapely.Polygon, body: shapely.Polygon, raw: shapely.Polygon, axis: float, options: SquareOptions
+) -> Squared | None:
+    """The building squared to one axis; None where too few edges are left or they cross."""
+    rings = [_squared_ring(r, body, axis, options) for r in shapely.get_rings(base)]
+    if rings[0] is None:
+        return None
+    holes = [r for r in rings[1:] if r is not None and shapely.Polygon(r).area >= options.least_hole]
+    polygon = shapely.Polygon(rings[0], holes)
+    return Squared(polygon, "squared", _iou(polygon, raw), float(np.degrees(axis) % 90)) if polygon.is_valid else None
+
+
+def _box_direction(body: shapely.Polygon) -> float:
+    """Angle (radians) of the smallest box: better than the edges where a building has but few pixels."""
+    ring = shapely.get_coordinates(shapely.minimum_rotated_rectangle(body))
+    return float(np.arctan2(*(ring[1] - ring[0])[::-1])) if len(ring) > 2 else 0.0
 
 
 def _opened(raw: shapely.Polygon, options: SquareOptions) -> shapely.Polygon:
