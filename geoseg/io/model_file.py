@@ -117,7 +117,7 @@ class ModelFile:
 
 def shipped_model() -> Path:
     """The network that comes with geoseg."""
-    return Path(__file__).parent.parent / "weights" / "unet_s.safetensors"
+    return Path(__file__).parent.parent / "weights" / "unet_mobilenet_v2.safetensors"
 
 
 def load_model(path: Path) -> ModelFile:
