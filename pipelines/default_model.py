@@ -26,13 +26,14 @@ from geoseg.stages.train import train
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG, RUN = ROOT / "configs" / "default_model.yaml", ROOT / "runs" / "default_model"
 
-GOOD_FOR = "RGB orthophotos of 8 to 25 cm with Potsdam's six classes: buildings and vehicles of towns unlike Potsdam too, a first map of the rest"
+GOOD_FOR = "RGB orthophotos of 4 to 25 cm with Potsdam's six classes: buildings and vehicles of towns unlike Potsdam too, a first map of the rest"
 NOT_GOOD_FOR = (
     "low vegetation, trees, impervious surfaces and clutter of real places as a final product: these four were only ever drawn, never labelled "
-    "on a photo; other bands than RGB; obliques; satellite images"
+    "on a photo. Seen to go wrong: asphalt in deep shade and large bare yards taken for roofs, dormer windows and pale slabs for cars, attached houses as one "
+    "building. Other bands than RGB, obliques, satellite images, 60 cm and coarser"
 )
 LICENCE = (
-    "Apache-2.0 for these weights. Made from: MobileNetV2 ImageNet weights, Apache-2.0 (google-coral/test_data); OpenAerialMap imagery of Banepa with "
+    "Apache-2.0 for these weights. Made from: MobileNetV2 ImageNet weights, Apache-2.0 (google-coral/test_data), fine-tuned here; OpenAerialMap imagery of Banepa with "
     "building footprints, CC BY 4.0 (HOTOSM), (c) OpenStreetMap contributors; KIT AIS vehicle frames, CC BY 3.0 (KIT AIS Data Set); generated scenes"
 )
 
@@ -95,6 +96,7 @@ def pack() -> None:
         name="unet_mobilenet_v2 towns 12 cm",
         margin=geometry.margin,
         overlap=overlap,
+        gsd_range=settings.model.gsd_range or model.card.gsd_range,
         good_for=GOOD_FOR,
         not_good_for=NOT_GOOD_FOR,
         licence=LICENCE,

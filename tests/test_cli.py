@@ -277,7 +277,9 @@ def test_config_mistakes_name_line_and_key(tmp_path, geoseg, text, message):
 def test_the_shipped_configs_load():
     from geoseg.config import load_config
 
-    load_config(Path(__file__).parent.parent / "configs" / "nightly.yaml")  # those of `geoseg train`: tests/test_train.py
+    load_config(
+        Path(__file__).parent.parent / "configs" / "nightly.yaml"
+    )  # those of `geoseg train`: tests/test_train.py
 
 
 # --- one at a time
