@@ -70,7 +70,7 @@ def test_every_command_has_help(geoseg, command):
         (["run", "SHEET", "-o", "RUN", "--max-ram", "100M"], 2, "allow more"),
         (["run", "SHEET", "-o", "RUN", "--bands", "1,2"], 5, "wants 3 bands (red, green, blue), --bands names 2"),
         (["run", "SHEET", "-o", "RUN", "--patch-size", "100"], 2, "takes multiples of 16 px"),
-        (["run", "SHEET", "-o", "RUN", "--patch-size", "256", "--overlap", "64"], 2, "needs more than 224 px"),
+        (["run", "SHEET", "-o", "RUN", "--patch-size", "256", "--overlap", "64"], 2, "needs more than 384 px"),
         (["run", "SHEET", "-o", "RUN", "--gsd", "1.0"], 5, "force it with --resample"),
     ],
     ids=lambda v: " ".join(v) if isinstance(v, list) else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
@@ -27,7 +26,10 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch, geoseg, truth_n
     """In order, in an empty folder with the sample sheets as `sheets/` and a network of that name."""
     (tmp_path / "sheets").symlink_to(ROOT / "sample_data" / "sheets")
     (tmp_path / "labels").symlink_to(ROOT / "sample_data" / "labels")
-    shutil.copytree(ROOT / "configs", tmp_path / "configs")
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "nightly.yaml").symlink_to(
+        ROOT / "configs" / "nightly.yaml"
+    )  # its paths count from where it lies
     small = yaml.safe_load((ROOT / "configs" / "sample_cpu.yaml").read_text())
     for section in small["data"]:
         section |= {"count": 1, "metres": 16}
