@@ -456,7 +456,7 @@ def test_model_info_prints_the_card(geoseg):
     code, out, _ = geoseg("model", "info")
     assert code == 0
     assert "not good for" in out
-    assert json.loads(geoseg("model", "info", "--json")[1])["margin"] == 112
+    assert json.loads(geoseg("model", "info", "--json")[1])["margin"] == 192
 
 
 def test_view_draws_a_run_and_a_raster_with_their_legend(finished, tmp_path, geoseg):

@@ -26,7 +26,7 @@ def card_of(config: TrainConfig, table: ClassTable) -> Card:
     patch = model.patch or (
         config.crop // step * step if geometry.patch_dependent else max(960, config.crop) // step * step
     )
-    least = 2 * geometry.margin + step
+    least = 2 * geometry.margin + step if geometry.margin else 0
     overlap = model.overlap if model.overlap is not None else max(least, patch // 4) // step * step
     low, high = model.gsd_range or (model.gsd * config.augment.scale[0], model.gsd * config.augment.scale[1])
     return Card(

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw
 from rasterio.windows import Window
 
 from geoseg.classes import NODATA, ClassTable
-from geoseg.errors import SheetError, UsageError
+from geoseg.errors import UsageError
 from geoseg.geometry.grid import bounding
 from geoseg.gis.picture import coloured, side_by_side, with_outlines, write_png
 from geoseg.io.blocks import BlockReader
@@ -142,10 +142,8 @@ def _with_legend(picture: Bytes, table: ClassTable) -> Bytes:
 
 def _legend_below(picture: Bytes, entries: list[tuple[str, tuple[int, ...]]]) -> Bytes:
     """The picture with coloured squares and names in a strip below it."""
-    if picture.shape[1] < 40:
-        raise SheetError(
-            "view", f"the picture is {picture.shape[1]} px wide, too small for a legend", "give a larger --size"
-        )
+    if picture.shape[1] < 160:  # a sheet of a few pixels: room for the names
+        picture = np.pad(picture, ((0, 0), (0, 160 - picture.shape[1]), (0, 0)), constant_values=255)
     lines, x, row = [[]], 8, 0  # type: tuple[list[list[tuple[int, str, tuple[int, ...]]]], int, int]
     for name, colour in entries:
         width = 30 + 7 * len(name)

@@ -8,23 +8,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 from torch import nn
 
 from geoseg.errors import UsageError
-from geoseg.learn.networks import unet_mobilenet, unet_s
-from geoseg.learn.networks.encoder_decoder import encoder_decoder
 from geoseg.learn.networks.smp_networks import SMP_DECODERS, smp_network
-from geoseg.learn.networks.torchvision_networks import TORCHVISION
 
 __all__ = ["NETWORKS", "Geometry", "geometry_of", "make_network"]
 
+
+def _from(module: str, function: str, **arguments: Any) -> nn.Module:
+    """Import a network's module only when it is built: torchvision costs 100 MB that a run without it need not spend."""
+    made: nn.Module = getattr(import_module(f"geoseg.learn.networks.{module}"), function)(**arguments)
+    return made
+
+
+_TORCHVISION = (
+    "deeplabv3_resnet50",
+    "deeplabv3_resnet101",
+    "deeplabv3_mobilenet_v3_large",
+    "fcn_resnet50",
+    "fcn_resnet101",
+    "lraspp_mobilenet_v3_large",
+)
+
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "unet_s": unet_s.unet_s,
-    "unet_mobilenet_v2": unet_mobilenet.unet_mobilenet_v2,
-    "encoder_decoder": encoder_decoder,
-    **TORCHVISION,
+    "unet_s": partial(_from, "unet_s", "unet_s"),
+    "unet_mobilenet_v2": partial(_from, "unet_mobilenet", "unet_mobilenet_v2"),
+    "encoder_decoder": partial(_from, "encoder_decoder", "encoder_decoder"),
+    **{name: partial(_from, "torchvision_networks", name) for name in _TORCHVISION},
 }
 
 
@@ -38,8 +53,8 @@ class Geometry:
 
 
 _KNOWN = {
-    "unet_s": Geometry(unet_s.STRIDE, 112, False),
-    "unet_mobilenet_v2": Geometry(unet_mobilenet.STRIDE, 192, False),
+    "unet_s": Geometry(16, 112, False),
+    "unet_mobilenet_v2": Geometry(16, 192, False),
     "encoder_decoder": Geometry(16, 0, False),
 }
 

@@ -14,7 +14,14 @@ from torchvision.models import segmentation
 
 from geoseg.learn.networks.backbone import widened
 
-__all__ = ["TORCHVISION"]
+__all__ = [
+    "deeplabv3_mobilenet_v3_large",
+    "deeplabv3_resnet50",
+    "deeplabv3_resnet101",
+    "fcn_resnet50",
+    "fcn_resnet101",
+    "lraspp_mobilenet_v3_large",
+]
 
 
 def _first_convolution(network: nn.Module, bands: int) -> None:
@@ -50,12 +57,9 @@ def _network(
     return network
 
 
-TORCHVISION: dict[str, Callable[..., nn.Module]] = {
-    "deeplabv3_resnet50": partial(_network, segmentation.deeplabv3_resnet50, True),
-    "deeplabv3_resnet101": partial(_network, segmentation.deeplabv3_resnet101, True),
-    "deeplabv3_mobilenet_v3_large": partial(_network, segmentation.deeplabv3_mobilenet_v3_large, True),
-    "fcn_resnet50": partial(_network, segmentation.fcn_resnet50, True),
-    "fcn_resnet101": partial(_network, segmentation.fcn_resnet101, True),
-    "lraspp_mobilenet_v3_large": partial(_network, segmentation.lraspp_mobilenet_v3_large, False),
-}
-"""Networks by torchvision's own names."""
+deeplabv3_resnet50 = partial(_network, segmentation.deeplabv3_resnet50, True)
+deeplabv3_resnet101 = partial(_network, segmentation.deeplabv3_resnet101, True)
+deeplabv3_mobilenet_v3_large = partial(_network, segmentation.deeplabv3_mobilenet_v3_large, True)
+fcn_resnet50 = partial(_network, segmentation.fcn_resnet50, True)
+fcn_resnet101 = partial(_network, segmentation.fcn_resnet101, True)
+lraspp_mobilenet_v3_large = partial(_network, segmentation.lraspp_mobilenet_v3_large, False)
