@@ -54,12 +54,17 @@ def merge_small(raster: Bytes, least: Mapping[int, float], *, skip: int) -> Byte
 
 def _common_edges(ids: Ints, small: npt.NDArray[np.bool_]) -> dict[int, dict[int, int]]:
     """Pixel edges that each pair of regions shares, for pairs of which one is small."""
-    pairs = []
+    keys, count = [], len(small)
     for a, b in ((ids[:, :-1], ids[:, 1:]), (ids[:-1], ids[1:])):
-        differ = (a != b) & (small[a] | small[b])
-        pairs.append(np.column_stack([a[differ], b[differ]]))
-    both = np.sort(np.concatenate(pairs), axis=1)
-    found, counts = np.unique(both, axis=0, return_counts=True)
+        differ = a != b
+        first, second = a[differ], b[differ]
+        wanted = small[first] | small[second]
+        first, second = first[wanted], second[wanted]
+        keys.append(
+            np.minimum(first, second) * count + np.maximum(first, second)
+        )  # one number for each pair: sorts fast
+    packed, counts = np.unique(np.concatenate(keys), return_counts=True)
+    found = np.column_stack([packed // count, packed % count])
     edges: dict[int, dict[int, int]] = {}
     for (a, b), n in zip(found.tolist(), counts.tolist(), strict=True):
         edges.setdefault(a, {})[b] = n
