@@ -18,8 +18,10 @@ from geoseg.scenes.objects import Building, Car, Tree
 from geoseg.scenes.scene import Scene
 from geoseg.vectorize.buildings import square_building
 from geoseg.vectorize.cars import split_cars
-from geoseg.vectorize.coverage import coverage_figures, merge_small, simplify_coverage
-from geoseg.vectorize.trace import trace
+from geoseg.vectorize.coverage import coverage_figures
+from geoseg.vectorize.merge import merge_small
+from geoseg.vectorize.simplify import simplified
+from geoseg.vectorize.trace import trace_rings
 from geoseg.vectorize.trees import split_crowns
 
 GSD, METRES = 0.05, 102.0
@@ -84,9 +86,9 @@ def truth_of(scene: Scene) -> dict[str, np.ndarray]:
 def found_of(raster: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], float, float]:
     """Product layers and simplify-only ones, in metres; gap and overlap of the coverage."""
     clean = merge_small(raster, {c: LEAST[c] / GSD**2 for c in LEAST}, skip=255)
-    regions = trace(clean)
-    figures = coverage_figures(simplify_coverage(regions, clean, 0.3 / GSD), float(raster.size))
-    exact = to_metres(regions.polygons, raster.shape[0])
+    regions = trace_rings(clean)
+    figures = coverage_figures(simplified(regions, clean, 0.3 / GSD), float(raster.size))
+    exact = to_metres(regions.polygons(), raster.shape[0])
     pick = lambda v: list(exact[regions.values == v])
     product = {
         "building": np.array([square_building(p).polygon for p in pick(1) if p.area > 8], object),

@@ -61,6 +61,8 @@ class MosaicSection(_Section):
     vectors: bool = True
     simplify: float = Field(0.3, ge=0)
     exact: bool = False
+    square: bool = True
+    layers: list[Literal["landcover", "buildings", "roads", "trees", "cars"]] = []
 
 
 class RunConfig(_Section):

@@ -14,9 +14,13 @@ from shapely import affinity
 
 from geoseg.vectorize.buildings import SquareOptions, square_building
 from geoseg.vectorize.cars import split_cars
-from geoseg.vectorize.coverage import coverage_figures, merge_small, noded, simplify_coverage
+from geoseg.vectorize.coverage import coverage_figures, set_into, straight_on
+from geoseg.vectorize.dice import dice
+from geoseg.vectorize.labels import label_regions
+from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.roads import carriageway, centrelines
-from geoseg.vectorize.trace import label_regions, trace
+from geoseg.vectorize.simplify import noded, simplified
+from geoseg.vectorize.trace import trace, trace_rings
 from geoseg.vectorize.trees import split_crowns
 
 rasters = st.builds(
@@ -98,41 +102,168 @@ def test_small_regions_go_to_the_longest_edge() -> None:
 @given(rasters)
 @profile(max_examples=60)
 def test_noded_outlines_are_a_valid_coverage(raster: np.ndarray) -> None:
-    regions = trace(raster)
-    exact = noded(regions.polygons, raster)
+    rings = trace_rings(raster)
+    exact = noded(rings, raster)
     assert shapely.coverage_is_valid(exact)
     assert shapely.area(exact).sum() == raster.size
-    assert np.array_equal(shapely.area(exact), shapely.area(regions.polygons))
+    assert np.array_equal(shapely.area(exact), shapely.area(rings.polygons()))
+    assert np.array_equal(shapely.area(exact), rings.pixels)
+
+
+def _assert_clean(polygons: np.ndarray, area: float) -> None:
+    figures = coverage_figures(polygons, area)
+    assert (figures.invalid, figures.matched) == (0, True)
+    assert shapely.area(polygons).sum() == pytest.approx(area, rel=1e-12)
+
+
+@given(rasters, st.sampled_from([1.0, 3.0, 30.0]))
+@profile(max_examples=80)
+def test_simplified_noise_has_no_gap_and_no_overlap(raster: np.ndarray, tolerance: float) -> None:
+    """Noise is the worst there is: nodes everywhere, holes in holes, corners that touch."""
+    _assert_clean(simplified(trace_rings(raster), raster, tolerance), raster.size)
 
 
 @given(st.integers(0, 500), st.sampled_from([0.0, 2.0, 5.0, 12.0]))
 @profile(max_examples=25)
 def test_simplified_coverage_has_no_gap_and_no_overlap(seed: int, tolerance: float) -> None:
     raster = merge_small(smooth_raster(seed, 90), dict.fromkeys(range(5), 12), skip=255)
-    regions = trace(raster)
-    simple = simplify_coverage(regions, raster, tolerance)
-    figures = coverage_figures(simple, float(raster.size))
-    assert (figures.gap, figures.overlap, figures.invalid, figures.matched) == (0, 0, 0, True)
-    assert len(simple) == len(regions)
-    points = shapely.point_on_surface(simple)
-    assert all(p.within(s) for p, s in zip(points, simple, strict=True))
+    rings = trace_rings(raster)
+    simple = simplified(rings, raster, tolerance)
+    _assert_clean(simple, raster.size)
+    if tolerance:
+        assert shapely.get_num_coordinates(simple).sum() < 0.5 * len(noded_points(rings, raster))
 
 
-def test_simplification_does_not_hang_on_where_rings_start() -> None:
-    """Rings started elsewhere and polygons in another order: the same bytes."""
-    raster = smooth_raster(3, 80)
-    regions = trace(raster)
-    simple = simplify_coverage(regions, raster, 5.0)
+def noded_points(rings, raster: np.ndarray) -> np.ndarray:
+    return shapely.get_coordinates(noded(rings, raster))
 
-    def turned(polygon: shapely.Polygon) -> shapely.Polygon:
-        ring = shapely.get_coordinates(polygon.exterior)[:-1]
-        return shapely.Polygon(np.roll(ring, 3, axis=0), [h.coords for h in polygon.interiors])
 
-    from dataclasses import replace
+@given(rasters, st.integers(0, 9))
+@profile(max_examples=40)
+def test_polygons_simplified_alone_are_those_of_the_whole(raster: np.ndarray, pick: int) -> None:
+    """Each by itself, in any order: the same bytes as all at once. This is what lets a raster be done in parts."""
+    rings = trace_rings(raster)
+    together = simplified(rings, raster, 3.0)
+    i = pick % len(rings)
+    alone = simplified(rings.chosen(np.array([i]), rings.values), raster, 3.0)[0]
+    assert shapely.to_wkb(alone) == shapely.to_wkb(together[i])
 
-    other = replace(regions, polygons=np.array([turned(p) for p in regions.polygons], object))
-    again = simplify_coverage(other, raster, 5.0)
-    assert (shapely.to_wkb(shapely.normalize(simple)) == shapely.to_wkb(shapely.normalize(again))).all()
+
+@given(st.integers(0, 300), st.integers(1, 40), st.integers(1, 40))
+@profile(max_examples=30)
+def test_simplified_polygons_do_not_hang_on_the_rest_of_the_raster(seed: int, up: int, left: int) -> None:
+    """Polygons that do not reach a cut are the same in a crop, corner by corner: pieces give the bytes of the whole."""
+    raster = smooth_raster(seed, 120)
+    whole, part = trace_rings(raster), trace_rings(raster[up:, left:])
+    polygons = simplified(whole, raster, 5.0)
+    cut = (
+        {
+            tuple(f): p
+            for f, p in zip(
+                np.add(part.first, [up, left]).tolist(), simplified(part, raster[up:, left:], 5.0), strict=True
+            )
+        }
+        if len(part)
+        else {}
+    )
+    inside = np.flatnonzero((shapely.bounds(whole.polygons())[:, :2] > [left + 1, up + 1]).all(1))
+    neighbours = shapely.STRtree(whole.polygons())
+    for i in inside:
+        near = neighbours.query(whole.polygons()[i], predicate="intersects")
+        if (shapely.bounds(whole.polygons()[near])[:, :2] > [left, up]).all():
+            moved = shapely.transform(cut[tuple(whole.first[i].tolist())], lambda xy: np.add(xy, [left, up]))
+            assert shapely.to_wkb(moved) == shapely.to_wkb(polygons[i])
+
+
+def test_small_regions_as_if_one_had_painted_them_one_by_one() -> None:
+    """Against an oracle that looks for the smallest region of the raster as it is, paints it, and looks again."""
+    rng = np.random.default_rng(4)
+    for _ in range(60):
+        high, wide = rng.integers(1, 13, 2)
+        raster = rng.integers(0, rng.integers(2, 6), (high, wide)).astype(np.uint8)
+        raster[raster == 4] = 255
+        least = {v: int(rng.integers(0, 12)) for v in range(4)}
+        assert np.array_equal(merge_small(raster, least, skip=255), _painted_one_by_one(raster, least))
+
+
+def _painted_one_by_one(raster: np.ndarray, least: dict[int, int]) -> np.ndarray:
+    raster = raster.copy()
+    while True:
+        labels, pixels = label_regions(raster)
+        value = dict(zip(labels.ravel().tolist(), raster.ravel().tolist(), strict=True))
+        edges: dict[int, dict[int, int]] = {i: {} for i in value}
+        for a, b in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
+            for i, j in zip(a[a != b].tolist(), b[a != b].tolist(), strict=True):
+                edges[i][j] = edges[j][i] = edges[i].get(j, 0) + 1
+        able = {i: {j: n for j, n in edges[i].items() if value[j] != 255} for i in value if value[i] != 255}
+        small = [(int(pixels[i]), i) for i, around in able.items() if around and pixels[i] < least.get(value[i], 0)]
+        if not small:
+            return raster
+        _, smallest = min(small)
+        taker = min(able[smallest], key=lambda j: (-able[smallest][j], j))
+        raster[labels == smallest] = value[taker]
+
+
+# New outlines inside a coverage
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_new_outlines_leave_no_gap_and_no_overlap(seed: int) -> None:
+    """Rectangles set over some polygons of a busy coverage: they come out as they are, all else follows."""
+    raster = merge_small(smooth_raster(seed, 150), dict.fromkeys(range(5), 60), skip=255)
+    raster[:20, :30] = 255
+    rings = trace_rings(raster)
+    before = simplified(rings, raster, 4.0)
+    chosen = [int(i) for i in np.flatnonzero(rings.values == 1) if 200 < rings.pixels[i] < 4000]
+    new = {i: shapely.oriented_envelope(before[i].buffer(-1.5)) for i in chosen}
+    assert new
+    placed = set_into(before, new, np.full(len(before), 20.0), rings.values == 255)
+    _assert_clean(placed.polygons, raster.size)
+    nothing = placed.polygons[rings.values[placed.owner] == 255]
+    assert shapely.area(nothing).sum() == pytest.approx(shapely.area(before[rings.values == 255]).sum(), abs=1e-9)
+    assert set(placed.owner.tolist()) == set(range(len(before)))  # nobody is swallowed
+
+
+def test_an_outline_of_its_own_keeps_its_corners_and_neighbours_follow() -> None:
+    raster = np.zeros((60, 80), np.uint8)
+    raster[:, 40:] = 2
+    raster[20:40, 25:55] = 1
+    raster[18:20, 30:33] = 1  # a bump
+    rings = trace_rings(raster)
+    before = simplified(rings, raster, 1.0)
+    (building,) = np.flatnonzero(rings.values == 1)
+    box = shapely.box(24.5, 19.5, 55.25, 40.25)
+    placed = set_into(before, {int(building): box}, np.zeros(3), np.zeros(3, bool))
+    _assert_clean(placed.polygons, raster.size)
+    mine = placed.polygons[placed.owner == building][0]
+    assert mine.equals(box)
+    assert shapely.get_num_coordinates(straight_on(np.array([mine]))[0]) == 5
+    assert (placed.part == 0).all()
+
+
+# Giants
+
+
+def test_giants_are_diced_on_an_anchored_grid() -> None:
+    raster = smooth_raster(8, 160, 3)
+    rings = trace_rings(raster)
+    coded, value_of, whole_of = dice(raster, rings, anchor=(-37, 1000), skip=255, giant=150, cell=32)
+    assert np.array_equal(value_of[coded], raster)
+    pieces = trace_rings(coded)
+    giants = {tuple(f) for f, n in zip(rings.first.tolist(), np.diff(rings.rings[rings.parts]), strict=True) if n > 150}
+    assert giants
+    assert {tuple(w) for w in whole_of(pieces.first).tolist()} == giants | {(-1, -1)}
+    area = {g: 0 for g in giants}
+    for whole, polygon, pixels in zip(whole_of(pieces.first).tolist(), pieces.polygons(), pieces.pixels, strict=True):
+        if tuple(whole) in giants:
+            area[tuple(whole)] += int(pixels)
+            left, top, right, bottom = polygon.bounds
+            assert right - left <= 32
+            assert bottom - top <= 32
+            assert (left + 1000) // 32 == (right + 999) // 32
+    sizes = {tuple(f): int(n) for f, n in zip(rings.first.tolist(), rings.pixels, strict=True)}
+    assert all(area[g] == sizes[g] for g in giants)
+    _assert_clean(simplified(pieces, coded, 4.0), raster.size)
 
 
 # Buildings

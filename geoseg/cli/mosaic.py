@@ -33,6 +33,13 @@ def mosaic_options(command: Any) -> Any:
                 show_default=True,
                 help="Metres that outlines of the land cover may move.",
             ),
+            click.option("--square/--no-square", default=True, help="Right angles for buildings."),
+            click.option(
+                "--layers",
+                default="",
+                metavar="A,B",
+                help="Only these layers: landcover, buildings, roads, trees, cars [default: all].",
+            ),
             click.option("--exact", is_flag=True, help="Also every class's exact pixel outlines, in NAME_exact.gpkg."),
         ]
     ):
@@ -42,7 +49,7 @@ def mosaic_options(command: Any) -> Any:
 
 def made_options(values: dict[str, Any], *, overwrite: bool = False) -> Any:
     """`MosaicOptions` from click's values."""
-    from geoseg.stages.mosaic import MosaicOptions
+    from geoseg.stages.mosaic import MosaicOptions, layer_groups
 
     return MosaicOptions(
         values["name"],
@@ -52,6 +59,8 @@ def made_options(values: dict[str, Any], *, overwrite: bool = False) -> Any:
         overwrite,
         values["simplify"],
         values["exact"],
+        values["square"],
+        layer_groups(values["layers"].split(",") if values["layers"] else []),
     )
 
 
@@ -78,7 +87,7 @@ def command(run: Path, overwrite: bool, **values: Any) -> int:
     """Stitch the blocks of a RUN folder into class rasters and polygons.
 
     Writes into RUN/out: NAME_classes.tif and NAME_confidence.tif (cloud-optimised, styled), sheets/*_classes.tif (one for each
-    sheet) and NAME.gpkg (landcover, buildings, trees, tree_points, cars; styled). RUN/run.json is written last.
+    sheet) and NAME.gpkg (landcover, buildings, roads, road_centrelines, trees, tree_points, cars; styled). RUN/run.json is written last.
     """
     from geoseg.io.plan import load_plan
     from geoseg.stages.mosaic import mosaic

@@ -6,7 +6,7 @@ from xml.sax.saxutils import quoteattr
 
 from geoseg.classes import ClassTable, LandClass
 
-__all__ = ["classes_qml", "fill_qml", "line_qml", "point_qml", "raster_aux_xml", "raster_qml"]
+__all__ = ["box_qml", "classes_qml", "fill_qml", "point_qml", "raster_aux_xml", "raster_qml", "road_qml"]
 
 
 def raster_qml(table: ClassTable) -> str:
@@ -66,10 +66,7 @@ def fill_qml(
 ) -> str:
     """Style of a polygon layer: one fill, one outline (millimetres)."""
     symbol = _fill_symbol("0", fill, alpha, outline, width)
-    return (
-        '<qgis version="3.22" styleCategories="Symbology"><renderer-v2 type="singleSymbol"><symbols>'
-        f"{symbol}</symbols></renderer-v2></qgis>"
-    )
+    return _qml(_single(symbol))
 
 
 def _fill_symbol(name: str, fill: tuple[int, int, int], alpha: int, outline: tuple[int, int, int], width: float) -> str:
@@ -101,15 +98,36 @@ def classes_qml(column: str, classes: list[tuple[str, tuple[int, int, int]]], *,
         f'<category symbol="{i}" value={quoteattr(name)} label={quoteattr(name)} render="true" type="string"/>'
         for i, (name, _) in enumerate(classes)
     )
-    return (
-        '<qgis version="3.22" styleCategories="Symbology">'
+    return _qml(
         f'<renderer-v2 type="categorizedSymbol" attr={quoteattr(column)}><categories>{categories}</categories>'
-        f"<symbols>{symbols}</symbols></renderer-v2></qgis>"
+        f"<symbols>{symbols}</symbols></renderer-v2>"
     )
 
 
-def point_qml(colour: tuple[int, int, int], size: float) -> str:
-    """Style of a point layer: one round marker of a size in millimetres."""
+def _qml(renderer: str, smallest_scale: int = 0) -> str:
+    """A style document; features are drawn from 1 : `smallest_scale` on (0: at any scale)."""
+    scale = f' hasScaleBasedVisibilityFlag="1" minScale="{smallest_scale}" maxScale="0"' if smallest_scale else ""
+    categories = "Symbology|Rendering" if smallest_scale else "Symbology"
+    return f'<qgis version="3.22" styleCategories="{categories}"{scale}>{renderer}</qgis>'
+
+
+def _single(symbol: str) -> str:
+    return f'<renderer-v2 type="singleSymbol"><symbols>{symbol}</symbols></renderer-v2>'
+
+
+def _from_field(name: str, expression: str) -> str:
+    """A symbol property that comes from each feature's attributes."""
+    return (
+        '<data_defined_properties><Option type="Map"><Option type="QString" name="name" value=""/>'
+        f'<Option type="Map" name="properties"><Option type="Map" name="{name}">'
+        f'<Option type="bool" name="active" value="true"/><Option type="QString" name="expression" value={quoteattr(expression)}/>'
+        '<Option type="int" name="type" value="3"/></Option></Option>'
+        '<Option type="QString" name="type" value="collection"/></Option></data_defined_properties>'
+    )
+
+
+def point_qml(colour: tuple[int, int, int], size: float, *, smallest_scale: int = 0) -> str:
+    """Style of a point layer: one round marker of a size in millimetres, shown from 1 : `smallest_scale` on."""
     options = {
         "name": "circle",
         "color": ",".join(map(str, (*colour, 255))),
@@ -117,25 +135,55 @@ def point_qml(colour: tuple[int, int, int], size: float) -> str:
         "size": f"{size:g}",
         "size_unit": "MM",
     }
-    return (
-        '<qgis version="3.22" styleCategories="Symbology"><renderer-v2 type="singleSymbol"><symbols>'
+    symbol = (
         '<symbol type="marker" name="0" alpha="1" clip_to_extent="1"><layer class="SimpleMarker" enabled="1" pass="0" locked="0">'
-        f'<Option type="Map">{_rows(options)}</Option></layer></symbol></symbols></renderer-v2></qgis>'
+        f'<Option type="Map">{_rows(options)}</Option></layer></symbol>'
     )
+    return _qml(_single(symbol), smallest_scale)
 
 
-def line_qml(colour: tuple[int, int, int], width: float) -> str:
-    """Style of a line layer: one stroke of a width in millimetres, round at its ends."""
-    options = {
-        "line_color": ",".join(map(str, (*colour, 255))),
-        "line_style": "solid",
-        "line_width": f"{width:g}",
-        "line_width_unit": "MM",
-        "capstyle": "round",
-        "joinstyle": "round",
+def road_qml(fill: tuple[int, int, int], casing: tuple[int, int, int], width_field: str) -> str:
+    """Style of road lines: a casing and a fill, wider where the road is (0.4 to 1.6 mm), round at their ends."""
+    width = f'scale_linear(coalesce("{width_field}", 4), 3, 15, 0.4, 1.6)'
+    layers = ""
+    for colour, more in ((casing, 0.4), (fill, 0.0)):
+        options = {
+            "line_color": ",".join(map(str, (*colour, 255))),
+            "line_style": "solid",
+            "line_width": f"{0.7 + more:g}",
+            "line_width_unit": "MM",
+            "capstyle": "round",
+            "joinstyle": "round",
+        }
+        layers += (
+            '<layer class="SimpleLine" enabled="1" pass="0" locked="0">'
+            f'<Option type="Map">{_rows(options)}</Option>{_from_field("outlineWidth", f"{width} + {more:g}")}</layer>'
+        )
+    return _qml(_single(f'<symbol type="line" name="0" alpha="1" clip_to_extent="1">{layers}</symbol>'))
+
+
+def box_qml(fill: tuple[int, int, int], outline: tuple[int, int, int], heading_field: str) -> str:
+    """Style of oriented boxes: fill and outline, and from 1 : 1000 on a line along the heading."""
+    box = _fill_symbol("0", fill, 190, outline, 0.3)
+    stroke = {
+        "name": "line",
+        "color": ",".join(map(str, (*outline, 255))),
+        "outline_color": ",".join(map(str, (*outline, 255))),
+        "outline_style": "solid",
+        "outline_width": "0.3",
+        "size": "2",
+        "size_unit": "MM",
     }
-    return (
-        '<qgis version="3.22" styleCategories="Symbology"><renderer-v2 type="singleSymbol"><symbols>'
-        '<symbol type="line" name="0" alpha="1" clip_to_extent="1"><layer class="SimpleLine" enabled="1" pass="0" locked="0">'
-        f'<Option type="Map">{_rows(options)}</Option></layer></symbol></symbols></renderer-v2></qgis>'
+    marker = (
+        '<layer class="CentroidFill" enabled="1" pass="0" locked="0"><Option type="Map">'
+        '<Option type="QString" name="point_on_surface" value="1"/></Option>'
+        '<symbol type="marker" name="@0@1" alpha="1" clip_to_extent="1"><layer class="SimpleMarker" enabled="1" pass="0" locked="0">'
+        f'<Option type="Map">{_rows(stroke)}</Option>{_from_field("angle", quoted(heading_field))}</layer></symbol>'
+        f"{_from_field('enabled', '@map_scale <= 1000')}</layer>"
     )
+    return _qml(_single(box.replace("</symbol>", marker + "</symbol>", 1)))
+
+
+def quoted(name: str) -> str:
+    """A field in a QGIS expression."""
+    return f'"{name}"'

@@ -11,7 +11,7 @@ import logging
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -37,14 +37,15 @@ from geoseg.io.lease import lease
 from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.io.sheets import transform_of
 from geoseg.io.source import Source
-from geoseg.stages.feature_layers import Ground, feature_layers
+from geoseg.stages.classified import Ground, classified
+from geoseg.stages.feature_layers import GROUPS, feature_layers
 from geoseg.stages.infer import Job, block_key, load_job
 from geoseg.stages.report import write_report
 from geoseg.stages.tile import plan_blocks
 from geoseg.vectorize.join import join
 from geoseg.vectorize.trace import Regions, trace
 
-__all__ = ["MosaicOptions", "MosaicReport", "mosaic"]
+__all__ = ["MosaicOptions", "MosaicReport", "layer_groups", "mosaic"]
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,8 @@ MIN_AREA = {"building": 4.0, "road": 4.0, "tree": 1.0, "car": 1.5, "ground": 2.0
 class MosaicOptions:
     """Options of `geoseg mosaic`. `min_area` in square metres for all classes; None for `MIN_AREA` by role; `simplify` in metres.
 
-    `vectors`: feature layers; `exact`: also every class's exact pixel outlines, in a file of their own.
+    `vectors`: feature layers, those named in `layers`; `square`: right angles for buildings; `exact`: also every class's exact pixel outlines, in a
+    file of their own.
     """
 
     name: str = ""
@@ -68,6 +70,8 @@ class MosaicOptions:
     overwrite: bool = False
     simplify: float = 0.3
     exact: bool = False
+    square: bool = True
+    layers: tuple[str, ...] = GROUPS
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,15 @@ class _Run:
     reader: BlockReader
     out: Path
     name: str
+
+
+def layer_groups(names: Sequence[str]) -> tuple[str, ...]:
+    """Names given to `--layers`, all of them for none; UsageError names one that there is not."""
+    chosen = tuple(n.strip() for n in names)
+    for name in chosen:
+        if name not in GROUPS:
+            raise UsageError("--layers", f"there is no layer {name!r}", f"choose from {', '.join(GROUPS)}")
+    return chosen or GROUPS
 
 
 def mosaic(
@@ -140,7 +153,7 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None]) 
         step("sheet rasters", lambda: _sheet_rasters(r))
     checks: dict[str, Any] = {}
     if options.vectors:
-        step("feature layers", lambda: _features(r, options, features, checks))
+        step("feature layers", lambda: _features(r, key, options, features, checks))
     if options.exact:
         step("exact polygons", lambda: _polygons(r, options, features))
     areas = _areas(r, counts)
@@ -196,6 +209,8 @@ def _key(r: _Run, options: MosaicOptions) -> str:
         options.vectors,
         options.simplify,
         options.exact,
+        options.square,
+        sorted(options.layers),
         sheets,
         r.plan.area,
         [q.path for q in r.plan.quarantined],
@@ -359,15 +374,18 @@ def _polygons(r: _Run, options: MosaicOptions, features: dict[str, int]) -> list
     return [path]
 
 
-def _features(r: _Run, options: MosaicOptions, features: dict[str, int], checks: dict[str, Any]) -> list[Path]:
-    """Land cover as a coverage, and buildings, trees and cars as GIS users want them."""
+def _features(
+    r: _Run, key: str, options: MosaicOptions, features: dict[str, int], checks: dict[str, Any]
+) -> list[Path]:
+    """Land cover as a coverage, and buildings, roads, trees and cars as GIS users want them."""
     window = _extent(r)
     classes, confidence = r.reader.read(window)
     confidence[classes == NODATA] = 0
     least = {c.value: MIN_AREA[c.role] if options.min_area is None else options.min_area for c in r.table.classes}
-    ground = Ground(r.plan.grid, window, r.plan.gsd, lambda row, col: _sheet_at(r.plan, row, col))
-    layers, found = feature_layers(classes, confidence, r.table, ground, least, options.simplify)
-    checks |= found
+    ground = Ground(r.plan.grid, window, r.plan.gsd, lambda row, col: _sheet_at(r.plan, row, col), key[:12])
+    found = classified(classes, confidence, r.table, ground, least, tolerance=options.simplify, square=options.square)
+    checks |= found.checks
+    layers = feature_layers(found, options.layers)
     for layer in layers:
         features[layer.name] = len(layer.frame)
     path = r.out / f"{r.name}.gpkg"

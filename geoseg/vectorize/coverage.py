@@ -1,181 +1,27 @@
-"""A coverage: polygons of all classes that share their edges, without small regions, simplified with no gap and no overlap.
+"""A coverage: polygons of all classes that share their edges; checks of it, and new outlines set into it with the neighbours following.
 
-classes -> regions under their minimum mapping unit to the neighbour with the longest common edge -> exact outlines with a vertex wherever
-three regions meet -> shared edges simplified once (Visvalingam, Whyatt 1993, in `shapely.coverage_simplify`), in a fixed order.
-
-Order is what makes the result independent of how the raster was cut: pixel stairs are full of equal triangles, and ties go by the order of
-rings and polygons.
+coverage + squared outlines -> one drawing of all lines, noded on a fine grid (snap rounding: Hobby 1999) -> faces -> each face to the new outline it lies in,
+else to the polygon it lay in; what a new outline gives up goes to the neighbour with the longest common edge -> faces of one owner joined.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import shapely
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
-from geoseg.vectorize.trace import Regions, label_regions
+__all__ = ["CoverageFigures", "Placed", "coverage_figures", "set_into", "straight_on"]
 
-__all__ = ["CoverageFigures", "coverage_figures", "merge_small", "noded", "simplify_coverage"]
-
-Bytes = npt.NDArray[np.uint8]
 Shapes = npt.NDArray[np.object_]
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
-
-def merge_small(raster: Bytes, least: Mapping[int, float], *, skip: int) -> Bytes:
-    """The raster (H, W) with regions below their minimum size given to the neighbour with the longest common edge.
-
-    Smallest first; a region that grew by what it took counts with its new size; ties go to the neighbour that comes first in raster order.
-
-    Args:
-        raster: class values.
-        least: smallest size in pixels by class value.
-        skip: value that neither gives nor takes (no data); a small region with no other neighbour stays.
-    """
-    labels, pixels = label_regions(raster)
-    flat, first = np.unique(labels.ravel(), return_index=True)
-    values = raster.ravel()[first]
-    size = pixels[flat].astype(np.float64)
-    small = size < np.array([least.get(int(v), 0.0) for v in values])
-    small &= values != skip
-    if not small.any():
-        return raster
-    number = np.full(int(flat[-1]) + 1, -1, np.int64)
-    number[flat] = np.arange(len(flat))
-    edges = _common_edges(number[labels], small)
-    new = _assigned(values.astype(np.int64), size, small, edges, least, skip)
-    return np.asarray(new.astype(np.uint8)[number[labels]], np.uint8)
-
-
-def _common_edges(ids: Ints, small: npt.NDArray[np.bool_]) -> dict[int, dict[int, int]]:
-    """Pixel edges that each pair of regions shares, for pairs of which one is small."""
-    keys, count = [], len(small)
-    for a, b in ((ids[:, :-1], ids[:, 1:]), (ids[:-1], ids[1:])):
-        differ = a != b
-        first, second = a[differ], b[differ]
-        wanted = small[first] | small[second]
-        first, second = first[wanted], second[wanted]
-        keys.append(
-            np.minimum(first, second) * count + np.maximum(first, second)
-        )  # one number for each pair: sorts fast
-    packed, counts = np.unique(np.concatenate(keys), return_counts=True)
-    found = np.column_stack([packed // count, packed % count])
-    edges: dict[int, dict[int, int]] = {}
-    for (a, b), n in zip(found.tolist(), counts.tolist(), strict=True):
-        edges.setdefault(a, {})[b] = n
-        edges.setdefault(b, {})[a] = n
-    return edges
-
-
-def _assigned(
-    values: Ints,
-    size: npt.NDArray[np.float64],
-    small: npt.NDArray[np.bool_],
-    edges: dict[int, dict[int, int]],
-    least: Mapping[int, float],
-    skip: int,
-) -> Ints:
-    """Class value of each region after all small ones went to a neighbour."""
-    parent = np.arange(len(values))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = int(parent[i])
-        return i
-
-    queue = [(float(size[i]), int(i)) for i in np.flatnonzero(small)]
-    heapq.heapify(queue)
-    while queue:
-        amount, i = heapq.heappop(queue)
-        if parent[i] != i or amount != size[i]:
-            continue  # it went to another, or grew: a later entry counts
-        common: dict[int, int] = {}
-        for j, n in edges.get(i, {}).items():
-            k = root(j)
-            if k != i and values[k] != skip:
-                common[k] = common.get(k, 0) + n
-        if not common:
-            continue
-        taker = min(common, key=lambda k: (-common[k], k))
-        parent[i] = taker
-        size[taker] += size[i]
-        mine = edges.setdefault(taker, {})
-        for j, n in edges.pop(i, {}).items():
-            mine[j] = mine.get(j, 0) + n
-            edges.setdefault(j, {})[taker] = edges[j].get(taker, 0) + n if j in edges else n
-        if size[taker] < least.get(int(values[taker]), 0.0):
-            heapq.heappush(queue, (float(size[taker]), taker))
-    return np.array([values[root(i)] for i in range(len(values))], np.int64)
-
-
-@numba.njit(cache=True, nogil=True)
-def _insert_nodes(xy, rings, raster):  # type: ignore[no-untyped-def]
-    """Corner rings (N, 2) with a vertex added wherever the region beside an edge changes; (points, ring offsets)."""
-    high, wide = raster.shape
-    out = np.empty((2 * xy.shape[0] + 16, 2), np.float64)
-    offsets = np.zeros(rings.shape[0], np.int64)
-    n = 0
-    for k in range(rings.shape[0] - 1):
-        for i in range(rings[k], rings[k + 1]):
-            if n + 2 >= out.shape[0]:
-                grown = np.empty((2 * out.shape[0], 2), np.float64)
-                grown[:n] = out[:n]
-                out = grown
-            x, y = int(xy[i, 0]), int(xy[i, 1])
-            out[n, 0], out[n, 1] = x, y
-            n += 1
-            if i + 1 == rings[k + 1]:
-                break
-            tx, ty = int(xy[i + 1, 0]), int(xy[i + 1, 1])
-            dx, dy = np.sign(tx - x), np.sign(ty - y)
-            while x != tx or y != ty:
-                x += dx
-                y += dy
-                if x == tx and y == ty:
-                    break
-                if dx != 0:  # pixels left and right of the point, above and below the edge
-                    above = y > 0 and raster[y - 1, x - 1] != raster[y - 1, x]
-                    below = y < high and raster[y, x - 1] != raster[y, x]
-                else:
-                    above = x > 0 and raster[y - 1, x - 1] != raster[y, x - 1]
-                    below = x < wide and raster[y - 1, x] != raster[y, x]
-                if above or below:
-                    if n + 2 >= out.shape[0]:
-                        grown = np.empty((2 * out.shape[0], 2), np.float64)
-                        grown[:n] = out[:n]
-                        out = grown
-                    out[n, 0], out[n, 1] = x, y
-                    n += 1
-        offsets[k + 1] = n
-    return out[:n], offsets
-
-
-def noded(polygons: Shapes, raster: Bytes) -> Shapes:
-    """Exact polygons, in pixel corners of the raster they were traced from, as a valid coverage: with a vertex wherever three regions meet."""
-    if not len(polygons):
-        return polygons
-    kind, xy, (rings, parts) = shapely.to_ragged_array(polygons)
-    points, offsets = _insert_nodes(np.ascontiguousarray(xy), rings.astype(np.int64), np.ascontiguousarray(raster))
-    return np.asarray(shapely.from_ragged_array(kind, points, (offsets, parts)))
-
-
-def simplify_coverage(regions: Regions, raster: Bytes, tolerance: float) -> Shapes:
-    """Simplified polygons of exact regions, in the order of the regions; neighbours keep sharing every edge.
-
-    Args:
-        regions: exact regions of `raster`, in its pixel corners.
-        raster: class values (H, W).
-        tolerance: in pixels; the square of it is the largest triangle that is cut off.
-    """
-    exact = shapely.normalize(noded(regions.polygons, raster))
-    # The outer frame stays as it is: simplified, it would lose corners and with them area.
-    return np.asarray(shapely.coverage_simplify(exact, tolerance, simplify_boundary=False)) if tolerance > 0 else exact
+FINE = 64
+"""Lines meet on a grid of this many steps for a unit of the coordinates (a pixel): 0.8 mm at 5 cm."""
 
 
 @dataclass(frozen=True)
@@ -194,16 +40,227 @@ def coverage_figures(polygons: Shapes, area: float) -> CoverageFigures:
     """Gap and overlap of polygons that should tile a known area, whether all are valid, and whether their edges match."""
     invalid = int((~shapely.is_valid(polygons)).sum())
     total = float(shapely.area(polygons).sum())
-    union = (
-        float(shapely.area(shapely.union_all(polygons)))
-        if invalid or not shapely.coverage_is_valid(polygons)
-        else total
+    matched = bool(shapely.coverage_is_valid(polygons))
+    union = float(shapely.area(shapely.union_all(polygons))) if invalid or not matched else total
+    vertices = int(shapely.get_num_coordinates(polygons).sum())
+    return CoverageFigures(len(polygons), vertices, invalid, max(0.0, area - union), max(0.0, total - union), matched)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Polygons of a changed coverage: `owner` is the number of the polygon that each one comes from, `part` counts those of one owner, largest first."""
+
+    polygons: Shapes
+    owner: Ints
+    part: Ints
+
+
+def set_into(polygons: Shapes, new: dict[int, shapely.Polygon], least: Floats, fixed: npt.NDArray[np.bool_]) -> Placed:
+    """A coverage with some of its polygons replaced: the new outlines win, neighbours follow, still no gap and no overlap.
+
+    A neighbour that would lose more than half of its ground keeps it; `fixed` polygons (no data) neither lose nor gain.
+
+    Args:
+        polygons: valid coverage, in pixel corners.
+        new: new outline by number of the polygon; where two of them overlap the first keeps the ground.
+        least: smallest area by polygon: what is cut off below it goes to a neighbour.
+        fixed: which polygons stay exactly as they are.
+    """
+    count = np.arange(len(polygons))
+    if not new:
+        return Placed(polygons, count, np.zeros(len(polygons), np.int64))
+    numbers = np.array(sorted(new))
+    shapes = np.array([new[i] for i in numbers], object)
+    near = shapely.STRtree(polygons).query(shapes, predicate="dwithin", distance=4 / FINE)[1]
+    affected = np.union1d(near, numbers)
+    touched = shapely.STRtree(polygons).query(polygons[numbers], predicate="intersects")[1]
+    affected = np.union1d(affected, touched)
+    faces = _faces(np.concatenate([polygons[affected], shapes]))
+    points = shapely.point_on_surface(faces)
+    before = _holder(polygons[affected], points, affected)
+    inside = _holder(shapes, points, numbers)
+    known = before >= 0  # others are holes: ground of polygons that nothing happens to
+    faces, before, inside = faces[known], before[known], inside[known]
+    owner = _owners(shapely.area(faces), before, inside, shapely.area(polygons), fixed)
+    pairs, lengths = _neighbours(faces)
+    owner = _given_away(owner, pairs, lengths, numbers, fixed)
+    owner, component = _without_crumbs(owner, pairs, lengths, shapely.area(faces), least, numbers, fixed)
+    joined, owners, parts = _joined(faces, owner, component)
+    rest = np.setdiff1d(count, affected)
+    everything = np.concatenate([joined, polygons[rest]])
+    owners, parts = np.concatenate([owners, rest]), np.concatenate([parts, np.zeros(len(rest), np.int64)])
+    order = np.lexsort((parts, owners))
+    return Placed(_straightened(everything[order]), owners[order], parts[order])
+
+
+def _faces(polygons: Shapes) -> Shapes:
+    """All faces of the drawing of their outlines, noded on the fine grid."""
+    lines = shapely.union_all(shapely.boundary(polygons), grid_size=1 / FINE)
+    return np.asarray(shapely.get_parts(shapely.polygonize(shapely.get_parts(lines))))
+
+
+def _holder(shapes: Shapes, points: Shapes, numbers: Ints) -> Ints:
+    """Number of the first shape that holds each point; -1 for none."""
+    found = np.full(len(points), -1, np.int64)
+    i, k = shapely.STRtree(shapes).query(points, predicate="intersects")
+    order = np.argsort(numbers[k], kind="stable")[::-1]
+    found[i[order]] = numbers[k[order]]
+    return found
+
+
+def _owners(area: Floats, before: Ints, inside: Ints, whole: Floats, fixed: npt.NDArray[np.bool_]) -> Ints:
+    """Owner of each face; -1 where its polygon gave it up."""
+    taken = (inside >= 0) & (inside != before)
+    lost = np.zeros(len(whole))
+    np.add.at(lost, before[taken], area[taken])
+    changed = np.zeros(len(whole), bool)
+    changed[inside[inside >= 0]] = True
+    keeps = fixed | ((lost > 0.5 * whole) & ~changed)
+    owner = np.where(inside >= 0, inside, np.where(changed[before], -1, before))
+    return np.asarray(np.where(keeps[before], before, owner), np.int64)
+
+
+def _neighbours(faces: Shapes) -> tuple[Ints, Floats]:
+    """Pairs of faces that share an edge (N, 2), and the length of the edge; an edge comes once for each of its segments."""
+    xy, ring = shapely.get_coordinates(shapely.get_rings(faces)), _ring_of(faces)
+    start, end = xy[:-1], xy[1:]
+    inner = ring[1][:-1] == ring[1][1:]
+    owner = ring[0][:-1][inner]
+    a, b = np.rint(start[inner] * FINE).astype(np.int64), np.rint(end[inner] * FINE).astype(np.int64)
+    swap = (a[:, 0] > b[:, 0]) | ((a[:, 0] == b[:, 0]) & (a[:, 1] > b[:, 1]))
+    a[swap], b[swap] = b[swap], a[swap].copy()
+    order = np.lexsort((b[:, 1], b[:, 0], a[:, 1], a[:, 0]))
+    key = np.column_stack([a, b])[order]
+    same = (key[1:] == key[:-1]).all(1)
+    first, second = order[:-1][same], order[1:][same]
+    pairs = np.column_stack([owner[first], owner[second]])
+    lengths = np.hypot(*(a[first] - b[first]).T.astype(float)) / FINE
+    return pairs, lengths
+
+
+def _ring_of(faces: Shapes) -> tuple[Ints, Ints]:
+    """Face and ring of each coordinate."""
+    rings, face = shapely.get_rings(faces, return_index=True)
+    sizes = shapely.get_num_coordinates(rings)
+    return np.repeat(face, sizes), np.repeat(np.arange(len(rings)), sizes)
+
+
+def _given_away(owner: Ints, pairs: Ints, lengths: Floats, new: Ints, fixed: npt.NDArray[np.bool_]) -> Ints:
+    """Faces without an owner to the neighbour with the longest common edge: one that did not get a new outline where there is one."""
+    owner = owner.copy()
+    last = False
+    while (owner < 0).any():
+        both = np.concatenate([pairs, pairs[:, ::-1]])
+        length = np.concatenate([lengths, lengths])
+        wanted = (owner[both[:, 0]] < 0) & (owner[both[:, 1]] >= 0)
+        face, taker, length = both[wanted, 0], owner[both[wanted, 1]], length[wanted]
+        able = ~fixed[taker] & (last | ~np.isin(taker, new))
+        face, taker, length = face[able], taker[able], length[able]
+        if not len(face):
+            if last:
+                raise ValueError("faces without a neighbour in a coverage")
+            last = True
+            continue
+        key, group = np.unique(np.column_stack([face, taker]), axis=0, return_inverse=True)
+        total = np.bincount(group.ravel(), length)
+        order = np.lexsort((key[:, 1], -total, key[:, 0]))
+        best = order[np.diff(key[order, 0], prepend=-1) != 0]
+        owner[key[best, 0]] = key[best, 1]
+        last = False
+    return owner
+
+
+def _components(owner: Ints, pairs: Ints) -> Ints:
+    """Connected faces of one owner share a number."""
+    same = pairs[owner[pairs[:, 0]] == owner[pairs[:, 1]]]
+    graph = coo_array((np.ones(len(same), np.int8), (same[:, 0], same[:, 1])), shape=(len(owner), len(owner)))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def _without_crumbs(
+    owner: Ints, pairs: Ints, lengths: Floats, area: Floats, least: Floats, new: Ints, fixed: npt.NDArray[np.bool_]
+) -> tuple[Ints, Ints]:
+    """(owner, component) of each face after small pieces that were cut off went to a neighbour."""
+    for _ in range(8):
+        component = _components(owner, pairs)
+        size = np.bincount(component, area)
+        of = np.zeros(len(size), np.int64)
+        of[component] = owner
+        largest = np.zeros(len(least))
+        np.maximum.at(largest, of, size)
+        crumb = (size < largest[of]) & (size < least[of]) & ~fixed[of]
+        if not crumb.any():
+            break
+        owner = _given_away(np.where(crumb[component], -1, owner), pairs, lengths, new, fixed)
+    return owner, _components(owner, pairs)
+
+
+def _joined(faces: Shapes, owner: Ints, component: Ints) -> tuple[Shapes, Ints, Ints]:
+    """(polygon, owner, part) of each component; parts of one owner are counted from the largest on."""
+    order = np.lexsort((component, owner))
+    heads = np.flatnonzero(np.diff(component[order], prepend=-1))
+    groups = np.split(faces[order], heads[1:])
+    polygons = np.array([g[0] if len(g) == 1 else shapely.coverage_union_all(g) for g in groups], object)
+    owners = owner[order][heads]
+    position = np.lexsort((shapely.get_coordinates(shapely.centroid(polygons)).sum(1), -shapely.area(polygons), owners))
+    polygons, owners = polygons[position], owners[position]
+    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    parts = np.arange(len(owners)) - np.repeat(starts, np.diff(np.append(starts, len(owners))))
+    return _pieces(polygons, owners, parts)
+
+
+def _pieces(polygons: Shapes, owners: Ints, parts: Ints) -> tuple[Shapes, Ints, Ints]:
+    """Polygons alone: what meets itself in a corner only comes as several."""
+    if all(p.geom_type == "Polygon" for p in polygons):
+        return polygons, owners, parts
+    single, index = shapely.get_parts(polygons, return_index=True)
+    owners = owners[index]
+    starts = np.flatnonzero(np.diff(owners, prepend=-1))
+    return single, owners, np.arange(len(owners)) - np.repeat(starts, np.diff(np.append(starts, len(owners))))
+
+
+def _straightened(polygons: Shapes) -> Shapes:
+    """Without vertices that only two edges meet in, and those on one line: all sides of an edge lose the same ones."""
+    kind, xy, (rings, parts) = shapely.to_ragged_array(polygons)
+    fine = np.rint(xy * FINE).astype(np.int64)
+    number = np.unique(fine[:, 0] * (1 << 32) + fine[:, 1], return_inverse=True)[1].ravel()
+    before, after = np.arange(len(xy)) - 1, np.arange(len(xy)) + 1
+    before[rings[:-1]] = rings[1:] - 2  # a ring's last point is its first
+    after[rings[1:] - 1] = rings[:-1] + 1
+    low, high = np.minimum(number[before], number[after]), np.maximum(number[before], number[after])
+    step = xy[after] - xy[before]
+    off = np.abs(step[:, 0] * (xy[:, 1] - xy[before, 1]) - step[:, 1] * (xy[:, 0] - xy[before, 0]))
+    straight = off <= np.hypot(*step.T) * 2 / FINE
+    ahead = ((xy - xy[before]) * (xy[after] - xy)).sum(1) > 0
+    lowest, highest, all_straight = (
+        np.full(number.max() + 1, np.iinfo(np.int64).max),
+        np.zeros(number.max() + 1, np.int64),
+        np.ones(number.max() + 1, bool),
     )
-    return CoverageFigures(
-        len(polygons),
-        int(shapely.get_num_coordinates(polygons).sum()),
-        invalid,
-        max(0.0, area - union),
-        max(0.0, total - union),
-        bool(shapely.coverage_is_valid(polygons)),
-    )
+    np.minimum.at(lowest, number, low)
+    np.maximum.at(highest, number, high)
+    np.logical_and.at(all_straight, number, straight & ahead & (low == lowest[number]) & (high == highest[number]))
+    drop = all_straight[number]
+    if not drop.any():
+        return polygons
+    ring = np.repeat(np.arange(len(rings) - 1), np.diff(rings))
+    kept = np.bincount(ring[~drop], minlength=len(rings) - 1)
+    drop &= kept[ring] >= 4
+    return _closed(kind, xy, ring, drop, parts)
+
+
+def _closed(kind: shapely.GeometryType, xy: Floats, ring: Ints, drop: npt.NDArray[np.bool_], parts: Ints) -> Shapes:
+    """Polygons of the points that stay; rings whose first point went are closed anew."""
+    xy, ring = xy[~drop], ring[~drop]
+    heads = np.flatnonzero(np.diff(ring, prepend=-1))
+    tails = np.append(heads[1:], len(ring)) - 1
+    open_ends = (xy[heads] != xy[tails]).any(1)
+    xy = np.insert(xy, tails[open_ends] + 1, xy[heads[open_ends]], axis=0)
+    sizes = np.diff(np.append(heads, len(ring))) + open_ends
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
+    return np.asarray(shapely.from_ragged_array(kind, xy, (offsets, parts)))
+
+
+def straight_on(polygons: Shapes) -> Shapes:
+    """Polygons, each by itself, without the vertices on its straight edges (those where only its neighbours meet)."""
+    return np.array([_straightened(np.array([p], object))[0] for p in polygons] or [], object)

@@ -1,32 +1,93 @@
 """Exact polygons of a class raster by one scan with crack following.
 
 4-connected, holes kept, the same polygons as GDAL's `Polygonize`. Regions get a label that is carried down the columns
-(union-find where runs of one value meet; Rosenfeld, Pfaltz 1966); at every top edge not yet walked a ring is followed with the
-region on its right, corners only. A ring bears the label of the pixel it starts at, so the outer ring and the holes of one
-region meet again through the label's root. Memory: the raster, one byte per pixel, the output.
+(`labels`); at every top edge not yet walked a ring is followed with the region on its right, corners only. A ring bears the
+label of the pixel it starts at, so the outer ring and the holes of one region meet again through the label's root. Memory: the
+raster, one bit per pixel, the output.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
 import numpy.typing as npt
 import shapely
 
-__all__ = ["Regions", "label_regions", "trace"]
+from geoseg.vectorize.labels import flattened, grown, label_row, united
+
+__all__ = ["Regions", "Rings", "trace", "trace_rings"]
 
 Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Rings:
+    """Outlines of regions as arrays, regions in raster order of their first pixel.
+
+    Ring k has the corners `xy[rings[k]:rings[k + 1]]` (x = column, y = row; closed, clockwise on a screen around its region); region i has the rings
+    `parts[i]` to `parts[i + 1]`, the outer one first. `values` class, `first` (N, 2) first pixel (row, column), `pixels` size, `weight` sum of the
+    weights, `touches` whether it lies at the raster's frame or at the skipped value, by region. `borders` gives the region at each pixel of the
+    raster's first row, last row, first column and last column; -1 where it was left out.
+    """
+
+    xy: npt.NDArray[np.int32]
+    rings: npt.NDArray[np.int64]
+    parts: npt.NDArray[np.int64]
+    values: Bytes
+    first: npt.NDArray[np.int64]
+    pixels: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.int64]
+    touches: npt.NDArray[np.bool_]
+    borders: tuple[npt.NDArray[np.int64], ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def chosen(self, numbers: npt.NDArray[np.int64], values: Bytes) -> Rings:
+        """Some of the regions, with class values given anew (those of all regions)."""
+        if len(numbers) == len(self):
+            return replace(self, values=values, borders=())
+        rings, parts = self._rings_of(numbers)
+        lengths = np.diff(self.rings)[rings]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        return Rings(
+            self.xy[np.repeat(self.rings[rings] - offsets[:-1], lengths) + np.arange(offsets[-1])],
+            offsets,
+            parts,
+            values[numbers],
+            self.first[numbers],
+            self.pixels[numbers],
+            self.weight[numbers],
+            self.touches[numbers],
+        )
+
+    def _rings_of(self, numbers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Rings of some regions, and where each region's begin among them."""
+        sizes = self.parts[numbers + 1] - self.parts[numbers]
+        parts = np.concatenate([[0], np.cumsum(sizes)])
+        return np.repeat(self.parts[numbers] - parts[:-1], sizes) + np.arange(parts[-1]), parts
+
+    def polygons(self, chosen: npt.NDArray[np.int64] | None = None) -> npt.NDArray[np.object_]:
+        """Shapely polygons of all or some regions, in pixel corners."""
+        if chosen is None:
+            return _polygons(self.xy, self.rings, self.parts)
+        some = self.chosen(np.asarray(chosen, np.int64), self.values)
+        return _polygons(some.xy, some.rings, some.parts)
+
+
+def _polygons(
+    xy: npt.NDArray[np.int32], rings: npt.NDArray[np.int64], parts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.object_]:
+    return np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy.astype(float), (rings, parts)))
 
 
 @dataclass(frozen=True)
 class Regions:
     """Regions of one raster, in raster order of their first pixel.
 
-    `polygons` are shapely polygons in pixel corners (x = column, y = row), `values` their class, `first` (N, 2) their first pixel
-    (row, column), `pixels` their size, `weight` the sum of the weights of their pixels. `borders` gives the region at each pixel of the
-    raster's first row, last row, first column and last column; -1 where it was left out.
+    `polygons` are shapely polygons in pixel corners (x = column, y = row); the rest as in `Rings`.
     """
 
     polygons: npt.NDArray[np.object_]
@@ -41,79 +102,18 @@ class Regions:
 
 
 @numba.njit(cache=True, nogil=True)
-def _root(parent, i):  # type: ignore[no-untyped-def]
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@numba.njit(cache=True, nogil=True)
-def _grown(a, need):  # type: ignore[no-untyped-def]
-    """The array, or a copy of at least twice its length if it is too short."""
-    if need <= a.shape[0]:
-        return a
-    b = np.zeros(max(need, 2 * a.shape[0]), a.dtype)
-    b[: a.shape[0]] = a
-    return b
-
-
-@numba.njit(cache=True, nogil=True)
-def _label(a, weights):  # type: ignore[no-untyped-def]
-    """Labels of top-left corners: (parent, pixels, weight) per provisional label and the label at each region start, in raster order."""
-    high, wide = a.shape
-    labels = np.zeros((high, wide), np.int32)
-    parent, pixels, weight = np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.int64)
-    count = 0
-    for r in range(high):
-        for c in range(wide):
-            v = a[r, c]
-            up = r > 0 and a[r - 1, c] == v
-            left = c > 0 and a[r, c - 1] == v
-            if up:
-                k = labels[r - 1, c]
-                if left and labels[r, c - 1] != k:
-                    i, j = _root(parent, k), _root(parent, labels[r, c - 1])
-                    if i < j:
-                        parent[j] = i
-                    elif j < i:
-                        parent[i] = j
-            elif left:
-                k = labels[r, c - 1]
-            else:
-                if count == parent.shape[0]:
-                    parent, pixels, weight = (
-                        _grown(parent, count + 1),
-                        _grown(pixels, count + 1),
-                        _grown(weight, count + 1),
-                    )
-                parent[count] = count
-                k = count
-                count += 1
-            labels[r, c] = k
-            pixels[k] += 1
-            weight[k] += weights[r, c]
-    for i in range(count):
-        root = _root(parent, i)
-        parent[i] = root
-        if root != i:
-            pixels[root] += pixels[i]
-            weight[root] += weight[i]
-    return labels, parent[:count], pixels[:count], weight[:count]
-
-
-@numba.njit(cache=True, nogil=True)
 def _follow(a, seen, r, c, xy, n):  # type: ignore[no-untyped-def]
     """Follow one ring from the top edge of pixel (r, c), region on the right; returns (corners, their end, pinches)."""
     high, wide = a.shape
     v, y, x, d, pinches = a[r, c], r, c, 0, 0  # d: 0 east, 1 south, 2 west, 3 north
     while True:
-        xy = _grown(xy, n + 4)
+        xy = grown(xy, n + 4)
         xy[n], xy[n + 1] = x, y
         n += 2
         while True:  # a straight run
             if d == 0:
-                seen[y, x] = 1
+                bit = np.int64(y) * wide + x
+                seen[bit >> 3] |= np.uint8(1 << (bit & 7))
                 x += 1
                 ry, rx, ly, lx = y, x, y - 1, x
             elif d == 1:
@@ -184,74 +184,118 @@ def _split(xy, start, end, width):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _rings(a, labels, parent):  # type: ignore[no-untyped-def]
-    """All rings: corners (flat x, y), end of each ring, root label of each ring."""
+def _scan(a, weights, weighted, skip):  # type: ignore[no-untyped-def]
+    """One scan: rings (flat x, y; ends; provisional label of each), label sums, flags and labels at the frame."""
     high, wide = a.shape
-    seen = np.zeros((high + 1, wide), np.uint8)
+    above, here = np.zeros(wide, np.int32), np.zeros(wide, np.int32)
+    top, left, right = np.zeros(wide, np.int32), np.zeros(high, np.int32), np.zeros(high, np.int32)
+    parent, pixels, weight = np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.int64)
+    touches = np.zeros(1 << 12, np.uint8)
+    seen = np.zeros((np.int64(high + 1) * wide >> 3) + 1, np.uint8)
     xy, n = np.empty(1 << 16, np.int32), 0
-    ends, owners, count = np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.int32), 0
+    ends, owners, rings = np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.int32), 0
+    count = 0
     for r in range(high):
+        before = count
+        count = label_row(a, r, above, here, count)
+        parent, pixels, weight = grown(parent, count), grown(pixels, count), grown(weight, count)
+        touches = grown(touches, count)
+        for i in range(before, count):
+            parent[i] = i
         for c in range(wide):
-            if seen[r, c] or (r > 0 and a[r - 1, c] == a[r, c]):
+            v, k = a[r, c], here[c]
+            pixels[k] += 1
+            if weighted:
+                weight[k] += weights[r, c]
+            if c > 0 and a[r, c - 1] == v and here[c - 1] != k:
+                united(parent, k, here[c - 1])
+            if r == 0 or c == 0 or r == high - 1 or c == wide - 1:
+                touches[k] = 1
+            else:
+                if a[r - 1, c] == skip or a[r + 1, c] == skip or a[r, c - 1] == skip or a[r, c + 1] == skip:
+                    touches[k] = 1
+            if r > 0 and a[r - 1, c] == v:
                 continue
-            if c > 0 and a[r, c - 1] == a[r, c] and not (r > 0 and a[r - 1, c - 1] == a[r, c]):
+            if c > 0 and a[r, c - 1] == v and not (r > 0 and a[r - 1, c - 1] == v):
                 continue  # inside a straight top edge: its ring starts further left and was walked
+            bit = np.int64(r) * wide + c
+            if seen[bit >> 3] >> (bit & 7) & 1:
+                continue
             start = n
             xy, n, pinches = _follow(a, seen, r, c, xy, n)
             if pinches:
                 parts, part_ends = _split(xy, start, n, wide)
                 n = start + parts.shape[0]
-                xy = _grown(xy, n)
+                xy = grown(xy, n)
                 xy[start:n] = parts
             else:
                 part_ends = np.array([n - start])
             for end in part_ends:
-                ends, owners = _grown(ends, count + 1), _grown(owners, count + 1)
-                ends[count], owners[count] = start + end, parent[labels[r, c]]
-                count += 1
-    return xy[:n], ends[:count], owners[:count]
+                ends, owners = grown(ends, rings + 1), grown(owners, rings + 1)
+                ends[rings], owners[rings] = start + end, k
+                rings += 1
+        if r == 0:
+            top[:] = here
+        left[r], right[r] = here[0], here[wide - 1]
+        above, here = here, above
+    parent = flattened(parent, count)
+    for i in range(count):
+        if parent[i] != i:
+            pixels[parent[i]] += pixels[i]
+            weight[parent[i]] += weight[i]
+            touches[parent[i]] |= touches[i]
+    return xy[:n], ends[:rings], owners[:rings], parent, pixels, weight, touches, (top, above, left, right)
 
 
-def trace(raster: Bytes, weights: Bytes | None = None, *, skip: int | None = None) -> Regions:
-    """Regions of equal value of a raster (H, W).
+def trace_rings(
+    raster: Bytes, weights: Bytes | None = None, *, skip: int | None = None, keep_skipped: bool = False
+) -> Rings:
+    """Outlines of regions of equal value of a raster (H, W).
 
     Args:
         raster: class values.
         weights: summed per region, (H, W); none for 0.
         skip: value whose regions are left out (nodata).
+        keep_skipped: keep them all the same, for a coverage of everything; `touches` still tells who lies at them.
 
     Returns:
-        Regions, their polygons in pixel corners.
+        Rings in pixel corners.
     """
     raster = np.ascontiguousarray(raster)
-    labels, parent, pixels, weight = _label(
-        raster, np.zeros_like(raster) if weights is None else np.ascontiguousarray(weights)
+    heaviness = raster if weights is None else np.ascontiguousarray(weights)
+    xy, ends, owners, parent, pixels, weight, touches, edges = _scan(
+        raster, heaviness, weights is not None, -1 if skip is None else skip
     )
-    xy, ends, owners = _rings(raster, labels, parent)
     points = xy.reshape(-1, 2)
+    roots = parent[owners]
     starts = np.concatenate([[0], ends[:-1]]) // 2
     lengths = np.diff(np.concatenate([starts, [len(points)]]))
-    order = np.argsort(owners, kind="stable")  # an outer ring starts at its region's first pixel, so before its holes
+    order = np.argsort(roots, kind="stable")  # an outer ring starts at its region's first pixel, so before its holes
+    head = np.diff(roots[order], prepend=-1) != 0
+    first = points[starts[order[head]]][:, ::-1].astype(np.int64)  # (row, column)
+    values = raster[first[:, 0], first[:, 1]]
+    keep = np.ones(len(values), bool) if skip is None or keep_skipped else values != skip
+    order = order[keep[np.cumsum(head) - 1]] if len(order) else order
+    head = np.diff(roots[order], prepend=-1) != 0
     offsets = np.concatenate([[0], np.cumsum(lengths[order])])
     index = np.repeat(starts[order] - offsets[:-1], lengths[order]) + np.arange(offsets[-1])
-    heads = np.flatnonzero(np.diff(owners[order], prepend=-1))
-    polygons = shapely.from_ragged_array(
-        shapely.GeometryType.POLYGON, points[index].astype(float), (offsets, np.concatenate([heads, [len(order)]]))
-    )
-    first = points[starts[order[heads]]][:, ::-1].astype(np.int64)  # (row, column)
-    roots = owners[order[heads]]
-    values = raster[first[:, 0], first[:, 1]]
-    keep = np.ones(len(values), bool) if skip is None else values != skip
+    kept = roots[order[head]]
     number = np.full(len(parent), -1, np.int64)
-    number[roots[keep]] = np.arange(np.count_nonzero(keep))
-    borders = tuple(number[parent[edge]] for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]))
-    return Regions(
-        np.asarray(polygons)[keep], values[keep], first[keep], pixels[roots][keep], weight[roots][keep], borders
+    number[kept] = np.arange(len(kept))
+    return Rings(
+        points[index],
+        offsets,
+        np.concatenate([np.flatnonzero(head), [len(order)]]),
+        values[keep],
+        first[keep],
+        pixels[kept],
+        weight[kept],
+        touches[kept].astype(bool),
+        tuple(number[parent[edge]] for edge in edges),
     )
 
 
-def label_regions(raster: Bytes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """(labels, pixels): the label of each pixel's region (H, W), ascending in raster order of first pixels, and the size of each label."""
-    raster = np.ascontiguousarray(raster)
-    labels, parent, pixels, _ = _label(raster, np.zeros_like(raster))
-    return parent[labels], pixels
+def trace(raster: Bytes, weights: Bytes | None = None, *, skip: int | None = None) -> Regions:
+    """Regions of equal value of a raster (H, W) as shapely polygons in pixel corners; arguments as `trace_rings`."""
+    found = trace_rings(raster, weights, skip=skip)
+    return Regions(found.polygons(), found.values, found.first, found.pixels, found.weight, found.borders)
