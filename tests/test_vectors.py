@@ -12,6 +12,7 @@ from rasterio.features import rasterize
 from scipy import ndimage
 from shapely import affinity
 
+from geoseg.vectorize.boxes import smallest_box
 from geoseg.vectorize.buildings import SquareOptions, square_building
 from geoseg.vectorize.cars import split_cars
 from geoseg.vectorize.coverage import coverage_figures, set_into, straight_on
@@ -241,6 +242,18 @@ def test_an_outline_of_its_own_keeps_its_corners_and_neighbours_follow() -> None
     assert (placed.part == 0).all()
 
 
+def test_many_vertices_on_a_gentle_curve_stay() -> None:
+    raster = np.zeros((200, 200), np.uint8)
+    raster[:, 100:] = 2
+    raster[60:140, 60:140] = 1
+    rings = trace_rings(raster)
+    (tank,) = np.flatnonzero(rings.values == 1)
+    circle = shapely.Point(100, 100).buffer(45, quad_segs=200)
+    placed = set_into(simplified(rings, raster, 1.0), {int(tank): circle}, np.zeros(3), np.zeros(3, bool))
+    _assert_clean(placed.polygons, raster.size)
+    assert placed.polygons[placed.owner == tank][0].symmetric_difference(circle).area < 0.01 * circle.area
+
+
 # Giants
 
 
@@ -299,9 +312,9 @@ def test_plans_come_back_with_their_corners(shape: shapely.Polygon, corners: int
 
 
 def test_squaring_does_not_hang_on_the_place() -> None:
-    raw = pixelated(affinity.rotate(TEE, 20, origin=(0, 0)))
-    here, there = square_building(raw), square_building(affinity.translate(raw, 5000, -300))
-    assert shapely.hausdorff_distance(affinity.translate(here.polygon, 5000, -300), there.polygon) < 1e-6
+    raw = shapely.set_precision(pixelated(affinity.rotate(TEE, 20, origin=(0, 0))), 1 / 64)
+    here, there = square_building(raw), square_building(affinity.translate(raw, 4096, -256))
+    assert shapely.hausdorff_distance(affinity.translate(here.polygon, 4096, -256), there.polygon) < 1e-6
 
 
 def test_round_ones_stay_round_and_odd_ones_keep_their_outline() -> None:
@@ -329,6 +342,21 @@ def test_whatever_comes_in_a_valid_polygon_goes_out(seed: int) -> None:
 
 
 # Cars and crowns
+
+
+@given(st.floats(0.5, 30), st.floats(0.5, 30), st.floats(0, 180), st.integers(0, 100))
+@profile(max_examples=60)
+def test_the_smallest_box_of_a_box_is_that_box(length: float, width: float, angle: float, seed: int) -> None:
+    box = rectangle(length, width, angle, 7.5, -3)
+    noise = np.random.default_rng(seed).normal(0, 1e-4, (200, 2))  # edges of a tenth of a millimetre
+    outline = shapely.segmentize(box, 0.5).exterior
+    points = shapely.get_coordinates(outline)[:200]
+    corner, a, b = smallest_box(shapely.MultiPoint(points + noise[: len(points)]))
+    around = shapely.Polygon([corner, corner + a, corner + a + b, corner + b])
+    assert np.hypot(*a) >= np.hypot(*b) > 0
+    whole = shapely.MultiPoint(points)
+    assert whole.within(around.buffer(0.01))
+    assert around.area <= 1.02 * shapely.oriented_envelope(box).area + 0.01
 
 
 @pytest.mark.parametrize("angle", [0, 4, 30, 77])

@@ -48,19 +48,18 @@ class Ground:
     sheet_of: Callable[[int, int], str]
     run_id: str = ""
 
-    def metres(self, shapes: Any) -> Any:
-        """Pixel corners of the raster to local metres, y up."""
-        return shapely.transform(shapes, lambda xy: xy * [self.gsd, -self.gsd])
+    def own(self, shape: shapely.Geometry, first: npt.NDArray[np.int64]) -> shapely.Geometry:
+        """Pixel corners to metres from a region's own first pixel (row, column): the same numbers wherever the raster begins."""
+        return shapely.transform(shape, lambda xy: (xy - first[::-1]) * [self.gsd, -self.gsd])
 
-    def pixels(self, shapes: Any) -> Any:
-        """Local metres to pixel corners of the raster."""
-        return shapely.transform(shapes, lambda xy: xy / [self.gsd, -self.gsd])
+    def from_own(self, shape: shapely.Geometry, first: npt.NDArray[np.int64]) -> shapely.Geometry:
+        """Back from metres from a region's own first pixel to pixel corners."""
+        return shapely.transform(shape, lambda xy: xy / [self.gsd, -self.gsd] + first[::-1])
 
     def world(self, shapes: Any) -> Any:
-        """Local metres to the grid's CRS."""
-        left, top = self.grid.transform @ (self.window.col_off, self.window.row_off)
-        scale = self.grid.pixel / self.gsd
-        return shapely.transform(shapes, lambda xy: xy * scale + [left, top])
+        """Pixel corners of the raster to the grid's CRS."""
+        corner, size = [self.window.col_off, self.window.row_off], self.grid.pixel
+        return shapely.transform(shapes, lambda xy: (xy + corner) * [size, -size] + [self.grid.x0, self.grid.y0])
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,8 @@ class Classified:
     """A cleaned class raster and all that is known of its regions.
 
     `rings`: exact outlines of the regions that hold data, those of a giant diced; `whole`: number of the pixel row and column that a diced region's
-    `part_of` is made of, (-1, -1) for all others; `coverage`: the land cover, `owner` in numbers of the regions; `squared` by region.
+    `part_of` is made of, (-1, -1) for all others; `coverage`: the land cover, `owner` in numbers of the regions; `squared` by region, in metres from
+    its own first pixel.
     """
 
     clean: Bytes
@@ -141,7 +141,8 @@ def classified(
     placed = Placed(simple, np.arange(len(simple)), np.zeros(len(simple), np.int64))
     if square:
         found = _squared(everything, values, table, ground)
-        placed = _with_squares(placed, found, values, limits, ground, raster.size)
+        new = {i: ground.from_own(s.polygon, everything.first[i]) for i, s in found.items() if s.status != "simplified"}
+        placed = _with_squares(placed, new, values, limits, raster.size)
     checks = _checked(placed, values, raster, table, ground)
     data = values != NODATA
     number = np.cumsum(data) - 1
@@ -153,17 +154,16 @@ def classified(
 
 
 def _squared(rings: Rings, values: Bytes, table: ClassTable, ground: Ground) -> dict[int, Squared]:
-    """Squared outlines of buildings, in metres, by number of the region."""
+    """Squared outlines of buildings by number of the region, in metres from its first pixel."""
     wanted = np.flatnonzero(np.isin(values, [c.value for c in table.classes if c.role == "building"]))
-    exact = ground.metres(rings.polygons(wanted))
-    return {int(i): square_building(p) for i, p in zip(wanted, exact, strict=True)}
+    exact = rings.polygons(wanted)
+    return {int(i): square_building(ground.own(p, rings.first[i])) for i, p in zip(wanted, exact, strict=True)}
 
 
 def _with_squares(
-    placed: Placed, found: dict[int, Squared], values: Bytes, limits: Mapping[int, float], ground: Ground, pixels: int
+    placed: Placed, new: dict[int, shapely.Polygon], values: Bytes, limits: Mapping[int, float], pixels: int
 ) -> Placed:
     """The coverage with squared and round buildings set into it; as it was where that would not be clean."""
-    new = {i: ground.pixels(s.polygon) for i, s in found.items() if s.status != "simplified"}
     least = np.array([limits.get(int(v), 0.0) for v in values])
     changed = set_into(placed.polygons, new, least, values == NODATA)
     figures = coverage_figures(changed.polygons, float(pixels))
@@ -202,13 +202,14 @@ def _counts(raster: Bytes) -> npt.NDArray[np.int64]:
 
 
 def outlines(found: Classified, classes: list[LandClass]) -> Iterator[tuple[int, shapely.Polygon]]:
-    """(region, exact outline in metres) of some classes."""
+    """(region, exact outline in metres from its own first pixel) of some classes."""
     wanted = np.flatnonzero(np.isin(found.rings.values, [c.value for c in classes]))
-    yield from zip(wanted.tolist(), found.ground.metres(found.rings.polygons(wanted)), strict=True)
+    for i, polygon in zip(wanted.tolist(), found.rings.polygons(wanted), strict=True):
+        yield i, found.ground.own(polygon, found.rings.first[i])
 
 
 def frame_of(found: Classified, rows: Rows, columns: tuple[str, ...], kind: str = "Polygon") -> geopandas.GeoDataFrame:
-    """Features in the grid's CRS; areas and lengths by the local scale of the map."""
+    """Features (in pixel corners) in the grid's CRS; areas and lengths by the local scale of the map."""
     pairs = list(rows)
     shapes = np.array([s for s, _ in pairs], object)
     world = found.ground.world(shapes) if len(pairs) else shapes

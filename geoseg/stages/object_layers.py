@@ -19,10 +19,9 @@ __all__ = ["building_layers", "car_layers", "landcover_layers", "tree_layers"]
 def landcover_layers(found: Classified) -> list[Layer]:
     """The whole coverage."""
     cover = found.coverage
-    shapes = found.ground.metres(cover.polygons)
     rows = (
         (shape, found.common(int(i), int(k) if k else None))
-        for shape, i, k in zip(shapes, cover.owner, cover.part, strict=True)
+        for shape, i, k in zip(cover.polygons, cover.owner, cover.part, strict=True)
     )
     frame = frame_of(found, rows, ("part_of",))
     styles = [(c.name, c.colour) for c in found.table.classes]
@@ -36,19 +35,20 @@ def building_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     raw = dict(outlines(found, classes))
     cover = found.coverage
     mine = np.isin(found.rings.values[cover.owner], [c.value for c in classes])
-    shapes = found.ground.metres(straight_on(cover.polygons[mine]))
+    shapes = straight_on(cover.polygons[mine])
 
     def rows() -> Rows:
         for shape, i, k in zip(shapes, cover.owner[mine].tolist(), cover.part[mine].tolist(), strict=True):
             squared = found.squared.get(i)
-            both = shape.intersection(raw[i]).area
+            own = found.ground.own(shape, found.rings.first[i])
+            both = own.intersection(raw[i]).area
             yield (
                 shape,
                 {
                     **found.common(i, k or None),
                     "orientation_deg": round((90 - squared.orientation) % 90, 1) if squared else None,
                     "vertices": int(shapely.get_num_coordinates(shape)) - len(shapely.get_rings(shape)),
-                    "iou_raw": round(both / max(shape.area + raw[i].area - both, 1e-9), 3),
+                    "iou_raw": round(both / max(own.area + raw[i].area - both, 1e-9), 3),
                     "status": squared.status if squared else "simplified",
                 },
             )
@@ -63,7 +63,8 @@ def tree_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     """Crowns as polygons and as points."""
     crowns = [
         (
-            crown,
+            found.ground.from_own(crown.polygon, found.rings.first[i]),
+            found.ground.from_own(crown.point, found.rings.first[i]),
             {
                 **found.common(i, k),
                 "crown_diameter_m": round(crown.diameter, 2),
@@ -74,8 +75,10 @@ def tree_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
         for i, outline in outlines(found, classes)
         for k, crown in enumerate(split_crowns(outline))
     ]
-    polygons = frame_of(found, ((c.polygon, row) for c, row in crowns), ("crown_diameter_m", "kind"))
-    points = frame_of(found, ((c.point, row) for c, row in crowns), ("area_m2", "crown_diameter_m", "kind"), "Point")
+    polygons = frame_of(found, ((polygon, row) for polygon, _, row in crowns), ("crown_diameter_m", "kind"))
+    points = frame_of(
+        found, ((point, row) for _, point, row in crowns), ("area_m2", "crown_diameter_m", "kind"), "Point"
+    )
     kinds = [("crown", (70, 160, 70)), ("canopy", (40, 110, 50))]
     return [
         Layer("trees", polygons, classes_qml("kind", kinds, alpha=80), "tree crowns, split where they touch; woods"),
@@ -96,7 +99,7 @@ def car_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
         for i, outline in outlines(found, classes):
             for k, car in enumerate(split_cars(outline)):
                 yield (
-                    car.box,
+                    found.ground.from_own(car.box, found.rings.first[i]),
                     {
                         **found.common(i, k),
                         "length_m": round(car.length, 2),

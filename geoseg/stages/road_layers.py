@@ -75,7 +75,7 @@ def _surfaces(found: Classified, c: LandClass, paved: _Paved) -> Rows:
     for i in np.flatnonzero(rings.values != NODATA):
         row, col = (int(v) for v in rings.first[i])
         facts = _common(found, c, paved, row, col) | {"touches_edge": _at_frame(shapes[i], paved.kinds.shape)}
-        yield found.ground.metres(_scaled(shapes[i], paved.step)), facts | {"kind": KINDS[int(rings.values[i])]}
+        yield _scaled(shapes[i], paved.step), facts | {"kind": KINDS[int(rings.values[i])]}
 
 
 def _lines(found: Classified, c: LandClass, paved: _Paved) -> Rows:
@@ -89,7 +89,7 @@ def _lines(found: Classified, c: LandClass, paved: _Paved) -> Rows:
             "length_m": round(line.length, 2),
             "touches_edge": _at_frame(line.line, paved.kinds.shape, 2.0),
         }
-        yield found.ground.metres(_scaled(line.line, paved.step)), facts
+        yield _scaled(line.line, paved.step), facts
 
 
 def _common(found: Classified, c: LandClass, paved: _Paved, row: int, col: int) -> dict[str, Any]:

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from geoseg.vectorize.boxes import smallest_box
+
 __all__ = ["SquareOptions", "Squared", "square_building"]
 
 Floats = npt.NDArray[np.float64]
@@ -94,14 +96,16 @@ def _at_axis(
 
 def _box_direction(body: shapely.Polygon) -> float:
     """Angle (radians) of the smallest box: better than the edges where a building has but few pixels."""
-    ring = shapely.get_coordinates(shapely.minimum_rotated_rectangle(body))
-    return float(np.arctan2(*(ring[1] - ring[0])[::-1])) if len(ring) > 2 else 0.0
+    _, a, _ = smallest_box(body)
+    return float(np.arctan2(a[1], a[0]))
 
 
 def _opened(raw: shapely.Polygon, options: SquareOptions) -> shapely.Polygon:
     """Without limbs thinner than twice `limb` and without small holes: the largest part that is left."""
     holes = [h for h in raw.interiors if shapely.Polygon(h).area >= options.least_hole]
-    filled = shapely.Polygon(raw.exterior, holes)
+    filled = shapely.simplify(
+        shapely.Polygon(raw.exterior, holes), options.limb / 4
+    )  # pixel stairs cost, and say nothing
     with np.errstate(divide="ignore", invalid="ignore"):  # GEOS divides by zero inside and copes
         thin = filled.buffer(-options.limb, join_style="mitre")
         opened = thin.buffer(options.limb, join_style="mitre", mitre_limit=2)

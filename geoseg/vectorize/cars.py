@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import shapely
+
+from geoseg.vectorize.boxes import smallest_box
 
 __all__ = ["Car", "CarOptions", "split_cars"]
 
@@ -50,17 +51,6 @@ def split_cars(component: shapely.Polygon, options: CarOptions | None = None) ->
     return cars
 
 
-def _axes(part: shapely.Geometry) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Corner and both sides of the smallest box, the longer side first."""
-    ring = shapely.get_coordinates(shapely.minimum_rotated_rectangle(part))
-    if len(ring) < 4:
-        return ring[0], np.zeros(2), np.zeros(2)
-    a, b = ring[1] - ring[0], ring[2] - ring[1]
-    if np.hypot(*a) >= np.hypot(*b):
-        return ring[0], a, b
-    return ring[1], b, ring[0] - ring[1]
-
-
 def _counts(sides: tuple[float, float], area: float, options: CarOptions) -> tuple[int, int]:
     """Cells along and across the longer side: whichever way of parking explains the box best."""
     best, fewest = (1, 1), np.inf
@@ -76,7 +66,7 @@ def _counts(sides: tuple[float, float], area: float, options: CarOptions) -> tup
 
 
 def _cells(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygon]:
-    corner, a, b = _axes(part)
+    corner, a, b = smallest_box(part)
     sides = float(np.hypot(*a)), float(np.hypot(*b))
     if min(sides) < 1e-6:
         return []
@@ -114,7 +104,7 @@ def _at_necks(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygo
 
 
 def _car(part: shapely.Polygon, options: CarOptions) -> Car:
-    corner, a, b = _axes(part)
+    corner, a, b = smallest_box(part)
     long, short = float(np.hypot(*a)), float(np.hypot(*b))
     # The smallest box holds every wobble of the outline: all four sides move in until the box is hardly larger than what it is of.
     rest = max(0.0, (long - short) ** 2 + 4 * min(part.area * 1.03, long * short))

@@ -90,7 +90,8 @@ def set_into(polygons: Shapes, new: dict[int, shapely.Polygon], least: Floats, f
     everything = np.concatenate([joined, polygons[rest]])
     owners, parts = np.concatenate([owners, rest]), np.concatenate([parts, np.zeros(len(rest), np.int64)])
     order = np.lexsort((parts, owners))
-    return Placed(_straightened(everything[order]), owners[order], parts[order])
+    corners = np.unique(_numbers(shapely.get_coordinates(np.concatenate([polygons, shapes]))))
+    return Placed(_straightened(everything[order], corners), owners[order], parts[order])
 
 
 def _faces(polygons: Shapes) -> Shapes:
@@ -219,34 +220,42 @@ def _pieces(polygons: Shapes, owners: Ints, parts: Ints) -> tuple[Shapes, Ints, 
     return single, owners, np.arange(len(owners)) - np.repeat(starts, np.diff(np.append(starts, len(owners))))
 
 
-def _straightened(polygons: Shapes) -> Shapes:
-    """Without vertices that only two edges meet in, and those on one line: all sides of an edge lose the same ones."""
-    kind, xy, (rings, parts) = shapely.to_ragged_array(polygons)
+def _numbers(xy: Floats) -> Ints:
+    """One number for each point of the fine grid."""
     fine = np.rint(xy * FINE).astype(np.int64)
-    number = np.unique(fine[:, 0] * (1 << 32) + fine[:, 1], return_inverse=True)[1].ravel()
+    return np.asarray(fine[:, 0] * (1 << 32) + fine[:, 1], np.int64)
+
+
+def _straightened(polygons: Shapes, known: Ints) -> Shapes:
+    """Without the points that noding added and that nothing meets in any more: all sides of an edge lose the same ones."""
+    kind, xy, (rings, parts) = shapely.to_ragged_array(polygons)
+    keys = _numbers(xy)
+    added = ~np.isin(keys, known)
+    if not added.any():
+        return polygons
+    points, number = np.unique(keys, return_inverse=True)
     before, after = np.arange(len(xy)) - 1, np.arange(len(xy)) + 1
     before[rings[:-1]] = rings[1:] - 2  # a ring's last point is its first
     after[rings[1:] - 1] = rings[:-1] + 1
     low, high = np.minimum(number[before], number[after]), np.maximum(number[before], number[after])
-    step = xy[after] - xy[before]
-    off = np.abs(step[:, 0] * (xy[:, 1] - xy[before, 1]) - step[:, 1] * (xy[:, 0] - xy[before, 0]))
-    straight = off <= np.hypot(*step.T) * 2 / FINE
-    ahead = ((xy - xy[before]) * (xy[after] - xy)).sum(1) > 0
-    lowest, highest, all_straight = (
-        np.full(number.max() + 1, np.iinfo(np.int64).max),
-        np.zeros(number.max() + 1, np.int64),
-        np.ones(number.max() + 1, bool),
-    )
+    lowest, highest = np.full(len(points), len(points)), np.zeros(len(points), np.int64)
     np.minimum.at(lowest, number, low)
     np.maximum.at(highest, number, high)
-    np.logical_and.at(all_straight, number, straight & ahead & (low == lowest[number]) & (high == highest[number]))
-    drop = all_straight[number]
-    if not drop.any():
-        return polygons
+    step = xy[after] - xy[before]
+    off = np.abs(step[:, 0] * (xy[:, 1] - xy[before, 1]) - step[:, 1] * (xy[:, 0] - xy[before, 0]))
+    on_line = (off <= np.hypot(*step.T) * 2 / FINE) & (((xy - xy[before]) * (xy[after] - xy)).sum(1) > 0)
+    passing = np.ones(len(points), bool)  # two edges meet here and no more, and they go straight on
+    np.logical_and.at(passing, number, added & on_line & (low == lowest[number]) & (high == highest[number]))
     ring = np.repeat(np.arange(len(rings) - 1), np.diff(rings))
-    kept = np.bincount(ring[~drop], minlength=len(rings) - 1)
-    drop &= kept[ring] >= 4
-    return _closed(kind, xy, ring, drop, parts)
+    while passing.any():
+        drop = passing[number]
+        inner = ~drop
+        inner[rings[1:] - 1] = False  # the last point is the first
+        flat = (np.bincount(ring[inner], minlength=len(rings) - 1) < 3)[ring] & drop
+        if not flat.any():
+            return _closed(kind, xy, ring, drop, parts)
+        passing[number[flat]] = False  # of a sliver that would be left with two corners
+    return polygons
 
 
 def _closed(kind: shapely.GeometryType, xy: Floats, ring: Ints, drop: npt.NDArray[np.bool_], parts: Ints) -> Shapes:
@@ -263,4 +272,4 @@ def _closed(kind: shapely.GeometryType, xy: Floats, ring: Ints, drop: npt.NDArra
 
 def straight_on(polygons: Shapes) -> Shapes:
     """Polygons, each by itself, without the vertices on its straight edges (those where only its neighbours meet)."""
-    return np.array([_straightened(np.array([p], object))[0] for p in polygons] or [], object)
+    return np.asarray(shapely.simplify(polygons, 2 / FINE))

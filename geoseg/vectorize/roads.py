@@ -6,6 +6,7 @@ graph of junctions and lines -> short spurs off -> smoothed lines with the width
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 
 import numpy as np
@@ -170,38 +171,53 @@ def _length(path: list[Pixel]) -> float:
 
 
 def _without_spurs(paths: list[list[Pixel]], shortest: float) -> list[list[Pixel]]:
-    """Dead ends below a length removed, shortest first; what then passes straight through a former junction is joined."""
-    while True:
-        degree: dict[Pixel, int] = {}
-        for path in paths:
-            for end in (path[0], path[-1]):
-                degree[end] = degree.get(end, 0) + 1
-        spurs = [
-            (_length(p), i)
-            for i, p in enumerate(paths)
-            if p[0] != p[-1] and (degree[p[0]] == 1) != (degree[p[-1]] == 1) and _length(p) < shortest
-        ]
-        if not spurs:
-            return _joined(paths)
-        _, worst = min(spurs)
-        paths = _joined([p for i, p in enumerate(paths) if i != worst])
+    """Dead ends below a length removed, shortest first; what then passes straight through a former junction is one path again."""
+    graph = dict(enumerate(paths))
+    lengths = {i: _length(p) for i, p in graph.items()}
+    at: dict[Pixel, set[int]] = {}
+    for i, path in graph.items():
+        for end in (path[0], path[-1]):
+            at.setdefault(end, set()).add(i)
+    for node in sorted(at):
+        _join_at(node, graph, lengths, at)
+
+    def is_spur(i: int) -> bool:
+        first, last = graph[i][0], graph[i][-1]
+        return first != last and (len(at[first]) == 1) != (len(at[last]) == 1) and lengths[i] < shortest
+
+    queue = [(lengths[i], i) for i in graph if lengths[i] < shortest]
+    heapq.heapify(queue)
+    while queue:
+        length, i = heapq.heappop(queue)
+        if i not in graph or lengths[i] != length or not is_spur(i):
+            continue
+        ends = graph[i][0], graph[i][-1]
+        del graph[i]
+        for end in ends:
+            at[end].discard(i)
+            for j in [_join_at(end, graph, lengths, at), *at[end]]:  # a neighbour can be a dead end now
+                if j is not None and j in graph and lengths[j] < shortest:
+                    heapq.heappush(queue, (lengths[j], j))
+    return [graph[i] for i in sorted(graph, key=lambda i: graph[i][0])]
 
 
-def _joined(paths: list[list[Pixel]]) -> list[list[Pixel]]:
-    """Paths joined where exactly two meet."""
-    ends: dict[Pixel, list[int]] = {}
-    for i, path in enumerate(paths):
-        for end in {path[0], path[-1]}:
-            ends.setdefault(end, []).append(i)
-    for node, here in sorted(ends.items()):
-        if len(here) == 2 and here[0] != here[1]:
-            a, b = paths[here[0]], paths[here[1]]
-            if a[0] == a[-1] or b[0] == b[-1]:
-                continue
-            first = a if a[-1] == node else a[::-1]
-            second = b if b[0] == node else b[::-1]
-            return _joined([p for i, p in enumerate(paths) if i not in here] + [first + second[1:]])
-    return paths
+def _join_at(
+    node: Pixel, graph: dict[int, list[Pixel]], lengths: dict[int, float], at: dict[Pixel, set[int]]
+) -> int | None:
+    """Join the two paths that alone meet at a node; the number of the joined one, None where there is nothing to join."""
+    here = sorted(at[node])
+    if len(here) != 2 or any(graph[i][0] == graph[i][-1] for i in here):
+        return None
+    i, j = here
+    first = graph[i] if graph[i][-1] == node else graph[i][::-1]
+    second = graph[j] if graph[j][0] == node else graph[j][::-1]
+    graph[i] = first + second[1:]
+    lengths[i] += lengths[j]
+    del graph[j], lengths[j]
+    at[node] = set()
+    at[second[-1]].discard(j)
+    at[second[-1]].add(i)
+    return i
 
 
 def _smoothed(xy: npt.NDArray[np.float64], reach: int = 4) -> npt.NDArray[np.float64]:
