@@ -68,9 +68,23 @@ _MODELS = (".safetensors", ".pt", ".pth", ".pt2", ".onnx")
     help="With a model: test-time augmentation.",
 )
 @click.option("--device", default="auto", show_default=True, help="With a model: auto, cpu or cuda[:N].")
+@click.option("--vectors", is_flag=True, help="With a run: score its polygons and lines, not its rasters.")
+@click.option(
+    "--layer",
+    default="buildings",
+    show_default=True,
+    help="With vectors: what the only layer of a file holds (buildings, cars, trees, road_centrelines).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 def command(
-    prediction: Path, reference: Path, out: Path | None, as_json: bool, classes: tuple[str, ...], **options: object
+    prediction: Path,
+    reference: Path,
+    out: Path | None,
+    as_json: bool,
+    vectors: bool,
+    layer: str,
+    classes: tuple[str, ...],
+    **options: object,
 ) -> None:
     """Score PREDICTION against REFERENCE, with the protocol beside every score.
 
@@ -78,8 +92,19 @@ def command(
     PREDICTION a class raster or a folder of them, REFERENCE label rasters or polygons
     PREDICTION a finished run,                     REFERENCE labels named like its sheets
     PREDICTION a model file,                       REFERENCE a training config with data
+    PREDICTION a vector file (or run --vectors),   REFERENCE true polygons and lines
     """  # noqa: D301 - click's own mark
     from geoseg.errors import UsageError
+    from geoseg.stages.evaluate_vectors import VECTORS
+
+    if not prediction.exists():
+        raise UsageError(
+            prediction, "does not exist", "give a class raster, a vector file, a finished run or a model file"
+        )
+    if vectors or prediction.suffix.lower() in VECTORS:
+        radii = options["radii"]
+        _vectors(prediction, reference, out, as_json, tuple(radii), layer)  # type: ignore[arg-type]
+        return
     from geoseg.stages.evaluate import EvaluateOptions, evaluate_model, evaluate_rasters, evaluate_run
     from geoseg.stages.evaluation_report import markdown, write_evaluation
 
@@ -90,8 +115,6 @@ def command(
             raise UsageError("--class", f"{text!r}, expected LABEL=CLASS", "for instance 1=building")
         pairs.append((label.strip(), name.strip()))
     chosen = EvaluateOptions(classes=tuple(pairs), **options)  # type: ignore[arg-type]
-    if not prediction.exists():
-        raise UsageError(prediction, "does not exist", "give a class raster, a finished run or a model file")
     if prediction.suffix in _MODELS:
         from geoseg.config import load_yaml
         from geoseg.learn.settings import TrainConfig, anchored
@@ -106,3 +129,20 @@ def command(
         for path in write_evaluation(out, found):
             click.echo(path, err=True)
     click.echo(json.dumps(found.report, indent=1) if as_json else markdown(found.report))
+
+
+def _vectors(
+    prediction: Path, reference: Path, out: Path | None, as_json: bool, radii: tuple[float, ...], layer: str
+) -> None:
+    """Score polygons and lines; print, and write evaluation.json and evaluation.md where a folder is named."""
+    from geoseg.io.commit import commit_bytes, commit_json, folder
+    from geoseg.stages.evaluate_vectors import evaluate_vectors, vector_markdown
+
+    report = evaluate_vectors(prediction, reference, radii=radii, layer=layer)
+    text = vector_markdown(report)
+    if out is not None:
+        folder(out)
+        commit_json(out / "evaluation.json", report)
+        commit_bytes(out / "evaluation.md", text.encode())
+        click.echo(out / "evaluation.md", err=True)
+    click.echo(json.dumps(report, indent=1) if as_json else text)

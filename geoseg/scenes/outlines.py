@@ -18,7 +18,7 @@ from geoseg.scenes.objects import Block, Building, Car, Clutter, Street, Tree
 if TYPE_CHECKING:
     from geoseg.scenes.layout import Layout
 
-__all__ = ["layers", "outline", "turned"]
+__all__ = ["layers", "outline", "street_axis", "turned"]
 
 IMPERVIOUS, BUILDING, LOW_VEGETATION, TREE, CAR, CLUTTER = range(6)
 
@@ -47,6 +47,13 @@ def street_band(street: Street, layout: Layout, inner: float, outer: float, step
     near = [layout.frame.xy(*street.uv(float(t), inner)) for t in along]
     far = [layout.frame.xy(*street.uv(float(t), outer)) for t in along[::-1]]
     return _polygon(np.array(near + far))
+
+
+def street_axis(street: Street, layout: Layout, step: float = 1.5) -> shapely.Geometry:
+    """The centre line of a street, from one end of the scene to the other."""
+    extent = math.hypot(layout.width, layout.height) * 0.55 + 30
+    along = np.arange(-extent, extent + step, step)
+    return shapely.LineString(np.round([layout.frame.xy(*street.uv(float(t), 0.0)) for t in along], 3))
 
 
 def _street(street: Street, layout: Layout) -> shapely.Geometry:

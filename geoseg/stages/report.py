@@ -10,6 +10,7 @@ from typing import Any
 import geopandas
 import numpy as np
 import numpy.typing as npt
+import pyogrio
 from PIL import Image
 from rasterio.windows import Window
 
@@ -75,6 +76,8 @@ def _confidence(blocks: Sequence[tuple[int, int]], reader: BlockReader) -> list[
 
 def _doubtful(gpkg: Path, most: int = 8) -> list[dict[str, Any]]:
     """Land cover that covers most ground for its confidence below 70 percent."""
+    if "landcover" not in {str(name) for name, _ in pyogrio.list_layers(gpkg)}:
+        return []
     cover = geopandas.read_file(gpkg, layer="landcover")
     low = cover[cover["confidence"] < 70].sort_values(["area_m2", "id"], ascending=[False, True]).head(most)
     centres = low.geometry.representative_point()

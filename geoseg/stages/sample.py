@@ -22,11 +22,12 @@ from rasterio.windows import Window
 from geoseg.classes import ISPRS
 from geoseg.errors import UsageError
 from geoseg.gis.geopackage import Layer, write_geopackage
-from geoseg.gis.styles import fill_qml
+from geoseg.gis.styles import fill_qml, road_qml
 from geoseg.io.commit import commit_bytes
 from geoseg.scenes import noise
 from geoseg.scenes.layout import random_style
 from geoseg.scenes.objects import Building, Car, Street, Tree
+from geoseg.scenes.outlines import street_axis
 from geoseg.scenes.scene import Scene, Tile
 
 __all__ = ["SampleOptions", "make_sample"]
@@ -202,7 +203,19 @@ def _write_truth(out: Path, scene: Scene) -> None:
         layers.append(
             Layer(name, frame, fill_qml(colour), f"whole outlines of {name}, also where something stands above them")
         )
+    layers.append(_centrelines(scene, world))
     write_geopackage(out / "truth.gpkg", layers)
+
+
+def _centrelines(scene: Scene, world: Callable[[list[shapely.Geometry]], Any]) -> Layer:
+    """Centre lines of the streets, cut by the scene's frame."""
+    frame = shapely.box(0, 0, scene.width, scene.height)
+    axes = [(s.width, street_axis(s, scene.layout).intersection(frame)) for s in scene.layout.streets]
+    parts = [(w, p) for w, a in axes for p in shapely.get_parts(a) if p.geom_type == "LineString" and p.length > 0]
+    facts = {"width_m": [round(w, 2) for w, _ in parts], "length_m": [round(p.length, 2) for _, p in parts]}
+    lines = geopandas.GeoDataFrame(facts, geometry=world([p for _, p in parts]) if parts else [], crs=CRS)
+    style = road_qml((250, 225, 130), (120, 90, 30), "width_m")
+    return Layer("road_centrelines", lines, style, "centre lines of the streets", "LineString")
 
 
 def _outlines(scene: Scene, kind: type) -> tuple[list[shapely.Geometry], dict[str, list[Any]]]:

@@ -13,6 +13,7 @@ from typing import Any
 import geopandas
 import numpy as np
 import numpy.typing as npt
+import pyogrio
 import rasterio
 from PIL import Image, ImageDraw
 from rasterio.windows import Window
@@ -64,7 +65,7 @@ def run_picture(run: Path, side: int, window: Window | None = None) -> Bytes:
     pictures = [photo, coloured(classes, table)]
     found = [p for p in sorted((run / "out").glob("*.gpkg")) if not p.stem.endswith("_exact")]
     if found:
-        pictures.append(with_outlines(photo, _layers(found[0], table, plan.grid.bounds(window)), place))
+        pictures.append(with_outlines(photo, _layers(found[0], plan.grid.bounds(window)), place))
     return _with_legend(side_by_side(pictures), table)
 
 
@@ -99,13 +100,13 @@ def _eight_bit(pixels: npt.NDArray[Any]) -> Bytes:
 
 
 def _layers(
-    gpkg: Path, table: ClassTable, bbox: tuple[float, float, float, float]
+    gpkg: Path, bbox: tuple[float, float, float, float]
 ) -> list[tuple[npt.NDArray[np.object_], tuple[int, int, int]]]:
-    roles = {c.role for c in table.classes}
+    there = {str(name) for name, _ in pyogrio.list_layers(gpkg)}
     return [
         (geopandas.read_file(gpkg, layer=name, bbox=bbox).geometry.to_numpy(), DRAWN[role])
         for role, name in LAYERS.items()
-        if role in roles
+        if name in there
     ]
 
 
