@@ -63,6 +63,7 @@ class MosaicSection(_Section):
     exact: bool = False
     square: bool = True
     layers: list[Literal["landcover", "buildings", "roads", "trees", "cars"]] = []
+    vector_format: list[Literal["fgb", "geojson", "parquet", "pmtiles"]] = []
 
 
 class RunConfig(_Section):

@@ -40,6 +40,12 @@ def mosaic_options(command: Any) -> Any:
                 metavar="A,B",
                 help="Only these layers: landcover, buildings, roads, trees, cars [default: all].",
             ),
+            click.option(
+                "--vector-format",
+                default="",
+                metavar="A,B",
+                help="Also these formats, one file for each layer: fgb, geojson, parquet, pmtiles.",
+            ),
             click.option("--exact", is_flag=True, help="Also every class's exact pixel outlines, in NAME_exact.gpkg."),
         ]
     ):
@@ -61,6 +67,7 @@ def made_options(values: dict[str, Any], *, overwrite: bool = False) -> Any:
         values["exact"],
         values["square"],
         layer_groups(values["layers"].split(",") if values["layers"] else []),
+        tuple(n.strip() for n in values["vector_format"].split(",") if n.strip()),
     )
 
 

@@ -31,6 +31,7 @@ def _with_config(ctx: click.Context, values: dict[str, Any], path: Path) -> tupl
     stated["models"] = tuple(stated.pop("model") or ())
     stated["value_range"] = stated.pop("range")
     stated["layers"] = ",".join(stated["layers"])
+    stated["vector_format"] = ",".join(stated["vector_format"])
     stated["bands"] = tuple(stated["bands"])
     stated["nodata"] = str(stated["nodata"])
     stated["overlap"] = None if stated["overlap"] is None else str(stated["overlap"])

@@ -31,12 +31,14 @@ from geoseg.geometry.lattice import Block
 from geoseg.gis.cog import RasterSpec, write_cog
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml, raster_aux_xml, raster_qml
+from geoseg.gis.vector_formats import check_formats, write_layers
 from geoseg.io.blocks import BlockReader, Record, read_record
 from geoseg.io.commit import commit_bytes, commit_json, digest, folder
 from geoseg.io.lease import lease
 from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.io.sheets import transform_of
 from geoseg.io.source import Source
+from geoseg.stages.catalogue import write_project, write_stac
 from geoseg.stages.classified import Ground, classified
 from geoseg.stages.feature_layers import GROUPS, feature_layers
 from geoseg.stages.infer import Job, block_key, load_job
@@ -60,7 +62,7 @@ class MosaicOptions:
     """Options of `geoseg mosaic`. `min_area` in square metres for all classes; None for `MIN_AREA` by role; `simplify` in metres.
 
     `vectors`: feature layers, those named in `layers`; `square`: right angles for buildings; `exact`: also every class's exact pixel outlines, in a
-    file of their own.
+    file of their own; `formats`: vector formats beside the GeoPackage (`vector_formats.FORMATS`).
     """
 
     name: str = ""
@@ -72,6 +74,7 @@ class MosaicOptions:
     exact: bool = False
     square: bool = True
     layers: tuple[str, ...] = GROUPS
+    formats: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,7 @@ def mosaic(
         EnvironmentFault: an output could not be written whole.
     """
     options = options or MosaicOptions()
+    check_formats(options.formats)
     load_plan(run)
     with lease(run):
         return _mosaic(run, options, progress)
@@ -159,6 +163,7 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None]) 
     areas = _areas(r, counts)
     if options.vectors:
         step("report", lambda: [_report(r, areas, features, timings)])
+    step("catalogue", lambda: _stac(r, counts, files))
     for old in earlier - {f.resolve() for f in files}:  # of another name, a sheet that is gone, an option left out
         old.unlink(missing_ok=True)
     _write_run_json(r, key, files, timings, areas, features, checks)
@@ -211,6 +216,7 @@ def _key(r: _Run, options: MosaicOptions) -> str:
         options.exact,
         options.square,
         sorted(options.layers),
+        sorted(options.formats),
         sheets,
         r.plan.area,
         [q.path for q in r.plan.quarantined],
@@ -390,7 +396,8 @@ def _features(
         features[layer.name] = len(layer.frame)
     path = r.out / f"{r.name}.gpkg"
     write_geopackage(path, layers)
-    return [path]
+    project = write_project(path.with_suffix(".qgz"), r.name, r.plan, window, layers, r.table)
+    return [path, *write_layers(path.with_suffix(""), layers, options.formats), *project]
 
 
 def _report(r: _Run, areas: dict[str, float], features: dict[str, int], timings: dict[str, float]) -> Path:
@@ -408,6 +415,12 @@ def _report(r: _Run, areas: dict[str, float], features: dict[str, int], timings:
         models=r.models,
         engine=r.job.facts.to_json(),
     )
+
+
+def _stac(r: _Run, counts: dict[int, int], files: list[Path]) -> list[Path]:
+    path = r.out / f"{r.name}.stac.json"
+    extent = _extent(r)
+    return write_stac(path, r.name, r.plan, extent, r.table, counts, files, software=_versions(), models=r.models)
 
 
 def _sheet_at(plan: Plan, row: int, col: int) -> str:

@@ -1,0 +1,118 @@
+"""Vector layers in other formats beside the GeoPackage: one file for each layer, all or nothing."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import geopandas
+import pyogrio
+
+from geoseg.errors import EnvironmentFault, UsageError
+from geoseg.gis.geopackage import Layer
+from geoseg.io.commit import commit_bytes, commit_file
+
+__all__ = ["FORMATS", "check_formats", "write_layers"]
+
+Frame: TypeAlias = geopandas.GeoDataFrame
+
+
+def _flatgeobuf(path: Path, layer: Layer, frame: Frame) -> None:
+    _dump(path, frame, driver="FlatGeobuf", layer=layer.name, geometry_type=layer.geometry_type)
+
+
+def _geojson(path: Path, layer: Layer, frame: Frame) -> None:
+    """RFC 7946: degrees, seven decimals (1 cm)."""
+    _dump(path, _degrees(frame), driver="GeoJSON", layer=layer.name, layer_options={"RFC7946": "YES"})
+
+
+def _pmtiles(path: Path, layer: Layer, frame: Frame) -> None:
+    """Vector tiles for web maps, zoom 12 to 18."""
+    options = {"MINZOOM": "12", "MAXZOOM": "18", "NAME": layer.name, "DESCRIPTION": layer.description}
+    _dump(path, _degrees(frame), driver="PMTiles", layer=layer.name, dataset_options=options)
+
+
+def _parquet(path: Path, layer: Layer, frame: Frame) -> None:
+    frame.to_parquet(path, index=False)
+
+
+def _degrees(frame: Frame) -> Frame:
+    return frame.to_crs(4326) if frame.crs is not None else frame
+
+
+def _dump(path: Path, frame: Frame, **options: Any) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*different CRS.*")
+        pyogrio.write_dataframe(frame, path, **options)
+
+
+FORMATS: dict[str, tuple[str, Callable[[Path, Layer, Frame], None]]] = {
+    "fgb": (".fgb", _flatgeobuf),
+    "geojson": (".geojson", _geojson),
+    "parquet": (".parquet", _parquet),
+    "pmtiles": (".pmtiles", _pmtiles),
+}
+"""Formats by name: suffix and writer."""
+
+
+def check_formats(names: tuple[str, ...]) -> None:
+    """Raise before anything is computed.
+
+    Raises:
+        UsageError: an unknown format, or one whose library is not installed.
+    """
+    for name in names:
+        if name not in FORMATS:
+            raise UsageError("--vector-format", f"there is no format {name!r}", f"choose from {', '.join(FORMATS)}")
+        if name == "parquet" and find_spec("pyarrow") is None:
+            raise UsageError("--vector-format parquet", "needs pyarrow", "pip install 'geoseg[parquet]'")
+
+
+def write_layers(stem: Path, layers: list[Layer], names: tuple[str, ...]) -> list[Path]:
+    """Write STEM_LAYER.SUFFIX for each layer and format (and a `.qml` beside what QGIS opens); empty layers are left out.
+
+    Raises:
+        EnvironmentFault: a file could not be written, or lost features on the way.
+    """
+    files = []
+    for name in names:
+        suffix, write = FORMATS[name]
+        for layer in layers:
+            if not len(layer.frame):
+                continue
+            path = stem.with_name(f"{stem.name}_{layer.name}{suffix}")
+            _commit(path, layer, write)
+            files.append(path)
+            if name in ("fgb", "geojson"):
+                commit_bytes(path.with_suffix(".qml"), layer.qml.encode())
+                files.append(path.with_suffix(".qml"))
+    return sorted(set(files))
+
+
+def _commit(path: Path, layer: Layer, write: Callable[[Path, Layer, Frame], None]) -> None:
+    def written(temporary: Path) -> None:
+        try:
+            write(temporary, layer, layer.frame)
+        except RuntimeError as error:  # pyogrio's errors are RuntimeErrors
+            cure = "free some disk space, then run it again"
+            raise EnvironmentFault(path, f"cannot be written: {error}", cure) from error
+
+    commit_file(path, written, lambda temporary: _check(temporary, layer))
+
+
+def _check(path: Path, layer: Layer) -> None:
+    """As many features as went in; tiles hold pieces, so they are only opened."""
+    if path.suffix == ".pmtiles":
+        pyogrio.list_layers(path)
+        return
+    if path.suffix == ".parquet":
+        count = len(geopandas.read_parquet(path))
+    else:
+        count = int(pyogrio.read_info(path, force_feature_count=True)["features"])
+    if count != len(layer.frame):
+        raise EnvironmentFault(
+            path, f"holds {count} of {len(layer.frame)} features of {layer.name}", "check the disk, then run it again"
+        )
