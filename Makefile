@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo test check clean
+.PHONY: demo test check qgis-check clean
 demo: $(VENV)/.installed
 	$(BIN)/geoseg demo -o demo --sheets sample_data/sheets
 
@@ -28,6 +28,13 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --editable '.[openvino,onnx,dev]'
 	touch $@
+
+# Opens every output of the demo in Debian's own QGIS, headless: names, colours, styles, CRS, feature counts; draws demo/qgis.png.
+qgis-check: demo $(VENV)/.installed-dev
+	/usr/bin/python3 -c 'import qgis.core' || { echo "no PyQGIS: apt-get install python3-qgis" >&2; exit 1; }
+	$(BIN)/python -m pytest -q -m qgis tests/test_qgis.py
+	/usr/bin/python3 tests/qgis_look.py demo/qgis.png demo/run/out/*.qgz
+	@echo "look at demo/qgis.png"
 
 clean:
 	rm -rf $(VENV) demo build dist

@@ -1,6 +1,6 @@
 """Run by Debian's own Python with PyQGIS: open files with their default style, say what QGIS shows, draw a map.
 
-/usr/bin/python3 tests/qgis_look.py MAP.png FILE...   -> one JSON line for each layer
+/usr/bin/python3 tests/qgis_look.py MAP.png FILE...   -> one JSON line for each layer; of a project, the layers that it shows are drawn
 """
 
 import json
@@ -12,6 +12,7 @@ from qgis.core import (  # type: ignore[import-not-found]
     QgsApplication,
     QgsMapRendererSequentialJob,
     QgsMapSettings,
+    QgsProject,
     QgsProviderRegistry,
     QgsRasterLayer,
     QgsVectorLayer,
@@ -23,7 +24,12 @@ application = QgsApplication([], False)
 application.initQgis()
 layers = []
 for path in sys.argv[2:]:
-    if path.endswith(".gpkg"):
+    if path.endswith(".qgz"):
+        project = QgsProject.instance()
+        if not project.read(path) or not project.crs().isValid():
+            sys.exit(f"{path}: is no project with a CRS")
+        layers += [node.layer() for node in project.layerTreeRoot().findLayers() if node.isVisible()][::-1]
+    elif path.endswith(".gpkg"):
         for sub in QgsProviderRegistry.instance().querySublayers(path):
             if sub.name() != "layer_styles":
                 layers.append(QgsVectorLayer(f"{path}|layername={sub.name()}", sub.name(), "ogr"))

@@ -8,13 +8,16 @@ import subprocess
 import sys
 import warnings
 import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec
 from pathlib import Path
 
 import geopandas
+import jsonschema
 import numpy as np
 import pyogrio
 import pytest
 import rasterio
+import rasterio.warp
 import shapely
 import torch
 from conftest import PLACE, BandNetwork, BlurNetwork, save_network, write_sheet
@@ -24,11 +27,13 @@ from rio_cogeo.cogeo import cog_validate
 from geoseg.classes import ISPRS, NODATA, ClassTable
 from geoseg.errors import EnvironmentFault, ModelError, SheetError, UsageError
 from geoseg.gis.cog import RasterSpec, write_cog
+from geoseg.gis.geopackage import Layer
+from geoseg.gis.vector_formats import FORMATS, check_formats, write_layers
 from geoseg.io import commit
 from geoseg.io.model_file import load_model, save_model, shipped_model
 from geoseg.scenes.scene import Scene
 from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.mosaic import MosaicOptions, mosaic
+from geoseg.stages.mosaic import MosaicOptions, layer_groups, mosaic
 from geoseg.stages.patches import decode_labels, write_patches
 from geoseg.stages.sample import SampleOptions, make_sample
 from geoseg.stages.tile import TileOptions, tile
@@ -490,3 +495,108 @@ def test_the_report_is_one_page_with_everything_inside(finished):
         assert f"{area:,.0f}" in page, name
     for word in ("Areas", "Confidence", "Look at these first", "Made by", "Open it", "town.gpkg"):
         assert word in page
+
+
+STAC_RULES = {
+    "type": "object",
+    "required": ["type", "stac_version", "id", "geometry", "bbox", "properties", "links", "assets", "stac_extensions"],
+    "properties": {
+        "stac_version": {"const": "1.1.0"},
+        "bbox": {"type": "array", "minItems": 4, "maxItems": 4, "items": {"type": "number"}},
+        "properties": {
+            "required": ["datetime", "start_datetime", "end_datetime", "processing:software", "processing:lineage"],
+            "properties": {
+                "datetime": {"type": "null"},
+                "start_datetime": {"pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$"},
+                "processing:software": {"type": "object", "additionalProperties": {"type": "string"}},
+            },
+        },
+        "assets": {
+            "type": "object",
+            "minProperties": 4,
+            "additionalProperties": {
+                "required": ["href", "type", "roles", "file:size", "file:checksum"],
+                "properties": {
+                    "href": {"pattern": "^\\./"},
+                    "file:size": {"type": "integer", "minimum": 1},
+                    "file:checksum": {"pattern": "^1220[0-9a-f]{64}$"},
+                    "proj:code": {"pattern": "^[A-Z]+:[0-9]+$"},
+                    "proj:shape": {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "integer"}},
+                    "proj:transform": {"type": "array", "minItems": 6, "maxItems": 6, "items": {"type": "number"}},
+                    "bands": {
+                        "items": {
+                            "required": ["name", "data_type", "nodata"],
+                            "properties": {
+                                "data_type": {"const": "uint8"},
+                                "classification:classes": {
+                                    "minItems": 1,
+                                    "items": {
+                                        "required": ["value", "name", "description"],
+                                        "properties": {
+                                            "value": {"type": "integer"},
+                                            "name": {"pattern": "^[0-9A-Za-z_-]+$"},
+                                            "color_hint": {"pattern": "^[0-9A-F]{6}$"},
+                                            "percentage": {"minimum": 0, "maximum": 100},
+                                        },
+                                    },
+                                },
+                            },
+                        }
+                    },
+                },
+            },
+        },
+    },
+}
+"""What the core and the extensions projection 2.0, classification 2.0, processing 1.2 and file 2.1 ask for, in our own words."""
+
+
+def test_the_stac_item_keeps_the_rules_and_names_every_file(finished):
+    run, report = finished
+    item = json.loads((run / "out/town.stac.json").read_text())
+    jsonschema.validate(item, STAC_RULES)
+    for asset in item["assets"].values():
+        path = run / "out" / asset["href"]
+        assert asset["file:checksum"] == "1220" + commit.digest(path)
+        assert asset["file:size"] == path.stat().st_size
+    named = {(run / "out" / a["href"]).resolve() for a in item["assets"].values()}
+    missing = {p.resolve() for p in report.files if p.parent.name == "out" and p.suffix != ".xml"} - named
+    assert {p.name for p in missing} == {"town.stac.json"}
+    with rasterio.open(run / "out/town_classes.tif") as dataset:
+        place = item["assets"]["classes_tif"]
+        assert tuple(place["proj:shape"]) == dataset.shape
+        assert tuple(place["proj:transform"]) == tuple(dataset.transform)[:6]
+        assert place["proj:code"] == "EPSG:25833"
+        here = rasterio.warp.transform_bounds(dataset.crs, 4326, *dataset.bounds)
+    assert np.allclose(item["bbox"], here, atol=1e-4)
+    shares = [c["percentage"] for c in place["bands"][0]["classification:classes"]]
+    assert sum(shares) == pytest.approx(100, abs=0.01)
+
+
+def test_other_vector_formats_hold_the_same_features(finished, tmp_path):
+    run, _ = finished
+    layers = [Layer("cars", geopandas.read_file(run / "out/town.gpkg", layer="cars"), "<qgis/>", "cars")]
+    names = tuple(n for n in FORMATS if n != "parquet" or find_spec("pyarrow"))
+    files = write_layers(tmp_path / "town", layers, names)
+    assert {f"town_cars.{n}" for n in names} <= {f.name for f in files}
+    truth = layers[0].frame
+    for suffix in (".fgb", ".geojson"):
+        frame = geopandas.read_file(tmp_path / f"town_cars{suffix}").to_crs(truth.crs).set_index("id").loc[truth["id"]]
+        assert shapely.hausdorff_distance(frame.geometry.to_numpy(), truth.geometry.to_numpy()).max() < 0.03
+        assert frame["heading_deg"].tolist() == truth["heading_deg"].tolist()
+    assert pyogrio.list_layers(tmp_path / "town_cars.pmtiles")[0][0] == "cars"
+    with pytest.raises(UsageError, match="choose from"):
+        check_formats(("dxf",))
+
+
+def test_layers_are_chosen_and_buildings_left_as_they_are(finished):
+    run, _ = finished
+    options = MosaicOptions(name="plain", min_area=0.5, layers=("buildings", "cars"), square=False)
+    report = mosaic(run, options)
+    assert set(report.features) == {"buildings", "cars"}
+    frame = geopandas.read_file(run / "out/plain.gpkg", layer="buildings")
+    assert set(frame["status"]) == {"simplified"}
+    assert frame["run_id"].nunique() == 1
+    assert len(frame["run_id"].iloc[0]) == 12
+    with pytest.raises(UsageError, match="choose from"):
+        layer_groups(["houses"])

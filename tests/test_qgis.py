@@ -65,3 +65,14 @@ def test_every_layer_opens_styled_and_the_map_is_not_blank(run, tmp_path):
     assert all(s["valid"] and s["crs"] == "EPSG:25833" for s in shown.values())
     with rasterio.open(tmp_path / "map.png") as picture:
         assert len(np.unique(picture.read(1))) > 10
+
+
+@pytest.mark.qgis
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_the_project_opens_with_its_layers_in_place(run, tmp_path):
+    shown = look(tmp_path / "map.png", run / "out/town.qgz")
+    assert {"classes", "buildings", "cars", "road_centrelines"} == set(shown)
+    assert all(s["valid"] and s["crs"] == "EPSG:25833" for s in shown.values())
+    assert shown["classes"]["legend"] == [[c.name, c.hex] for c in ISPRS.classes]
+    with rasterio.open(tmp_path / "map.png") as picture:
+        assert len(np.unique(picture.read(1))) > 10

@@ -47,7 +47,8 @@ def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float],
         f'<mapcanvas name="theMapCanvas" annotationsVisible="1"><units>meters</units>{extent}<rotation>0</rotation>'
         f"<destinationsrs>{system}</destinationsrs></mapcanvas>"
         f"<projectlayers>{''.join(_layer(layer, system) for layer in layers)}</projectlayers>"
-        '<properties><Paths><Absolute type="bool">false</Absolute></Paths></properties></qgis>\n'
+        '<properties><Paths><Absolute type="bool">false</Absolute></Paths>'
+        '<SpatialRefSys><ProjectionsEnabled type="int">1</ProjectionsEnabled></SpatialRefSys></properties></qgis>\n'
     )
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
