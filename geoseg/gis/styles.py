@@ -6,7 +6,7 @@ from xml.sax.saxutils import quoteattr
 
 from geoseg.classes import ClassTable, LandClass
 
-__all__ = ["box_qml", "classes_qml", "fill_qml", "point_qml", "raster_aux_xml", "raster_qml", "road_qml"]
+__all__ = ["classes_qml", "fill_qml", "point_qml", "raster_aux_xml", "raster_qml", "road_qml"]
 
 
 def raster_qml(table: ClassTable) -> str:
@@ -160,30 +160,3 @@ def road_qml(fill: tuple[int, int, int], casing: tuple[int, int, int], width_fie
             f'<Option type="Map">{_rows(options)}</Option>{_from_field("outlineWidth", f"{width} + {more:g}")}</layer>'
         )
     return _qml(_single(f'<symbol type="line" name="0" alpha="1" clip_to_extent="1">{layers}</symbol>'))
-
-
-def box_qml(fill: tuple[int, int, int], outline: tuple[int, int, int], heading_field: str) -> str:
-    """Style of oriented boxes: fill and outline, and from 1 : 1000 on a line along the heading."""
-    box = _fill_symbol("0", fill, 190, outline, 0.3)
-    stroke = {
-        "name": "line",
-        "color": ",".join(map(str, (*outline, 255))),
-        "outline_color": ",".join(map(str, (*outline, 255))),
-        "outline_style": "solid",
-        "outline_width": "0.3",
-        "size": "2",
-        "size_unit": "MM",
-    }
-    marker = (
-        '<layer class="CentroidFill" enabled="1" pass="0" locked="0"><Option type="Map">'
-        '<Option type="QString" name="point_on_surface" value="1"/></Option>'
-        '<symbol type="marker" name="@0@1" alpha="1" clip_to_extent="1"><layer class="SimpleMarker" enabled="1" pass="0" locked="0">'
-        f'<Option type="Map">{_rows(stroke)}</Option>{_from_field("angle", quoted(heading_field))}</layer></symbol>'
-        f"{_from_field('enabled', '@map_scale <= 1000')}</layer>"
-    )
-    return _qml(_single(box.replace("</symbol>", marker + "</symbol>", 1)))
-
-
-def quoted(name: str) -> str:
-    """A field in a QGIS expression."""
-    return f'"{name}"'

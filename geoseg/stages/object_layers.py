@@ -7,7 +7,7 @@ import shapely
 
 from geoseg.classes import LandClass
 from geoseg.gis.geopackage import Layer
-from geoseg.gis.styles import box_qml, classes_qml, fill_qml, point_qml
+from geoseg.gis.styles import classes_qml, fill_qml, point_qml
 from geoseg.stages.classified import Classified, Rows, frame_of, outlines
 from geoseg.vectorize.cars import split_cars
 from geoseg.vectorize.coverage import straight_on
@@ -112,4 +112,4 @@ def car_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
 
     frame = frame_of(found, rows(), ("length_m", "width_m", "heading_deg", "kind", "component"))
     text = "vehicles as oriented boxes; component is the connected region that they were split from"
-    return [Layer("cars", frame, box_qml((240, 200, 40), (90, 70, 0), "heading_deg"), text)]
+    return [Layer("cars", frame, fill_qml((240, 200, 40), alpha=190, outline=(90, 70, 0), width=0.3), text)]
