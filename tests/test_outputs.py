@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import rasterio.warp
 import shapely
 import torch
 from conftest import PLACE, BandNetwork, BlurNetwork, save_network, write_sheet
+from PIL import Image
 from rasterio.features import rasterize
 from rio_cogeo.cogeo import cog_validate
 
@@ -37,6 +39,7 @@ from geoseg.stages.mosaic import MosaicOptions, layer_groups, mosaic
 from geoseg.stages.patches import decode_labels, write_patches
 from geoseg.stages.sample import SampleOptions, make_sample
 from geoseg.stages.tile import TileOptions, tile
+from geoseg.stages.web_map import web_map
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data"
@@ -587,6 +590,33 @@ def test_other_vector_formats_hold_the_same_features(finished, tmp_path):
     assert pyogrio.list_layers(tmp_path / "town_cars.pmtiles")[0][0] == "cars"
     with pytest.raises(UsageError, match="choose from"):
         check_formats(("dxf",))
+
+
+CHROMIUM = next((c for c in ("chromium", "chromium-browser", "google-chrome") if shutil.which(c)), "")
+
+
+def _photographed(page: Path, picture: Path) -> np.ndarray:
+    """What headless Chromium shows of a local page."""
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--window-size=1200,900", "--hide-scrollbars"]
+    flags = ["--virtual-time-budget=8000", f"--user-data-dir={picture.parent / 'profile'}", f"--screenshot={picture}"]
+    done = subprocess.run([*command, *flags, page.as_uri()], capture_output=True, timeout=120, check=False)
+    assert picture.is_file(), done.stderr[-500:]
+    return np.asarray(Image.open(picture).convert("RGB"))
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium")
+def test_report_and_web_map_open_in_a_browser(finished, tmp_path):
+    run, _ = finished
+    page = web_map(run, tmp_path / "map.html")
+    text = page.read_text()
+    assert "http://" not in text
+    assert "https://" not in text
+    for source in (page, run / "out/report.html"):
+        picture = _photographed(source, tmp_path / f"{source.stem}.png")
+        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 2000  # photo and layers, no blank page
+    middle = _photographed(page, tmp_path / "again.png")[200:700, 400:900].astype(int)
+    roofs = (middle[..., 0] - middle[..., 1:].max(-1)) > 60
+    assert roofs.sum() > 200  # red outlines of buildings
 
 
 def test_layers_are_chosen_and_buildings_left_as_they_are(finished):

@@ -29,7 +29,7 @@ from geoseg.io.source import Source
 from geoseg.stages.infer import load_job
 from geoseg.stages.tile import plan_blocks
 
-__all__ = ["run_picture", "view_raster", "view_run"]
+__all__ = ["run_picture", "thinned", "view_raster", "view_run"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -60,7 +60,7 @@ def run_picture(run: Path, side: int, window: Window | None = None) -> Bytes:
     table = ClassTable.from_json(rows)
     window = window or bounding([s.window for s in plan.sheets])
     step = max(1, -(-max(int(window.height), int(window.width)) // side))
-    photo, classes = _thinned(run, plan, job.bands, window, step)
+    photo, classes = thinned(run, plan, job.bands, window, step)
     place = plan.grid.window_transform(window) @ rasterio.Affine.scale(step)
     pictures = [photo, coloured(classes, table)]
     found = [p for p in sorted((run / "out").glob("*.gpkg")) if not p.stem.endswith("_exact")]
@@ -76,9 +76,7 @@ def _strips(window: Window, step: int) -> Iterator[Window]:
         yield Window(window.col_off, window.row_off + top, window.width, min(high, int(window.height) - top))
 
 
-def _thinned(
-    run: Path, plan: Plan, bands: dict[str, tuple[int, ...]], window: Window, step: int
-) -> tuple[Bytes, Bytes]:
+def thinned(run: Path, plan: Plan, bands: dict[str, tuple[int, ...]], window: Window, step: int) -> tuple[Bytes, Bytes]:
     """Photo (H, W, 3) and classes (H, W), every `step`-th pixel."""
     reader, photos, classes = BlockReader(run, plan, plan_blocks(plan)), [], []
     with Source(plan, bands) as source:
