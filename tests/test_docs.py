@@ -26,6 +26,7 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch, geoseg, truth_n
     """In order, in an empty folder with the sample sheets as `sheets/` and a network of that name."""
     (tmp_path / "sheets").symlink_to(ROOT / "sample_data" / "sheets")
     (tmp_path / "labels").symlink_to(ROOT / "sample_data" / "labels")
+    (tmp_path / "truth.gpkg").symlink_to(ROOT / "sample_data" / "truth.gpkg")
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "nightly.yaml").symlink_to(
         ROOT / "configs" / "nightly.yaml"
@@ -55,7 +56,8 @@ def test_every_command_is_in_the_readme():
 @pytest.mark.parametrize("pattern", [r"`(tile|infer|mosaic) (--[a-z-]+)", r"(geoseg)[^`\n]* (--[a-z-]+)"])
 def test_every_option_in_the_readme_exists(geoseg, pattern):
     helps = {
-        name: geoseg(name, "--help")[1] for name in ("tile", "infer", "mosaic", "run", "train", "evaluate", "model")
+        name: geoseg(name, "--help")[1]
+        for name in ("tile", "infer", "mosaic", "run", "train", "evaluate", "model", "view")
     }
     for name in ("info", "import", "export", "card", "bench"):
         helps["model"] += geoseg("model", name, "--help")[1]
@@ -66,7 +68,7 @@ def test_every_option_in_the_readme_exists(geoseg, pattern):
 
 def test_make_targets_of_the_readme_exist():
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"make ([a-z]+)", README)) - {"an"}:
+    for target in set(re.findall(r"make ([a-z-]+)", README)) - {"an"}:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
