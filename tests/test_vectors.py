@@ -456,3 +456,33 @@ def test_spurs_go_and_rings_stay() -> None:
     (line,) = centrelines(ring, 0.25)
     assert line.line.is_ring
     assert line.length == pytest.approx(2 * np.pi * 60 * 0.25, rel=0.05)
+
+
+def test_buildings_that_cannot_be_set_into_the_coverage_keep_their_outlines(monkeypatch, caplog) -> None:
+    """Whatever goes wrong with squaring, the land cover stays clean, and `status` says what the buildings are."""
+    from pyproj import CRS
+    from rasterio.windows import Window
+
+    from geoseg.classes import ISPRS
+    from geoseg.geometry.grid import Grid
+    from geoseg.stages import classified as stage
+    from geoseg.stages.feature_layers import feature_layers
+
+    raster = np.full((120, 160), 2, np.uint8)
+    raster[30:80, 40:120] = 1
+    ground = stage.Ground(
+        Grid(CRS(25833).to_wkt(), 368000, 5808000, 0.1), Window(0, 0, 160, 120), 0.1, lambda r, c: "a", "b"
+    )
+
+    def broken(*_: object) -> None:
+        raise ValueError("no luck")
+
+    squared = stage.classified(raster, np.full_like(raster, 80), ISPRS, ground, {})
+    monkeypatch.setattr(stage, "set_into", broken)
+    plain = stage.classified(raster, np.full_like(raster, 80), ISPRS, ground, {})
+    assert "no luck" in caplog.text
+    for found, status in ((squared, "squared"), (plain, "simplified")):
+        (layer,) = feature_layers(found, ["buildings"])
+        assert layer.frame["status"].tolist() == [status]
+        assert layer.frame["area_m2"].iloc[0] == pytest.approx(40, rel=0.02)
+        assert (found.checks["gap"], found.checks["overlap"], found.checks["matched"]) == (0, 0, True)

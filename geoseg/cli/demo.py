@@ -41,6 +41,8 @@ def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
                     "class raster, in QGIS: named and coloured without a click",
                 ),
                 (str(report.mosaic.out / "demo.gpkg"), "land cover, buildings, streets, trees, cars; styled"),
+                (str(report.mosaic.out / "demo.qgz"), "the QGIS project of all of it"),
+                (str(report.mosaic.out / "report.html"), "pictures, areas, confidence, in a browser"),
                 (str(out / "run" / "patches.gpkg"), "sheets, blocks and patches"),
             ]
         )

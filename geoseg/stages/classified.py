@@ -142,7 +142,10 @@ def classified(
     if square:
         found = _squared(everything, values, table, ground)
         new = {i: ground.from_own(s.polygon, everything.first[i]) for i, s in found.items() if s.status != "simplified"}
+        simplified_only = placed
         placed = _with_squares(placed, new, values, limits, raster.size)
+        if placed is simplified_only:
+            found = {}
     checks = _checked(placed, values, raster, table, ground)
     data = values != NODATA
     number = np.cumsum(data) - 1
@@ -165,13 +168,15 @@ def _with_squares(
 ) -> Placed:
     """The coverage with squared and round buildings set into it; as it was where that would not be clean."""
     least = np.array([limits.get(int(v), 0.0) for v in values])
-    changed = set_into(placed.polygons, new, least, values == NODATA)
-    figures = coverage_figures(changed.polygons, float(pixels))
+    try:
+        changed = set_into(placed.polygons, new, least, values == NODATA)
+        figures = coverage_figures(changed.polygons, float(pixels))
+    except (ValueError, shapely.errors.GEOSException) as error:
+        log.warning("the buildings cannot be squared (%s); they keep their simplified outlines", error)
+        return placed
     if figures.matched and not figures.invalid and max(figures.gap, figures.overlap) < 1e-6 * pixels:
         return changed
-    log.warning(
-        "the squared buildings leave no clean coverage (%s); the land cover keeps their simplified outlines", figures
-    )
+    log.warning("squared buildings would leave no clean coverage (%s); they keep their simplified outlines", figures)
     return placed
 
 
