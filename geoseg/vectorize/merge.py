@@ -14,7 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from geoseg.vectorize.labels import grown, label_row, painted, region_sizes
+from geoseg.vectorize.labels import grown, label_row, painted, region_sizes, root_of
 
 __all__ = ["merge_small"]
 
@@ -92,14 +92,6 @@ def _edge_runs(a, region, small):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _root(parent, i):  # type: ignore[no-untyped-def]
-    while parent[i] != i:
-        parent[i] = parent[parent[i]]
-        i = parent[i]
-    return i
-
-
-@numba.njit(cache=True, nogil=True)
 def _assigned(values, size, small, first, second, counts, least, skip):  # type: ignore[no-untyped-def]
     """Class value of each region after all small ones went to a neighbour; each region has a linked list of its common edges."""
     regions, edges = values.shape[0], first.shape[0]
@@ -129,12 +121,12 @@ def _assigned(values, size, small, first, second, counts, least, skip):  # type:
             continue  # it went to another, or grew: a later entry counts
         k = head[i]
         while k >= 0:
-            common[_root(parent, to[k])] += length[k]
+            common[root_of(parent, to[k])] += length[k]
             k = following[k]
         taker, longest = np.int64(-1), np.int64(0)
         k = head[i]
         while k >= 0:
-            j = _root(parent, to[k])
+            j = root_of(parent, to[k])
             n = common[j]
             if j != i and values[j] != skip and (n > longest or (n == longest and n > 0 and j < taker)):
                 taker, longest = j, n
@@ -143,13 +135,13 @@ def _assigned(values, size, small, first, second, counts, least, skip):  # type:
             value, owner = values[taker], min(i, taker)
             k = head[i]
             while k >= 0:  # all neighbours of that class are one region with it now
-                j = _root(parent, to[k])
+                j = root_of(parent, to[k])
                 if values[j] == value and j != i:
                     owner = min(owner, j)
                 k = following[k]
         k = head[i]
         while k >= 0:
-            j = _root(parent, to[k])
+            j = root_of(parent, to[k])
             common[j] = 0
             nearby[found] = j
             found += 1
@@ -176,5 +168,5 @@ def _assigned(values, size, small, first, second, counts, least, skip):  # type:
             heapq.heappush(queue, (size[owner], owner))
     out = np.empty(regions, np.uint8)
     for i in range(regions):
-        out[i] = values[_root(parent, i)]
+        out[i] = values[root_of(parent, i)]
     return out
