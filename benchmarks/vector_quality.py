@@ -14,6 +14,7 @@ import shapely
 from scipy import ndimage
 
 from geoseg.learn.objects import matched
+from geoseg.learn.vector_metrics import complexity_iou, corners
 from geoseg.scenes.objects import Building, Car, Tree
 from geoseg.scenes.scene import Scene
 from geoseg.vectorize.buildings import square_building
@@ -41,17 +42,6 @@ def damage(truth: np.ndarray, rng: np.random.Generator, level: float) -> np.ndar
     spots, count = ndimage.label(noise > (4.3 - 0.3 * level) * noise.std())
     classes = rng.integers(0, 6, count + 1).astype(np.uint8)
     return np.where(spots > 0, classes[spots], out).astype(np.uint8)
-
-
-def vertices(polygon: shapely.Geometry) -> int:
-    return int(shapely.get_num_coordinates(polygon)) - len(shapely.get_rings(polygon))
-
-
-def complexity_iou(a: shapely.Polygon, b: shapely.Polygon) -> float:
-    both = a.intersection(b).area
-    iou = both / (a.area + b.area - both)
-    na, nb = vertices(a), vertices(b)
-    return iou * (1 - abs(na - nb) / (na + nb))
 
 
 def to_metres(polygons: np.ndarray, high: int) -> np.ndarray:
@@ -149,7 +139,7 @@ def main() -> None:
                         if len(a)
                         else np.nan
                     )
-                    count = np.mean([vertices(x) for x in b]) if len(b) else np.nan
+                    count = np.mean([corners(x) for x in b]) if len(b) else np.nan
                     rows.setdefault((name, method), []).append(
                         (len(truth[name]), counts.scores()["f1"] or 0, ciou, count, size)
                     )

@@ -94,7 +94,8 @@ def command(run: Path, overwrite: bool, **values: Any) -> int:
     """Stitch the blocks of a RUN folder into class rasters and polygons.
 
     Writes into RUN/out: NAME_classes.tif and NAME_confidence.tif (cloud-optimised, styled), sheets/*_classes.tif (one for each
-    sheet) and NAME.gpkg (landcover, buildings, roads, road_centrelines, trees, tree_points, cars; styled). RUN/run.json is written last.
+    sheet) and NAME.gpkg (landcover, buildings, roads, road_centrelines, trees, tree_points, cars; styled), NAME.qgz (QGIS project),
+    NAME.stac.json and report.html. RUN/run.json is written last.
     """
     from geoseg.io.plan import load_plan
     from geoseg.stages.mosaic import mosaic
