@@ -1,7 +1,8 @@
-"""Streets out of impervious surfaces: carriageway told from yards by width, and centrelines as a connected graph.
+"""Streets out of impervious surfaces: carriageway told from yards by length and width, and centrelines as a connected graph.
 
-impervious mask (cars on it filled, at about 0.25 m) -> opened and closed -> places wider than a street are yards -> skeleton (Zhang, Suen 1984) ->
-graph of junctions and lines -> short spurs off -> smoothed lines with the width at each point (twice the distance to the edge).
+impervious mask (cars and crowns on it bridged, at about 0.25 m) -> long strips in any direction -> places wider than a street are yards ->
+skeleton (Zhang, Suen 1984) -> graph of junctions and lines -> short spurs off -> smoothed lines with the width at each point (twice the distance to the
+edge).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import numpy.typing as npt
 import shapely
 from scipy import ndimage
 
+from geoseg.vectorize.strips import on_long_lines
+
 __all__ = ["Centreline", "RoadOptions", "carriageway", "centrelines"]
 
 Mask = npt.NDArray[np.bool_]
@@ -24,17 +27,23 @@ Pixel = tuple[int, int]
 class RoadOptions:
     """Metres, areas in m2.
 
-    `narrowest` and `widest` street; `spur`: dead ends below it go; `smooth`: how far lines may move; `least_area` of a street; `island`: largest tree,
-    kiosk or refuge that a street flows around without parting; `junction`: largest place that may be wider than a street without being a yard.
+    `narrowest` and `widest` street; `straight`: a street holds straight strips of this length; `gap`: longest stretch of one under crowns or cars, which
+    cover at most the rest of `share`; `elongation`: a street is so many times longer than wide; `spur`: dead ends that reach less than this out of the
+    street that they hang on go; `smooth`: how far lines may move; `least_area` of a street; `island`: largest tree, kiosk or refuge that a street flows
+    around without parting; `junction`: largest place that may be wider than a street without being a yard.
     """
 
     narrowest: float = 4.0
-    widest: float = 14.0
-    spur: float = 8.0
+    widest: float = 18.0
+    straight: float = 20.0
+    gap: float = 10.0
+    share: float = 0.6
+    elongation: float = 2.5
+    spur: float = 15.0
     smooth: float = 0.3
     least_area: float = 60.0
     island: float = 40.0
-    junction: float = 600.0
+    junction: float = 1000.0
 
 
 @dataclass(frozen=True)
@@ -70,12 +79,32 @@ def carriageway(impervious: Mask, covering: Mask, pixel: float, options: RoadOpt
         options: see `RoadOptions`.
     """
     options = options or RoadOptions()
-    bridged = _shrunk(_grown(impervious, 1.5 / pixel), 1.5 / pixel) & (impervious | covering)
-    paved = _without_islands(impervious | bridged, options.island / pixel**2)
-    wide_enough = _grown(_shrunk(paved, options.narrowest / 2 / pixel), options.narrowest / 2 / pixel) & paved
+    reach = options.narrowest / 2 / pixel
+    passable = _without_islands(impervious | covering, options.island / pixel**2)
+    lines = on_long_lines(
+        _shrunk(passable, reach),
+        impervious | (passable & ~covering),
+        options.straight / pixel,
+        options.gap / pixel,
+        options.share,
+    )
+    wide_enough = _grown(lines, reach) & passable
     core = _shrunk(wide_enough, options.widest / 2 / pixel)
     yard = _large(_grown(core, options.widest / 2 / pixel) & wide_enough, options.junction / pixel**2)
-    return _large(wide_enough & ~yard, options.least_area / pixel**2)
+    return _long(_large(wide_enough & ~yard, options.least_area / pixel**2), options.elongation)
+
+
+def _long(mask: Mask, elongation: float) -> Mask:
+    """Connected parts that are so many times longer than wide: a strip of length l and width w has area l w and is w / 2 deep."""
+    labels, count = ndimage.label(mask)
+    if not count:
+        return mask
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
+    deepest = ndimage.maximum(depth, labels, np.arange(count + 1))
+    area = np.bincount(labels.ravel(), minlength=count + 1)
+    keep = area >= elongation * (2 * deepest) ** 2
+    keep[0] = False
+    return np.asarray(keep[labels])
 
 
 def _large(mask: Mask, least: float) -> Mask:
@@ -106,8 +135,9 @@ def centrelines(street: Mask, pixel: float, options: RoadOptions | None = None) 
     if not street.any():
         return []
     distance = ndimage.distance_transform_edt(np.pad(street, 1, mode="edge"))[1:-1, 1:-1]
-    paths = _paths(skeletonize(street))
-    paths = _without_spurs(paths, options.spur / pixel)
+    beyond = int(options.widest / pixel)  # streets run on outside, or their lines would fork into the frame's corners
+    skeleton = skeletonize(np.pad(street, beyond, mode="edge"))[beyond:-beyond, beyond:-beyond]
+    paths = _without_spurs(_paths(skeleton), options.spur / pixel, distance)
     lines = []
     for path in paths:
         xy = np.array([(c + 0.5, r + 0.5) for r, c in path])
@@ -170,8 +200,12 @@ def _length(path: list[Pixel]) -> float:
     return float(np.hypot(*np.diff(np.array(path), axis=0).T).sum())
 
 
-def _without_spurs(paths: list[list[Pixel]], shortest: float) -> list[list[Pixel]]:
-    """Dead ends below a length removed, shortest first; what then passes straight through a former junction is one path again."""
+def _without_spurs(paths: list[list[Pixel]], shortest: float, depth: npt.NDArray[np.float64]) -> list[list[Pixel]]:
+    """Dead ends that reach less than a length out of the street they hang on removed, shortest first.
+
+    What then passes straight through a former junction is one path again. Those that end at the frame stay: they go on.
+    """
+    high, wide = depth.shape
     graph = dict(enumerate(paths))
     lengths = {i: _length(p) for i, p in graph.items()}
     at: dict[Pixel, set[int]] = {}
@@ -182,10 +216,13 @@ def _without_spurs(paths: list[list[Pixel]], shortest: float) -> list[list[Pixel
         _join_at(node, graph, lengths, at)
 
     def is_spur(i: int) -> bool:
-        first, last = graph[i][0], graph[i][-1]
-        return first != last and (len(at[first]) == 1) != (len(at[last]) == 1) and lengths[i] < shortest
+        free, held = sorted((graph[i][0], graph[i][-1]), key=lambda end: len(at[end]))
+        at_frame = free[0] in (0, high - 1) or free[1] in (0, wide - 1)
+        loose = free != held and len(at[free]) == 1 and len(at[held]) > 1
+        return loose and not at_frame and lengths[i] < shortest + depth[held]
 
-    queue = [(lengths[i], i) for i in graph if lengths[i] < shortest]
+    longest = shortest + float(depth.max())
+    queue = [(lengths[i], i) for i in graph if lengths[i] < longest]
     heapq.heapify(queue)
     while queue:
         length, i = heapq.heappop(queue)
@@ -196,7 +233,7 @@ def _without_spurs(paths: list[list[Pixel]], shortest: float) -> list[list[Pixel
         for end in ends:
             at[end].discard(i)
             for j in [_join_at(end, graph, lengths, at), *at[end]]:  # a neighbour can be a dead end now
-                if j is not None and j in graph and lengths[j] < shortest:
+                if j is not None and j in graph and lengths[j] < longest:
                     heapq.heappush(queue, (lengths[j], j))
     return [graph[i] for i in sorted(graph, key=lambda i: graph[i][0])]
 
@@ -220,8 +257,8 @@ def _join_at(
     return i
 
 
-def _smoothed(xy: npt.NDArray[np.float64], reach: int = 4) -> npt.NDArray[np.float64]:
-    """A running mean with fixed ends."""
+def _smoothed(xy: npt.NDArray[np.float64], reach: int = 12) -> npt.NDArray[np.float64]:
+    """A running mean with fixed ends; kerbs are ragged, streets are not."""
     if len(xy) < 3:
         return xy
     out = xy.copy()

@@ -28,9 +28,9 @@ class CrownOptions:
     """
 
     pixel: float = 0.1
-    dome: float = 0.12
+    dome: float = 0.05
     smooth: float = 0.25
-    least_area: float = 1.5
+    least_area: float = 2.0
     widest: float = 18.0
 
 
