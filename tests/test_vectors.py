@@ -486,3 +486,11 @@ def test_buildings_that_cannot_be_set_into_the_coverage_keep_their_outlines(monk
         assert layer.frame["status"].tolist() == [status]
         assert layer.frame["area_m2"].iloc[0] == pytest.approx(40, rel=0.02)
         assert (found.checks["gap"], found.checks["overlap"], found.checks["matched"]) == (0, 0, True)
+
+
+def test_a_bump_on_a_parked_row_adds_no_second_row() -> None:
+    row = shapely.union_all([shapely.box(2 * i, 0, 2 * i + 2, 4.5) for i in range(6)])
+    bumped = shapely.union(row, shapely.box(7, -1.2, 7.5, 0))
+    cars = split_cars(bumped)
+    assert len(cars) == 6
+    assert all(car.length == pytest.approx(4.5, abs=0.4) for car in cars)

@@ -9,11 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import shapely
 
 from geoseg.vectorize.boxes import smallest_box
 
 __all__ = ["Car", "CarOptions", "split_cars"]
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def _counts(sides: tuple[float, float], area: float, options: CarOptions) -> tup
 
 
 def _cells(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygon]:
-    corner, a, b = smallest_box(part)
+    corner, a, b = _trimmed(part, *smallest_box(part))
     sides = float(np.hypot(*a)), float(np.hypot(*b))
     if min(sides) < 1e-6:
         return []
@@ -89,6 +92,27 @@ def _cells(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygon]:
             if inside and (largest := max(inside, key=lambda p: p.area)).area >= options.least_area:
                 cells.append(largest)
     return cells or [part]
+
+
+def _trimmed(
+    part: shapely.Polygon, corner: Floats, a: Floats, b: Floats, share: float = 0.02
+) -> tuple[Floats, Floats, Floats]:
+    """The box without the bumps that hold less than a share of the area at any of its sides: one bump would add a row of cars."""
+    if min(np.hypot(*a), np.hypot(*b)) < 1e-6:
+        return corner, a, b
+    n, m = (int(np.ceil(np.hypot(*side) / 0.1)) for side in (a, b))
+    u, v = (x.ravel() for x in np.meshgrid((np.arange(n) + 0.5) / n, (np.arange(m) + 0.5) / m))
+    places = corner + u[:, None] * a + v[:, None] * b
+    inside = shapely.contains_xy(part, places[:, 0], places[:, 1])
+    if not inside.any():
+        return corner, a, b
+    bounds = []
+    for w in (u[inside], v[inside]):
+        low, high = np.quantile(w, (share, 1 - share))
+        spare = (high - low) * share / (1 - 2 * share)
+        bounds.append((max(low - spare, 0.0), min(high + spare, 1.0)))
+    (u0, u1), (v0, v1) = bounds
+    return corner + u0 * a + v0 * b, (u1 - u0) * a, (v1 - v0) * b
 
 
 def _at_necks(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygon]:
