@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from geoseg.vectorize.labels import flattened, grown, label_row, united
+from geoseg.vectorize.labels import flattened, grown, united
 
 __all__ = ["Regions", "Rings", "trace", "trace_rings"]
 
@@ -184,45 +184,90 @@ def _split(xy, start, end, width):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def _mark_changes(a, r, changes):  # type: ignore[no-untyped-def]
+    """1 where pixel c of row r differs from the one above or to its left, or the left one from the one above that; everywhere in row 0."""
+    wide = a.shape[1]
+    if r == 0:
+        changes[:wide] = 1
+        return
+    row, before = a[r], a[r - 1]
+    changes[0] = row[0] != before[0]
+    for c in range(1, wide):
+        changes[c] = (row[c] != before[c]) | (row[c] != row[c - 1]) | (row[c - 1] != before[c - 1])
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(pixels, weight, weights, weighted, r, first, end, k):  # type: ignore[no-untyped-def]
+    """Pixels first to end of row r have label k."""
+    pixels[k] += end - first
+    if weighted:
+        total = np.int64(0)
+        for c in range(first, end):
+            total += weights[r, c]
+        weight[k] += total
+
+
+@numba.njit(cache=True, nogil=True)
 def _scan(a, weights, weighted, skip):  # type: ignore[no-untyped-def]
-    """One scan: rings (flat x, y; ends; provisional label of each), label sums, flags and labels at the frame."""
+    """One scan: rings (flat x, y; ends; provisional label of each), label sums, flags and labels at the frame.
+
+    `here` holds the labels of the row above until it is overwritten pixel by pixel. Where nothing changes the label above stays, so whole stretches
+    are jumped over, eight pixels at a time.
+    """
     high, wide = a.shape
-    above, here = np.zeros(wide, np.int32), np.zeros(wide, np.int32)
+    here = np.zeros(wide, np.int32)
     top, left, right = np.zeros(wide, np.int32), np.zeros(high, np.int32), np.zeros(high, np.int32)
     parent, pixels, weight = np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.int64)
     touches = np.zeros(1 << 12, np.uint8)
     seen = np.zeros((np.int64(high + 1) * wide >> 3) + 1, np.uint8)
+    changes = np.zeros((wide + 7) // 8 * 8, np.uint8)
+    eight = changes.view(np.uint64)
     xy, n = np.empty(1 << 16, np.int32), 0
     ends, owners, rings = np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.int32), 0
     count = 0
     for r in range(high):
-        before = count
-        count = label_row(a, r, above, here, count)
-        parent, pixels, weight = grown(parent, count), grown(pixels, count), grown(weight, count)
-        touches = grown(touches, count)
-        for i in range(before, count):
-            parent[i] = i
-        for c in range(wide):
-            v, k = a[r, c], here[c]
-            pixels[k] += 1
-            if weighted:
-                weight[k] += weights[r, c]
-            if c > 0 and a[r, c - 1] == v and here[c - 1] != k:
-                united(parent, k, here[c - 1])
-            if r == 0 or c == 0 or r == high - 1 or c == wide - 1:
+        _mark_changes(a, r, changes)
+        at_frame = r == 0 or r == high - 1
+        c, run = 0, 0  # the run of one label that c is in begins at `run`
+        while True:
+            while c < wide and changes[c] == 0:
+                c += 8 if c & 7 == 0 and eight[c >> 3] == 0 else 1
+            if c >= wide:
+                break
+            v = a[r, c]
+            same_above = r > 0 and a[r - 1, c] == v
+            same_left = c > 0 and a[r, c - 1] == v
+            k = here[c]
+            meets_nodata = r > 0 and not same_above and (v == skip or a[r - 1, c] == skip)
+            if meets_nodata:
                 touches[k] = 1
-            else:
-                if a[r - 1, c] == skip or a[r + 1, c] == skip or a[r, c - 1] == skip or a[r, c + 1] == skip:
-                    touches[k] = 1
-            if r > 0 and a[r - 1, c] == v:
-                continue
-            if c > 0 and a[r, c - 1] == v and not (r > 0 and a[r - 1, c - 1] == v):
-                continue  # inside a straight top edge: its ring starts further left and was walked
-            bit = np.int64(r) * wide + c
+            if not same_above:
+                if same_left:
+                    k = here[c - 1]
+                else:
+                    k = count
+                    count += 1
+                    parent, pixels, weight = grown(parent, count), grown(pixels, count), grown(weight, count)
+                    touches = grown(touches, count)
+                    parent[k] = k
+            elif same_left and here[c - 1] != k:
+                united(parent, k, here[c - 1])
+            if meets_nodata or at_frame:
+                touches[k] = 1
+            if c > 0 and not same_left and (v == skip or a[r, c - 1] == skip):
+                touches[k], touches[here[c - 1]] = 1, 1
+            here[c] = k
+            if c > run and here[c - 1] != k:
+                _count(pixels, weight, weights, weighted, r, run, c, here[c - 1])
+                run = c
+            c += 1
+            if same_above or (same_left and not (r > 0 and a[r - 1, c - 2] == v)):
+                continue  # no edge, or inside a straight one: its ring starts further left and was walked
+            bit = np.int64(r) * wide + c - 1
             if seen[bit >> 3] >> (bit & 7) & 1:
                 continue
             start = n
-            xy, n, pinches = _follow(a, seen, r, c, xy, n)
+            xy, n, pinches = _follow(a, seen, r, c - 1, xy, n)
             if pinches:
                 parts, part_ends = _split(xy, start, n, wide)
                 n = start + parts.shape[0]
@@ -234,17 +279,20 @@ def _scan(a, weights, weighted, skip):  # type: ignore[no-untyped-def]
                 ends, owners = grown(ends, rings + 1), grown(owners, rings + 1)
                 ends[rings], owners[rings] = start + end, k
                 rings += 1
+        _count(pixels, weight, weights, weighted, r, run, wide, here[wide - 1])
+        touches[here[0]], touches[here[wide - 1]] = 1, 1
+        if at_frame:
+            touches[here] = 1
         if r == 0:
             top[:] = here
         left[r], right[r] = here[0], here[wide - 1]
-        above, here = here, above
     parent = flattened(parent, count)
     for i in range(count):
         if parent[i] != i:
             pixels[parent[i]] += pixels[i]
             weight[parent[i]] += weight[i]
             touches[parent[i]] |= touches[i]
-    return xy[:n], ends[:rings], owners[:rings], parent, pixels, weight, touches, (top, above, left, right)
+    return xy[:n], ends[:rings], owners[:rings], parent, pixels, weight, touches, (top, here, left, right)
 
 
 def trace_rings(
