@@ -494,3 +494,12 @@ def test_a_bump_on_a_parked_row_adds_no_second_row() -> None:
     cars = split_cars(bumped)
     assert len(cars) == 6
     assert all(car.length == pytest.approx(4.5, abs=0.4) for car in cars)
+
+
+@pytest.mark.parametrize(("side", "left"), [(3, 1), (10, 2)])
+def test_a_speck_on_a_roof_goes_and_a_terrace_stays(side: int, left: int) -> None:
+    roof, speck = shapely.box(0, 0, 40, 40), shapely.box(20, 20, 20 + side, 20 + side)
+    cover = np.array([roof.difference(speck), speck], object)
+    placed = set_into(cover, {0: roof}, np.zeros(2), np.zeros(2, bool), swallowed=50.0)
+    assert len(placed.polygons) == left
+    assert coverage_figures(placed.polygons, 1600.0).gap == pytest.approx(0)

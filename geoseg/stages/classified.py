@@ -20,7 +20,7 @@ from geoseg.classes import NODATA, ClassTable, LandClass
 from geoseg.errors import GeosegError
 from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import area_factors
-from geoseg.vectorize.buildings import Squared, square_building
+from geoseg.vectorize.buildings import Squared, SquareOptions, square_building
 from geoseg.vectorize.coverage import Placed, coverage_figures, set_into
 from geoseg.vectorize.dice import dice
 from geoseg.vectorize.merge import merge_small
@@ -143,7 +143,8 @@ def classified(
         found = _squared(everything, values, table, ground)
         new = {i: ground.from_own(s.polygon, everything.first[i]) for i, s in found.items() if s.status != "simplified"}
         simplified_only = placed
-        placed = _with_squares(placed, new, values, limits, raster.size)
+        speck = SquareOptions.least_hole / ground.gsd**2
+        placed = _with_squares(placed, new, values, limits, raster.size, speck)
         if placed is simplified_only:
             found = {}
     checks = _checked(placed, values, raster, table, ground)
@@ -164,12 +165,17 @@ def _squared(rings: Rings, values: Bytes, table: ClassTable, ground: Ground) -> 
 
 
 def _with_squares(
-    placed: Placed, new: dict[int, shapely.Polygon], values: Bytes, limits: Mapping[int, float], pixels: int
+    placed: Placed,
+    new: dict[int, shapely.Polygon],
+    values: Bytes,
+    limits: Mapping[int, float],
+    pixels: int,
+    speck: float,
 ) -> Placed:
     """The coverage with squared and round buildings set into it; as it was where that would not be clean."""
     least = np.array([limits.get(int(v), 0.0) for v in values])
     try:
-        changed = set_into(placed.polygons, new, least, values == NODATA)
+        changed = set_into(placed.polygons, new, least, values == NODATA, speck)
         figures = coverage_figures(changed.polygons, float(pixels))
     except (ValueError, shapely.errors.GEOSException) as error:
         log.warning("the buildings cannot be squared (%s); they keep their simplified outlines", error)

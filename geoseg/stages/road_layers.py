@@ -61,8 +61,8 @@ def road_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
 def _paved(found: Classified, classes: list[LandClass]) -> _Paved:
     step = max(1, round(STREET_PIXEL / found.ground.gsd))
     pixel = step * found.ground.gsd
-    ground = _coarse(np.isin(found.clean, [c.value for c in classes]), step)
-    over = _coarse(np.isin(found.clean, [c.value for c in found.table.classes if c.role in ("car", "tree")]), step)
+    ground = _coarse(found.clean, [c.value for c in classes], step)
+    over = _coarse(found.clean, [c.value for c in found.table.classes if c.role in ("car", "tree")], step)
     street = carriageway(ground, over, pixel)
     kinds = np.where(street, CARRIAGEWAY, np.where(ground, YARD, NODATA)).astype(np.uint8)
     kinds = merge_small(kinds, {CARRIAGEWAY: 40 / pixel**2, YARD: 10 / pixel**2}, skip=NODATA)
@@ -111,20 +111,24 @@ def _at_frame(shape: shapely.Geometry, size: tuple[int, ...], reach: float = 0.0
     return bool(left <= reach or top <= reach or right >= size[1] - reach or bottom >= size[0] - reach)
 
 
-def _coarse_mean(raster: npt.NDArray[np.uint8] | Mask, step: int) -> npt.NDArray[np.float32]:
-    """Means of step x step squares, some rows at a time; what hangs over at the end counts with what there is."""
+def _coarse_mean(raster: Bytes, step: int, of: npt.NDArray[np.uint8] | None = None) -> npt.NDArray[np.float32]:
+    """Means of step x step squares of a raster, or of `of[raster]`, some rows at a time; what hangs over at the end counts with what there is."""
     high, wide = (-(-n // step) for n in raster.shape)
     out = np.empty((high, wide), np.float32)
     for top in range(0, high, 256):
         part = raster[top * step : (top + 256) * step]
+        part = part if of is None else of[part]
         rows = -(-part.shape[0] // step)
         padded = np.pad(part, ((0, rows * step - part.shape[0]), (0, wide * step - part.shape[1])), mode="edge")
         out[top : top + rows] = padded.reshape(rows, step, wide, step).mean((1, 3), dtype=np.float32)
     return out
 
 
-def _coarse(mask: Mask, step: int) -> Mask:
-    return np.asarray(_coarse_mean(mask, step) >= 0.5)
+def _coarse(raster: Bytes, values: list[int], step: int) -> Mask:
+    """Where at least half of a square has one of some values."""
+    of = np.zeros(256, np.uint8)
+    of[values] = 1
+    return np.asarray(_coarse_mean(raster, step, of) >= 0.5)
 
 
 def _scaled(shape: shapely.Geometry, step: int) -> shapely.Geometry:

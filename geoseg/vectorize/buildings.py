@@ -30,7 +30,7 @@ class SquareOptions:
     """
 
     tolerance: float = 0.4
-    shortest: float = 0.9
+    shortest: float = 1.1
     diagonal: float = 2.5
     round_from: float = 0.9
     least_iou: float = 0.85

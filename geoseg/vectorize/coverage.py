@@ -55,16 +55,24 @@ class Placed:
     part: Ints
 
 
-def set_into(polygons: Shapes, new: dict[int, shapely.Polygon], least: Floats, fixed: npt.NDArray[np.bool_]) -> Placed:
+def set_into(
+    polygons: Shapes,
+    new: dict[int, shapely.Polygon],
+    least: Floats,
+    fixed: npt.NDArray[np.bool_],
+    swallowed: float = 0.0,
+) -> Placed:
     """A coverage with some of its polygons replaced: the new outlines win, neighbours follow, still no gap and no overlap.
 
-    A neighbour that would lose more than half of its ground keeps it; `fixed` polygons (no data) neither lose nor gain.
+    A neighbour that would lose more than half of its ground keeps it, or all of it goes where it is small (a speck on a roof); `fixed` polygons (no
+    data) neither lose nor gain.
 
     Args:
         polygons: valid coverage, in pixel corners.
         new: new outline by number of the polygon; where two of them overlap the first keeps the ground.
         least: smallest area by polygon: what is cut off below it goes to a neighbour.
         fixed: which polygons stay exactly as they are.
+        swallowed: area below which a neighbour that would lose more than half goes altogether.
     """
     count = np.arange(len(polygons))
     if not new:
@@ -81,7 +89,7 @@ def set_into(polygons: Shapes, new: dict[int, shapely.Polygon], least: Floats, f
     inside = _holder(shapes, points, numbers)
     known = before >= 0  # others are holes: ground of polygons that nothing happens to
     faces, before, inside = faces[known], before[known], inside[known]
-    owner = _owners(shapely.area(faces), before, inside, shapely.area(polygons), fixed)
+    owner = _owners(shapely.area(faces), before, inside, shapely.area(polygons), fixed, swallowed)
     pairs, lengths = _neighbours(faces)
     owner = _given_away(owner, pairs, lengths, numbers, fixed)
     owner, component = _without_crumbs(owner, pairs, lengths, shapely.area(faces), least, numbers, fixed)
@@ -109,15 +117,19 @@ def _holder(shapes: Shapes, points: Shapes, numbers: Ints) -> Ints:
     return found
 
 
-def _owners(area: Floats, before: Ints, inside: Ints, whole: Floats, fixed: npt.NDArray[np.bool_]) -> Ints:
+def _owners(
+    area: Floats, before: Ints, inside: Ints, whole: Floats, fixed: npt.NDArray[np.bool_], swallowed: float
+) -> Ints:
     """Owner of each face; -1 where its polygon gave it up."""
     taken = (inside >= 0) & (inside != before)
     lost = np.zeros(len(whole))
     np.add.at(lost, before[taken], area[taken])
     changed = np.zeros(len(whole), bool)
     changed[inside[inside >= 0]] = True
-    keeps = fixed | ((lost > 0.5 * whole) & ~changed)
-    owner = np.where(inside >= 0, inside, np.where(changed[before], -1, before))
+    outvoted = (lost > 0.5 * whole) & ~changed & ~fixed
+    gone = outvoted & (whole < swallowed)
+    keeps = fixed | (outvoted & ~gone)
+    owner = np.where(inside >= 0, inside, np.where((changed | gone)[before], -1, before))
     return np.asarray(np.where(keeps[before], before, owner), np.int64)
 
 
