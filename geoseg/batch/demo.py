@@ -11,7 +11,8 @@ import rasterio
 
 from geoseg.batch.run import RunReport, run_all
 from geoseg.classes import ClassTable
-from geoseg.stages.infer import InferOptions, load_job
+from geoseg.stages.infer import InferOptions
+from geoseg.stages.job import load_job
 from geoseg.stages.mosaic import MosaicOptions
 from geoseg.stages.sample import make_sample
 from geoseg.stages.tile import TileOptions

@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from geoseg.errors import UsageError
 
-__all__ = ["Block", "Lattice", "Panel", "block_window", "blocks_of", "panels_of"]
+__all__ = ["Block", "Lattice", "Panel", "block_window", "blocks_of", "panels_of", "shard_of"]
 
 Block = tuple[int, int]
 """(row, column) of a block, counted from the anchor, negative ones too."""
@@ -100,6 +100,10 @@ class Panel:
         high, wide = self.row1 - self.row0, self.col1 - self.col0
         return Window(self.col0 * self.size, self.row0 * self.size, wide * self.size, high * self.size)
 
+    def holds(self, block: Block) -> bool:
+        """Whether a block lies in it."""
+        return self.row0 <= block[0] < self.row1 and self.col0 <= block[1] < self.col1
+
 
 def block_window(block: Block, size: int) -> Window:
     """Pixels of one block."""
@@ -125,16 +129,32 @@ def _runs(numbers: Iterable[int], longest: int) -> list[tuple[int, int]]:
     return runs
 
 
-def panels_of(blocks: Iterable[Block], size: int, widest: int) -> list[Panel]:
+def panels_of(blocks: Iterable[Block], size: int, widest: int, wished: int = 1) -> list[Panel]:
     """Panels that hold all blocks: columns without a gap, at most `widest` of them, then rows without a gap.
 
-    Only a schedule: results do not depend on it.
+    Cut into fewer rows, and then into fewer columns, until there are as many as are `wished` for, or each is one block; patches at the cuts are scored
+    twice. Only a schedule: results do not depend on it.
     """
     todo = set(blocks)
+    tallest = len({r for r, _ in todo}) or 1
+    panels = _panels(todo, size, widest, tallest)
+    while len(panels) < wished and (tallest > 1 or widest > 1):
+        tallest, widest = (-(-tallest // 2), widest) if tallest > 1 else (1, -(-min(widest, len(todo)) // 2))
+        panels = _panels(todo, size, widest, tallest)
+    return panels
+
+
+def shard_of(blocks: Iterable[Block], index: int, count: int) -> list[Block]:
+    """The blocks of shard `index` (0 to count - 1): neighbours in row order, shares that differ by one at most."""
+    ordered = sorted(blocks)
+    return ordered[index * len(ordered) // count : (index + 1) * len(ordered) // count]
+
+
+def _panels(todo: set[Block], size: int, widest: int, tallest: int) -> list[Panel]:
     panels: list[Panel] = []
     for col0, col1 in _runs((c for _, c in todo), widest):
         inside = {(r, c) for r, c in todo if col0 <= c < col1}
-        for row0, row1 in _runs((r for r, _ in inside), 1 << 40):
+        for row0, row1 in _runs((r for r, _ in inside), tallest):
             here = [c for r, c in inside if row0 <= r < row1]
             panels.append(Panel(row0, row1, min(here), max(here) + 1, size))
     return sorted(panels, key=lambda p: (p.row0, p.col0))

@@ -30,15 +30,15 @@ STALE = 60.0
 
 
 @contextmanager
-def lease(run: Path, name: str = "plan") -> Iterator[None]:
-    """Hold the lock of a run for a `with` block.
+def lease(run: Path, name: str = "plan", *, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock of a run for a `with` block; tries again for `patience` seconds where somebody holds it.
 
     Raises:
         Busy: another process holds it.
     """
     path = folder(run / "locks") / f"{name}.lock"
     with path.open("a+") as file:
-        _acquire(run, path, file)
+        _acquired(run, path, file, patience)
         stop = threading.Event()
         heart = threading.Thread(target=_beat, args=(path, stop), daemon=True)
         heart.start()
@@ -54,8 +54,24 @@ def lease(run: Path, name: str = "plan") -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a library has forked meanwhile
 
 
+def _acquired(run: Path, path: Path, file: IO[str], patience: float) -> None:
+    """Try until it works or patience ends."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return _acquire(run, path, file)
+        except Busy:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.2)
+
+
 def _acquire(run: Path, path: Path, file: IO[str]) -> None:
-    busy = Busy(run, "another geoseg works on this run", "wait for it, or stop it, then run the same command again")
+    busy = Busy(
+        run,
+        "another geoseg works on this run" if path.stem == "plan" else f"another geoseg works on its {path.stem}",
+        "wait for it, or stop it, then run the same command again",
+    )
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,12 +7,10 @@ A rerun computes only the blocks whose record does not bear the key of what woul
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,25 +20,27 @@ import numpy.typing as npt
 from rasterio.windows import Window
 
 from geoseg.classes import NODATA
-from geoseg.errors import SheetError, UsageError
-from geoseg.geometry.grid import bounding, grown, overlap, slices
-from geoseg.geometry.lattice import Block, Lattice, block_window, panels_of
-from geoseg.io.blocks import Part, read_record, write_block
+from geoseg.errors import EnvironmentFault, GeosegError, ModelError, PlanError, SheetError, UsageError
+from geoseg.geometry.grid import overlap
+from geoseg.geometry.lattice import Block, Lattice, block_window, panels_of, shard_of
+from geoseg.io.blocks import read_record
 from geoseg.io.commit import commit_json, read_json
 from geoseg.io.lease import lease
 from geoseg.io.model_file import load_model, shipped_model
 from geoseg.io.plan import Plan, load_plan, save_plan
-from geoseg.io.source import Source, area_mask
+from geoseg.io.source import Source
 from geoseg.predict.predictor import EngineFacts, Ensemble, decide, default_lanes, ensemble_of, make_backend
-from geoseg.predict.stream import Finished, Normalise, buffered_rows, stream_panel
+from geoseg.predict.stream import Normalise, buffered_rows
 from geoseg.stages.fitting import bands_of, fitted_lattice, normalise_of, ratio_of
+from geoseg.stages.job import Job, fresh, version
+from geoseg.stages.panels import Executor, InProcess, PanelTask, Prepared
 from geoseg.stages.tile import draw_plan, plan_blocks
 
-__all__ = ["InferOptions", "InferReport", "Job", "block_key", "infer", "load_job"]
+__all__ = ["InferOptions", "InferReport", "infer"]
 
 log = logging.getLogger(__name__)
 
-Bytes = npt.NDArray[np.uint8]
+PLANNING = 120.0  # seconds that a shard waits while another one settles the plan
 BASE_MEMORY = 900 << 20  # Python, torch and a small network
 
 
@@ -75,80 +75,72 @@ class InferReport:
     quarantined: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Job:
-    """Everything that decides the pixels of a run besides its sheets."""
-
-    lattice: Lattice
-    facts: EngineFacts
-    models: tuple[tuple[str, str], ...]
-    bands: dict[str, tuple[int, ...]]
-    normalise: Normalise
-    probabilities: bool
-
-    @property
-    def key(self) -> str:
-        """Hash of all of it except the bands of each sheet."""
-        parts = [
-            self.lattice.to_json(),
-            self.facts.to_json(),
-            [key for _, key in self.models],
-            self.normalise.mean.tolist(),
-            self.normalise.std.tolist(),
-            self.probabilities,
-        ]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
 def infer(
-    run: Path, options: InferOptions | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+    run: Path,
+    options: InferOptions | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    executor: Executor | None = None,
+    shard: tuple[int, int] | None = None,
 ) -> InferReport:
-    """Class and confidence of every valid pixel of a planned run.
+    """Class and confidence of every valid pixel of a planned run, or of one shard's part of it.
 
     Args:
         run: folder that `tile` made.
         options: see `InferOptions`; no model means the shipped one.
         progress: called with the pixels done and to do.
+        executor: who does the panels; this process if None. Results do not depend on it.
+        shard: (index from 0, count): only this share of the blocks; any number of shards may work at once, on any hosts that see the folder.
 
     Raises:
         PlanError: no plan, or a sheet was written again since.
         ModelError: the model cannot be used, or not with these sheets.
         UsageError: options that contradict each other.
+        Busy: another process works on this run, or on this shard of it.
     """
     options = options or InferOptions()
+    run = run.absolute()
     load_plan(run)
-    with lease(run):
-        return _infer(run, options, progress)
+    with lease(run) if shard is None else lease(run, f"shard_{shard[0] + 1}_of_{shard[1]}"):
+        return _infer(run, options, progress, executor or InProcess(), shard)
 
 
-def _infer(run: Path, options: InferOptions, progress: Callable[[int, int], None]) -> InferReport:
+def _infer(
+    run: Path,
+    options: InferOptions,
+    progress: Callable[[int, int], None],
+    executor: Executor,
+    shard: tuple[int, int] | None,
+) -> InferReport:
     started = time.monotonic()
-    plan = load_plan(run)
     ensemble = ensemble_of([load_model(p) for p in (options.models or (shipped_model(),))])
     computed: set[Block] = set()
     patches = twice = 0
     while True:
+        plan = load_plan(run)
         try:
-            job = _job(run, plan, ensemble, options)
-            stale = [b for b in plan_blocks(plan) if not _fresh(run, plan, job, b)]
-            _save_job(run, ensemble, job)
+            with nullcontext() if shard is None else lease(run, patience=PLANNING):
+                plan = load_plan(run)
+                job = _job(run, plan, ensemble, options)
+                _save_job(run, ensemble, job)
+            blocks = plan_blocks(plan)
+            mine = blocks if shard is None else shard_of(blocks, *shard)
+            stale = [b for b in mine if not fresh(run, plan, job, b)]
             if not stale:
                 break
-            counts = _compute(run, plan, ensemble, job, stale, options, progress)
+            counts = _compute(run, plan, ensemble, job, stale, options, progress, executor)
         except SheetError as error:  # damage that shows only now: go on without that sheet
             if error.subject not in {s.path for s in plan.sheets}:
                 raise
             log.error("%s", error)
-            plan = plan.without(error.subject, error.what, error.cure)
-            if not plan.sheets:
-                raise UsageError(error.subject, f"{error.what}; no usable sheet is left", error.cure) from error
-            save_plan(run, plan)
+            with nullcontext() if shard is None else lease(run, patience=PLANNING):
+                _set_aside(run, error)
             continue
         computed.update(stale)
         patches, twice = patches + counts[0], twice + counts[1]
     pixels = sum(block_pixels(run, b) for b in computed)
     return InferReport(
-        blocks=len(plan_blocks(plan)),
+        blocks=len(mine),
         computed=len(computed),
         patches=patches,
         twice=twice,
@@ -159,23 +151,21 @@ def _infer(run: Path, options: InferOptions, progress: Callable[[int, int], None
     )
 
 
+def _set_aside(run: Path, error: SheetError) -> None:
+    """A new plan revision without a sheet; nothing where another shard has done it."""
+    plan = load_plan(run)
+    if error.subject not in {s.path for s in plan.sheets}:
+        return
+    changed = plan.without(error.subject, error.what, error.cure)
+    if not changed.sheets:
+        raise UsageError(error.subject, f"{error.what}; no usable sheet is left", error.cure) from error
+    save_plan(run, changed)
+
+
 def block_pixels(run: Path, block: Block) -> int:
     """Valid pixels of a committed block."""
     record = read_record(run, block)
     return sum(n for value, n in record.counts.items() if value != NODATA) if record else 0
-
-
-def block_key(plan: Plan, job: Job, block: Block) -> str:
-    """Hash of all that decides a block's pixels: job, grid, and in order the sheets that its patches reach."""
-    reach = grown(block_window(block, plan.block), job.lattice.patch)
-    sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.sheets if overlap(s.window, reach)]
-    parts = [job.key, plan.grid.to_json(), plan.block, block, plan.nodata, plan.area, sheets]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def _fresh(run: Path, plan: Plan, job: Job, block: Block) -> bool:
-    record = read_record(run, block)
-    return record is not None and record.key == block_key(plan, job, block)
 
 
 def _job(run: Path, plan: Plan, ensemble: Ensemble, options: InferOptions) -> Job:
@@ -206,7 +196,7 @@ def _job(run: Path, plan: Plan, ensemble: Ensemble, options: InferOptions) -> Jo
             sample=lambda n: _sample(plan, bands, normalise, lattice.patch, n),
         )
         commit_json(run / "engine.json", {"question": question, "facts": facts.to_json()})
-    models = tuple((str(m.path), m.key) for m in ensemble.models)
+    models = tuple((str(m.path.absolute()), m.key) for m in ensemble.models)
     return Job(lattice, facts, models, bands, normalise, options.probabilities)
 
 
@@ -245,7 +235,7 @@ def _save_job(run: Path, ensemble: Ensemble, job: Job) -> None:
             "engine": job.facts.to_json(),
             "models": [
                 {
-                    "path": str(m.path),
+                    "path": str(m.path.absolute()),
                     "sha256": m.sha256,
                     "key": m.key,
                     **{k: getattr(m.card, k) for k in ("name", "good_for", "not_good_for", "licence")},
@@ -259,24 +249,6 @@ def _save_job(run: Path, ensemble: Ensemble, job: Job) -> None:
             "probabilities": job.probabilities,
         },
     )
-
-
-def load_job(run: Path) -> tuple[Job, list[dict[str, Any]], list[dict[str, Any]]]:
-    """(job, class table as JSON, models as JSON) that `infer` left.
-
-    Raises:
-        PlanError: `infer` has not finished here.
-    """
-    value = read_json(run / "infer.json")
-    job = Job(
-        lattice=Lattice(**value["lattice"]),
-        facts=EngineFacts(**value["engine"]),
-        models=tuple((m["path"], m["key"]) for m in value["models"]),
-        bands={p: tuple(b) for p, b in value["bands"].items()},
-        normalise=Normalise(np.array(value["mean"], np.float32), np.array(value["std"], np.float32)),
-        probabilities=bool(value["probabilities"]),
-    )
-    return job, value["classes"], value["models"]
 
 
 def _widest(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: InferOptions) -> int:
@@ -312,48 +284,44 @@ def _compute(
     stale: list[Block],
     options: InferOptions,
     progress: Callable[[int, int], None],
+    executor: Executor,
 ) -> tuple[int, int]:
     """Stream all panels of the stale blocks; returns (patches scored, patches scored a second time)."""
     widest = _widest(plan, job.lattice, ensemble, options)
-    panels = panels_of(stale, plan.block, widest)
+    panels = panels_of(stale, plan.block, widest, wished=executor.wished)
+    tasks = [
+        PanelTask(str(run), job.key, plan.revision, tuple(b for b in stale if p.holds(b)), options.device, version())
+        for p in panels
+    ]
     log.info("%d blocks in %d panels, %s", len(stale), len(panels), job.facts)
-    lanes = options.threads or default_lanes()
-    backend = make_backend(ensemble, job.facts, job.normalise, job.lattice.patch, device=options.device, lanes=lanes)
-    names = [c.name for c in ensemble.classes.classes]
     total, done, patches = _pixels_to_do(plan, stale), 0, 0
+    failed: list[tuple[PanelTask, GeosegError]] = []
 
     def advance(pixels: int) -> None:
         nonlocal done
         done += pixels
         progress(done, total)
 
-    try:
-        for window in (_clipped(plan, p.window) for p in panels):
-            with (
-                Source(plan, job.bands, width=window.width + 2 * job.lattice.patch) as source,
-                ThreadPoolExecutor(1, "writer") as writer,
-            ):
-                sink = _BlockSink(run, plan, job, window, set(stale), names, writer)
-                patches += stream_panel(
-                    source.read,
-                    lambda w, sink=sink: sink.wanted(w),  # type: ignore[misc]
-                    job.lattice,
-                    window,
-                    backend,
-                    sink,
-                    probabilities=job.probabilities,
-                    progress=advance,
-                )
-                sink.close()
-    finally:
-        backend.close()
+    def made() -> Prepared:
+        lanes = options.threads or default_lanes()
+        backend = make_backend(
+            ensemble, job.facts, job.normalise, job.lattice.patch, device=options.device, lanes=lanes
+        )
+        return Prepared(plan, job, tuple(c.name for c in ensemble.classes.classes), backend)
+
+    for task, outcome in executor.run(tasks, made, advance):
+        if isinstance(outcome, (SheetError, EnvironmentFault, ModelError)):
+            raise outcome
+        if isinstance(outcome, GeosegError):
+            log.error("%s", outcome)
+            failed.append((task, outcome))  # it fails alone: the other panels are finished first
+        else:
+            patches += outcome
+    if failed:
+        task, error = failed[0]
+        what = f"{len(failed)} of {len(tasks)} panels failed, the first one ({task.name}): {error}"
+        raise PlanError(run, what, "the others are done; the same command tries these again")
     return patches, max(0, patches - _needed_patches(plan, job, stale)) if len(panels) > 1 else 0
-
-
-def _clipped(plan: Plan, panel: Window) -> Window:
-    """A panel without the margins in which no sheet lies."""
-    parts = [p for s in plan.sheets if (p := overlap(s.window, panel))]
-    return overlap(bounding(parts), panel) or panel
 
 
 def _pixels_to_do(plan: Plan, stale: list[Block]) -> int:
@@ -377,92 +345,3 @@ def _needed_patches(plan: Plan, job: Job, blocks: list[Block]) -> int:
                 cols = job.lattice.touching(part.col_off, part.col_off + part.width)
                 found.update((r, c) for r in rows for c in cols)
     return len(found)
-
-
-class _BlockSink:
-    """Collects finished rows of a panel into blocks and commits each as soon as it is whole."""
-
-    def __init__(
-        self,
-        run: Path,
-        plan: Plan,
-        job: Job,
-        panel: Window,
-        stale: set[Block],
-        names: list[str],
-        writer: ThreadPoolExecutor,
-    ) -> None:
-        self.run, self.plan, self.job, self.panel, self.names, self.writer = run, plan, job, panel, names, writer
-        size = plan.block
-        rows = range(panel.row_off // size, -(-(panel.row_off + panel.height) // size))
-        cols = range(panel.col_off // size, -(-(panel.col_off + panel.width) // size))
-        self.stale = {(r, c) for r in rows for c in cols} & stale
-        self.full = len(self.stale) == len(rows) * len(cols)
-        self.open: dict[Block, list[Any]] = {}
-        self.pending: list[Future[Any]] = []
-        self.since = time.monotonic()
-
-    def wanted(self, window: Window) -> npt.NDArray[np.bool_] | None:
-        """Pixels (H, W) in the area of interest and in a stale block; None for all."""
-        if self.full and not self.plan.area:
-            return None
-        mask = area_mask(self.plan.area, self.plan.grid, window)
-        if self.full:
-            return mask
-        inside = np.zeros_like(mask)
-        for block in self._meeting(window):
-            part = overlap(block_window(block, self.plan.block), window)
-            assert part is not None  # `_meeting` gives blocks that meet the window
-            inside[slices(part, window)] = True
-        return mask & inside
-
-    def _meeting(self, window: Window) -> Iterator[Block]:
-        size = self.plan.block
-        for row in range(window.row_off // size, (window.row_off + window.height - 1) // size + 1):
-            for col in range(window.col_off // size, (window.col_off + window.width - 1) // size + 1):
-                if (row, col) in self.stale:
-                    yield row, col
-
-    def __call__(self, rows: Finished) -> None:
-        """Take finished rows; commit the blocks that end with them."""
-        window = Window(self.panel.col_off, rows.row, self.panel.width, rows.classes.shape[0])
-        size = self.plan.block
-        for block in self._meeting(window):
-            part, region = overlap(block_window(block, size), window), self._region(block)
-            assert part is not None  # `_meeting` gives blocks that meet the window
-            here, there = slices(part, region), slices(part, window)
-            arrays = self.open.get(block) or self._opened(block)
-            arrays[0][here], arrays[1][here] = rows.classes[there], rows.confidence[there]
-            if rows.shares is not None:
-                arrays[2][(slice(None), *here)] = rows.shares[(slice(None), *there)]
-            if part.row_off + part.height == region.row_off + region.height:
-                self._commit(block)
-
-    def _region(self, block: Block) -> Window:
-        """The part of a block that this panel fills; the rest holds no sheet."""
-        region = overlap(block_window(block, self.plan.block), self.panel)
-        assert region is not None  # `stale` holds blocks of this panel
-        return region
-
-    def _opened(self, block: Block) -> list[Any]:
-        """Arrays for the region, not filled: every row of the panel arrives."""
-        region = self._region(block)
-        shape = (region.height, region.width)
-        shares = np.empty((len(self.names), *shape), np.uint8) if self.job.probabilities else None
-        self.open[block] = [np.empty(shape, np.uint8), np.empty(shape, np.uint8), shares]
-        return self.open[block]
-
-    def _commit(self, block: Block) -> None:
-        classes, confidence, shares = self.open.pop(block)
-        region, key, now = self._region(block), block_key(self.plan, self.job, block), time.monotonic()
-        seconds, self.since = now - self.since, now
-        while len(self.pending) > 1 or (self.pending and self.pending[0].done()):
-            self.pending.pop(0).result()  # bounds memory, and raises what went wrong while writing
-        part = Part(region, classes, confidence, shares)
-        self.pending.append(self.writer.submit(write_block, self.run, self.plan, block, key, part, self.names, seconds))
-
-    def close(self) -> None:
-        """Wait until every block is on disk."""
-        assert not self.open  # the panel ends where its last blocks' regions end
-        for future in self.pending:
-            future.result()

@@ -24,7 +24,7 @@ import shapely
 from rasterio.windows import Window
 
 from geoseg.classes import NODATA, ClassTable, LandClass
-from geoseg.errors import PlanError, UsageError
+from geoseg.errors import Busy, PlanError, UsageError
 from geoseg.geometry.grid import bounding, overlap
 from geoseg.geometry.ground import area_factors
 from geoseg.geometry.lattice import Block
@@ -41,7 +41,7 @@ from geoseg.io.source import Source
 from geoseg.stages.catalogue import write_project, write_stac
 from geoseg.stages.classified import Ground, classified
 from geoseg.stages.feature_layers import GROUPS, feature_layers
-from geoseg.stages.infer import Job, block_key, load_job
+from geoseg.stages.job import Job, block_key, load_job, version
 from geoseg.stages.report import write_report
 from geoseg.stages.tile import plan_blocks
 from geoseg.vectorize.join import join
@@ -179,11 +179,10 @@ def _load(run: Path, options: MosaicOptions) -> _Run:
         rec for b, rec in zip(blocks, records, strict=True) if rec is not None and rec.key == block_key(plan, job, b)
     ]
     if len(whole) < len(blocks):
-        raise PlanError(
-            run,
-            f"{len(blocks) - len(whole)} of {len(blocks)} blocks are missing or out of date",
-            "run geoseg infer first",
-        )
+        missing = f"{len(blocks) - len(whole)} of {len(blocks)} blocks are missing or out of date"
+        if list((run / "locks").glob("shard_*.lock")):
+            raise Busy(run, missing, "its shards are not all in; run geoseg mosaic again when they are")
+        raise PlanError(run, missing, "run geoseg infer first")
     name = options.name or run.resolve().name
     if Path(name).name != name or name.startswith("."):
         raise UsageError("--name", f"{name!r} is not the start of a file name", "leave out folders and leading dots")
@@ -205,6 +204,7 @@ def _key(r: _Run, options: MosaicOptions) -> str:
     """Hash of all that decides the outputs."""
     sheets = [s.key for s in r.plan.sheets]
     parts = [
+        version(),
         r.job.key,
         r.table.to_json(),
         [rec.sha256 for rec in r.records],

@@ -9,7 +9,7 @@ from geoseg.errors import PlanError
 from geoseg.io.blocks import read_record
 from geoseg.io.commit import read_json
 from geoseg.io.plan import load_plan
-from geoseg.stages.infer import block_key, load_job
+from geoseg.stages.job import block_key, load_job
 from geoseg.stages.tile import plan_blocks
 
 __all__ = ["Status", "status"]

@@ -22,7 +22,7 @@ from geoseg.gis.picture import coloured
 from geoseg.gis.web import WebLayer, web_map_html
 from geoseg.io.commit import commit_bytes
 from geoseg.io.plan import load_plan
-from geoseg.stages.infer import load_job
+from geoseg.stages.job import load_job
 from geoseg.stages.view import thinned
 
 __all__ = ["web_map"]

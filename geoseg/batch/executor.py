@@ -1,0 +1,171 @@
+"""Panels on Dask: a cluster on this machine, or a scheduler of yours. The only module that knows Dask.
+
+Tasks are pure, small and can be done twice, so lost workers and retries are Dask's business. Whoever can reach a scheduler can run code on its workers:
+the local cluster listens on 127.0.0.1 only, others belong on a network of their own or behind tls://.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from geoseg.errors import EnvironmentFault, GeosegError, PlanError
+from geoseg.stages.panels import Executor, InProcess, Outcome, PanelTask, Prepared, work
+
+__all__ = ["DaskExecutor", "executor"]
+
+log = logging.getLogger(__name__)
+
+RETRIES = 2
+"""How often a panel is tried again after an error that is no error of geoseg's; Dask itself tries again what killed its worker."""
+SILENCE = 30.0
+"""Seconds after which a scheduler that does not answer is lost."""
+
+
+class DaskExecutor:
+    """Panels as Dask tasks, three for each worker so that none waits long for the last one."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.wished = 3 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+
+    def run(
+        self, tasks: list[PanelTask], prepared: Callable[[], Prepared], advance: Callable[[int], None]
+    ) -> Iterator[tuple[PanelTask, Outcome]]:
+        """As `Executor.run`. What still runs when this is left early is cancelled."""
+        from distributed import as_completed
+
+        def submitted(task: PanelTask) -> Any:
+            return self.client.submit(work, task, pure=False, retries=RETRIES)
+
+        futures = {submitted(task): (task, RETRIES) for task in tasks}
+        waiting = as_completed(list(futures))
+        try:
+            for future in waiting:
+                task, more = futures.pop(future)
+                if (
+                    future.status == "lost" and more
+                ):  # its worker died after it; what it committed is not computed again
+                    again = submitted(task)
+                    futures[again] = task, more - 1
+                    waiting.add(again)
+                    continue
+                outcome = _outcome(future, task)
+                if isinstance(outcome, int):
+                    advance(_pixels(task))
+                yield task, outcome
+        finally:
+            if self.client.status == "running":
+                self.client.cancel(list(futures), force=True)
+
+
+def _pixels(task: PanelTask) -> int:
+    from pathlib import Path
+
+    from geoseg.stages.infer import block_pixels
+
+    return sum(block_pixels(Path(task.run), block) for block in task.blocks)
+
+
+def _outcome(future: Any, task: PanelTask) -> Outcome:
+    """Patches, or an error of geoseg's that says what happened."""
+    if future.status == "finished":
+        return _patches(future)
+    if future.status == "cancelled":
+        raise EnvironmentFault("the Dask scheduler", "was lost", "start it again, then run the same command again")
+    error = future.exception()
+    if isinstance(error, GeosegError):
+        return error
+    what = f"{task.name}: {type(error).__name__}: {error}"
+    return PlanError(task.run, what, "run the same command again; --workers 0 shows what happens without Dask")
+
+
+def _patches(future: Any) -> int:
+    """What the worker counted; 0 where it has died since: its blocks are committed all the same."""
+    from distributed import TimeoutError as Late
+
+    try:
+        return int(future.result(timeout=10))
+    except (Late, OSError) as error:
+        log.debug("the count of a panel is lost: %s", error)
+        return 0
+
+
+@contextmanager
+def executor(workers: int = 0, scheduler: str = "", max_ram: int | None = None) -> Iterator[Executor]:
+    """This process (no workers, no scheduler), a local cluster, or a remote one.
+
+    Args:
+        workers: processes of a local cluster; 0 for none. With GPUs give one worker to each (CUDA_VISIBLE_DEVICES of the worker says which).
+        scheduler: tcp:// or tls:// address.
+        max_ram: bytes for all local workers together.
+
+    Raises:
+        EnvironmentFault: the scheduler cannot be reached, or no worker came up.
+    """
+    if not workers and not scheduler:
+        yield InProcess()
+        return
+    with _client(workers, scheduler, max_ram) as client:
+        yield DaskExecutor(client)
+
+
+@contextmanager
+def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Any]:
+    import dask
+    from distributed import Client, LocalCluster
+
+    quiet = {
+        "distributed.comm.timeouts.connect": f"{SILENCE}s",
+        "distributed.comm.timeouts.tcp": f"{SILENCE}s",
+        "distributed.worker.memory.spill": False,  # tasks hold no results: spilling would only hide that memory is short
+        "distributed.worker.memory.target": False,
+    }
+    with dask.config.set(quiet):
+        if scheduler:
+            with _connected(scheduler) as client:
+                yield client
+            return
+        with (
+            LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=max_ram // workers if max_ram else "auto",
+                silence_logs=logging.ERROR,
+                env=_environment(workers),
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            yield client
+
+
+def _environment(workers: int) -> dict[str, str]:
+    """Each worker gets its share of the cores, and the GPUs in turn are left to CUDA_VISIBLE_DEVICES."""
+    lanes = max(
+        1, (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) // workers
+    )
+    return {"GEOSEG_LANES": str(lanes), "OMP_NUM_THREADS": str(lanes), "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+@contextmanager
+def _connected(scheduler: str) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout=SILENCE)
+    except (OSError, TimeoutError, ValueError) as error:
+        cure = "start it with `dask scheduler`, and name it as tcp://HOST:8786 or tls://HOST:8786"
+        raise EnvironmentFault(scheduler, f"cannot be reached: {error}", cure) from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=SILENCE)
+        except TimeoutError as error:
+            cure = f"start one on each machine: dask worker {scheduler} --nthreads 1"
+            raise EnvironmentFault(scheduler, "has no worker", cure) from error
+        yield client

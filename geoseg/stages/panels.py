@@ -1,0 +1,254 @@
+"""Panels: the work that one process does at a time, here or on any worker that sees the run folder.
+
+task (run folder, job, blocks) -> plan and job from the run folder, network loaded once -> stream -> blocks, each committed with its record
+
+A task is small and can be done twice: whoever commits a block last commits the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.windows import Window
+
+from geoseg.errors import EnvironmentFault, GeosegError, PlanError
+from geoseg.geometry.grid import bounding, overlap, slices
+from geoseg.geometry.lattice import Block, block_window, panels_of
+from geoseg.io.blocks import Part, write_block
+from geoseg.io.model_file import load_model
+from geoseg.io.plan import Plan, load_plan
+from geoseg.io.source import Source, area_mask
+from geoseg.predict.predictor import default_lanes, ensemble_of, make_backend
+from geoseg.predict.region import Backend
+from geoseg.predict.stream import Finished, stream_panel
+from geoseg.stages.job import Job, block_key, fresh, load_job, version
+
+__all__ = ["Executor", "InProcess", "Outcome", "PanelTask", "Prepared", "compute_panel", "work"]
+
+Outcome = int | GeosegError
+"""Patches that were scored, or what went wrong."""
+
+
+@dataclass(frozen=True)
+class PanelTask:
+    """What a worker is told: a few hundred bytes."""
+
+    run: str
+    job: str
+    revision: int
+    blocks: tuple[Block, ...]
+    device: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        """Its blocks, for messages."""
+        first, last = self.blocks[0], self.blocks[-1]
+        return f"blocks {first[0]}_{first[1]} to {last[0]}_{last[1]}"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all panels of a job share within one process."""
+
+    plan: Plan
+    job: Job
+    names: tuple[str, ...]
+    backend: Backend
+
+
+class Executor(Protocol):
+    """Who does the panels; `wished`: how many it would like at least."""
+
+    wished: int
+
+    def run(
+        self, tasks: list[PanelTask], prepared: Callable[[], Prepared], advance: Callable[[int], None]
+    ) -> Iterator[tuple[PanelTask, Outcome]]:
+        """Each task with its outcome, in any order; `advance` is told pixels as they are done."""
+        ...
+
+
+class InProcess:
+    """One panel after the other, in this process."""
+
+    wished = 1
+
+    def run(
+        self, tasks: list[PanelTask], prepared: Callable[[], Prepared], advance: Callable[[int], None]
+    ) -> Iterator[tuple[PanelTask, Outcome]]:
+        """As `Executor.run`; the first error ends it."""
+        ready = prepared()
+        try:
+            for task in tasks:
+                yield task, compute_panel(ready, task, advance)
+        finally:
+            ready.backend.close()
+
+
+def work(task: PanelTask) -> int:
+    """A task on a worker: patches scored.
+
+    Raises:
+        EnvironmentFault: this worker does not see the run folder, or runs another geoseg.
+        GeosegError: whatever the panel raises.
+    """
+    if task.version != version():
+        raise EnvironmentFault(
+            "this worker", f"runs geoseg {version()}, the job was begun with {task.version}", "install the same on all"
+        )
+    if not (Path(task.run) / "plan.json").exists():
+        cure = "put the run folder on storage that all workers see under the same path"
+        raise EnvironmentFault(task.run, "cannot be seen by a worker", cure)
+    ready = _prepared(task.run, task.job, task.revision, task.device)
+    missing = tuple(b for b in task.blocks if not fresh(Path(task.run), ready.plan, ready.job, b))
+    return compute_panel(ready, replace(task, blocks=missing), lambda pixels: None) if missing else 0
+
+
+@lru_cache(maxsize=1)
+def _prepared(run: str, job_key: str, revision: int, device: str) -> Prepared:
+    """Plan, job and network of a run, loaded once in each worker."""
+    plan = load_plan(Path(run))
+    job, classes, _ = load_job(Path(run))
+    if job.key != job_key or plan.revision != revision:
+        raise PlanError(run, "was planned anew meanwhile", "run the same command again")
+    ensemble = ensemble_of([load_model(Path(path)) for path, _ in job.models])
+    if [m.key for m in ensemble.models] != [key for _, key in job.models]:
+        raise PlanError(run, "a model file was written again meanwhile", "run the same command again")
+    lanes = _lanes()
+    backend = make_backend(ensemble, job.facts, job.normalise, job.lattice.patch, device=device, lanes=lanes)
+    return Prepared(plan, job, tuple(c["name"] for c in classes), backend)
+
+
+def _lanes() -> int:
+    """Patches side by side in a worker: as many as it was given threads, else all cores."""
+    return int(os.environ.get("GEOSEG_LANES", "0")) or default_lanes()
+
+
+def compute_panel(ready: Prepared, task: PanelTask, advance: Callable[[int], None]) -> int:
+    """Stream one panel and commit its blocks; returns the patches scored."""
+    plan, job = ready.plan, ready.job
+    patches = 0
+    for panel in panels_of(task.blocks, plan.block, 1 << 30):
+        window = _clipped(plan, panel.window)
+        with (
+            Source(plan, job.bands, width=window.width + 2 * job.lattice.patch) as source,
+            ThreadPoolExecutor(1, "writer") as writer,
+        ):
+            sink = _BlockSink(Path(task.run), plan, job, window, set(task.blocks), list(ready.names), writer)
+            patches += stream_panel(
+                source.read,
+                lambda w, sink=sink: sink.wanted(w),  # type: ignore[misc]
+                job.lattice,
+                window,
+                ready.backend,
+                sink,
+                probabilities=job.probabilities,
+                progress=advance,
+            )
+            sink.close()
+    return patches
+
+
+def _clipped(plan: Plan, panel: Window) -> Window:
+    """A panel without the margins in which no sheet lies."""
+    parts = [p for s in plan.sheets if (p := overlap(s.window, panel))]
+    return overlap(bounding(parts), panel) or panel
+
+
+class _BlockSink:
+    """Collects finished rows of a panel into blocks and commits each as soon as it is whole."""
+
+    def __init__(
+        self,
+        run: Path,
+        plan: Plan,
+        job: Job,
+        panel: Window,
+        stale: set[Block],
+        names: list[str],
+        writer: ThreadPoolExecutor,
+    ) -> None:
+        self.run, self.plan, self.job, self.panel, self.names, self.writer = run, plan, job, panel, names, writer
+        size = plan.block
+        rows = range(panel.row_off // size, -(-(panel.row_off + panel.height) // size))
+        cols = range(panel.col_off // size, -(-(panel.col_off + panel.width) // size))
+        self.stale = {(r, c) for r in rows for c in cols} & stale
+        self.full = len(self.stale) == len(rows) * len(cols)
+        self.open: dict[Block, list[Any]] = {}
+        self.pending: list[Future[Any]] = []
+        self.since = time.monotonic()
+
+    def wanted(self, window: Window) -> npt.NDArray[np.bool_] | None:
+        """Pixels (H, W) in the area of interest and in a stale block; None for all."""
+        if self.full and not self.plan.area:
+            return None
+        mask = area_mask(self.plan.area, self.plan.grid, window)
+        if self.full:
+            return mask
+        inside = np.zeros_like(mask)
+        for block in self._meeting(window):
+            part = overlap(block_window(block, self.plan.block), window)
+            assert part is not None  # `_meeting` gives blocks that meet the window
+            inside[slices(part, window)] = True
+        return mask & inside
+
+    def _meeting(self, window: Window) -> Iterator[Block]:
+        size = self.plan.block
+        for row in range(window.row_off // size, (window.row_off + window.height - 1) // size + 1):
+            for col in range(window.col_off // size, (window.col_off + window.width - 1) // size + 1):
+                if (row, col) in self.stale:
+                    yield row, col
+
+    def __call__(self, rows: Finished) -> None:
+        """Take finished rows; commit the blocks that end with them."""
+        window = Window(self.panel.col_off, rows.row, self.panel.width, rows.classes.shape[0])
+        size = self.plan.block
+        for block in self._meeting(window):
+            part, region = overlap(block_window(block, size), window), self._region(block)
+            assert part is not None  # `_meeting` gives blocks that meet the window
+            here, there = slices(part, region), slices(part, window)
+            arrays = self.open.get(block) or self._opened(block)
+            arrays[0][here], arrays[1][here] = rows.classes[there], rows.confidence[there]
+            if rows.shares is not None:
+                arrays[2][(slice(None), *here)] = rows.shares[(slice(None), *there)]
+            if part.row_off + part.height == region.row_off + region.height:
+                self._commit(block)
+
+    def _region(self, block: Block) -> Window:
+        """The part of a block that this panel fills; the rest holds no sheet."""
+        region = overlap(block_window(block, self.plan.block), self.panel)
+        assert region is not None  # `stale` holds blocks of this panel
+        return region
+
+    def _opened(self, block: Block) -> list[Any]:
+        """Arrays for the region, not filled: every row of the panel arrives."""
+        region = self._region(block)
+        shape = (region.height, region.width)
+        shares = np.empty((len(self.names), *shape), np.uint8) if self.job.probabilities else None
+        self.open[block] = [np.empty(shape, np.uint8), np.empty(shape, np.uint8), shares]
+        return self.open[block]
+
+    def _commit(self, block: Block) -> None:
+        classes, confidence, shares = self.open.pop(block)
+        region, key, now = self._region(block), block_key(self.plan, self.job, block), time.monotonic()
+        seconds, self.since = now - self.since, now
+        while len(self.pending) > 1 or (self.pending and self.pending[0].done()):
+            self.pending.pop(0).result()  # bounds memory, and raises what went wrong while writing
+        part = Part(region, classes, confidence, shares)
+        self.pending.append(self.writer.submit(write_block, self.run, self.plan, block, key, part, self.names, seconds))
+
+    def close(self) -> None:
+        """Wait until every block is on disk."""
+        assert not self.open  # the panel ends where its last blocks' regions end
+        for future in self.pending:
+            future.result()

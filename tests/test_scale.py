@@ -1,0 +1,256 @@
+"""The same bytes however the work is shared out: workers, shards, a remote scheduler; a worker killed, a scheduler killed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import PLACE, moved, save_network, write_sheet
+
+from geoseg.batch.executor import executor
+from geoseg.errors import Busy, EnvironmentFault, PlanError
+from geoseg.geometry.lattice import panels_of, shard_of
+from geoseg.stages.infer import InferOptions, infer
+from geoseg.stages.mosaic import MosaicOptions, mosaic
+from geoseg.stages.tile import TileOptions, tile
+
+
+def _hashes(run: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted((run / "blocks").glob("*.tif"))}
+
+
+class SlowBlur(torch.nn.Module):
+    """Heavy enough that a worker can be killed in the middle."""
+
+    def __init__(self, turns: int = 60) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(5)
+        self.first = torch.nn.Conv2d(3, 6, 3, padding=1)
+        self.again = torch.nn.Conv2d(6, 6, 3, padding=1)
+        self.turns = turns
+        for p in self.parameters():
+            p.data = torch.randn(p.shape, generator=generator) * 0.1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        for _ in range(self.turns):
+            x = torch.tanh(self.again(x))
+        return x
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory):
+    """(planned run, options): twelve sheets side by side, 16 blocks and more."""
+    folder = tmp_path_factory.mktemp("scale")
+    model = save_network(folder / "blur.pt", SlowBlur(), patch=64, overlap=16, margin=0)
+    rng = np.random.default_rng(3)
+    for k in range(12):
+        row, col = divmod(k, 4)
+        pixels = rng.integers(0, 255, (3, 128, 128), np.uint8)
+        write_sheet(
+            folder / f"sheets/s{k:02}.tif", pixels, place=moved(PLACE, 128 * col, 128 * row), compress="deflate"
+        )
+    run = folder / "run"
+    tile([folder / "sheets"], run, TileOptions(block_size=96))
+    return run, InferOptions(models=(model,), engine="torch", precision="f32", threads=1)
+
+
+@pytest.fixture(scope="module")
+def alone(job, tmp_path_factory):
+    """Hashes of the blocks when one process does them all."""
+    run = tmp_path_factory.mktemp("alone") / "run"
+    shutil.copytree(job[0], run)
+    infer(run, job[1])
+    return _hashes(run)
+
+
+@pytest.fixture
+def planned(job, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(job[0], run)
+    return run
+
+
+def test_a_share_for_everyone() -> None:
+    blocks = [(r, c) for r in range(5) for c in range(7)]
+    for count in (1, 2, 3, 40):
+        shares = [shard_of(blocks, i, count) for i in range(count)]
+        assert sorted(b for s in shares for b in s) == blocks
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    for wished in (1, 2, 6, 100):
+        panels = panels_of(blocks, 64, 7, wished)
+        assert len(panels) >= min(wished, len(blocks))
+        assert all(sum(p.holds(b) for p in panels) == 1 for b in blocks)
+
+
+def test_workers_write_the_same_bytes(job, alone, planned) -> None:
+    with executor(workers=2) as two:
+        report = infer(planned, job[1], executor=two)
+    assert report.computed == report.blocks
+    assert _hashes(planned) == alone
+
+
+def test_shards_write_the_same_bytes_and_mosaic_waits_for_them(job, alone, planned) -> None:
+    infer(planned, job[1], shard=(1, 3))
+    with pytest.raises(Busy, match="blocks are missing"):
+        mosaic(planned, MosaicOptions(vectors=False))
+    infer(planned, job[1], shard=(0, 3))
+    infer(planned, job[1], shard=(2, 3))
+    assert _hashes(planned) == alone
+    assert infer(planned, job[1]).computed == 0
+    mosaic(planned, MosaicOptions(vectors=False))
+
+
+def test_shards_at_the_same_time_and_each_only_once(job, alone, planned) -> None:
+    errors: list[BaseException] = []
+
+    def work(shard: tuple[int, int]) -> None:
+        try:
+            infer(planned, job[1], shard=shard)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=((i, 2),)) for i in (0, 1, 1)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert [type(e) for e in errors] == [Busy]
+    assert _hashes(planned) == alone
+
+
+def test_damage_that_one_shard_meets_is_known_to_all(job, planned, tmp_path) -> None:
+    from geoseg.io.plan import load_plan
+
+    bad = Path(load_plan(planned).sheets[0].path)
+    whole = bad.read_bytes()
+    stat = bad.stat()
+    try:
+        data = bytearray(whole)
+        data[len(data) // 2 :] = b"\xff" * (len(data) - len(data) // 2)
+        bad.write_bytes(data)
+        os.utime(bad, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        for shard in ((1, 2), (0, 2), (1, 2)):
+            infer(planned, job[1], shard=shard)
+        assert [q.path for q in load_plan(planned).quarantined] == [str(bad)]
+        sheets = [Path(s.path) for s in load_plan(planned).sheets]
+        grid = tmp_path / "without"
+        shutil.copytree(planned, grid, ignore=shutil.ignore_patterns("blocks"))
+        infer(grid, job[1])
+        assert len(sheets) == 11
+        assert _hashes(grid) == _hashes(planned)
+    finally:
+        bad.write_bytes(whole)
+        os.utime(bad, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def test_a_killed_worker_costs_no_pixel(job, alone, planned) -> None:
+    with executor(workers=2) as two:
+        victims = [w["pid"] for w in _workers(two.client)]
+
+        def kill() -> None:
+            while not list((planned / "blocks").glob("*.json")):
+                time.sleep(0.02)
+            os.kill(victims[0], signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        infer(planned, job[1], executor=two)
+        killer.join()
+    assert _hashes(planned) == alone
+
+
+def _workers(client) -> list[dict[str, int]]:
+    return [{"pid": pid} for pid in client.run(os.getpid).values()]
+
+
+def _dies_on_one_block(task):
+    """A panel that takes its worker with it."""
+    from geoseg.stages import panels
+
+    if (0, 0) in task.blocks:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return panels.work(task)
+
+
+def test_a_poisonous_panel_fails_alone(job, alone, planned, monkeypatch) -> None:
+    monkeypatch.setattr("geoseg.batch.executor.work", _dies_on_one_block)
+    with executor(workers=2) as two, pytest.raises(PlanError, match="1 of .* panels failed"):
+        infer(planned, job[1], executor=two)
+    done = _hashes(planned)
+    assert 0 < len(done) < len(alone)
+    assert all(alone[name] == value for name, value in done.items())
+    monkeypatch.undo()
+    infer(planned, job[1])
+    assert _hashes(planned) == alone
+
+
+def test_a_scheduler_that_is_not_there(monkeypatch) -> None:
+    monkeypatch.setattr("geoseg.batch.executor.SILENCE", 3.0)
+    with pytest.raises(EnvironmentFault, match="cannot be reached"), executor(scheduler="tcp://127.0.0.1:9"):
+        pass
+
+
+@pytest.mark.slow
+def test_a_killed_scheduler_ends_it_and_the_rerun_resumes(job, alone, planned) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    scheduler = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "distributed.cli.dask_scheduler",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            "8799",
+            "--no-dashboard",
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    time.sleep(3)
+    worker = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "distributed.cli.dask_worker",
+            "tcp://127.0.0.1:8799",
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--death-timeout",
+            "10",
+        ],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        with executor(scheduler="tcp://127.0.0.1:8799") as remote:
+
+            def kill() -> None:
+                while not list((planned / "blocks").glob("*.json")):
+                    time.sleep(0.02)
+                scheduler.kill()
+
+            killer = threading.Thread(target=kill)
+            killer.start()
+            begin = time.monotonic()
+            with pytest.raises(EnvironmentFault, match="lost"):
+                infer(planned, job[1], executor=remote)
+            assert time.monotonic() - begin < 60
+            killer.join()
+        worker.wait(30)
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+    assert infer(planned, job[1]).computed < len(alone)
+    assert _hashes(planned) == alone
