@@ -66,11 +66,32 @@ class MosaicSection(_Section):
     vector_format: list[Literal["fgb", "geojson", "parquet", "pmtiles"]] = []
 
 
+class HooksSection(_Section):
+    """Keys under `hooks`: commands as lists of arguments (no shell), and a URL; all are told how the night ended, as JSON."""
+
+    success: list[str] = []
+    failure: list[str] = []
+    webhook: str = ""
+
+
+class NightSection(_Section):
+    """Keys under `night`: keeping results under their date, and telling others."""
+
+    publish: bool = False
+    keep: int = Field(14, ge=1)
+    keep_days: float = Field(14, ge=0)
+    workers: int = Field(0, ge=0)
+    scheduler: str = ""
+    metrics: Path | None = None
+    hooks: HooksSection = HooksSection()
+
+
 class RunConfig(_Section):
     """A whole run: where sheets come from, where results go, and the options of each stage."""
 
     sheets: list[Path] = Field(min_length=1)
     out: Path | None = None
+    night: NightSection = NightSection()
     tile: TileSection = TileSection()
     infer: InferSection = InferSection()
     mosaic: MosaicSection = MosaicSection()
@@ -174,6 +195,9 @@ def _anchored(config: RunConfig, base: Path) -> RunConfig:
         update={
             "sheets": [base / p for p in config.sheets],
             "out": None if config.out is None else base / config.out,
+            "night": config.night.model_copy(
+                update={"metrics": None if config.night.metrics is None else base / config.night.metrics}
+            ),
             "tile": config.tile.model_copy(update={"aoi": None if config.tile.aoi is None else base / config.tile.aoi}),
             "infer": config.infer.model_copy(update={"model": [base / p for p in many]}),
         }

@@ -1,27 +1,46 @@
-"""geoseg run: tile -> infer -> mosaic on one run folder; each stage skips what is up to date."""
+"""geoseg run: one night. tile -> infer -> mosaic -> publish on one run folder; each step skips what is up to date.
+
+sheets -> plan -> blocks (here, on workers, or one shard of them) -> outputs -> out/<date>, latest
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from geoseg.batch.nights import publish
+from geoseg.errors import Busy
 from geoseg.io.plan import load_plan
-from geoseg.stages.infer import InferOptions, InferReport, infer
+from geoseg.stages.contents import remember
+from geoseg.stages.infer import PLANNING, InferOptions, InferReport, infer
 from geoseg.stages.mosaic import MosaicOptions, MosaicReport, mosaic
+from geoseg.stages.panels import Executor
 from geoseg.stages.tile import TileOptions, TileReport, tile
 
-__all__ = ["RunReport", "run_all"]
+__all__ = ["Night", "RunReport", "run_all"]
+
+
+@dataclass(frozen=True)
+class Night:
+    """How a night is done: one shard (index from 0, count) of it or all, who computes, and the date to publish it under ("" for not)."""
+
+    shard: tuple[int, int] | None = None
+    executor: Executor | None = None
+    date: str = ""
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What each stage did; `complete` is False where sheets were quarantined."""
+    """What each stage did. `mosaic` is None for a shard that others are still to follow; `complete` is False where sheets were quarantined."""
 
     tile: TileReport
     infer: InferReport
-    mosaic: MosaicReport
+    mosaic: MosaicReport | None
     complete: bool
+    published: Path | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 def run_all(
@@ -31,18 +50,53 @@ def run_all(
     inference: InferOptions,
     mosaicking: MosaicOptions,
     *,
+    night: Night | None = None,
     told: Callable[[object], None] = lambda report: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> RunReport:
-    """All three stages. `told` gets each stage's report as soon as it ends.
+    """All stages. `told` gets each stage's report as soon as it ends.
 
     Raises:
         GeosegError: whatever a stage raises.
     """
-    planned = tile(sheets, run, tiling)
+    night = night or Night()
+    clock = _Clock()
+    planned = tile(sheets, run, tiling, patience=PLANNING if night.shard else 0.0)
     told(planned)
-    inferred = infer(run, inference, progress)
+    clock.lap("tile")
+    inferred = infer(run, inference, progress, executor=night.executor, shard=night.shard)
     told(inferred)
-    stitched = mosaic(run, mosaicking)
+    clock.lap("infer")
+    stitched = _stitched(run, mosaicking, shard=night.shard is not None)
+    clock.lap("mosaic")
+    complete = not load_plan(run).quarantined
+    if stitched is None:
+        return RunReport(planned, inferred, None, complete, None, clock.laps)
     told(stitched)
-    return RunReport(planned, inferred, stitched, not load_plan(run).quarantined)
+    remember(run)
+    published = publish(run, night.date) if night.date else None
+    clock.lap("publish")
+    return RunReport(planned, inferred, stitched, complete, published, clock.laps)
+
+
+def _stitched(run: Path, options: MosaicOptions, *, shard: bool) -> MosaicReport | None:
+    """The mosaic; None where this is a shard and the others are not all in, or another one is at it."""
+    try:
+        return mosaic(run, options)
+    except Busy:
+        if shard:
+            return None
+        raise
+
+
+class _Clock:
+    """Wall seconds between laps."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._since = time.monotonic()
+
+    def lap(self, name: str) -> None:
+        """Time since the last lap goes under this name."""
+        now = time.monotonic()
+        self.laps[name], self._since = round(now - self._since, 3), now

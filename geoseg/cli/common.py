@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Numbers", "Size", "progress_bar", "table"]
+__all__ = ["Numbers", "Shard", "Size", "one_way_to_share", "progress_bar", "scale_options", "table"]
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]
@@ -48,6 +49,75 @@ class Size(click.ParamType):  # type: ignore[type-arg]
             return int(float(text.rstrip("KMGT")) * factor)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a size like 2G or 800M", param, ctx)
+
+
+class Shard(click.ParamType):  # type: ignore[type-arg]
+    """I/N, or `auto` from the variables of a job array, or auto/N where the array does not say how many there are."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Text to (index from 0, count)."""
+        if not isinstance(value, str):
+            return (int(value[0]), int(value[1]))
+        index, _, count = value.partition("/")
+        try:
+            found = _of_array(count) if index == "auto" else (int(index) - 1, int(count))
+        except (ValueError, KeyError) as error:
+            reason = f"{error} is not set" if isinstance(error, KeyError) else "expected I/N like 1/4, auto or auto/N"
+            self.fail(f"{value!r}: {reason}", param, ctx)
+        if not 0 <= found[0] < found[1]:
+            self.fail(f"{value!r} is shard {found[0] + 1} of {found[1]}", param, ctx)
+        return found
+
+
+def _of_array(count: str) -> tuple[int, int]:
+    """(index from 0, count) from Slurm, AWS Batch or a Kubernetes indexed job."""
+    env = os.environ
+    if "SLURM_ARRAY_TASK_ID" in env:
+        first = int(env.get("SLURM_ARRAY_TASK_MIN", "0"))
+        return int(env["SLURM_ARRAY_TASK_ID"]) - first, int(count or env["SLURM_ARRAY_TASK_COUNT"])
+    if "AWS_BATCH_JOB_ARRAY_INDEX" in env:
+        return int(env["AWS_BATCH_JOB_ARRAY_INDEX"]), int(count or env["AWS_BATCH_JOB_ARRAY_SIZE"])
+    return int(env["JOB_COMPLETION_INDEX"]), int(count)
+
+
+def scale_options(command: Any) -> Any:
+    """Options that say who computes; `infer` and `run` share them."""
+    for option in reversed(
+        [
+            click.option(
+                "--shard",
+                type=Shard(),
+                metavar="I/N",
+                help="Only this share of the blocks: 1/4, or auto in a job array (Slurm, AWS Batch; auto/N in Kubernetes).",
+            ),
+            click.option(
+                "--workers",
+                type=click.IntRange(0),
+                default=0,
+                help="Processes of a local Dask cluster [default: none].",
+            ),
+            click.option(
+                "--scheduler",
+                default="",
+                metavar="ADDR",
+                help="A Dask scheduler of yours: tcp://HOST:8786, tls://HOST:8786.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command
+
+
+def one_way_to_share(values: dict[str, Any]) -> None:
+    """UsageError where the work is shared out in two ways at once."""
+    from geoseg.errors import UsageError
+
+    if values["shard"] and (values["workers"] or values["scheduler"]):
+        raise UsageError("--shard", "together with --workers or --scheduler", "choose one way to share the work out")
+    if values["workers"] and values["scheduler"]:
+        raise UsageError("--workers", "together with --scheduler", "the scheduler has workers of its own")
 
 
 def table(rows: list[tuple[str, str]]) -> str:

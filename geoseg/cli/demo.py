@@ -31,18 +31,19 @@ def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
             f"\npixels right: {100 * accuracy.overall:.1f} % (drawn sheets with exact labels, all pixels; no measure for real photos)"
         )
         click.echo(table([(name, f"IoU {100 * value:5.1f} %") for name, value in accuracy.iou.items()]))
+    results = out / "run" / "out"
     click.echo("\nopen:")
     click.echo(
         table(
             [
                 (str(picture), "photo | classes | features"),
                 (
-                    str(report.mosaic.out / "demo_classes.tif"),
+                    str(results / "demo_classes.tif"),
                     "class raster, in QGIS: named and coloured without a click",
                 ),
-                (str(report.mosaic.out / "demo.gpkg"), "land cover, buildings, streets, trees, cars; styled"),
-                (str(report.mosaic.out / "demo.qgz"), "the QGIS project of all of it"),
-                (str(report.mosaic.out / "report.html"), "pictures, areas, confidence, in a browser"),
+                (str(results / "demo.gpkg"), "land cover, buildings, streets, trees, cars; styled"),
+                (str(results / "demo.qgz"), "the QGIS project of all of it"),
+                (str(results / "report.html"), "pictures, areas, confidence, in a browser"),
                 (str(out / "run" / "patches.gpkg"), "sheets, blocks and patches"),
             ]
         )

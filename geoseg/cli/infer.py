@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli.common import Numbers, Size, progress_bar, table
+from geoseg.cli.common import Numbers, Size, one_way_to_share, progress_bar, scale_options, table
 
 
 def infer_options(command: Any) -> Any:
@@ -120,6 +120,7 @@ def echo_report(report: Any) -> None:
 @click.command("infer")
 @click.argument("run", type=click.Path(path_type=Path))
 @infer_options
+@scale_options
 @click.pass_context
 def command(ctx: click.Context, /, run: Path, **values: Any) -> int:
     """Run a network over a RUN folder that `geoseg tile` planned.
@@ -127,13 +128,18 @@ def command(ctx: click.Context, /, run: Path, **values: Any) -> int:
     Streams the sheets through the network with sliding-window blending and commits class and confidence blocks. Can be stopped at
     any time: the same command goes on with the first block that is not committed.
     """
+    from geoseg.batch.executor import executor
     from geoseg.io.plan import load_plan
     from geoseg.stages.infer import infer
 
+    one_way_to_share(values)
     load_plan(run)
     echo_model(values["models"])
-    with progress_bar(ctx.obj["quiet"]) as progress:
-        report = infer(run, made_options(values), progress)
+    with (
+        executor(values["workers"], values["scheduler"], values["max_ram"]) as who,
+        progress_bar(ctx.obj["quiet"]) as progress,
+    ):
+        report = infer(run, made_options(values), progress, executor=who, shard=values["shard"])
     echo_report(report)
     click.echo(f"next: geoseg mosaic {run}")
     return 3 if report.quarantined else 0

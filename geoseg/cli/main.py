@@ -20,6 +20,8 @@ COMMANDS = {
     "mosaic": "Stitch blocks into class rasters and polygons.",
     "run": "tile, infer and mosaic in one go; skips what is done.",
     "status": "How far a run is.",
+    "verify": "Check everything that a run wrote once more.",
+    "prune": "Remove old published nights of a run.",
     "view": "A quick look at a run or class raster, as PNG.",
     "train": "Train a network from a config.",
     "evaluate": "Score rasters, runs or models against labels.",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from geoseg.cli.common import Size, progress_bar
+from geoseg.cli.common import Size, one_way_to_share, progress_bar, scale_options, table
 from geoseg.cli.infer import echo_model, infer_options
 from geoseg.cli.infer import made_options as made_infer_options
 from geoseg.cli.mosaic import made_options as made_mosaic_options
@@ -26,7 +28,9 @@ def _with_config(ctx: click.Context, values: dict[str, Any], path: Path) -> tupl
         **config.tile.model_dump(),
         **config.infer.model_dump(),
         **{k: v for k, v in config.mosaic.model_dump().items() if k != "sheets"},
+        **{k: getattr(config.night, k) for k in ("workers", "scheduler", "metrics")},
         "sheet_rasters": config.mosaic.sheets,
+        "date": "today" if config.night.publish else "",
     }
     stated["models"] = tuple(stated.pop("model") or ())
     stated["value_range"] = stated.pop("range")
@@ -39,27 +43,39 @@ def _with_config(ctx: click.Context, values: dict[str, Any], path: Path) -> tupl
     for name, value in stated.items():
         if name in values and ctx.get_parameter_source(name) in (ParameterSource.DEFAULT, None):
             values[name] = value
+    hooks = config.night.hooks
+    values["hooks"] = (tuple(hooks.success), tuple(hooks.failure), hooks.webhook)
+    values["retention"] = (config.night.keep, config.night.keep_days) if config.night.publish else None
     return list(config.sheets), config.out
 
 
 @click.command("run")
 @click.argument("sheets", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-o", "--out", "run", type=click.Path(path_type=Path), help="Run folder [default: the config's `out`].")
+@click.option(
+    "--date",
+    default="",
+    metavar="DATE",
+    help="Keep the outputs as out/DATE and switch out/latest to them: 2026-11-21 or today.",
+)
+@scale_options
+@click.option(
+    "--retry-failed", is_flag=True, help="Try sheets again whose pixels could not be read, also unchanged ones."
+)
+@click.option("--dry-run", is_flag=True, help="Only say what is new, changed, stale, and what it would take.")
+@click.option("--metrics", type=click.Path(path_type=Path), help="Write a Prometheus textfile at the end.")
+@click.option("--log-json", is_flag=True, help="Log lines as JSON, also what each stage did.")
 @tile_options
 @infer_options
 @mosaic_options
 @click.option("--overwrite", is_flag=True, help="Forget an earlier plan of this run folder.")
 @click.pass_context
-def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, overwrite: bool, **values: Any) -> int:
-    """tile, infer and mosaic in one go, for SHEETS (files, folders) or one CONFIG (YAML).
+def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, **values: Any) -> int:
+    """tile, infer and mosaic in one go, for SHEETS (files, folders, patterns, .txt lists) or one CONFIG (YAML).
 
     What is up to date is skipped: run it again after adding sheets, after a crash, or every night.
     """
-    from geoseg.batch.run import run_all
-    from geoseg.cli import infer, mosaic, tile
     from geoseg.errors import UsageError
-    from geoseg.stages.infer import InferReport
-    from geoseg.stages.tile import TileReport
 
     paths = list(sheets)
     if len(paths) == 1 and paths[0].suffix.lower() in (".yaml", ".yml"):
@@ -67,24 +83,145 @@ def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, o
         run = run or configured
     if run is None:
         raise UsageError("--out", "no run folder named", "add -o FOLDER, or `out:` to the config")
-    echo_model(values["models"])
+    one_way_to_share(values)
+    if values["log_json"]:
+        _log_as_json()
+    tiling = made_tile_options(values, overwrite=values["overwrite"], retry_failed=values["retry_failed"])
+    if values["dry_run"]:
+        return _foretell(paths, run, tiling)
+    if not values["log_json"]:
+        echo_model(values["models"])
+    return _night(ctx, paths, run, tiling, values)
+
+
+def _night(ctx: click.Context, paths: list[Path], run: Path, tiling: Any, values: dict[str, Any]) -> int:
+    """Do it, and tell metrics and hooks how it ended whatever happens."""
+    from geoseg.batch.aftermath import Facts, Hooks, tell, write_metrics
+    from geoseg.batch.nights import parse_date, prune
+    from geoseg.errors import GeosegError
+
+    facts = Facts(str(run))
+    hooks = Hooks(*values["hooks"]) if values.get("hooks") else Hooks()
+    try:
+        date = parse_date("" if values["date"] == "today" else values["date"]) if values["date"] else ""
+        facts.date = date
+        report = _computed(ctx, paths, run, tiling, values, date)
+        facts.sheets, facts.quarantined = len(report.tile.plan.sheets), len(report.infer.quarantined)
+        facts.blocks, facts.computed, facts.seconds = report.infer.blocks, report.infer.computed, report.seconds
+        facts.exit_code = 0 if report.complete else 3
+        if report.published:
+            facts.published = str(report.published)
+            _say(values, f"published {report.published}")
+        if values.get("retention") and report.published:
+            keep, days = values["retention"]
+            for gone in prune(run, keep, days * 86400):
+                _say(values, f"removed {gone}")
+        if report.mosaic is None:
+            _say(values, "this shard is done; the last one to end writes the outputs")
+        return facts.exit_code
+    except BaseException as error:
+        facts.exit_code = error.exit_code if isinstance(error, GeosegError) else _code(error)
+        facts.error = str(error)
+        raise
+    finally:
+        if values["metrics"]:
+            write_metrics(values["metrics"], facts)
+        tell(hooks, facts)
+
+
+def _code(error: BaseException) -> int:
+    """The exit code that `main` will choose."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    return (
+        130
+        if isinstance(error, (KeyboardInterrupt, click.Abort))
+        else 4
+        if isinstance(error, (OSError, MemoryError))
+        else 1
+    )
+
+
+def _computed(ctx: click.Context, paths: list[Path], run: Path, tiling: Any, values: dict[str, Any], date: str) -> Any:
+    from geoseg.batch.executor import executor
+    from geoseg.batch.run import Night, run_all
+    from geoseg.cli import infer, mosaic, tile
+    from geoseg.stages.infer import InferReport
+    from geoseg.stages.tile import TileReport
 
     def told(report: object) -> None:
-        if isinstance(report, TileReport):
+        if values["log_json"]:
+            _log_report(report)
+        elif isinstance(report, TileReport):
             tile.echo_plan(report)
         elif isinstance(report, InferReport):
             infer.echo_report(report)
         else:
             mosaic.echo_report(report)
 
-    with progress_bar(ctx.obj["quiet"]) as progress:
-        report = run_all(
+    with (
+        executor(values["workers"], values["scheduler"], values["max_ram"]) as who,
+        progress_bar(ctx.obj["quiet"] or values["log_json"]) as progress,
+    ):
+        return run_all(
             paths,
             run,
-            made_tile_options(values, overwrite=overwrite),
+            tiling,
             made_infer_options(values),
             made_mosaic_options(values),
+            night=Night(values["shard"], who, date),
             told=told,
             progress=progress,
         )
-    return 0 if report.complete else 3
+
+
+def _say(values: dict[str, Any], text: str) -> None:
+    if values["log_json"]:
+        logging.getLogger("geoseg.run").info("%s", text)
+    else:
+        click.echo(text)
+
+
+def _log_as_json() -> None:
+    from geoseg.batch.aftermath import JsonLines
+
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonLines())
+    logging.getLogger("geoseg").setLevel(min(logging.INFO, logging.getLogger("geoseg").level or logging.INFO))
+    logging.getLogger().setLevel(min(logging.INFO, logging.getLogger().level))
+
+
+def _log_report(report: Any) -> None:
+    """A stage's numbers as one log line."""
+    plain = {k: v for k, v in vars(report).items() if isinstance(v, (int, float, str, bool))}
+    words = " ".join(f"{k}={v}" for k, v in plain.items())
+    stage = re.sub("Report$", "", type(report).__name__).lower()
+    logging.getLogger("geoseg.run").info("%s done: %s", stage, words)
+
+
+def _foretell(paths: list[Path], run: Path, tiling: Any) -> int:
+    from geoseg.batch.forecast import forecast
+
+    found = forecast(paths, run, tiling)
+    time = (
+        f"about {found.seconds / 60:.1f} min at the speed of earlier blocks"
+        if found.seconds
+        else "unknown: no block was computed here yet"
+    )
+    rows = [
+        (
+            "sheets",
+            f"{len(found.new)} new, {len(found.changed)} changed, {found.same} unchanged, {len(found.gone)} gone",
+        ),
+        ("quarantined", str(len(found.quarantined))),
+        ("blocks", f"{found.stale} of {found.blocks} to compute, {found.megapixels:,.1f} Mpx"),
+        ("disk", f"about {found.disk / 1e9:.2f} GB, {found.free / 1e9:.1f} GB free"),
+        ("memory", f"about {found.memory / 1e9:.1f} GB"),
+        ("time", time if found.stale else "seconds"),
+    ]
+    click.echo(table(rows))
+    for kind in ("new", "changed", "gone", "quarantined"):
+        for path in getattr(found, kind)[:20]:
+            click.echo(f"  {kind}: {path}")
+    click.echo("dry run: nothing was written")
+    return 0

@@ -48,12 +48,17 @@ def tile_options(command: Any) -> Any:
     return command
 
 
-def made_options(values: dict[str, Any], *, overwrite: bool = False) -> Any:
+def made_options(values: dict[str, Any], *, overwrite: bool = False, retry_failed: bool = False) -> Any:
     """`TileOptions` from click's values."""
     from geoseg.stages.tile import TileOptions, parse_nodata
 
     names = ("patch_size", "overlap", "block_size", "bands", "crs", "gsd", "bbox", "aoi", "strict")
-    return TileOptions(**{n: values[n] for n in names}, nodata=parse_nodata(values["nodata"]), overwrite=overwrite)
+    return TileOptions(
+        **{n: values[n] for n in names},
+        nodata=parse_nodata(values["nodata"]),
+        overwrite=overwrite,
+        retry_failed=retry_failed,
+    )
 
 
 def echo_plan(report: Any) -> None:

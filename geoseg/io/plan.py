@@ -23,7 +23,8 @@ FORMAT = 1
 class Sheet:
     """One usable sheet. `mode`: "direct" (on the grid), "flipped" (on the grid, south-up) or "warped" (on the fly).
 
-    `window` is its footprint on the grid; `stat` (bytes, change time) tells whether the file was written again.
+    `window` is its footprint on the grid; `stat` (bytes, change time) tells whether the file was written again; `known_as` is the stat under which the
+    same bytes were seen first, where the file was only touched or copied since.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Sheet:
     crs: str
     mode: str
     window: Window
+    known_as: tuple[int, int] | None = None
 
     @property
     def stem(self) -> str:
@@ -42,16 +44,17 @@ class Sheet:
     def key(self) -> str:
         """Changes when the file, its place or its use changes."""
         w = self.window
-        return f"{self.path}|{self.stat}|{self.header.fingerprint}|{self.mode}|{w.col_off},{w.row_off}"
+        return f"{self.path}|{self.known_as or self.stat}|{self.header.fingerprint}|{self.mode}|{w.col_off},{w.row_off}"
 
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A sheet that was left out, why, and what helps."""
+    """A sheet that was left out, why, and what helps; `stat` where only reading its pixels showed that: it stays out until the file changes."""
 
     path: str
     reason: str
     cure: str
+    stat: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,11 @@ class Plan:
 
     def without(self, path: str, reason: str, cure: str) -> Plan:
         """The next revision, with one sheet moved to quarantine."""
+        stat = next((s.stat for s in self.sheets if s.path == path), None)
         return replace(
             self,
             sheets=tuple(s for s in self.sheets if s.path != path),
-            quarantined=(*self.quarantined, Quarantined(path, reason, cure)),
+            quarantined=(*self.quarantined, Quarantined(path, reason, cure, stat)),
             revision=self.revision + 1,
         )
 
@@ -116,6 +120,10 @@ def _header(value: dict[str, Any]) -> Header:
     return Header(**plain)
 
 
+def _pair(value: list[int] | None) -> tuple[int, int] | None:
+    return None if value is None else (value[0], value[1])
+
+
 def load_plan(run: Path) -> Plan:
     """Read plan.json.
 
@@ -145,10 +153,11 @@ def load_plan(run: Path) -> Plan:
                     crs=s["crs"],
                     mode=s["mode"],
                     window=Window(*s["window"]),
+                    known_as=_pair(s.get("known_as")),
                 )
                 for s in value["sheets"]
             ),
-            quarantined=tuple(Quarantined(**q) for q in value["quarantined"]),
+            quarantined=tuple(Quarantined(**{**q, "stat": _pair(q.get("stat"))}) for q in value["quarantined"]),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise PlanError(path, f"is damaged ({error!r})", "delete it and run geoseg tile again") from error

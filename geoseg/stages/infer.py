@@ -128,6 +128,8 @@ def _infer(
             stale = [b for b in mine if not fresh(run, plan, job, b)]
             if not stale:
                 break
+            if shard is None and job.lattice != plan.lattice:
+                draw_plan(run, replace(plan, lattice=job.lattice))
             counts = _compute(run, plan, ensemble, job, stale, options, progress, executor)
         except SheetError as error:  # damage that shows only now: go on without that sheet
             if error.subject not in {s.path for s in plan.sheets}:
@@ -174,8 +176,6 @@ def _job(run: Path, plan: Plan, ensemble: Ensemble, options: InferOptions) -> Jo
     ratio = ratio_of(plan.gsd, card, options.resample)
     lattice = fitted_lattice(plan, card, ensemble.margin, ratio)
     _widest(plan, lattice, ensemble, options)  # refuse too little memory before anything is compiled
-    if lattice != plan.lattice:
-        draw_plan(run, replace(plan, lattice=lattice))
     bands, normalise = bands_of(plan, card), normalise_of(plan, card, options.value_range)
     question = {
         "models": [m.key for m in ensemble.models],
@@ -227,28 +227,27 @@ def _sample(
 
 def _save_job(run: Path, ensemble: Ensemble, job: Job) -> None:
     """infer.json: what `mosaic` needs to know, and what a person may want to."""
-    commit_json(
-        run / "infer.json",
-        {
-            "job": job.key,
-            "lattice": job.lattice.to_json(),
-            "engine": job.facts.to_json(),
-            "models": [
-                {
-                    "path": str(m.path.absolute()),
-                    "sha256": m.sha256,
-                    "key": m.key,
-                    **{k: getattr(m.card, k) for k in ("name", "good_for", "not_good_for", "licence")},
-                }
-                for m in ensemble.models
-            ],
-            "classes": ensemble.classes.to_json(),
-            "bands": {p: list(b) for p, b in job.bands.items()},
-            "mean": job.normalise.mean.tolist(),
-            "std": job.normalise.std.tolist(),
-            "probabilities": job.probabilities,
-        },
-    )
+    value = {
+        "job": job.key,
+        "lattice": job.lattice.to_json(),
+        "engine": job.facts.to_json(),
+        "models": [
+            {
+                "path": str(m.path.absolute()),
+                "sha256": m.sha256,
+                "key": m.key,
+                **{k: getattr(m.card, k) for k in ("name", "good_for", "not_good_for", "licence")},
+            }
+            for m in ensemble.models
+        ],
+        "classes": ensemble.classes.to_json(),
+        "bands": {p: list(b) for p, b in job.bands.items()},
+        "mean": job.normalise.mean.tolist(),
+        "std": job.normalise.std.tolist(),
+        "probabilities": job.probabilities,
+    }
+    if not (run / "infer.json").exists() or read_json(run / "infer.json") != value:
+        commit_json(run / "infer.json", value)
 
 
 def _widest(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: InferOptions) -> int:

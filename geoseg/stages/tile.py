@@ -25,6 +25,7 @@ from geoseg.gis.styles import fill_qml
 from geoseg.io.lease import lease
 from geoseg.io.plan import Plan, Quarantined, Sheet, load_plan, save_plan
 from geoseg.io.sheets import Header, gdal_settings, open_sheet, read_header
+from geoseg.stages.contents import recognised
 from geoseg.stages.placing import Found, choose_grid, crs_name, crs_wkt, place_sheet
 
 __all__ = ["TileOptions", "TileReport", "find_sheets", "parse_nodata", "plan_blocks", "tile"]
@@ -51,6 +52,7 @@ class TileOptions:
     aoi: Path | None = None
     strict: bool = False
     overwrite: bool = False
+    retry_failed: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,11 @@ class TileReport:
     warnings: tuple[str, ...]
 
 
-def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None) -> TileReport:
+def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None, *, patience: float = 0.0) -> TileReport:
     """Plan a run: put all sheets on one grid and lay the lattice over them; sheets that cannot be used are quarantined.
 
-    A run that has a plan keeps its grid, lattice and blocks.
+    A run that has a plan keeps its grid, lattice and blocks, and the whole plan where nothing has changed. `patience`: seconds to wait for another
+    process that works on the run.
 
     Raises:
         UsageError: bad options, no usable sheet, or options that contradict the run's plan.
@@ -80,7 +83,7 @@ def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None) 
         raise UsageError("--bands", f"{options.bands}, expected numbers from 1 on", "the first band is 1")
     paths = find_sheets(sheets)
     found, refused = _headers(paths)
-    with lease(run):
+    with lease(run, patience=patience):
         return _tile(paths, found, refused, run, options)
 
 
@@ -95,6 +98,9 @@ def _tile(paths: list[Path], found: Found, refused: list[Quarantined], run: Path
     grid = earlier.grid if earlier else choose_grid(found, crs, options.gsd)
     placed, lost = _placed(found, grid)
     refused += lost
+    if earlier is not None:
+        placed, damaged = ([*placed], []) if options.retry_failed else _still_damaged(placed, earlier)
+        placed, refused = recognised(run, placed, earlier), refused + damaged
     if options.strict and refused:
         first = refused[0]
         raise SheetError(first.path, first.reason, first.cure)
@@ -105,14 +111,25 @@ def _tile(paths: list[Path], found: Found, refused: list[Quarantined], run: Path
         bounds = ", ".join(f"{v:.2f}" for v in plan.grid.bounds(bounding([s.window for s in plan.sheets])))
         raise UsageError("--bbox, --aoi", "meet no sheet", f"the sheets lie in {bounds} (left, bottom, right, top)")
     warnings = _warnings(plan, options)
-    save_plan(run, plan)
-    patches = draw_plan(run, plan)
+    if earlier is not None and replace(plan, revision=earlier.revision) == earlier and (run / "patches.gpkg").exists():
+        plan, patches = earlier, len(patch_windows(earlier))
+    else:
+        save_plan(run, plan)
+        patches = draw_plan(run, plan)
     size = _megapixels(plan)
     return TileReport(plan, patches, len(plan_blocks(plan)), size, 2.5e6 * size, _memory(plan), tuple(warnings))
 
 
+def _still_damaged(placed: list[Sheet], earlier: Plan) -> tuple[list[Sheet], list[Quarantined]]:
+    """(sheets to use, sheets set aside): those whose pixels could not be read, and that nobody has written since, stay out."""
+    known = {(q.path, q.stat): q for q in earlier.quarantined if q.stat is not None}
+    damaged = [known[s.path, s.stat] for s in placed if (s.path, s.stat) in known]
+    out = {q.path for q in damaged}
+    return [s for s in placed if s.path not in out], damaged
+
+
 def find_sheets(sheets: Sequence[Path]) -> list[Path]:
-    """Files as named, folders as the GeoTIFFs in them, in order, each once.
+    """Files as named, folders as the GeoTIFFs in them, patterns (sheets/2024*.tif), lists (.txt, a path in each line), in order, each once.
 
     Raises:
         UsageError: nothing named, or nothing there.
@@ -121,6 +138,10 @@ def find_sheets(sheets: Sequence[Path]) -> list[Path]:
     for path in sheets:
         if path.is_dir():
             paths += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        elif path.suffix.lower() == ".txt":
+            paths += _listed(path)
+        elif any(c in path.name for c in "*?[") and not path.exists():
+            paths += sorted(p for p in path.parent.glob(path.name) if p.suffix.lower() in SUFFIXES)
         else:
             paths.append(path)
     unique = list(dict.fromkeys(p.absolute() for p in paths))
@@ -129,6 +150,15 @@ def find_sheets(sheets: Sequence[Path]) -> list[Path]:
             ", ".join(map(str, sheets)) or "SHEETS", "no GeoTIFF there", "name files, or folders that hold .tif files"
         )
     return unique
+
+
+def _listed(path: Path) -> list[Path]:
+    """Paths in a text file, relative ones from its folder; empty lines and lines with # are left out."""
+    try:
+        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(path, f"cannot be read as a list of sheets: {error}", "one path in each line") from error
+    return [path.parent / line for line in lines if line and not line.startswith("#")]
 
 
 def _nothing_left(paths: list[Path], refused: list[Quarantined]) -> UsageError:

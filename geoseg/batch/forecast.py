@@ -1,0 +1,100 @@
+"""What a run would do: new, changed, unchanged and gone sheets, stale blocks, disk, memory, time. Nothing is written to the run folder."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from geoseg.classes import NODATA
+from geoseg.errors import PlanError
+from geoseg.io.blocks import Record, read_record
+from geoseg.io.plan import Plan, load_plan
+from geoseg.stages.job import Job, block_key, load_job
+from geoseg.stages.tile import TileOptions, TileReport, plan_blocks, tile
+
+__all__ = ["Forecast", "forecast"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Names of sheets by what happened to them, blocks, expected bytes of disk and memory; `seconds` is 0 where no block was ever computed here."""
+
+    new: tuple[str, ...]
+    changed: tuple[str, ...]
+    gone: tuple[str, ...]
+    same: int
+    quarantined: tuple[str, ...]
+    blocks: int
+    stale: int
+    megapixels: float
+    disk: float
+    free: float
+    memory: float
+    seconds: float
+
+
+def forecast(sheets: Sequence[Path], run: Path, tiling: TileOptions) -> Forecast:
+    """Plan in a folder of its own and compare with what is there.
+
+    Raises:
+        GeosegError: what `tile` raises.
+    """
+    earlier = load_plan(run) if (run / "plan.json").exists() and not tiling.overwrite else None
+    with tempfile.TemporaryDirectory() as folder:
+        aside = Path(folder) / "run"
+        aside.mkdir()
+        for name in ("plan.json", "contents.json"):
+            if earlier is not None and (run / name).exists():
+                shutil.copy(run / name, aside / name)
+        report = tile(sheets, aside, tiling)
+    return _compared(run, earlier, report)
+
+
+def _compared(run: Path, earlier: Plan | None, report: TileReport) -> Forecast:
+    plan = report.plan
+    before = {s.path: s.key for s in earlier.sheets} if earlier else {}
+    now = {s.path: s.key for s in plan.sheets}
+    blocks = plan_blocks(plan)
+    records = {b: read_record(run, b) for b in blocks}
+    stale = [b for b in blocks if not _fresh(run, plan, records[b], b)]
+    share = len(stale) / len(blocks)
+    existing = run if run.exists() else next(p for p in run.absolute().parents if p.exists())
+    return Forecast(
+        new=tuple(p for p in now if p not in before),
+        changed=tuple(p for p in now if p in before and before[p] != now[p]),
+        gone=tuple(p for p in before if p not in now),
+        same=sum(before.get(p) == k for p, k in now.items()),
+        quarantined=tuple(q.path for q in plan.quarantined),
+        blocks=len(blocks),
+        stale=len(stale),
+        megapixels=report.megapixels * share,
+        disk=report.disk * share,
+        free=float(shutil.disk_usage(existing).free),
+        memory=report.memory,
+        seconds=_seconds(list(records.values()), report.megapixels * share),
+    )
+
+
+def _fresh(run: Path, plan: Plan, record: Record | None, block: tuple[int, int]) -> bool:
+    job = _job(run, plan)
+    return job is not None and record is not None and record.key == block_key(plan, job, block)
+
+
+def _job(run: Path, plan: Plan) -> Job | None:
+    """The job of the last `infer`, with the bands of sheets that are new since; None where there was none."""
+    try:
+        job = load_job(run)[0]
+    except (PlanError, KeyError, TypeError):
+        return None
+    some = next(iter(job.bands.values()), ())
+    return replace(job, bands={s.path: job.bands.get(s.path, some) for s in plan.sheets})
+
+
+def _seconds(records: list[Record | None], megapixels: float) -> float:
+    """At the speed of the blocks that are there."""
+    done = [r for r in records if r is not None and r.seconds > 0]
+    pixels = sum(n for r in done for value, n in r.counts.items() if value != NODATA)
+    return megapixels * 1e6 * sum(r.seconds for r in done) / pixels if pixels else 0.0

@@ -1,0 +1,23 @@
+"""geoseg verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("verify")
+@click.argument("run", type=click.Path(path_type=Path))
+def command(run: Path) -> int:
+    """Read everything that a RUN wrote once more: hashes, pixels, grid, geometries, coverage.
+
+    Exit code 1 where something is wrong; each fault is one line with its cure.
+    """
+    from geoseg.stages.verify import verify
+
+    found = verify(run)
+    for path, what, cure in found.faults:
+        click.echo(f"geoseg: error: {path}: {what} ({cure})", err=True)
+    click.echo(f"{found.blocks} blocks and {found.files} files: {len(found.faults) or 'no'} faults")
+    return 1 if found.faults else 0
