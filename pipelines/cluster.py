@@ -1,0 +1,51 @@
+"""A night on a Dask cluster of yours: the plan and the outputs here, the network on every worker.
+
+    dask scheduler                                              # on one host
+    CUDA_VISIBLE_DEVICES=0 dask worker tcp://HOST:8786 --nthreads 1    # one for each GPU, on all hosts
+    python pipelines/cluster.py tcp://HOST:8786 SHEETS RUN
+
+Sheets, run folder and model file lie on storage that all hosts see under the same path, and all run the same geoseg. Whoever can reach the scheduler can
+run code on its workers: keep it on a network of its own, or use tls://.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from geoseg.batch.executor import executor
+from geoseg.batch.run import Night, run_all
+from geoseg.errors import GeosegError
+from geoseg.stages.infer import InferOptions
+from geoseg.stages.mosaic import MosaicOptions
+from geoseg.stages.tile import TileOptions
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scheduler")
+    parser.add_argument("sheets", type=Path, nargs="+")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--model", type=Path, action="append", default=[])
+    options = parser.parse_args()
+    try:
+        with executor(scheduler=options.scheduler) as workers:
+            report = run_all(
+                options.sheets,
+                options.run,
+                TileOptions(),
+                InferOptions(models=tuple(options.model)),
+                MosaicOptions(),
+                night=Night(executor=workers),
+            )
+    except GeosegError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(f"{report.infer.computed} of {report.infer.blocks} blocks, {report.infer.seconds:.0f} s")
+    return 0 if report.complete else 3
+
+
+if __name__ == "__main__":
+    sys.exit(main())

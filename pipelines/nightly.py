@@ -1,0 +1,55 @@
+"""One night, written out: what `geoseg run nightly.yaml --date today` does, to start from where that is not enough.
+
+python pipelines/nightly.py SHEETS RUN [--model potsdam.safetensors] [--workers 4]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from geoseg.batch.executor import executor
+from geoseg.batch.nights import parse_date, prune, publish
+from geoseg.errors import GeosegError
+from geoseg.stages.contents import remember
+from geoseg.stages.infer import InferOptions, infer
+from geoseg.stages.mosaic import MosaicOptions, mosaic
+from geoseg.stages.tile import TileOptions, tile
+from geoseg.stages.verify import verify
+
+
+def night(sheets: list[Path], run: Path, models: list[Path], workers: int) -> int:
+    """Sheets -> plan -> blocks -> outputs -> checked -> published; the exit code."""
+    plan = tile(sheets, run, TileOptions()).plan
+    with executor(workers) as who:
+        done = infer(run, InferOptions(models=tuple(models)), executor=who)
+    mosaic(run, MosaicOptions())
+    remember(run)
+    faults = verify(run).faults
+    for path, what, cure in faults:
+        print(f"{path}: {what} ({cure})", file=sys.stderr)
+    if faults:
+        return 1
+    print(f"{done.computed} of {done.blocks} blocks; published {publish(run, parse_date(''))}")
+    prune(run, keep=14, older_than=14 * 86400)
+    return 3 if plan.quarantined or done.quarantined else 0
+
+
+def main() -> int:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sheets", type=Path, nargs="+")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--model", type=Path, action="append", default=[], help="default: the shipped network")
+    parser.add_argument("--workers", type=int, default=0)
+    options = parser.parse_args()
+    try:
+        return night(options.sheets, options.run, options.model, options.workers)
+    except GeosegError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,344 @@
+"""A run brought up to date night after night: what is computed again, what is published, what is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PLACE, class_raster, moved, write_sheet
+
+from geoseg.batch.aftermath import Facts, metrics_text
+from geoseg.batch.forecast import forecast
+from geoseg.batch.nights import nights, parse_date, prune, publish
+from geoseg.batch.run import Night, run_all
+from geoseg.cli.common import Shard
+from geoseg.errors import UsageError
+from geoseg.geometry.grid import grown, overlap
+from geoseg.geometry.lattice import block_window
+from geoseg.io.plan import load_plan
+from geoseg.stages.infer import InferOptions
+from geoseg.stages.job import load_job
+from geoseg.stages.mosaic import MosaicOptions
+from geoseg.stages.tile import TileOptions, plan_blocks
+from geoseg.stages.verify import verify
+
+PLAIN = MosaicOptions(name="town", vectors=False)
+
+
+def _sheet(folder: Path, col: int, row: int, seed: int) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 6, (3, 128, 128), np.uint8)
+    pixels = pixels.repeat(8, 1).repeat(8, 2)[:, :128, :128]
+    return write_sheet(
+        folder / f"s_{col}_{row}.tif", pixels, place=moved(PLACE, 128 * col, 128 * row), compress="deflate"
+    )
+
+
+@pytest.fixture
+def town(tmp_path, blur_network):
+    """(sheets, run, a night of it)."""
+    sheets, run = tmp_path / "sheets", tmp_path / "run"
+    for col in range(3):
+        for row in range(2):
+            _sheet(sheets, col, row, 10 * col + row)
+
+    def night(run: Path = run, *, date: str = "", mosaic: MosaicOptions = PLAIN, **tiling: object):
+        inference = InferOptions(models=(blur_network,), engine="torch", precision="f32", threads=1)
+        return run_all([sheets], run, TileOptions(block_size=64, **tiling), inference, mosaic, night=Night(date=date))
+
+    return sheets, run, night
+
+
+def _state(run: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(p): (p.stat().st_ino, p.stat().st_mtime_ns)
+        for p in run.rglob("*")
+        if p.is_file() and p.parent.name != "locks"
+    }
+
+
+def test_a_second_night_writes_nothing_and_says_so(town) -> None:
+    _, run, night = town
+    night(mosaic=MosaicOptions(name="town"), date="2026-11-20")
+    before = _state(run)
+    report = night(mosaic=MosaicOptions(name="town"), date="2026-11-20")
+    assert report.infer.computed == 0
+    assert report.mosaic.skipped
+    assert _state(run) == before
+
+
+def test_sheets_that_were_only_touched_make_nothing_stale(town) -> None:
+    sheets, _run, night = town
+    night()
+    for path in sheets.iterdir():
+        os.utime(path)
+    report = night()
+    assert report.infer.computed == 0
+    assert report.mosaic.skipped
+    assert night().infer.computed == 0
+
+
+def _reached(run: Path, path: Path) -> set[tuple[int, int]]:
+    plan = load_plan(run)
+    window = next(s.window for s in plan.sheets if s.path == str(path))
+    patch = load_job(run)[0].lattice.patch
+    return {b for b in plan_blocks(plan) if overlap(window, grown(block_window(b, plan.block), patch))}
+
+
+def test_a_replaced_sheet_costs_the_blocks_that_its_patches_reach(town, tmp_path) -> None:
+    sheets, run, night = town
+    night()
+    changed = _sheet(sheets, 0, 0, 99)
+    report = night()
+    assert report.infer.computed == len(_reached(run, changed)) < report.infer.blocks
+    night(tmp_path / "anew")
+    assert np.array_equal(class_raster(run)[0], class_raster(tmp_path / "anew")[0])
+
+
+@pytest.mark.parametrize(("col", "row"), [(-1, 0), (0, -1), (3, 1)])
+def test_a_sheet_added_in_any_direction_moves_nothing(town, tmp_path, col, row) -> None:
+    sheets, run, night = town
+    night()
+    anchor = load_plan(run).grid
+    added = _sheet(sheets, col, row, 7)
+    report = night()
+    assert load_plan(run).grid == anchor
+    assert report.infer.computed == len(_reached(run, added)) < report.infer.blocks
+    other = tmp_path / "other"
+    shutil.copytree(run, other, ignore=shutil.ignore_patterns("blocks", "out", "run.json"))
+    night(other)  # all blocks from scratch, on the same anchor
+    assert np.array_equal(class_raster(run)[0], class_raster(other)[0])
+
+
+def test_a_sheet_that_goes_leaves_no_pixel(town) -> None:
+    sheets, run, night = town
+    night()
+    before, place = class_raster(run)
+    (sheets / "s_2_0.tif").unlink()
+    night()
+    after, there = class_raster(run)
+    assert there == place
+    assert (after[:128, 256:] == 255).all()
+    assert (before[:128, 256:] != 255).all()
+
+
+def test_damage_is_remembered_until_the_file_changes(town) -> None:
+    sheets, run, night = town
+    bad = sheets / "s_1_0.tif"
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
+    first = night()
+    assert not first.complete
+    assert [q.path for q in load_plan(run).quarantined] == [str(bad)]
+    second = night()
+    assert not second.complete
+    assert second.infer.computed == 0
+    tried = load_plan(run).revision
+    assert not night(retry_failed=True).complete  # tried, refused again
+    assert load_plan(run).revision > tried
+    bad.write_bytes(whole)
+    third = night()
+    assert third.complete
+    assert third.infer.computed > 0
+
+
+def test_the_forecast_is_right_and_writes_nothing(town) -> None:
+    sheets, run, night = town
+    empty = forecast([sheets], run, TileOptions(block_size=64))
+    assert len(empty.new) == 6
+    assert empty.stale == empty.blocks
+    assert not run.exists()
+    night()
+    changed = _sheet(sheets, 0, 0, 99)
+    _sheet(sheets, 3, 0, 5)
+    (sheets / "s_2_1.tif").unlink()
+    before = _state(run)
+    told = forecast([sheets], run, TileOptions(block_size=64))
+    assert _state(run) == before
+    assert (len(told.new), told.changed, len(told.gone), told.same) == (1, (str(changed),), 1, 4)
+    assert told.seconds > 0
+    assert told.stale == night().infer.computed
+
+
+def test_readers_of_latest_see_one_night_whole(town) -> None:
+    """While nights are published one after the other, every look through `latest` finds the files of one night."""
+    sheets, run, night = town
+    night(date="2026-01-01")
+    stop, wrong, looks = threading.Event(), [], [0]
+
+    def read() -> None:
+        while not stop.is_set():
+            folder = (run / "out" / "latest").resolve()
+            facts = json.loads((folder / "night.json").read_text())
+            missing = [n for n in facts["files"] if not (folder / Path(n).relative_to("out")).exists()]
+            looks[0] += 1
+            if missing:
+                wrong.append(missing)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for day in range(2, 6):
+        _sheet(sheets, 0, 0, day)
+        night(date=f"2026-01-0{day}")
+    stop.set()
+    reader.join()
+    assert looks[0] > 10
+    assert not wrong
+    assert [n.date for n in nights(run)] == [f"2026-01-0{d}" for d in range(1, 6)]
+    assert (run / "out/latest/town_classes.tif").read_bytes() == (run / "out/town_classes.tif").read_bytes()
+    assert (run / "out/2026-01-01/town_classes.tif").read_bytes() != (run / "out/town_classes.tif").read_bytes()
+
+
+def test_a_night_done_again_with_other_results_stays_beside_the_first(town) -> None:
+    sheets, run, night = town
+    first = night(date="2026-01-01").published
+    assert night(date="2026-01-01").published == first
+    _sheet(sheets, 0, 0, 50)
+    second = night(date="2026-01-01").published
+    assert second.name == "2026-01-01.2"
+    assert (run / "out/latest").resolve() == second.resolve()
+
+
+def test_prune_never_takes_latest_its_predecessor_or_what_is_young(town) -> None:
+    sheets, run, night = town
+    for day in range(1, 6):
+        _sheet(sheets, 0, 0, day)
+        night(date=f"2026-01-0{day}")
+    assert prune(run, 1, 3600) == []
+    assert [p.name for p in prune(run, 1, 0, dry_run=True)] == ["2026-01-01", "2026-01-02", "2026-01-03"]
+    assert len(nights(run)) == 5
+    (run / "out/latest").unlink()
+    (run / "out/latest").symlink_to("2026-01-02")  # an operator went back
+    assert [p.name for p in prune(run, 1, 0)] == ["2026-01-03", "2026-01-04"]
+    assert [n.date for n in nights(run)] == ["2026-01-01", "2026-01-02", "2026-01-05"]
+    with pytest.raises(UsageError):
+        prune(run, 0, 0)
+    publish(run, "2026-01-06")
+    assert (run / "out/latest").resolve().name == "2026-01-06"
+
+
+def test_verify_finds_every_flipped_byte(town) -> None:
+    _, run, night = town
+    night(mosaic=MosaicOptions(name="town"))
+    assert verify(run).faults == ()
+    block = next((run / "blocks").glob("*.tif"))
+    victims = [
+        block,
+        run / "out/town_classes.tif",
+        run / "out/town.gpkg",
+        run / "out/report.html",
+        block.with_suffix(".json"),
+    ]
+    for path in victims:
+        whole = path.read_bytes()
+        flipped = bytearray(whole)
+        at = whole.index(b'"sha256": "') + 15 if path.suffix == ".json" else len(whole) // 2
+        flipped[at] ^= 1
+        path.write_bytes(flipped)
+        found = verify(run).faults
+        assert [f[0] for f in found] == [str(block if path.suffix == ".json" else path)], path
+        path.write_bytes(whole)
+    (run / "out/town_confidence.tif").unlink()
+    assert [f[1] for f in verify(run).faults] == ["is missing"]
+
+
+def test_metrics_are_prometheus_and_keep_the_last_success() -> None:
+    good = metrics_text(Facts('a "run"\\x', exit_code=0, sheets=3, seconds={"tile": 0.5}))
+    for line in good.splitlines():
+        if not line.startswith("#"):
+            name, _, value = line.rpartition(" ")
+            assert name.startswith("geoseg_")
+            float(value)
+    assert 'geoseg_sheets{run="a \\"run\\"\\\\x"} 3' in good
+    assert 'stage="tile"} 0.5' in good
+    bad = metrics_text(Facts("r", exit_code=4), good)
+
+    def last(text: str) -> float:
+        return float(next(x for x in text.splitlines() if x.startswith("geoseg_last_success")).rpartition(" ")[2])
+
+    assert last(bad) == last(good) > time.time() - 60
+    assert last(metrics_text(Facts("r", exit_code=1))) == 0
+
+
+def test_hooks_and_metrics_are_told_how_it_ended(town, tmp_path, blur_network, geoseg) -> None:
+    sheets, run, _ = town
+    config = tmp_path / "nightly.yaml"
+    log = tmp_path / "told.txt"
+    hook = json.dumps(["sh", "-c", f'echo "$GEOSEG_EXIT_CODE" >> {log}; cat >> {log}'])
+    config.write_text(
+        f"sheets: [sheets]\nout: run\ntile: {{block_size: 64}}\ninfer: {{model: {blur_network}, engine: torch, precision: f32}}\n"
+        f"mosaic: {{vectors: false}}\nnight: {{publish: true, metrics: m.prom, hooks: {{success: {hook}, failure: {hook}}}}}\n"
+    )
+    command = [sys.executable, "-m", "geoseg.cli.main", "run", str(config), "--log-json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [json.loads(x) for x in done.stderr.splitlines() if x.startswith("{")]
+    assert {"time", "level", "logger", "message"} <= set(lines[0])
+    assert any("mosaic done" in x["message"] for x in lines)
+    assert log.read_text().startswith("0\n")
+    assert json.loads(log.read_text().splitlines()[1])["computed"] > 0
+    assert "geoseg_exit_code" in (tmp_path / "m.prom").read_text()
+    assert (run / "out/latest").is_symlink()
+    for path in sheets.iterdir():
+        path.write_bytes(b"no image")
+    log.unlink()
+    code, _, _ = geoseg("run", config)
+    assert code == 2
+    assert log.read_text().startswith("2\n")
+    text = (tmp_path / "m.prom").read_text()
+    assert f'geoseg_exit_code{{run="{run}"}} 2' in text
+    assert f'geoseg_last_success_timestamp_seconds{{run="{run}"}} 0' not in text
+
+
+def test_sheets_by_pattern_and_by_list(town, tmp_path) -> None:
+    from geoseg.stages.tile import find_sheets
+
+    sheets, _, _ = town
+    assert len(find_sheets([sheets / "s_0_*.tif"])) == 2
+    listed = tmp_path / "list.txt"
+    listed.write_text("# tonight\nsheets/s_0_0.tif\n\nsheets/s_1_0.tif\n")
+    assert [p.name for p in find_sheets([listed])] == ["s_0_0.tif", "s_1_0.tif"]
+    with pytest.raises(UsageError):
+        find_sheets([sheets / "x_*.tif"])
+
+
+@pytest.mark.parametrize(
+    ("text", "env", "expected"),
+    [
+        ("1/4", {}, (0, 4)),
+        ("4/4", {}, (3, 4)),
+        ("auto", {"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_TASK_MIN": "1", "SLURM_ARRAY_TASK_COUNT": "8"}, (2, 8)),
+        ("auto", {"AWS_BATCH_JOB_ARRAY_INDEX": "5", "AWS_BATCH_JOB_ARRAY_SIZE": "6"}, (5, 6)),
+        ("auto/5", {"JOB_COMPLETION_INDEX": "0"}, (0, 5)),
+        ("0/4", {}, None),
+        ("5/4", {}, None),
+        ("auto", {}, None),
+        ("a/b", {}, None),
+    ],
+)
+def test_shards_are_read_from_the_line_or_the_array(text, env, expected, monkeypatch) -> None:
+    import click
+
+    for name in ("SLURM_ARRAY_TASK_ID", "AWS_BATCH_JOB_ARRAY_INDEX", "JOB_COMPLETION_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    if expected is None:
+        with pytest.raises(click.UsageError):
+            Shard().convert(text, None, None)
+    else:
+        assert Shard().convert(text, None, None) == expected
+
+
+def test_dates() -> None:
+    assert parse_date("2026-2-3") == "2026-02-03"
+    assert parse_date("") == time.strftime("%Y-%m-%d")
+    for text in ("yesterday", "2026-13-01", "../x"):
+        with pytest.raises(UsageError):
+            parse_date(text)
