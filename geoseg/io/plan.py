@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Sheet:
         """File name without suffix."""
         return Path(self.path).stem
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Changes when the file, its place or its use changes."""
         w = self.window

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ class Header:
     block: tuple[int, int]
     mask_stat: tuple[int, int] | None = None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Hash of all of it."""
         return hashlib.sha256(repr(asdict(self)).encode()).hexdigest()[:16]

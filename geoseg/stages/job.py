@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from geoseg.predict.stream import Normalise
 __all__ = ["Job", "block_key", "fresh", "load_job", "version"]
 
 
+@lru_cache(maxsize=1)
 def version() -> str:
     """Of geoseg: results of another version are stale."""
     return metadata.version("geoseg")
@@ -38,7 +40,7 @@ class Job:
     normalise: Normalise
     probabilities: bool
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Hash of all of it except the bands of each sheet."""
         parts = [

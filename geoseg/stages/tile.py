@@ -110,10 +110,14 @@ def _tile(paths: list[Path], found: Found, refused: list[Quarantined], run: Path
     if not plan_blocks(plan):
         bounds = ", ".join(f"{v:.2f}" for v in plan.grid.bounds(bounding([s.window for s in plan.sheets])))
         raise UsageError("--bbox, --aoi", "meet no sheet", f"the sheets lie in {bounds} (left, bottom, right, top)")
-    warnings = _warnings(plan, options)
+    warnings: list[str] = []
     if earlier is not None and replace(plan, revision=earlier.revision) == earlier and (run / "patches.gpkg").exists():
-        plan, patches = earlier, len(patch_windows(earlier))
+        plan, patches = (
+            earlier,
+            len(patch_windows(earlier)),
+        )  # nothing new: what there was to warn of was said the first time
     else:
+        warnings = _warnings(plan, options)
         save_plan(run, plan)
         patches = draw_plan(run, plan)
     size = _megapixels(plan)
