@@ -31,6 +31,10 @@ def test_every_command_of_the_readme_runs(tmp_path, monkeypatch, geoseg, truth_n
     (tmp_path / "configs" / "nightly.yaml").symlink_to(
         ROOT / "configs" / "nightly.yaml"
     )  # its paths count from where it lies
+    (tmp_path / "pipelines").mkdir()
+    night = yaml.safe_load((ROOT / "pipelines" / "nightly.yaml").read_text())
+    night |= {"sheets": ["../sheets"], "infer": {"model": "../potsdam.pt"}}
+    (tmp_path / "pipelines" / "nightly.yaml").write_text(yaml.safe_dump(night))
     small = yaml.safe_load((ROOT / "configs" / "sample_cpu.yaml").read_text())
     for section in small["data"]:
         section |= {"count": 1, "metres": 16}
@@ -57,7 +61,7 @@ def test_every_command_is_in_the_readme():
 def test_every_option_in_the_readme_exists(geoseg, pattern):
     helps = {
         name: geoseg(name, "--help")[1]
-        for name in ("tile", "infer", "mosaic", "run", "train", "evaluate", "model", "view")
+        for name in ("tile", "infer", "mosaic", "run", "train", "evaluate", "model", "view", "verify", "prune")
     }
     for name in ("info", "import", "export", "card", "bench"):
         helps["model"] += geoseg("model", name, "--help")[1]
