@@ -583,8 +583,9 @@ def test_other_vector_formats_hold_the_same_features(finished, tmp_path):
     files = write_layers(tmp_path / "town", layers, names)
     assert {f"town_cars.{n}" for n in names} <= {f.name for f in files}
     truth = layers[0].frame
-    for suffix in (".fgb", ".geojson"):
-        frame = geopandas.read_file(tmp_path / f"town_cars{suffix}").to_crs(truth.crs).set_index("id").loc[truth["id"]]
+    for suffix in (".fgb", ".geojson", *([".parquet"] if "parquet" in names else [])):
+        read = geopandas.read_parquet if suffix == ".parquet" else geopandas.read_file
+        frame = read(tmp_path / f"town_cars{suffix}").to_crs(truth.crs).set_index("id").loc[truth["id"]]
         assert shapely.hausdorff_distance(frame.geometry.to_numpy(), truth.geometry.to_numpy()).max() < 0.03
         assert frame["heading_deg"].tolist() == truth["heading_deg"].tolist()
     assert pyogrio.list_layers(tmp_path / "town_cars.pmtiles")[0][0] == "cars"

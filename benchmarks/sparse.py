@@ -1,0 +1,77 @@
+"""Peak memory of a job whose sheets lie scattered over a huge square, beside one of 6000 x 6000 px: tile, infer and the rasters of mosaic.
+
+python benchmarks/sparse.py [--side 60000] [--sheets 36]
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import common
+import numpy as np
+from mosaic import network
+
+
+def scattered(folder: Path, side: int, count: int, size: int) -> Path:
+    """Sheets of size x size px at random places of a square; the first and last in opposite corners."""
+    import rasterio
+    from rasterio.transform import Affine
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(4)
+    places = rng.integers(0, max(1, side - size), (count, 2))
+    places[0], places[-1] = 0, side - size
+    pixels = np.kron(rng.integers(0, 6, (size // 50, size // 50), np.uint8), np.ones((50, 50), np.uint8))
+    profile = {"driver": "GTiff", "count": 3, "height": size, "width": size, "dtype": "uint8", "crs": "EPSG:25833",
+               "compress": "deflate", "tiled": True, "blockxsize": 512, "blockysize": 512}  # fmt: skip
+    for k, (x, y) in enumerate(places.tolist()):
+        place = Affine(0.05, 0, 367_000 + 0.05 * x, 0, -0.05, 5_807_000 - 0.05 * y)
+        with rasterio.open(folder / f"s{k:03}.tif", "w", transform=place, **profile) as dataset:
+            dataset.write(np.stack([pixels] * 3))
+    return folder
+
+
+def one(work: Path, what: str) -> None:
+    """One job in a process of its own: its peak so far after each stage."""
+    from geoseg.stages.infer import InferOptions, infer
+    from geoseg.stages.mosaic import MosaicOptions, mosaic
+    from geoseg.stages.tile import TileOptions, tile
+
+    run, begin = work / f"{what}_run", time.monotonic()
+    shutil.rmtree(run, ignore_errors=True)
+    planned = tile([work / what], run, TileOptions())
+    infer(run, InferOptions(models=(work / "band.pt",), engine="torch", precision="f32", threads=1))
+    after_infer = common.peak_rss()
+    mosaic(run, MosaicOptions(vectors=False, sheets=False))
+    print(
+        f"{planned.blocks} blocks; peak after infer {after_infer:.0f} MB, after mosaic {common.peak_rss():.0f} MB, {time.monotonic() - begin:.0f} s"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--side", type=int, default=60_000)
+    parser.add_argument("--sheets", type=int, default=36)
+    parser.add_argument("--work", type=Path, default=Path("build/benchmarks/sparse"))
+    parser.add_argument("--one")
+    options = parser.parse_args()
+    if options.one:
+        one(options.work, options.one)
+        return
+    options.work.mkdir(parents=True, exist_ok=True)
+    network(options.work / "band.pt")
+    scattered(options.work / "small", 6000, 1, 6000)
+    scattered(options.work / "large", options.side, options.sheets, 1000)
+    for what, side in (("small", 6000), ("large", options.side)):
+        command = [sys.executable, __file__, "--one", what, "--work", str(options.work)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        print(f"{side} x {side} px: {done.stdout.strip()}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
