@@ -24,10 +24,10 @@ from geoseg.errors import UsageError
 from geoseg.geometry.grid import grown, overlap
 from geoseg.geometry.lattice import block_window
 from geoseg.io.plan import load_plan
-from geoseg.stages.infer import InferOptions
+from geoseg.stages.infer import InferOptions, infer
 from geoseg.stages.job import load_job
 from geoseg.stages.mosaic import MosaicOptions
-from geoseg.stages.tile import TileOptions, plan_blocks
+from geoseg.stages.tile import TileOptions, plan_blocks, tile
 from geoseg.stages.verify import verify
 
 PLAIN = MosaicOptions(name="town", vectors=False)
@@ -149,7 +149,72 @@ def test_damage_is_remembered_until_the_file_changes(town) -> None:
     assert third.infer.computed > 0
 
 
-def test_the_forecast_is_right_and_writes_nothing(town) -> None:
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_damage_that_the_last_shard_meets_leaves_no_night_without_outputs(town, tmp_path, blur_network, order) -> None:
+    """Blocks of a shard that has ended become stale: the last one does them, and the outputs equal those of a run without the sheet."""
+    sheets, run, _ = town
+    inference = InferOptions(models=(blur_network,), engine="torch", precision="f32", threads=1)
+
+    def shard(index: int):
+        night = Night(shard=(index, 2), date="2026-01-01")
+        return run_all([sheets], run, TileOptions(block_size=64), inference, PLAIN, night=night)
+
+    bad = sheets / ("s_1_1.tif" if order[1] else "s_1_0.tif")
+    whole = bad.read_bytes()
+    bad.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
+    first = shard(order[0])
+    assert first.mosaic is None
+    assert not (run / "run.json").exists()
+    last = shard(order[1])
+    assert last.mosaic is not None
+    assert last.published == run / "out/2026-01-01"
+    assert [q.path for q in load_plan(run).quarantined] == [str(bad)]
+    other = tmp_path / "other"
+    shutil.copytree(run, other, ignore=shutil.ignore_patterns("blocks", "out", "run.json"))
+    run_all([sheets], other, TileOptions(block_size=64), inference, PLAIN)
+    assert np.array_equal(class_raster(run)[0], class_raster(other)[0])
+
+
+def test_what_a_killed_publish_or_prune_leaves_is_no_night(town) -> None:
+    _, run, night = town
+    night(date="2026-01-01")
+    for name in (".abc.night", ".def.gone"):
+        shutil.copytree(run / "out/2026-01-01", run / "out" / name)
+    assert [n.date for n in nights(run)] == ["2026-01-01"]
+    assert publish(run, "2026-01-01").name == "2026-01-01"
+    assert not list((run / "out").glob(".*"))
+
+
+def test_a_date_can_be_published_again_after_its_first_night_was_pruned(town) -> None:
+    sheets, run, night = town
+    for seed in range(3):
+        _sheet(sheets, 0, 0, 60 + seed)
+        night(date="2026-01-01")
+    assert [p.name for p in prune(run, 1, 0)] == ["2026-01-01"]
+    _sheet(sheets, 0, 0, 70)
+    assert night(date="2026-01-01").published.name == "2026-01-01.4"
+
+
+def test_verify_sees_outputs_that_are_older_than_the_blocks(town, blur_network) -> None:
+    sheets, run, night = town
+    night()
+    _sheet(sheets, 0, 0, 5)
+    tile([sheets], run, TileOptions(block_size=64))
+    infer(run, InferOptions(models=(blur_network,), engine="torch", precision="f32", threads=1))
+    assert [f[1] for f in verify(run).faults] == ["its outputs are older than the blocks"]
+
+
+def test_a_broken_webhook_or_metrics_folder_changes_nothing(town, tmp_path, blur_network, geoseg) -> None:
+    config = tmp_path / "nightly.yaml"
+    config.write_text(
+        f"sheets: [sheets]\nout: run\ntile: {{block_size: 64}}\ninfer: {{model: {blur_network}, engine: torch, precision: f32}}\n"
+        "mosaic: {vectors: false}\n"
+        "night: {metrics: sheets/s_0_0.tif/m.prom, hooks: {success: [/no/such/program], webhook: 'http://a b/'}}\n"
+    )
+    assert geoseg("run", config)[0] == 0
+
+
+def test_the_forecast_is_right_and_writes_nothing(town, blur_network) -> None:
     sheets, run, night = town
     empty = forecast([sheets], run, TileOptions(block_size=64))
     assert len(empty.new) == 6
@@ -160,7 +225,10 @@ def test_the_forecast_is_right_and_writes_nothing(town) -> None:
     _sheet(sheets, 3, 0, 5)
     (sheets / "s_2_1.tif").unlink()
     before = _state(run)
-    told = forecast([sheets], run, TileOptions(block_size=64))
+    inference = InferOptions(models=(blur_network,), engine="torch", precision="f32", threads=1)
+    other = forecast([sheets], run, TileOptions(block_size=64), InferOptions(models=(blur_network,), tta="flip"))
+    assert other.stale == other.blocks
+    told = forecast([sheets], run, TileOptions(block_size=64), inference)
     assert _state(run) == before
     assert (len(told.new), told.changed, len(told.gone), told.same) == (1, (str(changed),), 1, 4)
     assert told.seconds > 0
@@ -242,8 +310,8 @@ def test_verify_finds_every_flipped_byte(town) -> None:
         at = whole.index(b'"sha256": "') + 15 if path.suffix == ".json" else len(whole) // 2
         flipped[at] ^= 1
         path.write_bytes(flipped)
-        found = verify(run).faults
-        assert [f[0] for f in found] == [str(block if path.suffix == ".json" else path)], path
+        found = [f[0] for f in verify(run).faults]
+        assert found == ([str(block), str(run / "run.json")] if path.suffix == ".json" else [str(path)]), path
         path.write_bytes(whole)
     (run / "out/town_confidence.tif").unlink()
     assert [f[1] for f in verify(run).faults] == ["is missing"]

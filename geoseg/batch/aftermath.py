@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import os
 import subprocess
 import time
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ __all__ = ["Hooks", "JsonLines", "metrics_text", "tell", "write_metrics"]
 
 log = logging.getLogger(__name__)
 
-HOOK_SECONDS = 60
+HOOK_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Facts:
     computed: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     published: str = ""
+    partial: bool = False
 
 
 _HELP = {
@@ -64,7 +65,7 @@ def metrics_text(facts: Facts, earlier: str = "") -> str:
     now = time.time()
     name = facts.run.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     label = f'{{run="{name}"}}'
-    good = facts.exit_code in (0, 3)
+    good = facts.exit_code in (0, 3) and not facts.partial
     rows: dict[str, list[tuple[str, float]]] = {
         "exit_code": [(label, facts.exit_code)],
         "last_end_timestamp_seconds": [(label, round(now, 3))],
@@ -85,22 +86,25 @@ def metrics_text(facts: Facts, earlier: str = "") -> str:
 def _last_success(text: str) -> float:
     for line in text.splitlines():
         if line.startswith("geoseg_last_success_timestamp_seconds{"):
-            return float(line.rpartition(" ")[2])
+            text = line.rpartition(" ")[2]
+            return float(text) if text.replace(".", "", 1).isdigit() else 0.0
     return 0.0
 
 
 def write_metrics(path: Path, facts: Facts) -> None:
     """A textfile for node_exporter, replaced in one step."""
     try:
-        earlier = path.read_text()
+        earlier = path.read_text(errors="replace")
     except OSError:
         earlier = ""
-    commit_bytes(path, metrics_text(facts, earlier).encode())
+    commit_bytes(path, metrics_text(facts, earlier).encode(errors="backslashreplace"))
 
 
 def tell(hooks: Hooks, facts: Facts) -> None:
-    """Run the command and call the webhook; what goes wrong there is logged and changes nothing."""
-    value = json.dumps(facts.__dict__, ensure_ascii=False)
+    """Run the command and call the webhook; what goes wrong there is logged and changes nothing. A shard that others are to follow has no success to tell."""
+    if facts.partial and facts.exit_code in (0, 3):
+        return
+    value = json.dumps(facts.__dict__)  # ASCII: file names may hold anything
     command = hooks.success if facts.exit_code in (0, 3) else hooks.failure
     if command:
         _run(list(command), value, facts)
@@ -117,7 +121,7 @@ def _run(command: list[str], value: str, facts: Facts) -> None:
         )
         if done.returncode:
             log.warning("hook %s ended with exit code %d", command[0], done.returncode)
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         log.warning("hook %s: %s", command[0], error)
 
 
@@ -129,7 +133,7 @@ def _post(url: str, value: str) -> None:
     try:
         with urllib.request.urlopen(request, timeout=HOOK_SECONDS):
             pass
-    except (OSError, urllib.error.URLError, ValueError) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:
         log.warning("webhook %s: %s", url, error)
 
 

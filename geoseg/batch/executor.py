@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from geoseg.errors import EnvironmentFault, GeosegError, PlanError
+from geoseg.errors import EnvironmentFault, PlanError
 from geoseg.stages.panels import Executor, InProcess, Outcome, PanelTask, Prepared, work
 
 __all__ = ["DaskExecutor", "executor"]
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 RETRIES = 2
 """How often a panel is tried again after an error that is no error of geoseg's; Dask itself tries again what killed its worker."""
+LARGEST = 4 << 30
+"""Bytes that a panel takes at most where workers have more: wider panels gain nothing."""
 SILENCE = 30.0
 """Seconds after which a scheduler that does not answer is lost."""
 
@@ -30,7 +32,10 @@ class DaskExecutor:
 
     def __init__(self, client: Any) -> None:
         self.client = client
-        self.wished = 3 * max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
+        limits = [int(w["memory_limit"]) for w in workers if w.get("memory_limit")]
+        self.wished = 3 * max(1, len(workers))
+        self.max_ram = min(int(0.8 * min(limits)), LARGEST) if limits else None
 
     def run(
         self, tasks: list[PanelTask], prepared: Callable[[], Prepared], advance: Callable[[int], None]
@@ -73,22 +78,21 @@ def _pixels(task: PanelTask) -> int:
 def _outcome(future: Any, task: PanelTask) -> Outcome:
     """Patches, or an error of geoseg's that says what happened."""
     if future.status == "finished":
-        return _patches(future)
+        return _result(future)
     if future.status == "cancelled":
         raise EnvironmentFault("the Dask scheduler", "was lost", "start it again, then run the same command again")
     error = future.exception()
-    if isinstance(error, GeosegError):
-        return error
     what = f"{task.name}: {type(error).__name__}: {error}"
     return PlanError(task.run, what, "run the same command again; --workers 0 shows what happens without Dask")
 
 
-def _patches(future: Any) -> int:
-    """What the worker counted; 0 where it has died since: its blocks are committed all the same."""
+def _result(future: Any) -> Outcome:
+    """What the worker said; 0 patches where it has died since: its blocks are committed all the same."""
     from distributed import TimeoutError as Late
 
     try:
-        return int(future.result(timeout=10))
+        found: Outcome = future.result(timeout=10)
+        return found
     except (Late, OSError) as error:
         log.debug("the count of a panel is lost: %s", error)
         return 0

@@ -11,7 +11,10 @@ from pathlib import Path
 from geoseg.classes import NODATA
 from geoseg.errors import PlanError
 from geoseg.io.blocks import Record, read_record
+from geoseg.io.commit import digest, read_json
+from geoseg.io.model_file import shipped_model
 from geoseg.io.plan import Plan, load_plan
+from geoseg.stages.infer import InferOptions
 from geoseg.stages.job import Job, block_key, load_job
 from geoseg.stages.tile import TileOptions, TileReport, plan_blocks, tile
 
@@ -36,7 +39,7 @@ class Forecast:
     seconds: float
 
 
-def forecast(sheets: Sequence[Path], run: Path, tiling: TileOptions) -> Forecast:
+def forecast(sheets: Sequence[Path], run: Path, tiling: TileOptions, inference: InferOptions | None = None) -> Forecast:
     """Plan in a folder of its own and compare with what is there.
 
     Raises:
@@ -50,16 +53,17 @@ def forecast(sheets: Sequence[Path], run: Path, tiling: TileOptions) -> Forecast
             if earlier is not None and (run / name).exists():
                 shutil.copy(run / name, aside / name)
         report = tile(sheets, aside, tiling)
-    return _compared(run, earlier, report)
+    return _compared(run, earlier, report, inference or InferOptions())
 
 
-def _compared(run: Path, earlier: Plan | None, report: TileReport) -> Forecast:
+def _compared(run: Path, earlier: Plan | None, report: TileReport, inference: InferOptions) -> Forecast:
     plan = report.plan
     before = {s.path: s.key for s in earlier.sheets} if earlier else {}
     now = {s.path: s.key for s in plan.sheets}
     blocks = plan_blocks(plan)
     records = {b: read_record(run, b) for b in blocks}
-    stale = [b for b in blocks if not _fresh(run, plan, records[b], b)]
+    job = _job(run, plan, inference)
+    stale = [b for b in blocks if job is None or (r := records[b]) is None or r.key != block_key(plan, job, b)]
     share = len(stale) / len(blocks)
     existing = run if run.exists() else next(p for p in run.absolute().parents if p.exists())
     return Forecast(
@@ -78,16 +82,18 @@ def _compared(run: Path, earlier: Plan | None, report: TileReport) -> Forecast:
     )
 
 
-def _fresh(run: Path, plan: Plan, record: Record | None, block: tuple[int, int]) -> bool:
-    job = _job(run, plan)
-    return job is not None and record is not None and record.key == block_key(plan, job, block)
-
-
-def _job(run: Path, plan: Plan) -> Job | None:
-    """The job of the last `infer`, with the bands of sheets that are new since; None where there was none."""
+def _job(run: Path, plan: Plan, inference: InferOptions) -> Job | None:
+    """The job of the last `infer`, with the bands of sheets that are new since; None where there was none, or one with other models or options."""
     try:
-        job = load_job(run)[0]
+        job, _, models = load_job(run)
+        asked = read_json(run / "engine.json")["question"]["asked"]
     except (PlanError, KeyError, TypeError):
+        return None
+    paths = inference.models or (shipped_model(),)
+    wanted = [inference.engine, inference.device, inference.precision, inference.batch_size, inference.tta]
+    if [m["sha256"] for m in models] != [digest(p) for p in paths] or asked[: len(wanted)] != wanted:
+        return None
+    if job.probabilities != inference.probabilities:
         return None
     some = next(iter(job.bands.values()), ())
     return replace(job, bands={s.path: job.bands.get(s.path, some) for s in plan.sheets})

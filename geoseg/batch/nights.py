@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
@@ -22,6 +23,8 @@ from geoseg.io.commit import commit_bytes, read_json
 from geoseg.io.lease import lease
 
 __all__ = ["Published", "nights", "parse_date", "prune", "publish"]
+
+log = logging.getLogger(__name__)
 
 LATEST = "latest"
 CONTENTS = "night.json"
@@ -51,7 +54,7 @@ def nights(run: Path) -> list[Published]:
     """All published nights, the oldest first."""
     found = []
     for path in (run / "out").glob(f"*/{CONTENTS}"):
-        if not path.parent.is_symlink():
+        if not path.parent.is_symlink() and not path.parent.name.startswith("."):  # hidden: half made or half removed
             value = read_json(path)
             found.append(Published(path.parent, value["date"], float(value["published"]), value["key"]))
     return sorted(found, key=lambda n: (n.published, n.folder.name))
@@ -63,28 +66,34 @@ def latest(run: Path) -> Path | None:
     return link.resolve() if link.exists() else None
 
 
-def publish(run: Path, date: str) -> Path:
+def publish(run: Path, date: str, *, patience: float = 0.0) -> Path:
     """Keep what `mosaic` wrote as one night, and switch `latest` to it; the same outputs are not published twice for a date.
 
     Raises:
         PlanError: `mosaic` has not finished.
         EnvironmentFault: the disk takes neither hard links nor copies, or no symbolic link.
     """
-    with lease(run):
+    with lease(run, patience=patience):
+        _sweep(run)
         finished = read_json(run / "run.json")
         files = {name: finished["sha256"][name] for name in finished["files"]}
         key = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
         here = [n for n in nights(run) if n.date == date]
         same = next((n.folder for n in here if n.key == key), None)
-        folder = same or _made(run, date, key, list(files), again=len(here))
+        folder = same or _made(run, date, key, list(files))
         _switch(run / "out" / LATEST, folder)
         return folder
 
 
-def _made(run: Path, date: str, key: str, files: list[str], again: int) -> Path:
+def _made(run: Path, date: str, key: str, files: list[str]) -> Path:
     """A new night's folder: filled under a temporary name, then renamed."""
     out = run / "out"
-    final = out / (date if not again else f"{date}.{again + 1}")
+    taken = [
+        int(p.name[len(date) + 1 :] or 1)
+        for p in out.glob(f"{date}*")
+        if p.name[len(date) + 1 :].isdigit() or p.name == date
+    ]
+    final = out / (f"{date}.{max(taken) + 1}" if taken else date)
     temporary = out / f".{uuid.uuid4().hex[:12]}.night"
     try:
         for name in files:
@@ -127,7 +136,7 @@ def _switch(link: Path, folder: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def prune(run: Path, keep: int, older_than: float, *, dry_run: bool = False) -> list[Path]:
+def prune(run: Path, keep: int, older_than: float, *, dry_run: bool = False, patience: float = 0.0) -> list[Path]:
     """Remove old nights; returns their folders.
 
     The newest `keep`, those younger than `older_than` seconds, what `latest` stands for and the one before it always stay: readers on shared storage
@@ -135,7 +144,7 @@ def prune(run: Path, keep: int, older_than: float, *, dry_run: bool = False) -> 
     """
     if keep < 1:
         raise UsageError("--keep", f"{keep}, expected at least 1", "latest always stays")
-    with lease(run):
+    with lease(run, patience=patience):
         every = nights(run)
         now = _disk_clock(run)
         current = latest(run)
@@ -150,10 +159,19 @@ def prune(run: Path, keep: int, older_than: float, *, dry_run: bool = False) -> 
             if place not in spared and now - n.published > older_than
         ]
         for folder in [] if dry_run else gone:
-            aside = folder.with_name(f".{uuid.uuid4().hex[:12]}.gone")
-            os.rename(folder, aside)  # at once: nobody finds half a night
-            shutil.rmtree(aside)
+            os.rename(folder, folder.with_name(f".{uuid.uuid4().hex[:12]}.gone"))  # at once: nobody finds half a night
+        if not dry_run:
+            _sweep(run)
         return gone
+
+
+def _sweep(run: Path) -> None:
+    """Remove what is set aside, also by one that was killed; what cannot go now goes the next time."""
+    for folder in [*(run / "out").glob(".*.gone"), *(run / "out").glob(".*.night")]:
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            log.warning("%s cannot be removed yet: %s", folder, error.strerror)
 
 
 def _disk_clock(run: Path) -> float:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from geoseg.batch.nights import publish
 from geoseg.errors import Busy
+from geoseg.io.lease import held
 from geoseg.io.plan import load_plan
 from geoseg.stages.contents import remember
-from geoseg.stages.infer import PLANNING, InferOptions, InferReport, infer
+from geoseg.stages.infer import PLANNING, InferOptions, InferReport, infer, shards_in
 from geoseg.stages.mosaic import MosaicOptions, MosaicReport, mosaic
 from geoseg.stages.panels import Executor
 from geoseg.stages.tile import TileOptions, TileReport, tile
@@ -67,26 +68,34 @@ def run_all(
     inferred = infer(run, inference, progress, executor=night.executor, shard=night.shard)
     told(inferred)
     clock.lap("infer")
-    stitched = _stitched(run, mosaicking, shard=night.shard is not None)
+    stitched = _stitched(run, inference, mosaicking, night)
     clock.lap("mosaic")
     complete = not load_plan(run).quarantined
     if stitched is None:
         return RunReport(planned, inferred, None, complete, None, clock.laps)
     told(stitched)
+    published = publish(run, night.date, patience=PLANNING) if night.date else None
     remember(run)
-    published = publish(run, night.date) if night.date else None
     clock.lap("publish")
     return RunReport(planned, inferred, stitched, complete, published, clock.laps)
 
 
-def _stitched(run: Path, options: MosaicOptions, *, shard: bool) -> MosaicReport | None:
-    """The mosaic; None where this is a shard and the others are not all in, or another one is at it."""
-    try:
+def _stitched(run: Path, inference: InferOptions, options: MosaicOptions, night: Night) -> MosaicReport | None:
+    """The mosaic; None where this is a shard and others are to follow.
+
+    The shard that ends last also does what no shard will do any more: blocks of an ended shard that a sheet set aside later has made stale.
+    """
+    if night.shard is None:
         return mosaic(run, options)
+    if not shards_in(run, load_plan(run), night.shard[1]):
+        return None
+    try:
+        return mosaic(run, options, patience=PLANNING)
     except Busy:
-        if shard:
-            return None
-        raise
+        if held(run, "shard_*"):
+            raise
+    infer(run, inference, executor=night.executor)
+    return mosaic(run, options, patience=PLANNING)
 
 
 class _Clock:

@@ -62,6 +62,11 @@ def _with_config(ctx: click.Context, values: dict[str, Any], path: Path) -> tupl
 @click.option(
     "--retry-failed", is_flag=True, help="Try sheets again whose pixels could not be read, also unchanged ones."
 )
+@click.option(
+    "--quarantine-ok",
+    is_flag=True,
+    help="Exit code 0 instead of 3 where sheets were quarantined, for schedulers that try again.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what is new, changed, stale, and what it would take.")
 @click.option("--metrics", type=click.Path(path_type=Path), help="Write a Prometheus textfile at the end.")
 @click.option("--log-json", is_flag=True, help="Log lines as JSON, also what each stage did.")
@@ -88,7 +93,7 @@ def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, *
         _log_as_json()
     tiling = made_tile_options(values, overwrite=values["overwrite"], retry_failed=values["retry_failed"])
     if values["dry_run"]:
-        return _foretell(paths, run, tiling)
+        return _foretell(paths, run, tiling, made_infer_options(values))
     if not values["log_json"]:
         echo_model(values["models"])
     return _night(ctx, paths, run, tiling, values)
@@ -96,7 +101,7 @@ def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, *
 
 def _night(ctx: click.Context, paths: list[Path], run: Path, tiling: Any, values: dict[str, Any]) -> int:
     """Do it, and tell metrics and hooks how it ended whatever happens."""
-    from geoseg.batch.aftermath import Facts, Hooks, tell, write_metrics
+    from geoseg.batch.aftermath import Facts, Hooks
     from geoseg.batch.nights import parse_date, prune
     from geoseg.errors import GeosegError
 
@@ -114,19 +119,31 @@ def _night(ctx: click.Context, paths: list[Path], run: Path, tiling: Any, values
             _say(values, f"published {report.published}")
         if values.get("retention") and report.published:
             keep, days = values["retention"]
-            for gone in prune(run, keep, days * 86400):
+            for gone in prune(run, keep, days * 86400, patience=60):
                 _say(values, f"removed {gone}")
-        if report.mosaic is None:
+        facts.partial = report.mosaic is None
+        if facts.partial:
             _say(values, "this shard is done; the last one to end writes the outputs")
-        return facts.exit_code
+        return 0 if facts.exit_code == 3 and values["quarantine_ok"] else facts.exit_code
     except BaseException as error:
         facts.exit_code = error.exit_code if isinstance(error, GeosegError) else _code(error)
         facts.error = str(error)
         raise
     finally:
-        if values["metrics"]:
-            write_metrics(values["metrics"], facts)
-        tell(hooks, facts)
+        _told(hooks, facts, values["metrics"])
+
+
+def _told(hooks: Any, facts: Any, metrics: Path | None) -> None:
+    """Metrics, then hooks; neither changes how the night ended."""
+    from geoseg.batch.aftermath import tell, write_metrics
+    from geoseg.errors import GeosegError
+
+    try:
+        if metrics is not None:
+            write_metrics(metrics, facts)
+    except (GeosegError, OSError, ValueError) as error:
+        logging.getLogger(__name__).warning("metrics: %s", error)
+    tell(hooks, facts)
 
 
 def _code(error: BaseException) -> int:
@@ -199,10 +216,10 @@ def _log_report(report: Any) -> None:
     logging.getLogger("geoseg.run").info("%s done: %s", stage, words)
 
 
-def _foretell(paths: list[Path], run: Path, tiling: Any) -> int:
+def _foretell(paths: list[Path], run: Path, tiling: Any, inference: Any) -> int:
     from geoseg.batch.forecast import forecast
 
-    found = forecast(paths, run, tiling)
+    found = forecast(paths, run, tiling, inference)
     time = (
         f"about {found.seconds / 60:.1f} min at the speed of earlier blocks"
         if found.seconds

@@ -23,7 +23,7 @@ try:
 except ImportError:  # not POSIX: the heartbeat alone decides
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["lease"]
+__all__ = ["held", "lease"]
 
 BEAT = 10.0
 STALE = 60.0
@@ -52,6 +52,22 @@ def lease(run: Path, name: str = "plan", *, patience: float = 0.0) -> Iterator[N
             file.flush()
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a library has forked meanwhile
+
+
+def held(run: Path, pattern: str) -> list[str]:
+    """Names of the locks of a run that somebody holds now."""
+    found = []
+    for path in sorted((run / "locks").glob(f"{pattern}.lock")):
+        try:
+            with path.open("a+") as file:
+                _acquire(run, path, file)
+                file.seek(0)
+                file.truncate()
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_UN)
+        except Busy:
+            found.append(path.stem)
+    return found
 
 
 def _acquired(run: Path, path: Path, file: IO[str], patience: float) -> None:

@@ -63,7 +63,8 @@ class Plan:
     """Grid, lattice, blocks and sheets of a run.
 
     `asked_lattice` says that the user gave patch size or overlap; else the model's own are taken. `area` is the area of
-    interest as WKT in the grid's CRS, "" for all; `nodata` pairs of (value, tolerance); `bands` 1-based, () for "by meaning".
+    interest as WKT in the grid's CRS, "" for all; `nodata` pairs of (value, tolerance); `bands` 1-based, () for "by meaning". `revision` counts every change;
+    `planned` names the last one that `tile` made, and stays when a sheet is set aside later.
     """
 
     grid: Grid
@@ -77,6 +78,7 @@ class Plan:
     nodata: tuple[tuple[float, float], ...] = ()
     area: str = ""
     revision: int = 1
+    planned: str = ""
 
     def without(self, path: str, reason: str, cure: str) -> Plan:
         """The next revision, with one sheet moved to quarantine."""
@@ -98,6 +100,7 @@ def save_plan(run: Path, plan: Plan) -> None:
     value: dict[str, Any] = {
         "format": FORMAT,
         "revision": plan.revision,
+        "planned": plan.planned,
         "grid": plan.grid.to_json(),
         "gsd": plan.gsd,
         "lattice": plan.lattice.to_json(),
@@ -146,6 +149,7 @@ def load_plan(run: Path) -> Plan:
             nodata=tuple((float(v), float(t)) for v, t in value["nodata"]),
             area=str(value["area"]),
             revision=int(value["revision"]),
+            planned=str(value.get("planned", "")),
             sheets=tuple(
                 Sheet(
                     path=s["path"],

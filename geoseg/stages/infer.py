@@ -24,8 +24,8 @@ from geoseg.errors import EnvironmentFault, GeosegError, ModelError, PlanError, 
 from geoseg.geometry.grid import overlap
 from geoseg.geometry.lattice import Block, Lattice, block_window, panels_of, shard_of
 from geoseg.io.blocks import read_record
-from geoseg.io.commit import commit_json, read_json
-from geoseg.io.lease import lease
+from geoseg.io.commit import commit_json, digest, read_json
+from geoseg.io.lease import held, lease
 from geoseg.io.model_file import load_model, shipped_model
 from geoseg.io.plan import Plan, load_plan, save_plan
 from geoseg.io.source import Source
@@ -36,7 +36,7 @@ from geoseg.stages.job import Job, fresh, version
 from geoseg.stages.panels import Executor, InProcess, PanelTask, Prepared
 from geoseg.stages.tile import draw_plan, plan_blocks
 
-__all__ = ["InferOptions", "InferReport", "infer"]
+__all__ = ["InferOptions", "InferReport", "infer", "shards_in", "shards_pending"]
 
 log = logging.getLogger(__name__)
 
@@ -135,11 +135,16 @@ def _infer(
             if error.subject not in {s.path for s in plan.sheets}:
                 raise
             log.error("%s", error)
+            stat = next(s.stat for s in plan.sheets if s.path == error.subject)
             with nullcontext() if shard is None else lease(run, patience=PLANNING):
-                _set_aside(run, error)
+                _set_aside(run, error, stat)
             continue
+        if load_plan(run) == plan and any(not fresh(run, plan, job, b) for b in stale):
+            raise PlanError(run, "blocks are out of date just after they were computed", "run the same command again")
         computed.update(stale)
         patches, twice = patches + counts[0], twice + counts[1]
+    if shard is not None:
+        commit_json(_done_path(run, shard), {"planned": plan.planned})
     pixels = sum(block_pixels(run, b) for b in computed)
     return InferReport(
         blocks=len(mine),
@@ -153,15 +158,33 @@ def _infer(
     )
 
 
-def _set_aside(run: Path, error: SheetError) -> None:
-    """A new plan revision without a sheet; nothing where another shard has done it."""
+def _set_aside(run: Path, error: SheetError, stat: tuple[int, int]) -> None:
+    """A new plan revision without a sheet; nothing where another shard has done it, or where the file has been written again and planned anew."""
     plan = load_plan(run)
-    if error.subject not in {s.path for s in plan.sheets}:
+    if stat not in [s.stat for s in plan.sheets if s.path == error.subject]:
         return
     changed = plan.without(error.subject, error.what, error.cure)
     if not changed.sheets:
         raise UsageError(error.subject, f"{error.what}; no usable sheet is left", error.cure) from error
     save_plan(run, changed)
+
+
+def _done_path(run: Path, shard: tuple[int, int]) -> Path:
+    return run / "locks" / f"shard_{shard[0] + 1}_of_{shard[1]}.done"
+
+
+def shards_in(run: Path, plan: Plan, count: int) -> bool:
+    """Whether all shards of this plan have ended once."""
+    return all(_is_of(_done_path(run, (i, count)), plan) for i in range(count))
+
+
+def shards_pending(run: Path, plan: Plan) -> bool:
+    """Whether a shard is at work, or some of this plan have ended: the others are to follow."""
+    return bool(held(run, "shard_*")) or any(_is_of(p, plan) for p in (run / "locks").glob("shard_*.done"))
+
+
+def _is_of(path: Path, plan: Plan) -> bool:
+    return path.exists() and read_json(path).get("planned") == plan.planned
 
 
 def block_pixels(run: Path, block: Block) -> int:
@@ -286,10 +309,19 @@ def _compute(
     executor: Executor,
 ) -> tuple[int, int]:
     """Stream all panels of the stale blocks; returns (patches scored, patches scored a second time)."""
+    if executor.max_ram is not None:
+        options = replace(options, max_ram=min(executor.max_ram, options.max_ram or executor.max_ram))
     widest = _widest(plan, job.lattice, ensemble, options)
     panels = panels_of(stale, plan.block, widest, wished=executor.wished)
     tasks = [
-        PanelTask(str(run), job.key, plan.revision, tuple(b for b in stale if p.holds(b)), options.device, version())
+        PanelTask(
+            str(run),
+            job.key,
+            digest(run / "plan.json"),
+            tuple(b for b in stale if p.holds(b)),
+            options.device,
+            version(),
+        )
         for p in panels
     ]
     log.info("%d blocks in %d panels, %s", len(stale), len(panels), job.facts)

@@ -41,6 +41,7 @@ from geoseg.io.source import Source
 from geoseg.stages.catalogue import write_project, write_stac
 from geoseg.stages.classified import Ground, classified
 from geoseg.stages.feature_layers import GROUPS, feature_layers
+from geoseg.stages.infer import shards_pending
 from geoseg.stages.job import Job, block_key, load_job, version
 from geoseg.stages.report import write_report
 from geoseg.stages.tile import plan_blocks
@@ -115,9 +116,13 @@ def layer_groups(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def mosaic(
-    run: Path, options: MosaicOptions | None = None, progress: Callable[[str], None] = lambda step: None
+    run: Path,
+    options: MosaicOptions | None = None,
+    progress: Callable[[str], None] = lambda step: None,
+    *,
+    patience: float = 0.0,
 ) -> MosaicReport:
-    """Everything that GIS users open, out of the blocks of a run.
+    """Everything that GIS users open, out of the blocks of a run; waits `patience` seconds for another process on it.
 
     Raises:
         PlanError: blocks are missing or stale: run `infer` first.
@@ -126,7 +131,7 @@ def mosaic(
     options = options or MosaicOptions()
     check_formats(options.formats)
     load_plan(run)
-    with lease(run):
+    with lease(run, patience=patience):
         return _mosaic(run, options, progress)
 
 
@@ -180,7 +185,7 @@ def _load(run: Path, options: MosaicOptions) -> _Run:
     ]
     if len(whole) < len(blocks):
         missing = f"{len(blocks) - len(whole)} of {len(blocks)} blocks are missing or out of date"
-        if list((run / "locks").glob("shard_*.lock")):
+        if shards_pending(run, plan):
             raise Busy(run, missing, "its shards are not all in; run geoseg mosaic again when they are")
         raise PlanError(run, missing, "run geoseg infer first")
     name = options.name or run.resolve().name

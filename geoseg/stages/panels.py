@@ -24,6 +24,7 @@ from geoseg.errors import EnvironmentFault, GeosegError, PlanError
 from geoseg.geometry.grid import bounding, overlap, slices
 from geoseg.geometry.lattice import Block, block_window, panels_of
 from geoseg.io.blocks import Part, write_block
+from geoseg.io.commit import digest
 from geoseg.io.model_file import load_model
 from geoseg.io.plan import Plan, load_plan
 from geoseg.io.source import Source, area_mask
@@ -40,11 +41,11 @@ Outcome = int | GeosegError
 
 @dataclass(frozen=True)
 class PanelTask:
-    """What a worker is told: a few hundred bytes."""
+    """What a worker is told: a few hundred bytes. `job` and `plan` are hashes: whoever does it must find the same in the run folder."""
 
     run: str
     job: str
-    revision: int
+    plan: str
     blocks: tuple[Block, ...]
     device: str
     version: str
@@ -64,12 +65,14 @@ class Prepared:
     job: Job
     names: tuple[str, ...]
     backend: Backend
+    check: Callable[[], None] = lambda: None
 
 
 class Executor(Protocol):
-    """Who does the panels; `wished`: how many it would like at least."""
+    """Who does the panels; `wished`: how many it would like at least; `max_ram`: bytes that one panel may take there, None for "as the options say"."""
 
     wished: int
+    max_ram: int | None
 
     def run(
         self, tasks: list[PanelTask], prepared: Callable[[], Prepared], advance: Callable[[int], None]
@@ -82,6 +85,7 @@ class InProcess:
     """One panel after the other, in this process."""
 
     wished = 1
+    max_ram: int | None = None
 
     def run(
         self, tasks: list[PanelTask], prepared: Callable[[], Prepared], advance: Callable[[int], None]
@@ -95,8 +99,16 @@ class InProcess:
             ready.backend.close()
 
 
-def work(task: PanelTask) -> int:
-    """A task on a worker: patches scored.
+def work(task: PanelTask) -> Outcome:
+    """A task on a worker. Errors of geoseg's are results: trying again would not help, unlike with those that are raised."""
+    try:
+        return _done(task)
+    except GeosegError as error:
+        return error
+
+
+def _done(task: PanelTask) -> int:
+    """Patches scored.
 
     Raises:
         EnvironmentFault: this worker does not see the run folder, or runs another geoseg.
@@ -109,24 +121,31 @@ def work(task: PanelTask) -> int:
     if not (Path(task.run) / "plan.json").exists():
         cure = "put the run folder on storage that all workers see under the same path"
         raise EnvironmentFault(task.run, "cannot be seen by a worker", cure)
-    ready = _prepared(task.run, task.job, task.revision, task.device)
+    ready = _prepared(task.run, task.job, task.plan, task.device)
     missing = tuple(b for b in task.blocks if not fresh(Path(task.run), ready.plan, ready.job, b))
     return compute_panel(ready, replace(task, blocks=missing), lambda pixels: None) if missing else 0
 
 
 @lru_cache(maxsize=1)
-def _prepared(run: str, job_key: str, revision: int, device: str) -> Prepared:
+def _prepared(run: str, job_key: str, plan_hash: str, device: str) -> Prepared:
     """Plan, job and network of a run, loaded once in each worker."""
+
+    def check() -> None:
+        """What was cancelled may still run: it must not commit over what a newer plan has made."""
+        if digest(Path(run) / "plan.json") != plan_hash:
+            raise PlanError(run, "was planned anew meanwhile", "run the same command again")
+
+    check()
     plan = load_plan(Path(run))
     job, classes, _ = load_job(Path(run))
-    if job.key != job_key or plan.revision != revision:
-        raise PlanError(run, "was planned anew meanwhile", "run the same command again")
+    if job.key != job_key:
+        raise PlanError(run, "was begun with another model or options meanwhile", "run the same command again")
     ensemble = ensemble_of([load_model(Path(path)) for path, _ in job.models])
     if [m.key for m in ensemble.models] != [key for _, key in job.models]:
         raise PlanError(run, "a model file was written again meanwhile", "run the same command again")
     lanes = _lanes()
     backend = make_backend(ensemble, job.facts, job.normalise, job.lattice.patch, device=device, lanes=lanes)
-    return Prepared(plan, job, tuple(c["name"] for c in classes), backend)
+    return Prepared(plan, job, tuple(c["name"] for c in classes), backend, check)
 
 
 def _lanes() -> int:
@@ -144,7 +163,7 @@ def compute_panel(ready: Prepared, task: PanelTask, advance: Callable[[int], Non
             Source(plan, job.bands, width=window.width + 2 * job.lattice.patch) as source,
             ThreadPoolExecutor(1, "writer") as writer,
         ):
-            sink = _BlockSink(Path(task.run), plan, job, window, set(task.blocks), list(ready.names), writer)
+            sink = _BlockSink(Path(task.run), ready, window, set(task.blocks), writer)
             patches += stream_panel(
                 source.read,
                 lambda w, sink=sink: sink.wanted(w),  # type: ignore[misc]
@@ -171,15 +190,14 @@ class _BlockSink:
     def __init__(
         self,
         run: Path,
-        plan: Plan,
-        job: Job,
+        ready: Prepared,
         panel: Window,
         stale: set[Block],
-        names: list[str],
         writer: ThreadPoolExecutor,
     ) -> None:
-        self.run, self.plan, self.job, self.panel, self.names, self.writer = run, plan, job, panel, names, writer
-        size = plan.block
+        self.run, self.plan, self.job, self.panel, self.writer = run, ready.plan, ready.job, panel, writer
+        self.names, self.check = list(ready.names), ready.check
+        size = self.plan.block
         rows = range(panel.row_off // size, -(-(panel.row_off + panel.height) // size))
         cols = range(panel.col_off // size, -(-(panel.col_off + panel.width) // size))
         self.stale = {(r, c) for r in rows for c in cols} & stale
@@ -244,6 +262,7 @@ class _BlockSink:
         seconds, self.since = now - self.since, now
         while len(self.pending) > 1 or (self.pending and self.pending[0].done()):
             self.pending.pop(0).result()  # bounds memory, and raises what went wrong while writing
+        self.check()
         part = Part(region, classes, confidence, shares)
         self.pending.append(self.writer.submit(write_block, self.run, self.plan, block, key, part, self.names, seconds))
 

@@ -6,6 +6,7 @@ headers -> one grid -> sheets on it (direct, flipped, warped, quarantined) -> la
 from __future__ import annotations
 
 import logging
+import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -111,13 +112,18 @@ def _tile(paths: list[Path], found: Found, refused: list[Quarantined], run: Path
         bounds = ", ".join(f"{v:.2f}" for v in plan.grid.bounds(bounding([s.window for s in plan.sheets])))
         raise UsageError("--bbox, --aoi", "meet no sheet", f"the sheets lie in {bounds} (left, bottom, right, top)")
     warnings: list[str] = []
-    if earlier is not None and replace(plan, revision=earlier.revision) == earlier and (run / "patches.gpkg").exists():
+    if (
+        earlier is not None
+        and replace(plan, revision=earlier.revision, planned=earlier.planned) == earlier
+        and (run / "patches.gpkg").exists()
+    ):
         plan, patches = (
             earlier,
             len(patch_windows(earlier)),
         )  # nothing new: what there was to warn of was said the first time
     else:
         warnings = _warnings(plan, options)
+        plan = replace(plan, planned=uuid.uuid4().hex)
         save_plan(run, plan)
         patches = draw_plan(run, plan)
     size = _megapixels(plan)

@@ -44,10 +44,13 @@ def verify(run: Path, told: Callable[[str], None] = lambda text: None) -> Verifi
     told(f"{len(blocks)} blocks")
     faults = list(_blocks(run, plan))
     try:
-        files = list(read_json(run / "run.json")["sha256"].items())
+        finished = read_json(run / "run.json")
+        files, made_of = list(finished["sha256"].items()), dict(finished["blocks"])
     except (PlanError, KeyError, TypeError):
         return Verified(len(blocks), 0, (*faults, (str(run / "run.json"), "is not there", f"geoseg mosaic {run}")))
     told(f"{len(files)} files")
+    if made_of != {f"{b[0]}_{b[1]}": r.sha256 for b in blocks if (r := read_record(run, b)) is not None}:
+        faults.append((str(run / "run.json"), "its outputs are older than the blocks", f"geoseg mosaic {run}"))
     for name, expected in files:
         faults += _file(run, run / name, expected, plan)
     return Verified(len(blocks), len(files), tuple(faults))
@@ -105,7 +108,7 @@ def _raster(path: Path, plan: Plan) -> Iterator[str]:
 
 
 def _vectors(path: Path) -> Iterator[str]:
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+    with sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) as database:
         found = database.execute("PRAGMA integrity_check").fetchone()[0]
     if found != "ok":
         yield f"is damaged: {found}"
