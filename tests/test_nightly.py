@@ -9,13 +9,14 @@ import subprocess
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import PLACE, class_raster, moved, write_sheet
 
-from geoseg.batch.aftermath import Facts, metrics_text
+from geoseg.batch.aftermath import Facts, Hooks, metrics_text, tell
 from geoseg.batch.forecast import forecast
 from geoseg.batch.nights import nights, parse_date, prune, publish
 from geoseg.batch.run import Night, run_all
@@ -317,6 +318,18 @@ def test_verify_finds_every_flipped_byte(town) -> None:
     assert [f[1] for f in verify(run).faults] == ["is missing"]
 
 
+def test_status_misses_a_deleted_output_and_names_the_last_night(town, geoseg) -> None:
+    _, run, night = town
+    night(date="2026-01-01")
+    state = json.loads(geoseg("status", run, "--json")[1])
+    assert state["finished"]
+    assert state["latest"].endswith("2026-01-01")
+    (run / "out/town_classes.tif").unlink()
+    state = json.loads(geoseg("status", run, "--json")[1])
+    assert not state["finished"]
+    assert state["next"] == f"geoseg mosaic {run}"
+
+
 def test_metrics_are_prometheus_and_keep_the_last_success() -> None:
     good = metrics_text(Facts('a "run"\\x', exit_code=0, sheets=3, seconds={"tile": 0.5}))
     for line in good.splitlines():
@@ -362,6 +375,29 @@ def test_hooks_and_metrics_are_told_how_it_ended(town, tmp_path, blur_network, g
     text = (tmp_path / "m.prom").read_text()
     assert f'geoseg_exit_code{{run="{run}"}} 2' in text
     assert f'geoseg_last_success_timestamp_seconds{{run="{run}"}} 0' not in text
+
+
+def test_a_webhook_is_sent_the_facts_and_shards_that_wait_for_others_send_none() -> None:
+    received: list[dict[str, object]] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    hooks = Hooks(webhook=f"http://127.0.0.1:{server.server_port}/")
+    tell(hooks, Facts("r\udce9", exit_code=4, error="disk full"))
+    tell(hooks, Facts("r", exit_code=0, partial=True))
+    tell(hooks, Facts("r", exit_code=1, partial=True))
+    server.shutdown()
+    server.server_close()
+    assert [(f["exit_code"], f["error"]) for f in received] == [(4, "disk full"), (1, "")]
 
 
 def test_sheets_by_pattern_and_by_list(town, tmp_path) -> None:

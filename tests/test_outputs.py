@@ -576,6 +576,19 @@ def test_the_stac_item_keeps_the_rules_and_names_every_file(finished):
     assert sum(shares) == pytest.approx(100, abs=0.01)
 
 
+def test_the_stac_item_passes_the_schema_of_stac_itself(finished):
+    """The core schemas of STAC 1.1.0 as pystac brings them; those of the extensions are on the network."""
+    pytest.importorskip("pystac")
+    from pystac.validation.local_validator import LocalValidator
+
+    with pytest.warns(DeprecationWarning, match="LocalValidator"):
+        schema = LocalValidator().item_validator("1.1.0")
+    item = json.loads((finished[0] / "out/town.stac.json").read_text())
+    assert [e.message for e in schema.iter_errors(item)] == []
+    del item["properties"]["datetime"]
+    assert list(schema.iter_errors(item))
+
+
 def test_other_vector_formats_hold_the_same_features(finished, tmp_path):
     run, _ = finished
     layers = [Layer("cars", geopandas.read_file(run / "out/town.gpkg", layer="cars"), "<qgis/>", "cars")]

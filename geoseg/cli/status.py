@@ -28,6 +28,7 @@ def command(run: Path, as_json: bool) -> None:
                 ("sheets", f"{state.sheets} ({len(state.quarantined)} quarantined)"),
                 ("blocks", f"{state.blocks_done} of {state.blocks} up to date"),
                 ("outputs", "up to date" if state.finished else "not written, or older than the blocks"),
+                ("latest night", state.latest or "none published"),
                 ("next", state.next),
             ]
         )

@@ -17,7 +17,7 @@ __all__ = ["Status", "status"]
 
 @dataclass(frozen=True)
 class Status:
-    """Counts of a run, and the command that comes next."""
+    """Counts of a run, the command that comes next, and the folder of the night that readers of `latest` see ("" where none was published)."""
 
     sheets: int
     quarantined: tuple[dict[str, str], ...]
@@ -25,6 +25,7 @@ class Status:
     blocks_done: int
     finished: bool
     next: str
+    latest: str = ""
 
 
 def status(run: Path) -> Status:
@@ -48,8 +49,11 @@ def status(run: Path) -> Status:
         job = None
     finished = False
     if job is not None and len(fresh) == len(blocks) and (run / "run.json").exists():
-        hashes = read_json(run / "run.json").get("blocks", {})
-        finished = hashes == {f"{b[0]}_{b[1]}": r.sha256 for b, r in zip(blocks, fresh, strict=True)}
+        made = read_json(run / "run.json")
+        same = made.get("blocks", {}) == {f"{b[0]}_{b[1]}": r.sha256 for b, r in zip(blocks, fresh, strict=True)}
+        finished = same and all(_has(run / name, size) for name, size in made.get("files", {}).items())
+    link = run / "out" / "latest"
+    latest = str(link.resolve()) if link.exists() else ""
     todo = (
         "nothing: done"
         if finished
@@ -57,4 +61,10 @@ def status(run: Path) -> Status:
         if job is not None and len(fresh) == len(blocks)
         else f"geoseg infer {run}"
     )
-    return Status(len(plan.sheets), tuple(asdict(q) for q in plan.quarantined), len(blocks), len(fresh), finished, todo)
+    return Status(
+        len(plan.sheets), tuple(asdict(q) for q in plan.quarantined), len(blocks), len(fresh), finished, todo, latest
+    )
+
+
+def _has(path: Path, size: int) -> bool:
+    return path.exists() and path.stat().st_size == size
