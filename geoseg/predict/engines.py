@@ -70,7 +70,7 @@ def _openvino(network: torch.nn.Module, shape: Shape, precision: str, lanes: int
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it traces through torch.jit, which torch wants to be rid of
         # Tracing here runs the network once; the converter would run it several times to compare traces, at full patch size.
-        traced = torch.jit.trace(network.eval(), torch.zeros(shape), check_trace=False)
+        traced = torch.jit.trace(network.eval(), torch.zeros(shape), check_trace=False)  # type: ignore[no-untyped-call]
         model = openvino.convert_model(traced, input=[list(shape)])
     hints = {
         "NUM_STREAMS": str(lanes),
