@@ -60,6 +60,7 @@ class MosaicSection(_Section):
     sheets: bool = True
     vectors: bool = True
     simplify: float = Field(0.3, ge=0)
+    smooth: float = Field(0.0, ge=0)
     exact: bool = False
     square: bool = True
     layers: list[Literal["landcover", "buildings", "roads", "trees", "cars"]] = []

@@ -33,6 +33,12 @@ def mosaic_options(command: Any) -> Any:
                 show_default=True,
                 help="Metres that outlines of the land cover may move.",
             ),
+            click.option(
+                "--smooth",
+                type=click.FloatRange(0),
+                default=0.0,
+                help="Metres by which class shares are blurred before the vectors are made; needs infer --probabilities.",
+            ),
             click.option("--square/--no-square", default=True, help="Right angles for buildings."),
             click.option(
                 "--layers",
@@ -68,6 +74,7 @@ def made_options(values: dict[str, Any], *, overwrite: bool = False) -> Any:
         values["square"],
         layer_groups(values["layers"].split(",") if values["layers"] else []),
         tuple(n.strip() for n in values["vector_format"].split(",") if n.strip()),
+        values["smooth"],
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,17 +173,41 @@ class BlockReader:
         except (OSError, rasterio.errors.RasterioError) as error:
             raise PlanError(path, f"cannot be read: {error}", "delete it and run geoseg infer again") from error
 
-    def read(self, window: Window) -> tuple[Bytes, Bytes]:
-        """Class and confidence (H, W) of a window."""
-        out = np.full((2, window.height, window.width), NODATA, np.uint8)
+    def shares(self, window: Window, count: int) -> Bytes:
+        """Per cent of each of so many classes (K, H, W); 0 where there is no data.
+
+        Raises:
+            PlanError: the run was made without them.
+        """
+        out = np.zeros((count, window.height, window.width), np.uint8)
+        for block, both, inside in self._meeting(window):
+            path = shares_path(self.run, block)
+            try:
+                with rasterio.open(path, driver="GTiff") as dataset:
+                    part = dataset.read(window=inside)
+            except (OSError, rasterio.errors.RasterioError) as error:
+                cure = "run geoseg infer with --probabilities, or mosaic without --smooth"
+                raise PlanError(
+                    path, "is missing or cannot be read: there are no class shares to smooth", cure
+                ) from error
+            out[(slice(None), *slices(both, window))] = np.where(part == NODATA, 0, part)
+        return out
+
+    def _meeting(self, window: Window) -> Iterator[tuple[Block, Window, Window]]:
+        """Blocks that meet a window: (block, common window, the same within the block)."""
         size = self.plan.block
         for row in range(window.row_off // size, (window.row_off + window.height - 1) // size + 1):
             for col in range(window.col_off // size, (window.col_off + window.width - 1) // size + 1):
-                if (row, col) not in self.blocks:
-                    continue
-                whole = block_window((row, col), size)
-                both = overlap(whole, window)
-                assert both is not None  # blocks are those that meet the window
-                inside = Window(both.col_off - whole.col_off, both.row_off - whole.row_off, both.width, both.height)
-                out[(slice(None), *slices(both, window))] = self._read((row, col), inside)
+                if (row, col) in self.blocks:
+                    whole = block_window((row, col), size)
+                    both = overlap(whole, window)
+                    assert both is not None  # blocks are those that meet the window
+                    inside = Window(both.col_off - whole.col_off, both.row_off - whole.row_off, both.width, both.height)
+                    yield (row, col), both, inside
+
+    def read(self, window: Window) -> tuple[Bytes, Bytes]:
+        """Class and confidence (H, W) of a window."""
+        out = np.full((2, window.height, window.width), NODATA, np.uint8)
+        for block, both, inside in self._meeting(window):
+            out[(slice(None), *slices(both, window))] = self._read(block, inside)
         return out[0], out[1]

@@ -44,6 +44,7 @@ from geoseg.stages.feature_layers import GROUPS, feature_layers
 from geoseg.stages.infer import shards_pending
 from geoseg.stages.job import Job, block_key, load_job, version
 from geoseg.stages.report import write_report
+from geoseg.stages.smoothing import smoothed
 from geoseg.stages.tile import plan_blocks
 from geoseg.vectorize.join import join
 from geoseg.vectorize.trace import Regions, trace
@@ -63,7 +64,7 @@ class MosaicOptions:
     """Options of `geoseg mosaic`. `min_area` in square metres for all classes; None for `MIN_AREA` by role; `simplify` in metres.
 
     `vectors`: feature layers, those named in `layers`; `square`: right angles for buildings; `exact`: also every class's exact pixel outlines, in a
-    file of their own; `formats`: vector formats beside the GeoPackage (`vector_formats.FORMATS`).
+    file of their own; `smooth`: metres by which class shares are blurred before the vectors are made (0: not at all); `formats`: vector formats beside the GeoPackage (`vector_formats.FORMATS`).
     """
 
     name: str = ""
@@ -76,6 +77,7 @@ class MosaicOptions:
     square: bool = True
     layers: tuple[str, ...] = GROUPS
     formats: tuple[str, ...] = ()
+    smooth: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -222,6 +224,7 @@ def _key(r: _Run, options: MosaicOptions) -> str:
         options.square,
         sorted(options.layers),
         sorted(options.formats),
+        options.smooth,
         sheets,
         r.plan.area,
         [q.path for q in r.plan.quarantined],
@@ -392,6 +395,10 @@ def _features(
     window = _extent(r)
     classes, confidence = r.reader.read(window)
     confidence[classes == NODATA] = 0
+    if options.smooth:
+        values = list(r.table.values)
+        shares = lambda part: r.reader.shares(part, len(values))
+        classes = smoothed(shares, classes, window, values, options.smooth / r.plan.gsd)
     least = {c.value: MIN_AREA[c.role] if options.min_area is None else options.min_area for c in r.table.classes}
     ground = Ground(r.plan.grid, window, r.plan.gsd, lambda row, col: _sheet_at(r.plan, row, col), key[:12])
     found = classified(classes, confidence, r.table, ground, least, tolerance=options.simplify, square=options.square)
