@@ -41,7 +41,7 @@ __all__ = ["InferOptions", "InferReport", "infer", "shards_in", "shards_pending"
 log = logging.getLogger(__name__)
 
 PLANNING = 120.0  # seconds that a shard waits while another one settles the plan
-BASE_MEMORY = 900 << 20  # Python, torch and a small network
+BASE_MEMORY = 1060 << 20  # Python, torch, GDAL and a small network at work, measured
 
 
 @dataclass(frozen=True)
