@@ -48,8 +48,10 @@ def tall_sheet(path, width, height):
 
 def peak(tmp_path, sheet, network, ram=0) -> int:
     """MB of a fresh process that tiles and infers."""
-    run = tmp_path / f"run_{sheet.stem}_{ram}"  # one of its own: where blocks are done already, nothing would be measured
-    words = [sys.executable, "-c", CHILD, str(sheet), str(run), str(network), str(ram)]
+    run = (
+        tmp_path / f"run_{sheet.stem}_{ram}"
+    )  # one of its own: where blocks are done already, nothing would be measured
+    words = [sys.executable, "-c", CHILD, str(sheet), str(run), str(network), str(ram << 20)]
     return int(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-1])
 
 
@@ -68,6 +70,9 @@ def test_ten_times_the_height_takes_the_same_memory(tmp_path, network):
 def test_max_ram_is_obeyed(tmp_path, network):
     sheet = tall_sheet(tmp_path / "wide.tif", 12_000, 3000)
     free = peak(tmp_path, sheet, network)
-    tight = peak(tmp_path, sheet, network, 1280 << 20)
-    assert tight <= 1280
+    idle = peak(
+        tmp_path, sheet, network
+    )  # all done: what Python and torch take alone, which differs by hundreds of MB between builds
+    tight = peak(tmp_path, sheet, network, idle + 400)
+    assert tight <= idle + 400
     assert tight < free

@@ -8,6 +8,7 @@ A rerun computes only the blocks whose record does not bear the key of what woul
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -41,7 +42,7 @@ __all__ = ["InferOptions", "InferReport", "infer", "shards_in", "shards_pending"
 log = logging.getLogger(__name__)
 
 PLANNING = 120.0  # seconds that a shard waits while another one settles the plan
-BASE_MEMORY = 1060 << 20  # Python, torch, GDAL and a small network at work, measured
+WORK_MEMORY = 220 << 20  # what a small network, GDAL and compression take at work beside the panel, measured
 
 
 @dataclass(frozen=True)
@@ -273,6 +274,15 @@ def _save_job(run: Path, ensemble: Ensemble, job: Job) -> None:
         commit_json(run / "infer.json", value)
 
 
+def resident() -> int:
+    """Bytes that this process holds now: Python, torch (builds differ by hundreds of MB) and the network; a usual figure where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 900 << 20
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 def _widest(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: InferOptions) -> int:
     """Blocks across a panel, so that its strip, rows and finished blocks stay within the memory allowed.
 
@@ -286,13 +296,14 @@ def _widest(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: InferOpti
         + 4 * side * classes
         + 2 * size * (1 + (classes + 1 if options.probabilities else 1))
     )
-    allowed = (4 << 30 if options.max_ram is None else options.max_ram) - BASE_MEMORY
+    base = resident() + WORK_MEMORY
+    allowed = (4 << 30 if options.max_ram is None else options.max_ram) - base
     widest = allowed // (rows * size)
     if widest < 1:
-        need = (BASE_MEMORY + rows * size) >> 20
+        need = (base + rows * size) >> 20
         raise UsageError(
             "--max-ram",
-            f"{(allowed + BASE_MEMORY) >> 20} MiB, but one block needs about {need} MiB",
+            f"{(allowed + base) >> 20} MiB, but one block needs about {need} MiB",
             "allow more, or run tile with a smaller --block-size",
         )
     return int(min(widest, max(1, 32768 // size)))
