@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -274,8 +275,9 @@ def _save_job(run: Path, ensemble: Ensemble, job: Job) -> None:
         commit_json(run / "infer.json", value)
 
 
+@lru_cache(maxsize=1)
 def resident() -> int:
-    """Bytes that this process holds now: Python, torch (builds differ by hundreds of MB) and the network; a usual figure where the system does not tell."""
+    """Bytes that this process held when it was first asked, before any engine worked: Python, torch (builds differ by hundreds of MB) and the network; a usual figure where the system does not tell."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
