@@ -43,7 +43,7 @@ __all__ = ["InferOptions", "InferReport", "infer", "shards_in", "shards_pending"
 log = logging.getLogger(__name__)
 
 PLANNING = 120.0  # seconds that a shard waits while another one settles the plan
-WORK_MEMORY = 220 << 20  # what a small network, GDAL and compression take at work beside the panel, measured
+WORK_MEMORY = 280 << 20  # what a small network, GDAL and compression take at work beside the panel, measured
 
 
 @dataclass(frozen=True)
