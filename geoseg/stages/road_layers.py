@@ -47,7 +47,7 @@ def road_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     lines = frame_of(found, _lines(found, classes[0], paved), ("width_m", "length_m"), "LineString")
     style = classes_qml("kind", [("carriageway", (150, 150, 155)), ("parking or yard", (205, 200, 190))], alpha=150)
     return [
-        Layer("roads", roads, style, "paved ground: carriageway, and parking or yards, told apart by width"),
+        Layer("roads", roads, style, "paved ground: carriageway, and parking or yards, told apart by length and width"),
         Layer(
             "road_centrelines",
             lines,
