@@ -50,6 +50,7 @@ class InferSection(_Section):
     resample: bool = False
     threads: int | None = Field(None, ge=1)
     max_ram: str | int | None = None
+    read_timeout: float = Field(25, gt=0)
 
 
 class MosaicSection(_Section):

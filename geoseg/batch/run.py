@@ -12,6 +12,7 @@ from pathlib import Path
 
 from geoseg.batch.nights import publish
 from geoseg.errors import Busy
+from geoseg.io.decoder import decoder
 from geoseg.io.lease import held
 from geoseg.io.plan import load_plan
 from geoseg.stages.contents import remember
@@ -61,6 +62,7 @@ def run_all(
         GeosegError: whatever a stage raises.
     """
     night = night or Night()
+    decoder().patience = inference.read_timeout
     clock = _Clock()
     planned = tile(sheets, run, tiling, patience=PLANNING if night.shard else 0.0)
     told(planned)

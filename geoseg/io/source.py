@@ -6,24 +6,22 @@ The order of the plan decides where sheets overlap: the first valid pixel wins. 
 from __future__ import annotations
 
 from collections import OrderedDict
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 import shapely
 from rasterio.features import geometry_mask
-from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.warp import Resampling, reproject, transform_bounds
 from rasterio.windows import Window
 
 from geoseg.errors import PlanError, SheetError
 from geoseg.geometry.grid import Grid, overlap, slices
+from geoseg.io.decoder import decoder
 from geoseg.io.plan import Plan, Sheet
-from geoseg.io.sheets import gdal_settings, mask_path, open_sheet, stat_key, transform_of
+from geoseg.io.sheets import mask_path, stat_key, transform_of
 
 __all__ = ["Source", "area_mask"]
 
@@ -32,8 +30,6 @@ Valid = npt.NDArray[np.bool_]
 
 CHUNK = 512
 """Warped sheets are computed in squares of this side, anchored on the grid, whatever window is asked for."""
-
-MOST_OPEN = 64
 
 
 def area_mask(area: str, grid: Grid, window: Window) -> Valid:
@@ -46,17 +42,17 @@ def area_mask(area: str, grid: Grid, window: Window) -> Valid:
 
 
 class Source:
-    """The plan's sheets as one image of the chosen bands; open files are closed by `close` or `with`.
+    """The plan's sheets as one image of the chosen bands; files that are open for it are closed by `close` or `with`.
 
-    To be used from one thread. `bands` are 1-based indices per sheet path.
+    To be read from one thread. `bands` are 1-based indices per sheet path.
     """
 
     def __init__(self, plan: Plan, bands: dict[str, tuple[int, ...]], *, width: int = 8192) -> None:
         self.plan, self.bands = plan, bands
         self.dtype = np.dtype(plan.sheets[0].header.dtype) if plan.sheets else np.dtype("uint8")
         self.count = len(next(iter(bands.values()))) if bands else 0
-        self._open: OrderedDict[str, tuple[ExitStack, DatasetReader, DatasetReader | None]] = OrderedDict()
         self._used: set[str] = set()
+        self._decoding = False
         self._chunks: OrderedDict[tuple[str, int, int], tuple[Image, Valid]] = OrderedDict()
         self._most_chunks = 2 * (width // CHUNK + 2)
         rows = max((s.header.block[0] for s in plan.sheets), default=1)
@@ -67,6 +63,8 @@ class Source:
 
     def __exit__(self, kind: object, *_: object) -> None:
         used = [s for s in self.plan.sheets if s.path in self._used]
+        if kind is not None and self._decoding:
+            decoder().give_up()  # whoever leaves does not wait for a thread of its own that still reads
         self.close()
         if kind is None:
             self._check_after(used)
@@ -81,8 +79,9 @@ class Source:
 
     def close(self) -> None:
         """Close all files."""
-        while self._open:
-            self._open.popitem()[1][0].close()
+        if self._used:
+            decoder().forget()
+        self._used.clear()
         self._chunks.clear()
 
     def read(self, window: Window) -> tuple[Image, Valid]:
@@ -93,32 +92,30 @@ class Source:
             PlanError: a sheet was written again since it was planned.
         """
         meeting = [s for s in self.plan.sheets if overlap(s.window, window)]
-        with rasterio.Env(**gdal_settings(self._cache)):
-            if len(meeting) == 1 and overlap(meeting[0].window, window) == window:  # nothing to put together
-                pixels, good = self.read_sheet(meeting[0], window)
-                return (pixels if good.all() else np.where(good, pixels, self.dtype.type(0))), good
-            image = np.zeros((self.count, window.height, window.width), self.dtype)
-            valid = np.zeros((window.height, window.width), bool)
-            for sheet in meeting:
-                part = overlap(sheet.window, window)
-                if part is None:
-                    continue
-                rows, cols = slices(part, window)
-                if valid[rows, cols].all():
-                    continue
-                pixels, good = self.read_sheet(sheet, part)
-                good &= ~valid[rows, cols]
-                if good.all():
-                    image[:, rows, cols] = pixels
-                else:
-                    image[:, rows, cols][:, good] = pixels[:, good]
-                valid[rows, cols] |= good
+        if len(meeting) == 1 and overlap(meeting[0].window, window) == window:  # nothing to put together
+            pixels, good = self.read_sheet(meeting[0], window)
+            return (pixels if good.all() else np.where(good, pixels, self.dtype.type(0))), good
+        image = np.zeros((self.count, window.height, window.width), self.dtype)
+        valid = np.zeros((window.height, window.width), bool)
+        for sheet in meeting:
+            part = overlap(sheet.window, window)
+            if part is None:
+                continue
+            rows, cols = slices(part, window)
+            if valid[rows, cols].all():
+                continue
+            pixels, good = self.read_sheet(sheet, part)
+            good &= ~valid[rows, cols]
+            if good.all():
+                image[:, rows, cols] = pixels
+            else:
+                image[:, rows, cols][:, good] = pixels[:, good]
+            valid[rows, cols] |= good
         return image, valid
 
     def validity(self, sheet: Sheet, part: Window) -> Valid:
         """Validity (H, W) of one sheet alone, in a window inside its footprint."""
-        with rasterio.Env(**gdal_settings(self._cache)):
-            return self.read_sheet(sheet, part)[1]
+        return self.read_sheet(sheet, part)[1]
 
     def read_sheet(self, sheet: Sheet, part: Window) -> tuple[Image, Valid]:
         """Pixels (C, H, W) and validity (H, W) of one sheet in a window that lies inside its footprint."""
@@ -131,54 +128,59 @@ class Source:
             return pixels[:, ::-1], good[::-1].copy()
         return self._pixels(sheet, rows, cols)
 
-    def _dataset(self, sheet: Sheet) -> tuple[DatasetReader, DatasetReader | None]:
-        if sheet.path in self._open:
-            self._open.move_to_end(sheet.path)
-            return self._open[sheet.path][1:]
+    def _begin(self, sheet: Sheet) -> None:
+        """Look at a sheet once more before its first pixel is read."""
+        if sheet.path in self._used:
+            return
         if not _unchanged(sheet):
             raise PlanError(sheet.path, "was written again since geoseg tile looked at it", "run geoseg tile again")
-        while len(self._open) >= MOST_OPEN:
-            self._open.popitem(last=False)[1][0].close()
-        stack = ExitStack()
-        dataset = stack.enter_context(open_sheet(Path(sheet.path)))
-        mask = None
         if sheet.header.mask == "external":
-            try:
-                mask = stack.enter_context(open_sheet(mask_path(Path(sheet.path))))
-            except SheetError as error:
-                stack.close()
-                raise SheetError(sheet.path, f"has a .msk that {error.what}", "delete or redo the .msk") from error
-            if mask.shape != dataset.shape:
-                raise SheetError(
-                    sheet.path, f"has a .msk of {mask.shape}, expected {dataset.shape}", "delete or redo the .msk"
-                )
+            self._check_mask(sheet)
         self._used.add(sheet.path)
-        self._open[sheet.path] = (stack, dataset, mask)
-        return dataset, mask
+
+    def _check_mask(self, sheet: Sheet) -> None:
+        try:
+            mask = decoder().header(mask_path(Path(sheet.path)))
+        except SheetError as error:
+            raise SheetError(sheet.path, f"has a .msk that {error.what}", "delete or redo the .msk") from error
+        found, expected = (mask.height, mask.width), (sheet.header.height, sheet.header.width)
+        if found != expected:
+            raise SheetError(sheet.path, f"has a .msk of {found}, expected {expected}", "delete or redo the .msk")
 
     def _pixels(self, sheet: Sheet, rows: slice, cols: slice) -> tuple[Image, Valid]:
         """Pixels as they lie in the file, and their validity."""
-        dataset, mask = self._dataset(sheet)
-        window = ((rows.start, rows.stop), (cols.start, cols.stop))
-        try:
-            pixels = dataset.read(list(self.bands[sheet.path]), window=window)
-            good = self._by_value(sheet, pixels)
-            alpha = sheet.header.meanings.index("alpha") + 1 if sheet.header.mask == "alpha" else 0
-            if alpha:
-                if (
-                    alpha not in self.bands[sheet.path]
-                ):  # a band that the user names is data, whatever the file calls it
-                    good &= dataset.read(alpha, window=window) > 0
-            elif sheet.header.mask == "internal":
-                good &= dataset.read_masks(1, window=window) > 0
-            elif mask is not None:
-                good &= mask.read(1, window=window) > 0
-        except rasterio.errors.RasterioError as error:
-            reason = str(error.__cause__ or error)
-            raise SheetError(
-                sheet.path, f"is damaged: {reason}", "copy it again, then run geoseg tile again"
-            ) from error
+        self._begin(sheet)
+        bands = self.bands[sheet.path]
+        pixels = self._decoded(sheet, bands, rows, cols)
+        good = self._by_value(sheet, pixels)
+        alpha = sheet.header.meanings.index("alpha") + 1 if sheet.header.mask == "alpha" else 0
+        if alpha:
+            if alpha not in bands:  # a band that the user names is data, whatever the file calls it
+                good &= self._decoded(sheet, (alpha,), rows, cols)[0] > 0
+        elif sheet.header.mask == "internal":
+            good &= self._decoded(sheet, (), rows, cols)[0] > 0
+        elif sheet.header.mask == "external":
+            good &= self._external(sheet, rows, cols) > 0
         return pixels, good
+
+    def _decoded(self, sheet: Sheet, bands: tuple[int, ...], rows: slice, cols: slice) -> Image:
+        return self._from(Path(sheet.path), sheet.stat, bands, rows, cols)
+
+    def _from(self, path: Path, stat: tuple[int, int], bands: tuple[int, ...], rows: slice, cols: slice) -> Image:
+        self._decoding = True
+        try:
+            return decoder().read(path, stat, bands, rows, cols, self._cache)
+        finally:
+            self._decoding = False
+
+    def _external(self, sheet: Sheet, rows: slice, cols: slice) -> Image:
+        """Pixels (H, W) of the .msk beside a sheet."""
+        path, stat = mask_path(Path(sheet.path)), sheet.header.mask_stat
+        assert stat is not None  # as `read_header` found the file
+        try:
+            return np.asarray(self._from(path, stat, (1,), rows, cols)[0])
+        except SheetError as error:
+            raise SheetError(sheet.path, f"has a .msk that {error.what}", "delete or redo the .msk") from error
 
     def _by_value(self, sheet: Sheet, pixels: Image) -> Valid:
         """False where all bands hold a no-data value, or any is not a finite number."""

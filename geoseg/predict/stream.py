@@ -153,7 +153,8 @@ def _rows(
         Window(col, lattice.start(k) + (0 if i == 0 else side - stride), width, side if i == 0 else stride)
         for i, k in enumerate(ks)
     ]
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as reader:
+    reader = ThreadPoolExecutor(1, thread_name_prefix="reader")
+    try:
         coming = reader.submit(read, windows[0])
         top, capacity = -stride, buffered_rows(lattice)
         pixels: Image | None = None
@@ -175,6 +176,8 @@ def _rows(
             pixels[:, top + side - len(new_valid) : top + side] = new
             good[top + side - len(new_valid) : top + side] = new_valid
             yield k, Rows(pixels, good, top)
+    finally:
+        reader.shutdown(wait=False, cancel_futures=True)  # who leaves early does not wait for a file that never ends
 
 
 def _columns(needed: Valid, lattice: Lattice, js: range, col_off: int) -> list[int]:

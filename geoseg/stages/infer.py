@@ -27,6 +27,7 @@ from geoseg.geometry.grid import overlap
 from geoseg.geometry.lattice import Block, Lattice, block_window, panels_of, shard_of
 from geoseg.io.blocks import read_record
 from geoseg.io.commit import commit_json, digest, read_json
+from geoseg.io.decoder import PATIENCE, decoder
 from geoseg.io.lease import held, lease
 from geoseg.io.model_file import load_model, shipped_model
 from geoseg.io.plan import Plan, load_plan, save_plan
@@ -61,6 +62,7 @@ class InferOptions:
     resample: bool = False
     threads: int | None = None
     max_ram: int | None = None
+    read_timeout: float = PATIENCE
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def infer(
         Busy: another process works on this run, or on this shard of it.
     """
     options = options or InferOptions()
+    decoder().patience = options.read_timeout
     run = run.absolute()
     load_plan(run)
     with lease(run) if shard is None else lease(run, f"shard_{shard[0] + 1}_of_{shard[1]}"):
@@ -334,6 +337,7 @@ def _compute(
             tuple(b for b in stale if p.holds(b)),
             options.device,
             version(),
+            options.read_timeout,
         )
         for p in panels
     ]

@@ -25,6 +25,7 @@ from geoseg.geometry.grid import bounding, overlap, slices
 from geoseg.geometry.lattice import Block, block_window, panels_of
 from geoseg.io.blocks import Part, write_block
 from geoseg.io.commit import digest
+from geoseg.io.decoder import PATIENCE, decoder
 from geoseg.io.model_file import load_model
 from geoseg.io.plan import Plan, load_plan
 from geoseg.io.source import Source, area_mask
@@ -49,6 +50,7 @@ class PanelTask:
     blocks: tuple[Block, ...]
     device: str
     version: str
+    read_timeout: float = PATIENCE
 
     @property
     def name(self) -> str:
@@ -121,6 +123,7 @@ def _done(task: PanelTask) -> int:
     if not (Path(task.run) / "plan.json").exists():
         cure = "put the run folder on storage that all workers see under the same path"
         raise EnvironmentFault(task.run, "cannot be seen by a worker", cure)
+    decoder().patience = task.read_timeout
     ready = _prepared(task.run, task.job, task.plan, task.device)
     missing = tuple(b for b in task.blocks if not fresh(Path(task.run), ready.plan, ready.job, b))
     return compute_panel(ready, replace(task, blocks=missing), lambda pixels: None) if missing else 0

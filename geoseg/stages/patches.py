@@ -17,8 +17,9 @@ from rasterio.windows import Window
 from geoseg.classes import ISPRS, NODATA
 from geoseg.errors import UsageError
 from geoseg.io.commit import commit_bytes
+from geoseg.io.decoder import decoder
 from geoseg.io.plan import Plan, Sheet, load_plan
-from geoseg.io.sheets import read_header, stat_key
+from geoseg.io.sheets import stat_key
 from geoseg.io.source import Source, area_mask
 from geoseg.learn.datasets.folders import stem_of
 from geoseg.learn.datasets.legend import cube_legend, decoded, table_legend
@@ -92,7 +93,7 @@ def _label_plan(plan: Plan, labels: Path) -> Plan:
             raise UsageError(
                 sheet.path, f"has no label in {labels}", f"expected a name like {stem_of(Path(sheet.path))}_label.tif"
             )
-        header = read_header(path)
+        header = decoder().header(path)
         if (header.width, header.height) != (sheet.header.width, sheet.header.height):
             raise UsageError(
                 path,

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import rasterio
 import shapely
 from rasterio.windows import Window
 
@@ -23,9 +22,10 @@ from geoseg.geometry.ground import metres_per_unit
 from geoseg.geometry.lattice import Lattice, block_window, blocks_of
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml
+from geoseg.io.decoder import decoder
 from geoseg.io.lease import lease
 from geoseg.io.plan import Plan, Quarantined, Sheet, load_plan, save_plan
-from geoseg.io.sheets import Header, gdal_settings, open_sheet, read_header
+from geoseg.io.sheets import Header
 from geoseg.stages.contents import recognised
 from geoseg.stages.placing import Found, choose_grid, crs_name, crs_wkt, place_sheet
 
@@ -185,7 +185,7 @@ def _headers(paths: list[Path]) -> tuple[Found, list[Quarantined]]:
     refused: list[Quarantined] = []
     for path in paths:
         try:
-            found.append((path, read_header(path)))
+            found.append((path, decoder().header(path)))
         except SheetError as error:
             refused.append(_quarantined(error))
     return found, refused
@@ -494,17 +494,17 @@ def _undeclared_border(sheet: Sheet) -> int | None:
         or min(header.width, header.height) < 32
     ):
         return None
-    bands = [i + 1 for i, m in enumerate(header.meanings) if m != "alpha"][:3]
+    bands = tuple(i + 1 for i, m in enumerate(header.meanings) if m != "alpha")[:3]
     high, wide = min(512, header.height), min(512, header.width)
     try:
-        with rasterio.Env(**gdal_settings()), open_sheet(Path(sheet.path)) as dataset:
-            for row, col in ((0, 0), (0, header.width - wide), (header.height - high, 0)):
-                pixels = dataset.read(bands, window=Window(col, row, wide, high))
-                edges = pixels[:, 0 if row == 0 else -1], pixels[:, :, 0 if col == 0 else -1]  # the sheet's own
-                for value, low, top in ((255, 243, 255), (0, 0, 3)):
-                    flat, *along = (((p >= low) & (p <= top)).all(0).mean() for p in (pixels, *edges))
-                    if flat > 0.1 and max(along) > 0.1:
-                        return value
+        for row, col in ((0, 0), (0, header.width - wide), (header.height - high, 0)):
+            rows, cols = slice(row, row + high), slice(col, col + wide)
+            pixels = decoder().read(Path(sheet.path), sheet.stat, bands, rows, cols, 64 << 20)
+            edges = pixels[:, 0 if row == 0 else -1], pixels[:, :, 0 if col == 0 else -1]  # the sheet's own
+            for value, low, top in ((255, 243, 255), (0, 0, 3)):
+                flat, *along = (((p >= low) & (p <= top)).all(0).mean() for p in (pixels, *edges))
+                if flat > 0.1 and max(along) > 0.1:
+                    return value
     except SheetError as error:
         log.warning("%s", error)
     return None

@@ -1,0 +1,178 @@
+"""The process in which GDAL decodes sheets; `geoseg.io.decoder` starts it and talks to it.
+
+    request (one JSON line) -> stdin      stdout -> frames: kind, length, body
+    kind "J": JSON, an answer, or {"error": [subject, what, cure]}     kind "P": pixels of some rows, band after band
+
+It opens no file but the sheet that it is told, ignores signals (its end is the end of its input), and may take only so much memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import sys
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+
+from geoseg.errors import SheetError
+from geoseg.io.sheets import gdal_settings, open_sheet, read_header
+
+__all__ = ["FRAME", "main"]
+
+FRAME = struct.Struct("<cQ")
+CHUNK = 16 << 20
+"""Bytes of pixels between two signs of life."""
+ALLOWANCE = 2 << 30
+"""Bytes that decoding may take on top of GDAL's cache: one block of the largest size allowed, three times."""
+MOST_OPEN = 64
+
+Answer = dict[str, Any] | npt.NDArray[Any]
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+        signal.signal(number, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # what a library prints is no answer
+    server = _Server(_bytes_held())
+    _send(answers, {"ready": True})
+    for line in sys.stdin.buffer:
+        try:
+            for answer in server.answers(json.loads(line)):
+                _send(answers, answer)
+        except SheetError as error:
+            _send(answers, {"error": [error.subject, error.what, error.cure]})
+        except BrokenPipeError:  # nobody listens any more
+            return
+
+
+def _send(answers: BinaryIO, answer: Answer) -> None:
+    """One frame."""
+    kind, body = (
+        (b"P", answer.reshape(-1).view(np.uint8).data)
+        if isinstance(answer, np.ndarray)
+        else (b"J", memoryview(json.dumps(answer).encode()))
+    )
+    answers.write(FRAME.pack(kind, body.nbytes))
+    while body:
+        body = body[answers.write(body) :]
+
+
+class _Server:
+    """The sheets that are open."""
+
+    def __init__(self, held: int) -> None:
+        self.held = held
+        self.buffer = np.empty(0, np.uint8)
+        self.open: OrderedDict[tuple[str, tuple[int, ...]], tuple[ExitStack, DatasetReader]] = OrderedDict()
+
+    def answers(self, request: dict[str, Any]) -> Iterator[Answer]:
+        """What a request asks for.
+
+        Raises:
+            SheetError: whatever is wrong with the file, or with decoding it here.
+        """
+        path = request.get("path", "")
+        _limit_memory(self.held + ALLOWANCE + request.get("cache", 0))
+        try:
+            if request["do"] == "header":
+                yield asdict(read_header(Path(path), palette=request["palette"]))
+            elif request["do"] == "read":
+                yield from self._pixels(request)
+            else:
+                self._forget()
+                yield {}
+        except (SheetError, BrokenPipeError):
+            raise
+        except MemoryError as error:
+            raise SheetError(
+                path,
+                "takes more memory to decode than any sheet should",
+                "rewrite it with gdal_translate -co TILED=YES",
+            ) from error
+        except Exception as error:  # GDAL's Python layer raises many kinds, and each costs this sheet only
+            raise SheetError(
+                path, f"cannot be read: {type(error).__name__}: {error}", "convert it with gdal_translate -of GTiff"
+            ) from error
+
+    def _pixels(self, request: dict[str, Any]) -> Iterator[Answer]:
+        row0, row1, col0, col1 = request["window"]
+        with rasterio.Env(**gdal_settings(request["cache"])):
+            dataset = self._dataset(request["path"], tuple(request["stat"]))
+            bands, dtype = (request["bands"], dataset.dtypes[0]) if request["bands"] else ([1], "uint8")
+            yield {"dtype": dtype}
+            row_bytes = (col1 - col0) * len(bands) * np.dtype(dtype).itemsize
+            for top, bottom in _chunks(row0, row1, max(1, CHUNK // row_bytes), dataset.block_shapes[0][0]):
+                window = ((top, bottom), (col0, col1))
+                try:
+                    pixels = (
+                        dataset.read(bands, window=window) if request["bands"] else dataset.read_masks(1, window=window)
+                    )
+                except RasterioError as error:
+                    what = f"is damaged: {error.__cause__ or error}"
+                    raise SheetError(request["path"], what, "copy it again, then run geoseg tile again") from error
+                yield pixels
+
+    def _room(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        """An array to read into, always the same memory: fresh pages cost more than filling them."""
+        size = int(np.prod(shape)) * dtype.itemsize
+        if self.buffer.nbytes < size:
+            self.buffer = np.empty(size, np.uint8)
+        return self.buffer[:size].view(dtype).reshape(shape)
+
+    def _dataset(self, path: str, stat: tuple[int, ...]) -> DatasetReader:
+        key = (path, stat)
+        if key not in self.open:
+            while len(self.open) >= MOST_OPEN:
+                self.open.popitem(last=False)[1][0].close()
+            stack = ExitStack()
+            self.open[key] = stack, stack.enter_context(open_sheet(Path(path)))
+        self.open.move_to_end(key)
+        return self.open[key][1]
+
+    def _forget(self) -> None:
+        while self.open:
+            self.open.popitem()[1][0].close()
+
+
+def _chunks(first: int, last: int, rows: int, block: int) -> Iterator[tuple[int, int]]:
+    """Row ranges of about so many rows, cut where the file's blocks are."""
+    step = max(block, rows // block * block)
+    while first < last:
+        cut = min(last, (first // step + 1) * step)
+        yield first, cut
+        first = cut
+
+
+def _bytes_held() -> int:
+    """Address space that this process has now; 0 where the system does not tell."""
+    with suppress(OSError, ValueError):
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _limit_memory(most: int) -> None:
+    """What goes beyond it is refused by the system, and GDAL says so, instead of the whole machine running short."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    with suppress(ValueError, OSError):  # a lower limit is set already
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+if __name__ == "__main__":
+    main()
