@@ -44,7 +44,8 @@ __all__ = ["InferOptions", "InferReport", "infer", "shards_in", "shards_pending"
 log = logging.getLogger(__name__)
 
 PLANNING = 120.0  # seconds that a shard waits while another one settles the plan
-WORK_MEMORY = 280 << 20  # what a small network, GDAL and compression take at work beside the panel, measured
+WORK_MEMORY = 280 << 20  # what a small network and compression take at work beside the panel, measured
+DECODER_MEMORY = 120 << 20  # what the process that decodes sheets takes, measured
 
 
 @dataclass(frozen=True)
@@ -301,7 +302,7 @@ def _widest(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: InferOpti
         + 4 * side * classes
         + 2 * size * (1 + (classes + 1 if options.probabilities else 1))
     )
-    base = resident() + WORK_MEMORY
+    base = resident() + WORK_MEMORY + DECODER_MEMORY
     allowed = (4 << 30 if options.max_ram is None else options.max_ram) - base
     widest = allowed // (rows * size)
     if widest < 1:
