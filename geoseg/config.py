@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
@@ -15,6 +16,7 @@ __all__ = ["RunConfig", "load_config", "load_yaml"]
 
 
 Model = TypeVar("Model", bound=BaseModel)
+MOST_VALUES = 1_000_000  # a list of sheets may be long; a bomb of aliases is longer
 
 
 class _Section(BaseModel):
@@ -127,12 +129,24 @@ def load_yaml(path: Path, model: type[Model], example: str) -> Model:
         value = yaml.load(text, _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(path, f"cannot be read as YAML: {' '.join(str(error).split())}", f"see {example}") from error
+    except RecursionError as error:
+        raise UsageError(path, "is nested too deeply", f"see {example}") from error
+    if _size(value, {}) > MOST_VALUES:
+        raise UsageError(path, f"holds more than {MOST_VALUES:,} values", f"see {example}")
     if not isinstance(value, dict):
         raise UsageError(path, "is not a mapping of keys", f"see {example}")
     try:
         return model.model_validate(value)
     except ValidationError as error:
         raise _explained(path, text, error, model) from error
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """Values in a config once its aliases are written out; each is counted once only, however often it is named."""
+    if id(value) not in known:
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        known[id(value)] = 1 + sum(_size(v, known) for v in inner)
+    return known[id(value)]
 
 
 def load_config(path: Path) -> RunConfig:
@@ -154,7 +168,9 @@ def _explained(path: Path, text: str, error: ValidationError, model: type[BaseMo
         near = get_close_matches(place[-1], known, 1)
         cure = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return UsageError(subject, f"unknown key {'.'.join(place)!r}", cure)
-    return UsageError(subject, f"{'.'.join(place)}: {first['msg']}, found {first.get('input')!r}", "correct this key")
+    return UsageError(
+        subject, f"{'.'.join(place)}: {first['msg']}, found {reprlib.repr(first.get('input'))}", "correct this key"
+    )
 
 
 def _known_keys(model: type[BaseModel], place: list[str]) -> list[str]:

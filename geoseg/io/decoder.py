@@ -68,7 +68,15 @@ class Decoder:
         return self._ask(path, {"do": "header", "palette": palette}, receive)
 
     def read(
-        self, path: Path, stat: tuple[int, int], bands: tuple[int, ...], rows: slice, cols: slice, cache: int
+        self,
+        path: Path,
+        stat: tuple[int, int],
+        bands: tuple[int, ...],
+        rows: slice,
+        cols: slice,
+        cache: int,
+        *,
+        holes: bool = False,
     ) -> npt.NDArray[Any]:
         """Pixels (C, H, W) of 1-based bands in a window; no bands: the file's own mask (1, H, W).
 
@@ -79,6 +87,7 @@ class Decoder:
             rows: rows of the file.
             cols: columns of the file.
             cache: bytes for GDAL's block cache.
+            holes: whether blocks that are not in the file may be read as 0.
 
         Raises:
             SheetError: damaged, or decoding it crashes, takes too much memory or never ends.
@@ -93,7 +102,14 @@ class Decoder:
             return pixels
 
         window = [rows.start, rows.stop, cols.start, cols.stop]
-        request = {"do": "read", "stat": list(stat), "bands": list(bands), "window": window, "cache": cache}
+        request = {
+            "do": "read",
+            "stat": list(stat),
+            "bands": list(bands),
+            "window": window,
+            "cache": cache,
+            "holes": holes,
+        }
         return self._ask(path, request, receive)
 
     def forget(self) -> None:

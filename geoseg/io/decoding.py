@@ -23,6 +23,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from rasterio.enums import Interleaving, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
@@ -115,6 +116,8 @@ class _Server:
             bands, dtype = (request["bands"], dataset.dtypes[0]) if request["bands"] else ([1], "uint8")
             yield {"dtype": dtype}
             row_bytes = (col1 - col0) * len(bands) * np.dtype(dtype).itemsize
+            if request["bands"]:
+                _refuse_holes(request, dataset)
             for top, bottom in _chunks(row0, row1, max(1, CHUNK // row_bytes), dataset.block_shapes[0][0]):
                 window = ((top, bottom), (col0, col1))
                 try:
@@ -146,6 +149,29 @@ class _Server:
     def _forget(self) -> None:
         while self.open:
             self.open.popitem()[1][0].close()
+
+
+def _refuse_holes(request: dict[str, Any], dataset: DatasetReader) -> None:
+    """Refuse blocks that are not in the file where nothing says that they hold no data: GDAL would read them as 0 (or, at offset 0, the header)."""
+    row0, row1, col0, col1 = request["window"]
+    bands = request["bands"] if dataset.interleaving == Interleaving.band else request["bands"][:1]
+    meant = (
+        request["holes"]
+        or dataset.nodata is not None
+        or bool(set(dataset.mask_flag_enums[0]) & {MaskFlags.per_dataset, MaskFlags.alpha})
+    )
+    high, wide = dataset.block_shapes[0]
+    for band in bands:
+        for row in range(row0 // high, (row1 - 1) // high + 1):
+            for col in range(col0 // wide, (col1 - 1) // wide + 1):
+                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band)
+                if offset == "0" or (offset is None and not meant):
+                    what = f"is damaged: block {col}, {row} (column, row) is not in the file"
+                    raise SheetError(
+                        request["path"],
+                        what,
+                        "copy it again; if blocks are left out on purpose, say what they mean with --nodata",
+                    )
 
 
 def _chunks(first: int, last: int, rows: int, block: int) -> Iterator[tuple[int, int]]:

@@ -169,7 +169,7 @@ class Source:
     def _from(self, path: Path, stat: tuple[int, int], bands: tuple[int, ...], rows: slice, cols: slice) -> Image:
         self._decoding = True
         try:
-            return decoder().read(path, stat, bands, rows, cols, self._cache)
+            return decoder().read(path, stat, bands, rows, cols, self._cache, holes=bool(self.plan.nodata))
         finally:
             self._decoding = False
 

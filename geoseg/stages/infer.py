@@ -122,6 +122,7 @@ def _infer(
     ensemble = ensemble_of([load_model(p) for p in (options.models or (shipped_model(),))])
     computed: set[Block] = set()
     patches = twice = 0
+    drawn: Plan | None = None
     while True:
         plan = load_plan(run)
         try:
@@ -134,7 +135,8 @@ def _infer(
             stale = [b for b in mine if not fresh(run, plan, job, b)]
             if not stale:
                 break
-            if shard is None and job.lattice != plan.lattice:
+            if shard is None and job.lattice != plan.lattice and drawn is None:
+                drawn = plan
                 draw_plan(run, replace(plan, lattice=job.lattice))
             counts = _compute(run, plan, ensemble, job, stale, options, progress, executor)
         except SheetError as error:  # damage that shows only now: go on without that sheet
@@ -149,6 +151,8 @@ def _infer(
             raise PlanError(run, "blocks are out of date just after they were computed", "run the same command again")
         computed.update(stale)
         patches, twice = patches + counts[0], twice + counts[1]
+    if drawn not in (None, plan):
+        draw_plan(run, replace(plan, lattice=job.lattice))
     if shard is not None:
         commit_json(_done_path(run, shard), {"planned": plan.planned})
     pixels = sum(block_pixels(run, b) for b in computed)

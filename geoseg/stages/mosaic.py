@@ -79,6 +79,10 @@ class MosaicOptions:
     formats: tuple[str, ...] = ()
     smooth: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.name:
+            _check_name(self.name)
+
 
 @dataclass(frozen=True)
 class MosaicReport:
@@ -90,6 +94,12 @@ class MosaicReport:
     features: dict[str, int]
     skipped: bool
     seconds: float
+
+
+def _check_name(name: str) -> None:
+    """UsageError for what would lie in another folder, or be hidden."""
+    if Path(name).name != name or name.startswith("."):
+        raise UsageError("--name", f"{name!r} is not the start of a file name", "leave out folders and leading dots")
 
 
 @dataclass(frozen=True)
@@ -191,8 +201,7 @@ def _load(run: Path, options: MosaicOptions) -> _Run:
             raise Busy(run, missing, "its shards are not all in; run geoseg mosaic again when they are")
         raise PlanError(run, missing, "run geoseg infer first")
     name = options.name or run.resolve().name
-    if Path(name).name != name or name.startswith("."):
-        raise UsageError("--name", f"{name!r} is not the start of a file name", "leave out folders and leading dots")
+    _check_name(name)
     return _Run(
         run,
         plan,

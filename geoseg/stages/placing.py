@@ -15,9 +15,9 @@ import pyproj
 from pyproj.exceptions import CRSError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError as RasterioCRSError
-from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
+from rasterio.windows import Window
 
 from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.grid import Grid, same_crs
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 Found = list[tuple[Path, Header]]
 NEARBY = 1.0  # degrees outside the area of use of a CRS that are still accepted
+FARTHEST = 1e8  # CRS units from the origin: more than any place on Earth has, zone numbers before the easting included
+COARSEST = 16.0  # a sheet whose pixels are so many times larger or smaller than the grid's says nothing there, or takes all memory
 
 
 def crs_wkt(text: str) -> str:
@@ -92,7 +94,7 @@ def choose_grid(found: Found, crs: str = "", gsd: float | None = None) -> Grid:
         UsageError: a CRS in degrees.
     """
     chosen = crs or _majority([h.crs for _, h in found])
-    reachable = _reachable(chosen, found)  # the others are quarantined when they are placed
+    found = _reachable(chosen, found)  # the others are quarantined when they are placed
     if is_geographic(chosen):
         raise UsageError(
             found[0][0],
@@ -100,11 +102,12 @@ def choose_grid(found: Found, crs: str = "", gsd: float | None = None) -> Grid:
             "name one with --crs EPSG:...; sheets are then warped on the fly",
         )
     native = [(p, h) for p, h in found if same_crs(h.crs, chosen)]
-    left, _, _, top = reachable[0][1]
+    boxes = [_bounds_in(chosen, p, h) for p, h in found]
+    left, _, _, top = boxes[0]
     if native:
         pixel = float(_majority([_rounded(_pixel(transform_of(h))) for _, h in native]))
     else:  # all are warped: their size on the ground, at the first one's place
-        pixel = ground_gsd(reachable[0][0], reachable[0][0].crs) / metres_per_unit(chosen, left, top)
+        pixel = ground_gsd(found[0][1], found[0][1].crs) / metres_per_unit(chosen, left, top)
     if gsd is not None and abs(gsd / (pixel * metres_per_unit(chosen, left, top)) - 1) > 0.01:
         pixel = gsd / metres_per_unit(chosen, left, top)
     same = [_upright(h) for _, h in native if math.isclose(_pixel(transform_of(h)), pixel, rel_tol=1e-9)]
@@ -113,27 +116,27 @@ def choose_grid(found: Found, crs: str = "", gsd: float | None = None) -> Grid:
         phase = _majority([(_share(t.c / pixel), _share(t.f / pixel)) for t in same])
         fits = [t for t in same if (_share(t.c / pixel), _share(t.f / pixel)) == phase]
         return Grid(chosen, min(t.c for t in fits), max(t.f for t in fits), pixel)
-    boxes = [b for _, b in reachable]
     left, top = min(b[0] for b in boxes), max(b[3] for b in boxes)
     return Grid(chosen, math.floor(left / pixel) * pixel, math.ceil(top / pixel) * pixel, pixel)
 
 
-def _reachable(crs: str, found: Found) -> list[tuple[Header, tuple[float, float, float, float]]]:
-    """Headers and bounds in a CRS of the sheets that can be projected there.
+def _reachable(crs: str, found: Found) -> Found:
+    """The sheets that can be projected to a CRS.
 
     Raises:
         UsageError: none can; says why the first cannot.
     """
-    boxes: list[tuple[Header, tuple[float, float, float, float]]] = []
+    kept: Found = []
     first: SheetError | None = None
     for path, header in found:
         try:
-            boxes.append((header, _bounds_in(crs, path, header)))
+            _bounds_in(crs, path, header)
+            kept.append((path, header))
         except SheetError as error:
             first = first or error
-    if not boxes and first is not None:
+    if not kept and first is not None:
         raise UsageError(first.subject, f"{first.what}; no other sheet can be used either", first.cure) from first
-    return boxes
+    return kept
 
 
 def _rounded(value: float) -> float:
@@ -145,29 +148,46 @@ def _share(value: float) -> int:
     return round((value % 1) * 100) % 100
 
 
+def _own_bounds(path: Path, header: Header) -> tuple[float, float, float, float]:
+    """(left, bottom, right, top) of a sheet in its own CRS.
+
+    Raises:
+        SheetError: no such place.
+    """
+    t = transform_of(header)
+    corners = [t @ (c, r) for c in (0, header.width) for r in (0, header.height)]
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    own = (min(xs), min(ys), max(xs), max(ys))
+    if max(map(abs, own)) > FARTHEST:
+        what = f"lies at {own[0]:g}, {own[3]:g} (left, top), which is nowhere in {crs_name(header.crs)}"
+        raise SheetError(path, what, "correct its geotransform with gdal_edit -a_ullr")
+    return own
+
+
 def _bounds_in(crs: str, path: Path, header: Header) -> tuple[float, float, float, float]:
     """(left, bottom, right, top) of a sheet in a CRS.
 
     Raises:
         SheetError: the sheet cannot be projected there.
     """
-    t = transform_of(header)
-    corners = [t @ (c, r) for c in (0, header.width) for r in (0, header.height)]
-    xs, ys = [x for x, _ in corners], [y for _, y in corners]
-    own = (min(xs), min(ys), max(xs), max(ys))
+    own = _own_bounds(path, header)
     if same_crs(header.crs, crs):
         return own
     _check_reach(crs, path, header, own)
+    cannot = f"cannot be projected to {crs_name(crs)}"
     try:
-        box = transform_bounds(header.crs, crs, *own, densify_pts=21)
-    except RasterioError as error:
-        raise SheetError(
-            path, f"cannot be projected to {crs_name(crs)}: {error}", "make a run of its own for it"
-        ) from error
-    if not all(math.isfinite(v) for v in box):
-        raise SheetError(path, f"cannot be projected to {crs_name(crs)}", "make a run of its own for it")
-    left, bottom, right, top = box
+        left, bottom, right, top = transform_bounds(header.crs, crs, *own, densify_pts=21)
+    except Exception as error:  # GDAL's own classes have no public root
+        raise SheetError(path, f"{cannot}: {_said(error)}", "make a run of its own for it") from error
+    if not all(math.isfinite(v) for v in (left, bottom, right, top)):
+        raise SheetError(path, cannot, "make a run of its own for it")
     return left, bottom, right, top
+
+
+def _said(error: Exception) -> str:
+    """The beginning of what GDAL says: it may quote a whole CRS."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, float, float]) -> None:
@@ -178,8 +198,10 @@ def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, 
         return
     try:
         west, south, east, north = transform_bounds(header.crs, "EPSG:4326", *own)
-    except RasterioError as error:
-        raise SheetError(path, f"cannot be placed on Earth: {error}", "check its CRS and geotransform") from error
+    except Exception as error:  # GDAL's own classes have no public root
+        raise SheetError(
+            path, f"cannot be placed on Earth: {_said(error)}", "check its CRS and geotransform"
+        ) from error
     lon, lat = (west + east) / 2, (south + north) / 2
     outside = not (
         area.west - NEARBY <= lon <= area.east + NEARBY and area.south - NEARBY <= lat <= area.north + NEARBY
@@ -199,15 +221,27 @@ def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:
         SheetError: it cannot be projected there, or lies far outside the grid's CRS.
     """
     own = header.crs
+    _own_bounds(path, header)
     stat = stat_key(path)
     upright = _upright(header)
     window = grid.place(upright, header.width, header.height, own)
     if window is not None:
         mode = "direct" if upright == transform_of(header) else "flipped"
     else:
-        mode, window = "warped", grid.covering(*_bounds_in(grid.crs, path, header))
+        box = _bounds_in(grid.crs, path, header)
+        mode, window = "warped", grid.covering(*box)
+        _check_size(path, header, grid, window)
         log.info("%s is off the grid (%s) and will be warped on the fly", path.name, _why(header, grid, own))
     return Sheet(str(path), (stat[0], stat[1]), header, own, mode, window)
+
+
+def _check_size(path: Path, header: Header, grid: Grid, window: Window) -> None:
+    """Refuse a sheet whose pixels have nothing to do with the grid's."""
+    ratio = math.sqrt(window.width * window.height / (header.width * header.height))
+    small = min(header.width, header.height) < COARSEST  # its window is rounded up to whole pixels
+    if ratio > COARSEST or (ratio < 1 / COARSEST and not small):
+        what = f"has pixels {ratio:.3g} times as wide as the grid's ({grid.pixel:g}), expected at most {COARSEST:g} times larger or smaller"
+        raise SheetError(path, what, "make a run of its own for it")
 
 
 def _why(header: Header, grid: Grid, crs: str) -> str:

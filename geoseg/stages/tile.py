@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 DEFAULT_LATTICE = Lattice(512, 128)
 SUFFIXES = (".tif", ".tiff")
 MOST_DRAWN = 300_000
+FINEST, COARSEST = 1e-3, 1e3  # metres on the ground
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,8 @@ def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None, 
     options = options or TileOptions()
     if options.bands and min(options.bands) < 1:
         raise UsageError("--bands", f"{options.bands}, expected numbers from 1 on", "the first band is 1")
+    if options.gsd is not None and not FINEST <= options.gsd <= COARSEST:
+        raise UsageError("--gsd", f"{options.gsd} m, expected {FINEST:g} to {COARSEST:g}", "for instance 0.1")
     paths = find_sheets(sheets)
     found, refused = _headers(paths)
     with lease(run, patience=patience):
@@ -184,6 +187,11 @@ def _headers(paths: list[Path]) -> tuple[Found, list[Quarantined]]:
     found: Found = []
     refused: list[Quarantined] = []
     for path in paths:
+        name = str(path).encode(errors="backslashreplace").decode()
+        if name != str(path):
+            reason = "has a name that is not UTF-8, which neither JSON nor a GeoPackage can hold"
+            refused.append(Quarantined(name, reason, "rename it"))
+            continue
         try:
             found.append((path, decoder().header(path)))
         except SheetError as error:
@@ -428,8 +436,10 @@ def draw_plan(run: Path, plan: Plan) -> int:
     import geopandas
 
     def frame(windows: list[Window], **columns: object) -> geopandas.GeoDataFrame:
-        boxes = np.array([plan.grid.bounds(w) for w in windows]).reshape(-1, 4)
-        shapes = shapely.box(*boxes.T) if len(boxes) else []
+        places = np.array([(w.col_off, w.row_off, w.width, w.height) for w in windows], float).reshape(-1, 4)
+        left, top = plan.grid.x0 + places[:, 0] * plan.grid.pixel, plan.grid.y0 - places[:, 1] * plan.grid.pixel
+        right, bottom = left + places[:, 2] * plan.grid.pixel, top - places[:, 3] * plan.grid.pixel
+        shapes = shapely.box(left, bottom, right, top) if len(places) else []
         return geopandas.GeoDataFrame(columns, geometry=shapes, crs=plan.grid.crs)
 
     patches, blocks = patch_windows(plan), plan_blocks(plan)
