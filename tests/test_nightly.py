@@ -75,6 +75,63 @@ def test_a_second_night_writes_nothing_and_says_so(town) -> None:
     assert _state(run) == before
 
 
+def test_nothing_new_is_seen_without_a_look_into_any_file(town, tmp_path, blur_network, geoseg, monkeypatch) -> None:
+    """And whatever is touched, inputs or outputs, sends the night through its stages again."""
+    sheets, run, _ = town
+    words = [
+        "run",
+        sheets,
+        "-o",
+        run,
+        "--model",
+        blur_network,
+        "--engine",
+        "torch",
+        "--block-size",
+        64,
+        "--date",
+        "2026-11-20",
+    ]
+    assert geoseg(*words)[0] == 0
+    before = _state(run)
+    looked: list[object] = []
+    monkeypatch.setattr("geoseg.batch.run.run_all", lambda *a, **k: looked.append(1) or 1 / 0)
+    code, out, _ = geoseg(*words)
+    assert (code, looked) == (0, [])
+    assert "nothing to do: 6 sheets" in out
+    assert _state(run) == before
+
+    def noticed(*more: object) -> bool:
+        looked.clear()
+        geoseg(*words, *more)
+        return bool(looked)
+
+    assert not noticed("--threads", 1)
+    assert noticed("--min-area", 3)
+    assert noticed("--retry-failed")
+    assert noticed("--date", "2026-11-21")
+    block = min((run / "blocks").glob("*.tif"))
+    for path in (run / "out" / "run.gpkg", run / "out" / "2026-11-20" / "run_classes.tif", block):
+        facts = path.stat()
+        os.utime(path)
+        assert noticed(), path
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        assert not noticed()
+    os.utime(sheets / "s_0_0.tif")
+    assert noticed()
+
+
+def test_a_night_that_set_sheets_aside_says_so_again(town, blur_network, geoseg) -> None:
+    sheets, run, _ = town
+    bad = sheets / "s_1_0.tif"
+    bad.write_bytes(bad.read_bytes()[:300])
+    words = ["run", sheets, "-o", run, "--model", blur_network, "--engine", "torch", "--block-size", 64]
+    first, second = geoseg(*words), geoseg(*words)
+    assert first[0] == second[0] == 3
+    assert "nothing to do" in second[1]
+    assert str(bad) in second[2]
+
+
 def test_sheets_that_were_only_touched_make_nothing_stale(town) -> None:
     sheets, _run, night = town
     night()
@@ -401,7 +458,7 @@ def test_a_webhook_is_sent_the_facts_and_shards_that_wait_for_others_send_none()
 
 
 def test_sheets_by_pattern_and_by_list(town, tmp_path) -> None:
-    from geoseg.stages.tile import find_sheets
+    from geoseg.io.listing import find_sheets
 
     sheets, _, _ = town
     assert len(find_sheets([sheets / "s_0_*.tif"])) == 2

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from geoseg.batch.nights import publish
+from geoseg.batch.stamp import Question, keep, marks
 from geoseg.errors import Busy
 from geoseg.io.decoder import decoder
 from geoseg.io.lease import held
@@ -26,11 +28,15 @@ __all__ = ["Night", "RunReport", "run_all"]
 
 @dataclass(frozen=True)
 class Night:
-    """How a night is done: one shard (index from 0, count) of it or all, who computes, and the date to publish it under ("" for not)."""
+    """How a night is done: one shard (index from 0, count) of it or all, who computes, and the date to publish it under ("" for not).
+
+    `asked` is what it was asked for, so that the next night can see at once that nothing is new; None where that must not be.
+    """
 
     shard: tuple[int, int] | None = None
     executor: Executor | None = None
     date: str = ""
+    asked: Question | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ def run_all(
     inferred = infer(run, inference, progress, executor=night.executor, shard=night.shard)
     told(inferred)
     clock.lap("infer")
+    seen = marks(run)
     stitched = _stitched(run, inference, mosaicking, night)
     clock.lap("mosaic")
     complete = not load_plan(run).quarantined
@@ -79,7 +86,21 @@ def run_all(
     published = publish(run, night.date, patience=PLANNING) if night.date else None
     remember(run)
     clock.lap("publish")
-    return RunReport(planned, inferred, stitched, complete, published, clock.laps)
+    report = RunReport(planned, inferred, stitched, complete, published, clock.laps)
+    if night.asked is not None and night.shard is None:
+        keep(run, night.asked, seen, _answer(run, report))
+    return report
+
+
+def _answer(run: Path, report: RunReport) -> dict[str, Any]:
+    """What to say where nothing is new."""
+    plan = load_plan(run)
+    return {
+        "sheets": len(plan.sheets),
+        "quarantined": [[q.path, q.reason, q.cure] for q in plan.quarantined],
+        "blocks": report.infer.blocks,
+        "published": str(report.published or ""),
+    }
 
 
 def _stitched(run: Path, inference: InferOptions, options: MosaicOptions, night: Night) -> MosaicReport | None:

@@ -18,6 +18,20 @@ from geoseg.cli.mosaic import mosaic_options
 from geoseg.cli.tile import made_options as made_tile_options
 from geoseg.cli.tile import tile_options
 
+NO_RESULTS = (
+    "threads",
+    "max_ram",
+    "read_timeout",
+    "workers",
+    "scheduler",
+    "quarantine_ok",
+    "metrics",
+    "log_json",
+    "hooks",
+    "retention",
+)
+"""Options that change how, not what."""
+
 
 def _with_config(ctx: click.Context, values: dict[str, Any], path: Path) -> tuple[list[Path], Path | None]:
     """Fill in what the command line left open from a config; returns (sheets, run folder)."""
@@ -91,15 +105,16 @@ def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, *
     one_way_to_share(values)
     if values["log_json"]:
         _log_as_json()
-    tiling = made_tile_options(values, overwrite=values["overwrite"], retry_failed=values["retry_failed"])
     if values["dry_run"]:
-        return _foretell(paths, run, tiling, made_infer_options(values))
-    if not values["log_json"]:
-        echo_model(values["models"])
-    return _night(ctx, paths, run, tiling, values)
+        return _foretell(paths, run, _tiling(values), made_infer_options(values))
+    return _night(ctx, paths, run, values)
 
 
-def _night(ctx: click.Context, paths: list[Path], run: Path, tiling: Any, values: dict[str, Any]) -> int:
+def _tiling(values: dict[str, Any]) -> Any:
+    return made_tile_options(values, overwrite=values["overwrite"], retry_failed=values["retry_failed"])
+
+
+def _night(ctx: click.Context, paths: list[Path], run: Path, values: dict[str, Any]) -> int:
     """Do it, and tell metrics and hooks how it ended whatever happens."""
     from geoseg.batch.aftermath import Facts, Hooks
     from geoseg.batch.nights import parse_date, prune
@@ -110,20 +125,13 @@ def _night(ctx: click.Context, paths: list[Path], run: Path, tiling: Any, values
     try:
         date = parse_date("" if values["date"] == "today" else values["date"]) if values["date"] else ""
         facts.date = date
-        report = _computed(ctx, paths, run, tiling, values, date)
-        facts.sheets, facts.quarantined = len(report.tile.plan.sheets), len(report.infer.quarantined)
-        facts.blocks, facts.computed, facts.seconds = report.infer.blocks, report.infer.computed, report.seconds
-        facts.exit_code = 0 if report.complete else 3
-        if report.published:
-            facts.published = str(report.published)
-            _say(values, f"published {report.published}")
-        if values.get("retention") and report.published:
+        asked = _asked(paths, run, date, values)
+        if not _nothing_new(run, asked, facts, values):
+            _do(ctx, paths, run, date, asked, facts, values)
+        if values.get("retention") and facts.published:
             keep, days = values["retention"]
             for gone in prune(run, keep, days * 86400, patience=60):
                 _say(values, f"removed {gone}")
-        facts.partial = report.mosaic is None
-        if facts.partial:
-            _say(values, "this shard is done; the last one to end writes the outputs")
         return 0 if facts.exit_code == 3 and values["quarantine_ok"] else facts.exit_code
     except BaseException as error:
         facts.exit_code = error.exit_code if isinstance(error, GeosegError) else _code(error)
@@ -131,6 +139,58 @@ def _night(ctx: click.Context, paths: list[Path], run: Path, tiling: Any, values
         raise
     finally:
         _told(hooks, facts, values["metrics"])
+
+
+def _asked(paths: list[Path], run: Path, date: str, values: dict[str, Any]) -> Any:
+    """What this night is asked for; None where it must look at everything, or does a part only."""
+    if values["overwrite"] or values["retry_failed"] or values["shard"]:
+        return None
+    from importlib import metadata
+
+    from geoseg.batch.stamp import question
+    from geoseg.io.listing import find_sheets
+    from geoseg.io.model_file import shipped_model
+
+    options = {n: v for n, v in values.items() if n not in NO_RESULTS}
+    options |= {"date": date, "geoseg": metadata.version("geoseg"), "sheets": paths}
+    others = [*(values["models"] or (shipped_model(),)), *([values["aoi"]] if values["aoi"] else [])]
+    return question(find_sheets(paths), others, options)
+
+
+def _nothing_new(run: Path, asked: Any, facts: Any, values: dict[str, Any]) -> bool:
+    """Whether all is as the last night left it; says so, and what was set aside then."""
+    from geoseg.batch.stamp import unchanged
+
+    known = None if asked is None else unchanged(run, asked)
+    if known is None:
+        return False
+    for path, reason, cure in known["quarantined"]:
+        logging.getLogger(__name__).error("%s: %s (%s)", path, reason, cure)
+    facts.sheets, facts.quarantined, facts.blocks = known["sheets"], len(known["quarantined"]), known["blocks"]
+    facts.exit_code, facts.published = 3 if known["quarantined"] else 0, known["published"]
+    _say(
+        values,
+        f"nothing to do: {facts.sheets} sheets, {facts.blocks} blocks and all outputs are as the last run left them",
+    )
+    return True
+
+
+def _do(
+    ctx: click.Context, paths: list[Path], run: Path, date: str, asked: Any, facts: Any, values: dict[str, Any]
+) -> None:
+    """All stages; fills in the facts."""
+    if not values["log_json"]:
+        echo_model(values["models"])
+    report = _computed(ctx, paths, run, values, date, asked)
+    facts.sheets, facts.quarantined = len(report.tile.plan.sheets), len(report.infer.quarantined)
+    facts.blocks, facts.computed, facts.seconds = report.infer.blocks, report.infer.computed, report.seconds
+    facts.exit_code = 0 if report.complete else 3
+    if report.published:
+        facts.published = str(report.published)
+        _say(values, f"published {report.published}")
+    facts.partial = report.mosaic is None
+    if facts.partial:
+        _say(values, "this shard is done; the last one to end writes the outputs")
 
 
 def _told(hooks: Any, facts: Any, metrics: Path | None) -> None:
@@ -159,7 +219,7 @@ def _code(error: BaseException) -> int:
     )
 
 
-def _computed(ctx: click.Context, paths: list[Path], run: Path, tiling: Any, values: dict[str, Any], date: str) -> Any:
+def _computed(ctx: click.Context, paths: list[Path], run: Path, values: dict[str, Any], date: str, asked: Any) -> Any:
     from geoseg.batch.executor import executor
     from geoseg.batch.run import Night, run_all
     from geoseg.cli import infer, mosaic, tile
@@ -183,10 +243,10 @@ def _computed(ctx: click.Context, paths: list[Path], run: Path, tiling: Any, val
         return run_all(
             paths,
             run,
-            tiling,
+            _tiling(values),
             made_infer_options(values),
             made_mosaic_options(values),
-            night=Night(values["shard"], who, date),
+            night=Night(values["shard"], who, date, asked),
             told=told,
             progress=progress,
         )

@@ -18,12 +18,13 @@ from geoseg.classes import ISPRS, NODATA
 from geoseg.errors import UsageError
 from geoseg.io.commit import commit_bytes
 from geoseg.io.decoder import decoder
+from geoseg.io.listing import find_sheets
 from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.io.sheets import stat_key
 from geoseg.io.source import Source, area_mask
 from geoseg.learn.datasets.folders import stem_of
 from geoseg.learn.datasets.legend import cube_legend, decoded, table_legend
-from geoseg.stages.tile import find_sheets, patch_windows
+from geoseg.stages.tile import patch_windows
 
 __all__ = ["decode_labels", "write_patches"]
 

@@ -24,17 +24,17 @@ from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml
 from geoseg.io.decoder import decoder
 from geoseg.io.lease import lease
+from geoseg.io.listing import find_sheets
 from geoseg.io.plan import Plan, Quarantined, Sheet, load_plan, save_plan
 from geoseg.io.sheets import Header
 from geoseg.stages.contents import recognised
 from geoseg.stages.placing import Found, choose_grid, crs_name, crs_wkt, place_sheet
 
-__all__ = ["TileOptions", "TileReport", "find_sheets", "parse_nodata", "plan_blocks", "tile"]
+__all__ = ["TileOptions", "TileReport", "parse_nodata", "plan_blocks", "tile"]
 
 log = logging.getLogger(__name__)
 
 DEFAULT_LATTICE = Lattice(512, 128)
-SUFFIXES = (".tif", ".tiff")
 MOST_DRAWN = 300_000
 FINEST, COARSEST = 1e-3, 1e3  # metres on the ground
 
@@ -139,39 +139,6 @@ def _still_damaged(placed: list[Sheet], earlier: Plan) -> tuple[list[Sheet], lis
     damaged = [known[s.path, s.stat] for s in placed if (s.path, s.stat) in known]
     out = {q.path for q in damaged}
     return [s for s in placed if s.path not in out], damaged
-
-
-def find_sheets(sheets: Sequence[Path]) -> list[Path]:
-    """Files as named, folders as the GeoTIFFs in them, patterns (sheets/2024*.tif), lists (.txt, a path in each line), in order, each once.
-
-    Raises:
-        UsageError: nothing named, or nothing there.
-    """
-    paths: list[Path] = []
-    for path in sheets:
-        if path.is_dir():
-            paths += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-        elif path.suffix.lower() == ".txt":
-            paths += _listed(path)
-        elif any(c in path.name for c in "*?[") and not path.exists():
-            paths += sorted(p for p in path.parent.glob(path.name) if p.suffix.lower() in SUFFIXES)
-        else:
-            paths.append(path)
-    unique = list(dict.fromkeys(p.absolute() for p in paths))
-    if not unique:
-        raise UsageError(
-            ", ".join(map(str, sheets)) or "SHEETS", "no GeoTIFF there", "name files, or folders that hold .tif files"
-        )
-    return unique
-
-
-def _listed(path: Path) -> list[Path]:
-    """Paths in a text file, relative ones from its folder; empty lines and lines with # are left out."""
-    try:
-        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(path, f"cannot be read as a list of sheets: {error}", "one path in each line") from error
-    return [path.parent / line for line in lines if line and not line.startswith("#")]
 
 
 def _nothing_left(paths: list[Path], refused: list[Quarantined]) -> UsageError:
