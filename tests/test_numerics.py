@@ -86,8 +86,14 @@ def test_blocks_cover_all_windows_and_no_more(found, size):
 def test_panels_hold_each_block_once(blocks, widest):
     panels = panels_of(blocks, 10, widest)
     assert all(p.col1 - p.col0 <= widest for p in panels)
-    for r, c in blocks:
-        assert sum(p.row0 <= r < p.row1 and p.col0 <= c < p.col1 for p in panels) == 1
+    assert sorted(b for p in panels for b in p.blocks) == sorted(blocks)
+    assert all(p.row0 <= r < p.row1 and p.col0 <= c < p.col1 for p in panels for r, c in p.blocks)
+
+
+def test_blocks_far_apart_make_narrow_panels():
+    panels = panels_of([(0, 0), (1, 1), (0, 7), (9, 4)], 10, 99)
+    assert [p.blocks for p in panels] == [((0, 0), (1, 1)), ((0, 7),), ((9, 4),)]
+    assert max(p.window.width for p in panels) == 20
 
 
 @given(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6), st.floats(0.01, 10), windows)

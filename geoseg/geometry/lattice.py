@@ -86,23 +86,23 @@ class Lattice:
 
 @dataclass(frozen=True)
 class Panel:
-    """Rectangle of blocks that one worker streams through: rows row0 .. row1 - 1, columns col0 .. col1 - 1."""
+    """Rectangle around some blocks that one worker streams through: rows row0 .. row1 - 1, columns col0 .. col1 - 1.
+
+    Others may lie in it too; they are another panel's.
+    """
 
     row0: int
     row1: int
     col0: int
     col1: int
     size: int
+    blocks: tuple[Block, ...]
 
     @property
     def window(self) -> Window:
         """Its pixels."""
         high, wide = self.row1 - self.row0, self.col1 - self.col0
         return Window(self.col0 * self.size, self.row0 * self.size, wide * self.size, high * self.size)
-
-    def holds(self, block: Block) -> bool:
-        """Whether a block lies in it."""
-        return self.row0 <= block[0] < self.row1 and self.col0 <= block[1] < self.col1
 
 
 def block_window(block: Block, size: int) -> Window:
@@ -130,7 +130,9 @@ def _runs(numbers: Iterable[int], longest: int) -> list[tuple[int, int]]:
 
 
 def panels_of(blocks: Iterable[Block], size: int, widest: int, wished: int = 1) -> list[Panel]:
-    """Panels that hold all blocks: columns without a gap, at most `widest` of them, then rows without a gap.
+    """Panels that hold each block once: blocks that touch, then columns without a gap, at most `widest` of them, then rows without a gap.
+
+    So a few blocks far apart take no more memory than one.
 
     Cut into fewer rows, and then into fewer columns, until there are as many as are `wished` for, or each is one block; patches at the cuts are scored
     twice. Only a schedule: results do not depend on it.
@@ -152,9 +154,27 @@ def shard_of(blocks: Iterable[Block], index: int, count: int) -> list[Block]:
 
 def _panels(todo: set[Block], size: int, widest: int, tallest: int) -> list[Panel]:
     panels: list[Panel] = []
-    for col0, col1 in _runs((c for _, c in todo), widest):
-        inside = {(r, c) for r, c in todo if col0 <= c < col1}
-        for row0, row1 in _runs((r for r, _ in inside), tallest):
-            here = [c for r, c in inside if row0 <= r < row1]
-            panels.append(Panel(row0, row1, min(here), max(here) + 1, size))
+    for group in _touching(todo):
+        for col0, col1 in _runs((c for _, c in group), widest):
+            inside = {(r, c) for r, c in group if col0 <= c < col1}
+            for row0, row1 in _runs((r for r, _ in inside), tallest):
+                here = sorted((r, c) for r, c in inside if row0 <= r < row1)
+                cols = [c for _, c in here]
+                panels.append(Panel(row0, row1, min(cols), max(cols) + 1, size, tuple(here)))
     return sorted(panels, key=lambda p: (p.row0, p.col0))
+
+
+def _touching(blocks: set[Block]) -> list[set[Block]]:
+    """Groups of blocks that touch, by a side or a corner."""
+    left, groups = set(blocks), []
+    while left:
+        edge = [left.pop()]
+        group = set(edge)
+        while edge:
+            row, col = edge.pop()
+            near = {(r, c) for r in (row - 1, row, row + 1) for c in (col - 1, col, col + 1)} & left
+            left -= near
+            group |= near
+            edge += near
+        groups.append(group)
+    return groups

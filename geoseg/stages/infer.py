@@ -339,7 +339,7 @@ def _compute(
             str(run),
             job.key,
             digest(run / "plan.json"),
-            tuple(b for b in stale if p.holds(b)),
+            p.blocks,
             options.device,
             version(),
             options.read_timeout,

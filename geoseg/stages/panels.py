@@ -166,7 +166,7 @@ def compute_panel(ready: Prepared, task: PanelTask, advance: Callable[[int], Non
             Source(plan, job.bands, width=window.width + 2 * job.lattice.patch) as source,
             ThreadPoolExecutor(1, "writer") as writer,
         ):
-            sink = _BlockSink(Path(task.run), ready, window, set(task.blocks), writer)
+            sink = _BlockSink(Path(task.run), ready, window, set(panel.blocks), writer)
             patches += stream_panel(
                 source.read,
                 lambda w, sink=sink: sink.wanted(w),  # type: ignore[misc]
