@@ -91,8 +91,8 @@ def test_panels_hold_each_block_once(blocks, widest):
 
 
 def test_blocks_far_apart_make_narrow_panels():
-    panels = panels_of([(0, 0), (1, 1), (0, 7), (9, 4)], 10, 99)
-    assert [p.blocks for p in panels] == [((0, 0), (1, 1)), ((0, 7),), ((9, 4),)]
+    panels = panels_of([(0, 0), (1, 0), (1, 1), (2, 2), (0, 7)], 10, 99)
+    assert [p.blocks for p in panels] == [((0, 0), (1, 0), (1, 1)), ((0, 7),), ((2, 2),)]
     assert max(p.window.width for p in panels) == 20
 
 

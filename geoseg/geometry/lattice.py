@@ -165,14 +165,14 @@ def _panels(todo: set[Block], size: int, widest: int, tallest: int) -> list[Pane
 
 
 def _touching(blocks: set[Block]) -> list[set[Block]]:
-    """Groups of blocks that touch, by a side or a corner."""
+    """Groups of blocks that touch by a side: those that touch by a corner share few patches, and would make wide panels."""
     left, groups = set(blocks), []
     while left:
         edge = [left.pop()]
         group = set(edge)
         while edge:
             row, col = edge.pop()
-            near = {(r, c) for r in (row - 1, row, row + 1) for c in (col - 1, col, col + 1)} & left
+            near = {(row - 1, col), (row + 1, col), (row, col - 1), (row, col + 1)} & left
             left -= near
             group |= near
             edge += near
