@@ -254,3 +254,77 @@ def test_a_killed_scheduler_ends_it_and_the_rerun_resumes(job, alone, planned) -
             process.kill()
     assert infer(planned, job[1]).computed < len(alone)
     assert _hashes(planned) == alone
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
+
+
+@pytest.fixture
+def hosts():
+    """Three network namespaces on one bridge, as three hosts: name -> address; the client is on the bridge itself."""
+    names = {f"geoseg{k}": f"10.231.7.{k}" for k in (2, 3, 4)}
+    try:
+        _ip("link", "add", "geoseg0", "type", "bridge")
+        _ip("addr", "add", "10.231.7.1/24", "dev", "geoseg0")
+        _ip("link", "set", "geoseg0", "up")
+        for name, address in names.items():
+            _ip("netns", "add", name)
+            _ip("link", "add", f"{name}b", "type", "veth", "peer", "name", "eth0", "netns", name)
+            _ip("link", "set", f"{name}b", "master", "geoseg0", "up")
+            _ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
+            _ip("-n", name, "link", "set", "eth0", "up")
+            _ip("-n", name, "link", "set", "lo", "up")
+        yield names
+    finally:
+        for name in names:
+            subprocess.run(["ip", "netns", "del", name], check=False, stderr=subprocess.DEVNULL)
+        subprocess.run(["ip", "link", "del", "geoseg0"], check=False, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("ip") is None, reason="needs root and iproute2")
+def test_a_link_that_is_cut_costs_a_minute_at_most(job, alone, planned, hosts) -> None:
+    """The cable of a worker's host is pulled, without a word to anybody: the others do its panels, the bytes are the same."""
+    scheduler, *workers = hosts
+    address = f"tcp://{hosts[scheduler]}:8786"
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parent.parent),
+        "DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP": "30s",
+    }
+
+    def started(host: str, *words: str) -> subprocess.Popen[bytes]:
+        line = ["ip", "netns", "exec", host, sys.executable, "-m", *words]
+        return subprocess.Popen(line, env=environment, stderr=subprocess.DEVNULL)
+
+    processes = [
+        started(
+            scheduler, "distributed.cli.dask_scheduler", "--host", hosts[scheduler], "--port", "8786", "--no-dashboard"
+        )
+    ]
+    time.sleep(3)
+    processes += [
+        started(w, "distributed.cli.dask_worker", address, "--nthreads", "1", "--host", hosts[w], "--no-dashboard")
+        for w in workers
+    ]
+    try:
+        with executor(scheduler=address) as remote:
+            remote.client.wait_for_workers(2, timeout=30)
+
+            def pull() -> None:
+                while not list((planned / "blocks").glob("*.json")):
+                    time.sleep(0.02)
+                _ip("link", "set", f"{workers[0]}b", "down")
+
+            cable = threading.Thread(target=pull)
+            cable.start()
+            begin = time.monotonic()
+            infer(planned, job[1], executor=remote)
+            assert time.monotonic() - begin < 90
+            cable.join()
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+    assert _hashes(planned) == alone

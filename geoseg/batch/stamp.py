@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.errors import Busy, PlanError
-from geoseg.io.commit import commit_json, digest, read_json
+from geoseg.io.commit import commit_state, digest, read_json
 from geoseg.io.lease import lease
 
 __all__ = ["Question", "keep", "question", "unchanged"]
@@ -69,7 +69,7 @@ def keep(run: Path, asked: Question, seen: tuple[str, str], answer: Mapping[str,
     try:
         with lease(run):
             if marks(run) == seen:
-                commit_json(run / NAME, {"asked": asked.key, "state": _state(run), "answer": dict(answer)})
+                commit_state(run / NAME, {"asked": asked.key, "state": _state(run), "answer": dict(answer)})
     except Busy:
         log.info("%s: somebody else works on it already", run)
 

@@ -6,7 +6,6 @@ Resume trusts the record, never that a file exists or opens.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from geoseg.classes import NODATA
 from geoseg.errors import PlanError
 from geoseg.geometry.grid import overlap, slices
 from geoseg.geometry.lattice import Block, block_window
-from geoseg.io.commit import commit_bytes, commit_json
+from geoseg.io.commit import commit_bytes, commit_state, read_json
 from geoseg.io.plan import Plan
 
 __all__ = ["BlockReader", "Part", "Record", "block_path", "read_record", "shares_path", "write_block"]
@@ -120,7 +119,7 @@ def write_block(
     totals[NODATA] += plan.block**2 - part.classes.size
     counts = {int(v): int(n) for v, n in enumerate(totals) if n}
     record = Record(key, sha, len(data), counts, round(seconds, 3))
-    commit_json(
+    commit_state(
         block_path(run, block).with_suffix(".json"),
         {"key": key, "sha256": sha, "size": len(data), "counts": counts, "seconds": record.seconds, "state": "done"},
     )
@@ -131,7 +130,7 @@ def read_record(run: Path, block: Block) -> Record | None:
     """The committed record of a block whose raster is there at its full size; None where it has to be computed."""
     path = block_path(run, block)
     try:
-        value = json.loads(path.with_suffix(".json").read_bytes())
+        value = read_json(path.with_suffix(".json"))
         record = Record(
             value["key"],
             value["sha256"],
@@ -140,7 +139,7 @@ def read_record(run: Path, block: Block) -> Record | None:
             float(value["seconds"]),
         )
         return record if path.stat().st_size == record.size else None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (PlanError, OSError, ValueError, KeyError, TypeError):
         return None  # not there, or damaged: the block is simply computed again
 
 

@@ -18,8 +18,9 @@ from typing import Any
 
 from geoseg.errors import EnvironmentFault, PlanError
 
-__all__ = ["commit_bytes", "commit_file", "commit_json", "digest", "folder", "read_json"]
+__all__ = ["commit_bytes", "commit_file", "commit_json", "commit_state", "digest", "folder", "read_json"]
 
+SEAL = "seal"
 _CURES = {
     errno.ENOSPC: "free some disk space, then run the same command again",
     errno.EDQUOT: "free some of your quota, then run the same command again",
@@ -86,6 +87,15 @@ def commit_json(path: Path, value: Any) -> str:
     return commit_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
+def commit_state(path: Path, value: dict[str, Any]) -> str:
+    """Write JSON that later stages rely on, with a hash of itself that `read_json` checks; returns the SHA-256 of its bytes."""
+    return commit_json(path, {**value, SEAL: _seal(json.loads(json.dumps(value)))})
+
+
+def _seal(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def commit_file(path: Path, write: Callable[[Path], None], check: Callable[[Path], None], *, suffix: str = "") -> str:
     """Have `write` make a file under a temporary name, sync it, have `check` raise if it is not right, then move it.
 
@@ -110,10 +120,13 @@ def digest(path: Path) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """JSON of a file that geoseg wrote; PlanError says what is wrong with it."""
+    """JSON of a file that geoseg wrote, without its seal; PlanError says what is wrong with it."""
     try:
-        return json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
     except FileNotFoundError as error:
         raise PlanError(path, "does not exist", "run the stage before this one first") from error
     except (OSError, ValueError) as error:
         raise PlanError(path, f"cannot be read: {error}", "delete it and run its stage again") from error
+    if isinstance(value, dict) and SEAL in value and value.pop(SEAL) != _seal(value):
+        raise PlanError(path, "is not as geoseg wrote it: its seal does not fit", "delete it and run its stage again")
+    return value

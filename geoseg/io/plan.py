@@ -12,7 +12,7 @@ from rasterio.windows import Window
 from geoseg.errors import PlanError
 from geoseg.geometry.grid import Grid
 from geoseg.geometry.lattice import Lattice
-from geoseg.io.commit import commit_json, read_json
+from geoseg.io.commit import commit_state, read_json
 from geoseg.io.sheets import Header
 
 __all__ = ["Plan", "Quarantined", "Sheet", "load_plan", "save_plan"]
@@ -112,7 +112,7 @@ def save_plan(run: Path, plan: Plan) -> None:
         "sheets": [{**asdict(s), "window": _window_json(s.window), "header": asdict(s.header)} for s in plan.sheets],
         "quarantined": [asdict(q) for q in plan.quarantined],
     }
-    commit_json(run / "plan.json", value)
+    commit_state(run / "plan.json", value)
 
 
 def _header(value: dict[str, Any]) -> Header:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.errors import PlanError
-from geoseg.io.commit import commit_json, digest, read_json
+from geoseg.io.commit import commit_state, digest, read_json
 from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.io.sheets import stat_key
 
@@ -41,7 +41,7 @@ def remember(run: Path) -> int:
     with ThreadPoolExecutor(4) as pool:
         hashes = list(pool.map(_digest, new))
     found = {s.path: {"stat": list(s.stat), "sha256": h} for s, h in zip(new, hashes, strict=True) if h}
-    commit_json(run / "contents.json", {**known, **found})
+    commit_state(run / "contents.json", {**known, **found})
     return len(found)
 
 

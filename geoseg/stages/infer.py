@@ -26,7 +26,7 @@ from geoseg.errors import EnvironmentFault, GeosegError, ModelError, PlanError, 
 from geoseg.geometry.grid import overlap
 from geoseg.geometry.lattice import Block, Lattice, block_window, panels_of, shard_of
 from geoseg.io.blocks import read_record
-from geoseg.io.commit import commit_json, digest, read_json
+from geoseg.io.commit import commit_json, commit_state, digest, read_json
 from geoseg.io.decoder import PATIENCE, decoder
 from geoseg.io.lease import held, lease
 from geoseg.io.model_file import load_model, shipped_model
@@ -228,7 +228,7 @@ def _job(run: Path, plan: Plan, ensemble: Ensemble, options: InferOptions) -> Jo
             patch=lattice.patch,
             sample=lambda n: _sample(plan, bands, normalise, lattice.patch, n),
         )
-        commit_json(run / "engine.json", {"question": question, "facts": facts.to_json()})
+        commit_state(run / "engine.json", {"question": question, "facts": facts.to_json()})
     models = tuple((str(m.path.absolute()), m.key) for m in ensemble.models)
     return Job(lattice, facts, models, bands, normalise, options.probabilities)
 
@@ -279,8 +279,17 @@ def _save_job(run: Path, ensemble: Ensemble, job: Job) -> None:
         "std": job.normalise.std.tolist(),
         "probabilities": job.probabilities,
     }
-    if not (run / "infer.json").exists() or read_json(run / "infer.json") != value:
-        commit_json(run / "infer.json", value)
+    if _stored(run / "infer.json") != value:
+        commit_state(run / "infer.json", value)
+
+
+def _stored(path: Path) -> Any:
+    """What was written earlier; None where that is nothing, or damaged."""
+    try:
+        return read_json(path) if path.exists() else None
+    except PlanError as error:
+        log.warning("%s; it is written again", error)
+        return None
 
 
 @lru_cache(maxsize=1)

@@ -34,7 +34,7 @@ from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml, raster_aux_xml, raster_qml
 from geoseg.gis.vector_formats import check_formats, write_layers
 from geoseg.io.blocks import BlockReader, Record, read_record
-from geoseg.io.commit import commit_bytes, commit_json, digest, folder
+from geoseg.io.commit import commit_bytes, commit_state, digest, folder, read_json
 from geoseg.io.lease import lease
 from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.io.sheets import transform_of
@@ -250,9 +250,9 @@ def _finished(run: Path, key: str) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        value: dict[str, Any] = json.loads(path.read_bytes())
+        value: dict[str, Any] = read_json(path)
         intact = value["key"] == key and all((run / f).stat().st_size == n for f, n in value["files"].items())
-    except (ValueError, KeyError, OSError):
+    except (PlanError, ValueError, KeyError, TypeError, OSError):
         return None
     return value if intact else None
 
@@ -508,7 +508,7 @@ def _write_run_json(
     features: dict[str, int],
     checks: dict[str, Any],
 ) -> None:
-    commit_json(
+    commit_state(
         r.folder / "run.json",
         {
             "key": key,
