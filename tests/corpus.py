@@ -430,7 +430,6 @@ SHEETS: dict[str, Case] = {
     **{f"{dtype} pixels": Case(_typed(dtype), words=dtype) for dtype in ("uint16", "int16", "uint32", "int32", "float32", "float64", "complex64", "complex128", "int8")},
     "64-bit pixels": Case(_typed("uint64"), words="uint64"),
     "floats that are no numbers": Case(_fill(float("nan"), "float32"), words="float32"),
-    "no-data out of range": Case(lambda s: s.write(nodata=None, **DEFLATE), READ),
     "mask of another size": Case(_mask(lambda s: _mask_of(s, 50, 50)), words="msk"),
     "mask of text": Case(_mask(lambda s: b"all of it, please"), words="msk"),
     "mask cut short": Case(_mask(_cut_mask), words="msk"),

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from geoseg.errors import EnvironmentFault, PlanError
-from geoseg.stages.panels import Executor, InProcess, Outcome, PanelTask, Prepared, work
+from geoseg.stages.panels import Executor, InProcess, Outcome, PanelTask, Prepared, unless_error, work
 
 __all__ = ["DaskExecutor", "executor"]
 
@@ -65,6 +65,29 @@ class DaskExecutor:
         finally:
             if self.client.status == "running":
                 self.client.cancel(list(futures), force=True)
+
+    def each(self, work: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+        """As `Executor.each`."""
+        futures = [self.client.submit(work, item, pure=False, retries=RETRIES) for item in items]
+        try:
+            for future in futures:
+                yield unless_error(self._gathered(future))
+        finally:
+            if self.client.status == "running":
+                self.client.cancel(futures, force=True)
+
+    def _gathered(self, future: Any) -> Any:
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+
+        try:
+            return future.result()
+        except CancelledError as error:
+            cure = "start it again, then run the same command again"
+            raise EnvironmentFault("the Dask scheduler", "was lost", cure) from error
+        except KilledWorker as error:
+            raise PlanError("a worker", f"died again and again: {error}", "give workers more memory") from error
 
 
 def _pixels(task: PanelTask) -> int:

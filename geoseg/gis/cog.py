@@ -32,7 +32,7 @@ STRIP = 2048
 
 @dataclass(frozen=True)
 class RasterSpec:
-    """A single-band uint8 raster: size, place, meaning. `table` None means a plain quantity (confidence)."""
+    """A single-band uint8 raster: size, place, meaning. `table` None means a plain quantity (confidence); `overviews` False leaves them out."""
 
     width: int
     height: int
@@ -41,6 +41,7 @@ class RasterSpec:
     description: str
     table: ClassTable | None = None
     tags: dict[str, str] = field(default_factory=dict)
+    overviews: bool = True
 
 
 def _windows(spec: RasterSpec) -> Iterator[Window]:
@@ -79,6 +80,8 @@ def _cog_options(spec: RasterSpec) -> dict[str, Any]:
         "overview_resampling": "mode" if spec.table else "average",
         "bigtiff": "if_safer",
         "num_threads": 1,
+        "sparse_ok": True,
+        "overviews": "AUTO" if spec.overviews else "NONE",
     }
 
 

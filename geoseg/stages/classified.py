@@ -187,7 +187,7 @@ def _with_squares(
 
 
 def _checked(placed: Placed, values: Bytes, raster: Bytes, table: ClassTable, ground: Ground) -> dict[str, Any]:
-    """Figures of the coverage, and by how much each class grew or shrank against the class raster."""
+    """Figures of the coverage, and each class's pixels before (in the class raster) and after."""
     figures = coverage_figures(placed.polygons, float(raster.size))
     square = ground.gsd**2
     checks = {**asdict(figures), "gap": round(figures.gap * square, 3), "overlap": round(figures.overlap * square, 3)}
@@ -199,11 +199,7 @@ def _checked(placed: Placed, values: Bytes, raster: Bytes, table: ClassTable, gr
         )
     before = _counts(raster)
     after = np.bincount(values[placed.owner], shapely.area(placed.polygons), minlength=256)
-    checks["area_change_percent"] = {
-        c.name: round(float(100 * (after[c.value] - before[c.value]) / before[c.value]), 2)
-        for c in table.classes
-        if before[c.value]
-    }
+    checks["pixels"] = {c.name: (int(before[c.value]), float(after[c.value])) for c in table.classes}
     return checks
 
 

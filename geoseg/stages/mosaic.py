@@ -5,86 +5,48 @@ blocks -> COGs -> per-sheet crops -> feature layers (and exact polygons) -> run.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import platform
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import numpy as np
-import numpy.typing as npt
 import rasterio
-import shapely
-from rasterio.windows import Window
 
-from geoseg.classes import NODATA, ClassTable, LandClass
-from geoseg.errors import Busy, PlanError, UsageError
-from geoseg.geometry.grid import bounding, overlap
+from geoseg.classes import NODATA
+from geoseg.errors import PlanError, UsageError
 from geoseg.geometry.ground import area_factors
-from geoseg.geometry.lattice import Block
 from geoseg.gis.cog import RasterSpec, write_cog
-from geoseg.gis.geopackage import Layer, write_geopackage
-from geoseg.gis.styles import fill_qml, raster_aux_xml, raster_qml
+from geoseg.gis.geopackage import write_geopackage
 from geoseg.gis.vector_formats import check_formats, write_layers
-from geoseg.io.blocks import BlockReader, Record, read_record
-from geoseg.io.commit import commit_bytes, commit_state, digest, folder, read_json
+from geoseg.io.blocks import Record
+from geoseg.io.commit import commit_state, digest, folder, read_json
 from geoseg.io.lease import lease
-from geoseg.io.plan import Plan, Sheet, load_plan
-from geoseg.io.sheets import transform_of
-from geoseg.io.source import Source
+from geoseg.io.plan import load_plan
 from geoseg.stages.catalogue import write_project, write_stac
-from geoseg.stages.classified import Ground, classified
-from geoseg.stages.feature_layers import GROUPS, feature_layers
-from geoseg.stages.infer import shards_pending
-from geoseg.stages.job import Job, block_key, load_job, version
+from geoseg.stages.exact_layers import exact_layers
+from geoseg.stages.feature_layers import GROUPS
+from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun, extent_of, load_run, mosaic_key, shifted, tags_of
+from geoseg.stages.mosaic_work import RASTER_CACHE, begin, do_part
+from geoseg.stages.panels import Executor, InProcess
 from geoseg.stages.report import write_report
-from geoseg.stages.smoothing import smoothed
-from geoseg.stages.tile import plan_blocks
-from geoseg.vectorize.join import join
-from geoseg.vectorize.trace import Regions, trace
+from geoseg.stages.sheet_rasters import sidecars
+from geoseg.stages.vector_layers import districts, put_together
 
 __all__ = ["MosaicOptions", "MosaicReport", "layer_groups", "mosaic"]
 
 log = logging.getLogger(__name__)
 
-RASTER_CACHE = 128 << 20
+HUGE, FILLED = 4_000_000_000, 0.01
+"""Rasters of more pixels get overviews only where at least this share of them lies in blocks."""
 
-Bytes = npt.NDArray[np.uint8]
-
-MIN_AREA = {"building": 4.0, "road": 4.0, "tree": 1.0, "car": 1.5, "ground": 2.0, "other": 1.0}
-"""Smallest polygon that is kept, in square metres on the ground, by role."""
-
-
-@dataclass(frozen=True)
-class MosaicOptions:
-    """Options of `geoseg mosaic`. `min_area` in square metres for all classes; None for `MIN_AREA` by role; `simplify` in metres.
-
-    `vectors`: feature layers, those named in `layers`; `square`: right angles for buildings; `exact`: also every class's exact pixel outlines, in a
-    file of their own; `smooth`: metres by which class shares are blurred before the vectors are made (0: not at all); `formats`: vector formats beside the GeoPackage (`vector_formats.FORMATS`).
-    """
-
-    name: str = ""
-    min_area: float | None = None
-    sheets: bool = True
-    vectors: bool = True
-    overwrite: bool = False
-    simplify: float = 0.3
-    exact: bool = False
-    square: bool = True
-    layers: tuple[str, ...] = GROUPS
-    formats: tuple[str, ...] = ()
-    smooth: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.name:
-            _check_name(self.name)
+Parts = Callable[[str, Sequence[tuple[int, ...]]], Iterator[Any]]
+"""(what, groups of sheets) -> what was made of each group."""
 
 
 @dataclass(frozen=True)
@@ -97,28 +59,6 @@ class MosaicReport:
     features: dict[str, int]
     skipped: bool
     seconds: float
-
-
-def _check_name(name: str) -> None:
-    """UsageError for what would lie in another folder, or be hidden."""
-    if Path(name).name != name or name.startswith("."):
-        raise UsageError("--name", f"{name!r} is not the start of a file name", "leave out folders and leading dots")
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What all parts of this stage look at."""
-
-    folder: Path
-    plan: Plan
-    job: Job
-    table: ClassTable
-    models: list[dict[str, Any]]
-    blocks: list[Block]
-    records: list[Record]
-    reader: BlockReader
-    out: Path
-    name: str
 
 
 def layer_groups(names: Sequence[str]) -> tuple[str, ...]:
@@ -136,8 +76,11 @@ def mosaic(
     progress: Callable[[str], None] = lambda step: None,
     *,
     patience: float = 0.0,
+    executor: Executor | None = None,
 ) -> MosaicReport:
     """Everything that GIS users open, out of the blocks of a run; waits `patience` seconds for another process on it.
+
+    `executor` does the sheets' rasters and the districts' layers; results do not depend on it.
 
     Raises:
         PlanError: blocks are missing or stale: run `infer` first.
@@ -147,13 +90,13 @@ def mosaic(
     check_formats(options.formats)
     load_plan(run)
     with lease(run, patience=patience), rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE):  # GDAL's own is 5 % of the machine
-        return _mosaic(run, options, progress)
+        return _mosaic(run.absolute(), options, progress, executor or InProcess())
 
 
-def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None]) -> MosaicReport:
+def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None], executor: Executor) -> MosaicReport:
     started = time.monotonic()
-    r = _load(run, options)
-    key = _key(r, options)
+    r = load_run(run, options)
+    key = mosaic_key(r, options)
     done = _finished(run, key)
     if done is not None and not options.overwrite:
         return MosaicReport(r.out, tuple(run / f for f in done["files"]), done["areas_m2"], done["features"], True, 0.0)
@@ -169,17 +112,22 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None]) 
         files.extend(work())
         timings[name] = round(time.monotonic() - begin, 3)
 
+    part_of = begin(r, key, options)
+
+    def parts(what: str, numbers: Sequence[tuple[int, ...]]) -> Iterator[Any]:
+        return executor.each(do_part, [part_of(what, n) for n in numbers])
+
     features: dict[str, int] = {}
     counts = _class_counts(r.records)
     step("class raster", lambda: _class_cog(r, counts))
     step("confidence raster", lambda: _confidence_cog(r))
     if options.sheets:
-        step("sheet rasters", lambda: _sheet_rasters(r))
+        step("sheet rasters", lambda: _sheet_rasters(r, parts))
     checks: dict[str, Any] = {}
     if options.vectors:
-        step("feature layers", lambda: _features(r, key, options, features, checks))
+        step("feature layers", lambda: _features(r, options, parts, features, checks))
     if options.exact:
-        step("exact polygons", lambda: _polygons(r, options, features))
+        step("exact polygons", lambda: exact_layers(r, options, features))
     areas = _areas(r, counts)
     if options.vectors:
         step("report", lambda: [_report(r, areas, features, timings)])
@@ -188,60 +136,6 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None]) 
         old.unlink(missing_ok=True)
     _write_run_json(r, key, files, timings, areas, features, checks)
     return MosaicReport(r.out, tuple(files), areas, features, False, time.monotonic() - started)
-
-
-def _load(run: Path, options: MosaicOptions) -> _Run:
-    plan = load_plan(run)
-    job, classes, models = load_job(run)
-    blocks = plan_blocks(plan)
-    records = [read_record(run, b) for b in blocks]
-    whole = [
-        rec for b, rec in zip(blocks, records, strict=True) if rec is not None and rec.key == block_key(plan, job, b)
-    ]
-    if len(whole) < len(blocks):
-        missing = f"{len(blocks) - len(whole)} of {len(blocks)} blocks are missing or out of date"
-        if shards_pending(run, plan):
-            raise Busy(run, missing, "its shards are not all in; run geoseg mosaic again when they are")
-        raise PlanError(run, missing, "run geoseg infer first")
-    name = options.name or run.resolve().name
-    _check_name(name)
-    return _Run(
-        run,
-        plan,
-        job,
-        ClassTable.from_json(classes),
-        models,
-        blocks,
-        whole,
-        BlockReader(run, plan, blocks),
-        run / "out",
-        name,
-    )
-
-
-def _key(r: _Run, options: MosaicOptions) -> str:
-    """Hash of all that decides the outputs."""
-    sheets = [s.key for s in r.plan.sheets]
-    parts = [
-        version(),
-        r.job.key,
-        r.table.to_json(),
-        [rec.sha256 for rec in r.records],
-        r.name,
-        options.min_area,
-        options.sheets,
-        options.vectors,
-        options.simplify,
-        options.exact,
-        options.square,
-        sorted(options.layers),
-        sorted(options.formats),
-        options.smooth,
-        sheets,
-        r.plan.area,
-        [q.path for q in r.plan.quarantined],
-    ]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _finished(run: Path, key: str) -> dict[str, Any] | None:
@@ -260,28 +154,10 @@ def _finished(run: Path, key: str) -> dict[str, Any] | None:
 def _earlier_files(run: Path) -> set[Path]:
     """Files that the last finished mosaic of this run wrote."""
     try:
-        names = json.loads((run / "run.json").read_bytes())["files"]
-    except (OSError, ValueError, KeyError):
+        names = read_json(run / "run.json")["files"]
+    except (PlanError, KeyError, TypeError):
         return set()
     return {path for name in names if (path := (run / name).resolve()).is_relative_to((run / "out").resolve())}
-
-
-def _extent(r: _Run) -> Window:
-    """Bounding window of all sheets, cut to the area of interest."""
-    whole = bounding([s.window for s in r.plan.sheets])
-    if not r.plan.area:
-        return whole
-    area = r.plan.grid.covering(*shapely.from_wkt(r.plan.area).bounds)
-    return overlap(whole, area) or whole
-
-
-def _tags(r: _Run) -> dict[str, str]:
-    return {
-        "TIFFTAG_SOFTWARE": f"geoseg {metadata.version('geoseg')}",
-        "GEOSEG_MODEL": ", ".join(m["name"] for m in r.models),
-        "GEOSEG_MODEL_SHA256": ", ".join(m["sha256"] for m in r.models),
-        "GEOSEG_CLASSES": json.dumps({c.value: c.name for c in r.table.classes}),
-    }
 
 
 def _class_counts(records: list[Record]) -> dict[int, int]:
@@ -293,138 +169,74 @@ def _class_counts(records: list[Record]) -> dict[int, int]:
     return dict(sorted(total.items()))
 
 
-def _shifted(window: Window, by: Window) -> Window:
-    return Window(window.col_off + by.col_off, window.row_off + by.row_off, window.width, window.height)
-
-
-def _class_cog(r: _Run, counts: dict[int, int]) -> list[Path]:
-    extent = _extent(r)
+def _class_cog(r: MosaicRun, counts: dict[int, int]) -> list[Path]:
+    extent = extent_of(r)
     spec = RasterSpec(
-        extent.width, extent.height, r.plan.grid.crs, r.plan.grid.window_transform(extent), "class", r.table, _tags(r)
+        extent.width,
+        extent.height,
+        r.plan.grid.crs,
+        r.plan.grid.window_transform(extent),
+        "class",
+        r.table,
+        tags_of(r),
+        _overviews(r),
     )
     path = r.out / f"{r.name}_classes.tif"
-    write_cog(path, spec, lambda w: r.reader.read(_shifted(w, extent))[0])
-    return [path, *_sidecars(path, r.table, counts)]
+    write_cog(path, spec, lambda w: r.reader.read(shifted(w, extent))[0])
+    return [path, *sidecars(path, r.table, counts)]
 
 
-def _sidecars(path: Path, table: ClassTable, counts: dict[int, int]) -> list[Path]:
-    """`.aux.xml` and `.qml`, so that GIS tools show exactly the named classes."""
-    aux, qml = path.with_name(path.name + ".aux.xml"), path.with_suffix(".qml")
-    commit_bytes(aux, raster_aux_xml(table, counts).encode())
-    commit_bytes(qml, raster_qml(table).encode())
-    return [aux, qml]
-
-
-def _confidence_cog(r: _Run) -> list[Path]:
-    extent = _extent(r)
-    transform = r.plan.grid.window_transform(extent)
-    spec = RasterSpec(extent.width, extent.height, r.plan.grid.crs, transform, "confidence in percent", None, _tags(r))
-    path = r.out / f"{r.name}_confidence.tif"
-    write_cog(path, spec, lambda w: r.reader.read(_shifted(w, extent))[1])
-    return [path]
-
-
-def _sheet_rasters(r: _Run) -> list[Path]:
-    """The crop of the whole for each sheet, on its own size and transform, 255 outside its own validity."""
-    files: list[Path] = []
-    with Source(r.plan, r.job.bands) as source:
-        for sheet, stem in zip(r.plan.sheets, _stems(r.plan), strict=True):
-            path = r.out / "sheets" / f"{stem}_classes.tif"
-            write_cog(path, _sheet_spec(r, sheet), _sheet_reader(r, sheet, source))
-            files += [path, *_sidecars(path, r.table, {})]
-    return files
-
-
-def _stems(plan: Plan) -> list[str]:
-    """A name for each sheet, different even where case does not count; equal file names get a hash of their path."""
-    seen = Counter(s.stem.casefold() for s in plan.sheets)
-
-    def name(sheet: Sheet) -> str:
-        if seen[sheet.stem.casefold()] == 1:
-            return sheet.stem
-        return f"{sheet.stem}-{hashlib.sha256(sheet.path.encode(errors='surrogateescape')).hexdigest()[:8]}"
-
-    return [name(s) for s in plan.sheets]
-
-
-def _sheet_spec(r: _Run, sheet: Sheet) -> RasterSpec:
-    w = sheet.window
-    transform = r.plan.grid.window_transform(w) if sheet.mode == "warped" else transform_of(sheet.header)
-    crs = r.plan.grid.crs if sheet.mode == "warped" else sheet.crs
-    return RasterSpec(w.width, w.height, crs, transform, "class", r.table, _tags(r))
-
-
-def _sheet_reader(r: _Run, sheet: Sheet, source: Source) -> Callable[[Window], Bytes]:
-    plain = (
-        sheet.header.mask == "none"
-        and sheet.header.nodata is None
-        and not r.plan.nodata
-        and sheet.header.dtype in ("uint8", "int8", "uint16", "int16")
-        and sheet.mode != "warped"
+def _overviews(r: MosaicRun) -> bool:
+    """Whether the rasters of the whole get overviews: not where nearly all of a huge one is empty, as GDAL would look at each pixel of it."""
+    extent = extent_of(r)
+    pixels = int(extent.width) * int(extent.height)
+    if pixels <= HUGE or len(r.blocks) * r.plan.block**2 >= FILLED * pixels:
+        return True
+    log.warning(
+        "the sheets lie so far apart that the raster of the whole (%d x %d px) gets no overviews",
+        extent.width,
+        extent.height,
     )
-
-    def read(window: Window) -> Bytes:
-        whole = sheet.window
-        flipped = sheet.mode == "flipped"
-        top = whole.height - window.row_off - window.height if flipped else window.row_off
-        part = Window(whole.col_off + window.col_off, whole.row_off + top, window.width, window.height)
-        classes = r.reader.read(part)[0]
-        if not plain:
-            classes[~source.validity(sheet, part)] = NODATA
-        return np.ascontiguousarray(classes[::-1]) if flipped else classes
-
-    return read
+    return False
 
 
-def _polygons(r: _Run, options: MosaicOptions, features: dict[str, int]) -> list[Path]:
-    """Exact polygons of all classes, traced block by block and joined, one layer per class."""
-
-    def traced() -> Any:
-        for block in r.blocks:
-            classes, confidence = r.reader.block(block)
-            if (classes != NODATA).any():
-                yield block, trace(classes, confidence, skip=NODATA)
-
-    regions = join(traced(), r.plan.block)
-    frame = _frame(r, regions)
-    layers = []
-    for c in r.table.classes:
-        smallest = MIN_AREA[c.role] if options.min_area is None else options.min_area
-        chosen = frame[(regions.values == c.value) & (frame["area_m2"].to_numpy() >= smallest)]
-        features[c.slug] = len(chosen)
-        layers.append(
-            Layer(c.slug, chosen.reset_index(drop=True), _style(c), f"{c.name}: polygons of at least {smallest:g} m2")
-        )
-    path = r.out / f"{r.name}_exact.gpkg"
-    write_geopackage(path, layers)
+def _confidence_cog(r: MosaicRun) -> list[Path]:
+    extent = extent_of(r)
+    transform = r.plan.grid.window_transform(extent)
+    spec = RasterSpec(
+        extent.width,
+        extent.height,
+        r.plan.grid.crs,
+        transform,
+        "confidence in percent",
+        None,
+        tags_of(r),
+        _overviews(r),
+    )
+    path = r.out / f"{r.name}_confidence.tif"
+    write_cog(path, spec, lambda w: r.reader.read(shifted(w, extent))[1])
     return [path]
+
+
+def _sheet_rasters(r: MosaicRun, parts: Parts) -> list[Path]:
+    return [Path(p) for files in parts("sheets", [(i,) for i in range(len(r.plan.sheets))]) for p in files]
 
 
 def _features(
-    r: _Run, key: str, options: MosaicOptions, features: dict[str, int], checks: dict[str, Any]
+    r: MosaicRun, options: MosaicOptions, parts: Parts, features: dict[str, int], checks: dict[str, Any]
 ) -> list[Path]:
-    """Land cover as a coverage, and buildings, roads, trees and cars as GIS users want them."""
-    window = _extent(r)
-    classes, confidence = r.reader.read(window)
-    confidence[classes == NODATA] = 0
-    if options.smooth:
-        values = list(r.table.values)
-        shares = lambda part: r.reader.shares(part, len(values))
-        classes = smoothed(shares, classes, window, values, options.smooth / r.plan.gsd)
-    least = {c.value: MIN_AREA[c.role] if options.min_area is None else options.min_area for c in r.table.classes}
-    ground = Ground(r.plan.grid, window, r.plan.gsd, lambda row, col: _sheet_at(r.plan, row, col), key[:12])
-    found = classified(classes, confidence, r.table, ground, least, tolerance=options.simplify, square=options.square)
-    checks |= found.checks
-    layers = feature_layers(found, options.layers)
+    """Land cover as a coverage, and buildings, roads, trees and cars, of all districts."""
+    layers, figures = put_together(list(parts("district", districts(r))), r.table)
+    checks |= figures
     for layer in layers:
         features[layer.name] = len(layer.frame)
     path = r.out / f"{r.name}.gpkg"
     write_geopackage(path, layers)
-    project = write_project(path.with_suffix(".qgz"), r.name, r.plan, window, layers, r.table)
+    project = write_project(path.with_suffix(".qgz"), r.name, r.plan, extent_of(r), layers, r.table)
     return [path, *write_layers(path.with_suffix(""), layers, options.formats), *project]
 
 
-def _report(r: _Run, areas: dict[str, float], features: dict[str, int], timings: dict[str, float]) -> Path:
+def _report(r: MosaicRun, areas: dict[str, float], features: dict[str, int], timings: dict[str, float]) -> Path:
     return write_report(
         r.folder,
         r.out / "report.html",
@@ -441,47 +253,13 @@ def _report(r: _Run, areas: dict[str, float], features: dict[str, int], timings:
     )
 
 
-def _stac(r: _Run, counts: dict[int, int], files: list[Path]) -> list[Path]:
+def _stac(r: MosaicRun, counts: dict[int, int], files: list[Path]) -> list[Path]:
     path = r.out / f"{r.name}.stac.json"
-    extent = _extent(r)
+    extent = extent_of(r)
     return write_stac(path, r.name, r.plan, extent, r.table, counts, files, software=_versions(), models=r.models)
 
 
-def _sheet_at(plan: Plan, row: int, col: int) -> str:
-    """Name of the first sheet whose footprint holds a pixel."""
-    pixel = Window(col, row, 1, 1)
-    return next((Path(s.path).stem for s in plan.sheets if overlap(s.window, pixel)), "")
-
-
-_ALPHA = {"ground": 60, "road": 90, "tree": 110, "building": 150, "car": 200, "other": 110}
-
-
-def _style(c: LandClass) -> str:
-    outline = tuple(int(v * 0.55) for v in c.colour)
-    return fill_qml(c.colour, alpha=_ALPHA[c.role], outline=(outline[0], outline[1], outline[2]))
-
-
-def _frame(r: _Run, regions: Regions) -> geopandas.GeoDataFrame:
-    """Polygons in the grid's CRS with their attributes."""
-    grid = r.plan.grid
-    world = shapely.transform(regions.polygons, lambda xy: xy * [grid.pixel, -grid.pixel] + [grid.x0, grid.y0])
-    centres = shapely.get_coordinates(shapely.centroid(world)) if len(world) else np.zeros((0, 2))
-    factors = area_factors(grid.crs, centres[:, 0], centres[:, 1]) if len(world) else np.zeros(0)
-    names = {c.value: c.name for c in r.table.classes}
-    return geopandas.GeoDataFrame(
-        {
-            "id": [f"{row}_{col}" for row, col in regions.first.tolist()],
-            "class": [names[v] for v in regions.values.tolist()],
-            "class_id": regions.values.astype(np.int32),
-            "area_m2": np.round(regions.pixels * grid.pixel**2 * factors, 3),
-            "confidence": np.round(regions.weight / np.maximum(1, regions.pixels), 1),
-        },
-        geometry=world,
-        crs=grid.crs,
-    )
-
-
-def _areas(r: _Run, counts: dict[int, int]) -> dict[str, float]:
+def _areas(r: MosaicRun, counts: dict[int, int]) -> dict[str, float]:
     """Square metres on the ground per class: pixels of each block times its local factor."""
     total = dict.fromkeys((c.name for c in r.table.classes), 0.0)
     grid, size = r.plan.grid, r.plan.block
@@ -500,7 +278,7 @@ def _versions() -> dict[str, str]:
 
 
 def _write_run_json(
-    r: _Run,
+    r: MosaicRun,
     key: str,
     files: list[Path],
     timings: dict[str, float],

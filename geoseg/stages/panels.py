@@ -82,6 +82,10 @@ class Executor(Protocol):
         """Each task with its outcome, in any order; `advance` is told pixels as they are done."""
         ...
 
+    def each(self, work: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+        """What a function makes of each item, in their order; a GeosegError that it returns is raised."""
+        ...
+
 
 class InProcess:
     """One panel after the other, in this process."""
@@ -99,6 +103,17 @@ class InProcess:
                 yield task, compute_panel(ready, task, advance)
         finally:
             ready.backend.close()
+
+    def each(self, work: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
+        """As `Executor.each`."""
+        return (unless_error(work(item)) for item in items)
+
+
+def unless_error(found: Any) -> Any:
+    """What was found; raises it where it is an error of geoseg's."""
+    if isinstance(found, GeosegError):
+        raise found
+    return found
 
 
 def work(task: PanelTask) -> Outcome:

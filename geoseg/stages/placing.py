@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -171,9 +172,9 @@ def _bounds_in(crs: str, path: Path, header: Header) -> tuple[float, float, floa
         SheetError: the sheet cannot be projected there.
     """
     own = _own_bounds(path, header)
+    _check_reach(crs, path, header, own)
     if same_crs(header.crs, crs):
         return own
-    _check_reach(crs, path, header, own)
     cannot = f"cannot be projected to {crs_name(crs)}"
     try:
         left, bottom, right, top = transform_bounds(header.crs, crs, *own, densify_pts=21)
@@ -190,10 +191,16 @@ def _said(error: Exception) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
+@lru_cache(maxsize=64)
+def _area_of_use(crs: str) -> Any:
+    """West, south, east and north of where a CRS is meant for; None where nobody says."""
+    code = pyproj.CRS.from_wkt(crs).to_authority()  # WKT itself rarely says
+    return pyproj.CRS.from_authority(*code).area_of_use if code else None
+
+
 def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, float, float]) -> None:
     """Refuse a sheet that lies outside the area that the grid's CRS is made for (another UTM zone, say)."""
-    code = pyproj.CRS.from_wkt(crs).to_authority()  # WKT itself rarely says where it may be used
-    area = pyproj.CRS.from_authority(*code).area_of_use if code else None
+    area = _area_of_use(crs)
     if area is None:
         return
     try:
@@ -221,7 +228,7 @@ def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:
         SheetError: it cannot be projected there, or lies far outside the grid's CRS.
     """
     own = header.crs
-    _own_bounds(path, header)
+    _check_reach(grid.crs, path, header, _own_bounds(path, header))
     stat = stat_key(path)
     upright = _upright(header)
     window = grid.place(upright, header.width, header.height, own)

@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_LATTICE = Lattice(512, 128)
 MOST_DRAWN = 300_000
+FARTHEST = 100_000.0
 FINEST, COARSEST = 1e-3, 1e3  # metres on the ground
 
 
@@ -101,7 +102,8 @@ def _tile(paths: list[Path], found: Found, refused: list[Quarantined], run: Path
         raise _nothing_left(paths, refused)
     grid = earlier.grid if earlier else choose_grid(found, crs, options.gsd)
     placed, lost = _placed(found, grid)
-    refused += lost
+    placed, far = _near(placed, grid)
+    refused += lost + far
     if earlier is not None:
         placed, damaged = ([*placed], []) if options.retry_failed else _still_damaged(placed, earlier)
         placed, refused = recognised(run, placed, earlier), refused + damaged
@@ -221,6 +223,27 @@ def _placed(found: Found, grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
         except SheetError as error:
             refused.append(_quarantined(error))
     return placed, refused
+
+
+def _near(placed: list[Sheet], grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
+    """Sheets at most `FARTHEST` metres from the one in their middle: a raster over all others would hold next to nothing."""
+    if not placed:
+        return [], []
+    centres = np.array(
+        [(s.window.col_off + s.window.width / 2, s.window.row_off + s.window.height / 2) for s in placed]
+    )
+    middle = centres[np.abs(centres - np.median(centres, axis=0)).sum(1).argmin()]
+    x, y = grid.transform @ tuple(middle)
+    metres = np.abs(centres - middle).max(1) * grid.pixel * metres_per_unit(grid.crs, x, y)
+    kept = [s for s, m in zip(placed, metres, strict=True) if m <= FARTHEST]
+    what, cure = (
+        "lies {:,.0f} km from the middle of the others",
+        "check its geotransform, or make a run of its own for it",
+    )
+    refused = [
+        Quarantined(s.path, what.format(m / 1000), cure) for s, m in zip(placed, metres, strict=True) if m > FARTHEST
+    ]
+    return kept, refused
 
 
 def _plan(
