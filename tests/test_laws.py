@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import geopandas
 import numpy as np
 import pytest
@@ -280,6 +282,27 @@ def test_growth_in_any_direction_keeps_grid_and_far_blocks(tmp_path, blur_networ
         assert np.array_equal(pixels_of(run), pixels_of(fresh))
     else:  # another anchor: classes agree but for a few near ties in the tapers
         assert (pixels_of(run)[0] == pixels_of(fresh)[0]).mean() > 0.999
+
+
+def test_what_lies_far_away_changes_no_feature(tmp_path, blur_network):
+    """Two towns in one run have the features of each town alone; their windows even overlap."""
+    image = photo(210, 240)
+    town = [
+        write_sheet(tmp_path / "in/a.tif", image),
+        write_sheet(tmp_path / "in/b.tif", image, place=moved(PLACE, 2000, 2100)),
+    ]
+    other = [write_sheet(tmp_path / "in/c.tif", image[:, :, ::-1], place=moved(PLACE, 1000, 1200))]
+    run = tmp_path / "run"
+    found = {}
+    for name, sheets in (("both", [*town, *other]), ("town", town[:1]), ("far", town[1:]), ("other", other)):
+        tile(sheets, run, TileOptions(block_size=64))  # the grid stays where the first one put it
+        infer(run, InferOptions(models=(blur_network,), engine="torch"))
+        mosaic(run)
+        found[name] = polygons_of(run)
+        facts = json.loads((run / "run.json").read_text())["coverage"]
+        assert (facts["districts"], facts["gap"], facts["overlap"]) == (3 if name == "both" else 1, 0, 0)
+    assert found["both"] == sorted(found["town"] + found["far"] + found["other"])
+    assert found["town"]
 
 
 # --- 4. vectors are exact

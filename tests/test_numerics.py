@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import numpy as np
 import pytest
 import rasterio.features
@@ -13,6 +16,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from geoseg.errors import UsageError
+from geoseg.geometry.districts import districts_of
 from geoseg.geometry.grid import Grid, bounding, grown, overlap, slices
 from geoseg.geometry.ground import area_factors, metres_per_unit
 from geoseg.geometry.lattice import Lattice, block_window, blocks_of, panels_of
@@ -248,3 +252,23 @@ def test_blocks_joined_equal_the_whole(size, rows, cols, values, seed):
     assert np.array_equal(joined.weight, whole.weight[order])
     ours, theirs = (shapely.to_wkb(shapely.normalize(p)).tolist() for p in (joined.polygons, whole.polygons[order]))
     assert ours == theirs
+
+
+@given(st.lists(windows, min_size=1, max_size=7), st.integers(0, 40))
+def test_districts_are_far_from_each_other_and_hold_every_sheet_once(found, apart):
+    groups = districts_of(found, apart)
+    assert sorted(i for g in groups for i in g) == list(range(len(found)))
+    assert [g[0] for g in groups] == sorted(g[0] for g in groups)
+
+    def gap(a, b):
+        x = max(a.col_off - b.col_off - b.width, b.col_off - a.col_off - a.width, 0)
+        y = max(a.row_off - b.row_off - b.height, b.row_off - a.row_off - a.height, 0)
+        return math.hypot(x, y)
+
+    for g, h in itertools.combinations(groups, 2):
+        assert all(gap(found[i], found[j]) > apart for i in g for j in h)
+    for g in groups:
+        reached, left = {g[0]}, set(g[1:])
+        while near := {j for j in left if any(gap(found[i], found[j]) <= apart for i in reached)}:
+            reached, left = reached | near, left - near
+        assert not left

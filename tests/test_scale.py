@@ -22,6 +22,8 @@ from geoseg.errors import Busy, EnvironmentFault, PlanError
 from geoseg.geometry.lattice import panels_of, shard_of
 from geoseg.stages.infer import InferOptions, infer
 from geoseg.stages.mosaic import MosaicOptions, mosaic
+from geoseg.stages.mosaic_run import load_run, mosaic_key
+from geoseg.stages.mosaic_work import begin, do_part
 from geoseg.stages.tile import TileOptions, tile
 
 
@@ -98,6 +100,38 @@ def test_workers_write_the_same_bytes(job, alone, planned) -> None:
         report = infer(planned, job[1], executor=two)
     assert report.computed == report.blocks
     assert _hashes(planned) == alone
+
+
+def test_workers_make_the_same_outputs(job, alone, tmp_path) -> None:
+    """Sheets' rasters and districts' layers on two workers: file by file the same bytes."""
+    runs = [tmp_path / "alone" / "run", tmp_path / "two" / "run"]
+    for run in runs:
+        shutil.copytree(job[0], run)
+        infer(run, job[1])
+    mosaic(runs[0])
+    with executor(workers=2) as two:
+        mosaic(runs[1], executor=two)
+    outputs = [
+        {
+            str(p.relative_to(run)): p.read_bytes()
+            for p in (run / "out").rglob("*")
+            if p.is_file() and p.suffix in (".tif", ".gpkg", ".xml", ".qml")
+        }
+        for run in runs
+    ]
+    assert outputs[0].keys() == outputs[1].keys()
+    assert [name for name in outputs[0] if outputs[0][name] != outputs[1][name]] == []
+
+
+def test_a_part_of_an_earlier_mosaic_writes_nothing(job, alone, planned) -> None:
+    """A worker that was forgotten wakes up after another mosaic has begun."""
+    infer(planned, job[1])
+    options = MosaicOptions(vectors=False)
+    run = load_run(planned, options)
+    late = begin(run, mosaic_key(run, options), options)("sheets", (0,))
+    begin(run, mosaic_key(run, options), options)
+    assert "another mosaic has begun" in str(do_part(late))
+    assert not (planned / "out" / "sheets").exists()
 
 
 def test_shards_write_the_same_bytes_and_mosaic_waits_for_them(job, alone, planned) -> None:

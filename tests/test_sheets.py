@@ -466,6 +466,22 @@ def test_a_far_utm_zone_needs_its_own_run(tmp_path):
     assert "run of its own" in plan.quarantined[0].cure
 
 
+def test_a_sheet_that_is_nowhere_near_costs_itself_only(tmp_path):
+    """Outside the area of the CRS, or 100 km from the others: a broken geotransform must not make a raster of half a continent."""
+    for name, place in (
+        ("a", PLACE),
+        ("b", moved(PLACE, 300, 0)),
+        ("lost", Affine(0.1, 0, 0, 0, -0.1, 0)),
+        ("far", moved(PLACE, 1_200_000, 0)),
+    ):
+        write_sheet(tmp_path / "in" / f"{name}.tif", classes_like(), place=place)
+    plan = tile([tmp_path / "in"], tmp_path / "run").plan
+    assert [s.stem for s in plan.sheets] == ["a", "b"]
+    reasons = {Path(q.path).stem: q.reason for q in plan.quarantined}
+    assert "outside the area" in reasons["lost"]
+    assert "120 km from the middle of the others" in reasons["far"]
+
+
 def test_a_sheet_written_again_is_noticed(tmp_path, truth_network):
     path = write_sheet(tmp_path / "s.tif", classes_like())
     tile([path], tmp_path / "run")

@@ -109,16 +109,16 @@ def _stitched(run: Path, inference: InferOptions, options: MosaicOptions, night:
     The shard that ends last also does what no shard will do any more: blocks of an ended shard that a sheet set aside later has made stale.
     """
     if night.shard is None:
-        return mosaic(run, options)
+        return mosaic(run, options, executor=night.executor)
     if not shards_in(run, load_plan(run), night.shard[1]):
         return None
     try:
-        return mosaic(run, options, patience=PLANNING)
+        return mosaic(run, options, patience=PLANNING, executor=night.executor)
     except Busy:
         if held(run, "shard_*"):
             raise
     infer(run, inference, executor=night.executor)
-    return mosaic(run, options, patience=PLANNING)
+    return mosaic(run, options, patience=PLANNING, executor=night.executor)
 
 
 class _Clock:

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-__all__ = ["Numbers", "Shard", "Size", "one_way_to_share", "progress_bar", "scale_options", "table"]
+__all__ = ["Numbers", "Shard", "Size", "one_way_to_share", "progress_bar", "scale_options", "table", "worker_options"]
 
 
 class Numbers(click.ParamType):  # type: ignore[type-arg]
@@ -84,14 +84,19 @@ def _of_array(count: str) -> tuple[int, int]:
 
 def scale_options(command: Any) -> Any:
     """Options that say who computes; `infer` and `run` share them."""
+    shard = click.option(
+        "--shard",
+        type=Shard(),
+        metavar="I/N",
+        help="Only this share of the blocks: 1/4, or auto in a job array (Slurm, AWS Batch; auto/N in Kubernetes).",
+    )
+    return shard(worker_options(command))
+
+
+def worker_options(command: Any) -> Any:
+    """Options that name workers."""
     for option in reversed(
         [
-            click.option(
-                "--shard",
-                type=Shard(),
-                metavar="I/N",
-                help="Only this share of the blocks: 1/4, or auto in a job array (Slurm, AWS Batch; auto/N in Kubernetes).",
-            ),
             click.option(
                 "--workers",
                 type=click.IntRange(0),
@@ -114,7 +119,7 @@ def one_way_to_share(values: dict[str, Any]) -> None:
     """UsageError where the work is shared out in two ways at once."""
     from geoseg.errors import UsageError
 
-    if values["shard"] and (values["workers"] or values["scheduler"]):
+    if values.get("shard") and (values["workers"] or values["scheduler"]):
         raise UsageError("--shard", "together with --workers or --scheduler", "choose one way to share the work out")
     if values["workers"] and values["scheduler"]:
         raise UsageError("--workers", "together with --scheduler", "the scheduler has workers of its own")

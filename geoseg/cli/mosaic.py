@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from geoseg.cli.common import table
+from geoseg.cli.common import one_way_to_share, table, worker_options
 
 
 def mosaic_options(command: Any) -> Any:
@@ -96,6 +96,7 @@ def echo_report(report: Any) -> None:
 @click.command("mosaic")
 @click.argument("run", type=click.Path(path_type=Path))
 @mosaic_options
+@worker_options
 @click.option("--overwrite", is_flag=True, help="Write everything again.")
 def command(run: Path, overwrite: bool, **values: Any) -> int:
     """Stitch the blocks of a RUN folder into class rasters and polygons.
@@ -104,9 +105,12 @@ def command(run: Path, overwrite: bool, **values: Any) -> int:
     sheet) and NAME.gpkg (landcover, buildings, roads, road_centrelines, trees, tree_points, cars; styled), NAME.qgz (QGIS project),
     NAME.stac.json and report.html. RUN/run.json is written last.
     """
+    from geoseg.batch.executor import executor
     from geoseg.io.plan import load_plan
     from geoseg.stages.mosaic import mosaic
 
-    report = mosaic(run, made_options(values, overwrite=overwrite))
+    one_way_to_share(values)
+    with executor(values["workers"], values["scheduler"]) as who:
+        report = mosaic(run, made_options(values, overwrite=overwrite), executor=who)
     echo_report(report)
     return 3 if load_plan(run).quarantined else 0
