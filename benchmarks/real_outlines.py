@@ -25,7 +25,7 @@ from geoseg.geometry.ground import area_factors
 from geoseg.learn.vector_metrics import object_scores, shape_scores
 from geoseg.stages.classified import Classified, Ground, classified
 from geoseg.stages.feature_layers import feature_layers
-from geoseg.stages.mosaic import MIN_AREA
+from geoseg.stages.mosaic_run import MIN_AREA
 
 
 def buildings(raster: np.ndarray, ground: Ground, square: bool) -> tuple[geopandas.GeoDataFrame, Classified]:

@@ -30,7 +30,7 @@ from geoseg.scenes.outlines import street_axis
 from geoseg.scenes.scene import Scene
 from geoseg.stages.classified import Classified, Ground, classified
 from geoseg.stages.feature_layers import feature_layers
-from geoseg.stages.mosaic import MIN_AREA
+from geoseg.stages.mosaic_run import MIN_AREA
 
 VALUES = {"building": 1, "tree": 3, "car": 4}
 LAYERS = {"building": "buildings", "tree": "trees", "car": "cars"}
