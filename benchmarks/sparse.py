@@ -1,6 +1,7 @@
 """Peak memory of a job whose sheets lie scattered over a huge square, beside one of 6000 x 6000 px: tile, infer and the rasters of mosaic.
 
 python benchmarks/sparse.py [--side 60000] [--sheets 36]
+python benchmarks/sparse.py --side 100000 --sheets 100 --vectors --workers 2      # a very large night in small: memory, and what the scheduler's process works
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ def scattered(folder: Path, side: int, count: int, size: int) -> Path:
     return folder
 
 
-def one(work: Path, what: str) -> None:
-    """One job in a process of its own: its peak so far after each stage."""
+def one(work: Path, what: str, vectors: bool, workers: int) -> None:
+    """One job in a process of its own: its peak so far after each stage; with workers, what this process (leader and scheduler) works."""
+    from geoseg.batch.executor import executor
     from geoseg.stages.infer import InferOptions, infer
     from geoseg.stages.mosaic import MosaicOptions, mosaic
     from geoseg.stages.tile import TileOptions, tile
@@ -45,11 +47,13 @@ def one(work: Path, what: str) -> None:
     run, begin = work / f"{what}_run", time.monotonic()
     shutil.rmtree(run, ignore_errors=True)
     planned = tile([work / what], run, TileOptions())
-    infer(run, InferOptions(models=(work / "band.pt",), engine="torch", precision="f32", threads=1))
-    after_infer = common.peak_rss()
-    mosaic(run, MosaicOptions(vectors=False, sheets=False))
+    with executor(workers=workers) as who:
+        infer(run, InferOptions(models=(work / "band.pt",), engine="torch", precision="f32", threads=1), executor=who)
+        after_infer, worked, inferred = common.peak_rss(), time.process_time(), time.monotonic() - begin
+        mosaic(run, MosaicOptions(vectors=vectors, sheets=vectors), executor=who)
     print(
-        f"{planned.blocks} blocks; peak after infer {after_infer:.0f} MB, after mosaic {common.peak_rss():.0f} MB, {time.monotonic() - begin:.0f} s"
+        f"{planned.blocks} blocks; peak after infer {after_infer:.0f} MB, after mosaic {common.peak_rss():.0f} MB;"
+        f" {inferred:.0f} s (this process {worked:.0f} CPU s) and {time.monotonic() - begin - inferred:.0f} s"
     )
 
 
@@ -58,17 +62,31 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=60_000)
     parser.add_argument("--sheets", type=int, default=36)
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks/sparse"))
+    parser.add_argument(
+        "--vectors", action="store_true", help="also the layers, district by district, and the sheets' rasters"
+    )
+    parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--one")
     options = parser.parse_args()
     if options.one:
-        one(options.work, options.one)
+        one(options.work, options.one, options.vectors, options.workers)
         return
     options.work.mkdir(parents=True, exist_ok=True)
     network(options.work / "band.pt")
     scattered(options.work / "small", 6000, 1, 6000)
     scattered(options.work / "large", options.side, options.sheets, 1000)
     for what, side in (("small", 6000), ("large", options.side)):
-        command = [sys.executable, __file__, "--one", what, "--work", str(options.work)]
+        command = [
+            sys.executable,
+            __file__,
+            "--one",
+            what,
+            "--work",
+            str(options.work),
+            "--workers",
+            str(options.workers),
+            *(["--vectors"] if options.vectors else []),
+        ]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         print(f"{side} x {side} px: {done.stdout.strip()}", flush=True)
 
