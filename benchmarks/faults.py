@@ -185,7 +185,7 @@ class Jobs:
 
 def kills(work: Path, trials: int, *, heavy_job: bool = False) -> None:
     """Kill -9 at random moments; each is followed by the same command."""
-    jobs = Jobs(work, 6, 600, turns=40) if heavy_job else Jobs(work, 3)
+    jobs = Jobs(work, 20, 600, turns=30) if heavy_job else Jobs(work, 3)
     blocks = len(list((work / "whole" / "blocks").glob("*.tif")))
     rng = random.Random(1)
     different, broken, ratios = 0, 0, []

@@ -28,13 +28,13 @@ SILENCE = 30.0
 
 
 class DaskExecutor:
-    """Panels as Dask tasks, three for each worker so that none waits long for the last one."""
+    """Panels as Dask tasks, up to three for each worker so that none waits long for the last one."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [int(w["memory_limit"]) for w in workers if w.get("memory_limit")]
-        self.wished = 3 * max(1, len(workers))
+        self.workers = max(1, len(workers))
         self.max_ram = min(int(0.8 * min(limits)), LARGEST) if limits else None
 
     def run(

@@ -266,6 +266,7 @@ def _log_as_json() -> None:
         handler.setFormatter(JsonLines())
     logging.getLogger("geoseg").setLevel(min(logging.INFO, logging.getLogger("geoseg").level or logging.INFO))
     logging.getLogger().setLevel(min(logging.INFO, logging.getLogger().level))
+    logging.getLogger("distributed").setLevel(logging.WARNING)
 
 
 def _log_report(report: Any) -> None:

@@ -7,10 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import shapely
 from rasterio.windows import Window
 
 from geoseg.errors import PlanError
-from geoseg.geometry.grid import Grid
+from geoseg.geometry.grid import Grid, overlap
 from geoseg.geometry.lattice import Lattice
 from geoseg.io.commit import commit_state, read_json
 from geoseg.io.sheets import Header
@@ -79,6 +81,21 @@ class Plan:
     area: str = ""
     revision: int = 1
     planned: str = ""
+
+    @cached_property
+    def _index(self) -> shapely.STRtree:
+        """Where the sheets lie: a run may have ten thousand, and each block asks for its few."""
+        w = np.array(
+            [(s.window.col_off, s.window.row_off, s.window.width, s.window.height) for s in self.sheets], float
+        )
+        w = w.reshape(-1, 4)
+        return shapely.STRtree(shapely.box(w[:, 0], w[:, 1], w[:, 0] + w[:, 2], w[:, 1] + w[:, 3]))
+
+    def meeting(self, window: Window) -> list[Sheet]:
+        """The sheets that share a pixel with a window, in the plan's order."""
+        left, top = window.col_off, window.row_off
+        near = self._index.query(shapely.box(left, top, left + window.width, top + window.height))
+        return [s for i in sorted(near.tolist()) if overlap((s := self.sheets[i]).window, window)]
 
     def without(self, path: str, reason: str, cure: str) -> Plan:
         """The next revision, with one sheet moved to quarantine."""

@@ -91,7 +91,7 @@ class Source:
             SheetError: a sheet is damaged; names it.
             PlanError: a sheet was written again since it was planned.
         """
-        meeting = [s for s in self.plan.sheets if overlap(s.window, window)]
+        meeting = self.plan.meeting(window)
         if len(meeting) == 1 and overlap(meeting[0].window, window) == window:  # nothing to put together
             pixels, good = self.read_sheet(meeting[0], window)
             return (pixels if good.all() else np.where(good, pixels, self.dtype.type(0))), good

@@ -43,6 +43,7 @@ __all__ = ["InferOptions", "InferReport", "infer", "shards_in", "shards_pending"
 
 log = logging.getLogger(__name__)
 
+FEWEST = 64  # patches that a panel should have where the work is shared out: those at its edges are scored twice
 PLANNING = 120.0  # seconds that a shard waits while another one settles the plan
 WORK_MEMORY = 280 << 20  # what a small network and compression take at work beside the panel, measured
 DECODER_MEMORY = 120 << 20  # what the process that decodes sheets takes, measured
@@ -342,7 +343,9 @@ def _compute(
     if executor.max_ram is not None:
         options = replace(options, max_ram=min(executor.max_ram, options.max_ram or executor.max_ram))
     widest = _widest(plan, job.lattice, ensemble, options)
-    panels = panels_of(stale, plan.block, widest, wished=executor.wished)
+    needed = _needed_patches(plan, job, stale)
+    wished = max(executor.workers, min(3 * executor.workers, needed // FEWEST))
+    panels = panels_of(stale, plan.block, widest, wished=wished)
     tasks = [
         PanelTask(
             str(run),
@@ -383,7 +386,7 @@ def _compute(
         task, error = failed[0]
         what = f"{len(failed)} of {len(tasks)} panels failed, the first one ({task.name}): {error}"
         raise PlanError(run, what, "the others are done; the same command tries these again")
-    return patches, max(0, patches - _needed_patches(plan, job, stale)) if len(panels) > 1 else 0
+    return patches, max(0, patches - needed) if len(panels) > 1 else 0
 
 
 def _pixels_to_do(plan: Plan, stale: list[Block]) -> int:
@@ -391,7 +394,7 @@ def _pixels_to_do(plan: Plan, stale: list[Block]) -> int:
     total = 0
     for block in stale:
         window = block_window(block, plan.block)
-        parts = [p for s in plan.sheets if (p := overlap(s.window, window))]
+        parts = [p for s in plan.meeting(window) if (p := overlap(s.window, window))]
         total += min(plan.block**2, sum(p.width * p.height for p in parts))
     return total
 
@@ -401,7 +404,7 @@ def _needed_patches(plan: Plan, job: Job, blocks: list[Block]) -> int:
     found: set[tuple[int, int]] = set()
     for block in blocks:
         window = block_window(block, plan.block)
-        for part in (overlap(s.window, window) for s in plan.sheets):
+        for part in (overlap(s.window, window) for s in plan.meeting(window)):
             if part is not None:
                 rows = job.lattice.touching(part.row_off, part.row_off + part.height)
                 cols = job.lattice.touching(part.col_off, part.col_off + part.width)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from geoseg.geometry.grid import grown, overlap
+from geoseg.geometry.grid import grown
 from geoseg.geometry.lattice import Block, Lattice, block_window
 from geoseg.io.blocks import read_record
 from geoseg.io.commit import read_json
@@ -58,7 +58,7 @@ class Job:
 def block_key(plan: Plan, job: Job, block: Block) -> str:
     """Hash of all that decides a block's pixels: job, grid, and in order the sheets that its patches reach."""
     reach = grown(block_window(block, plan.block), job.lattice.patch)
-    sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.sheets if overlap(s.window, reach)]
+    sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.meeting(reach)]
     parts = [job.key, plan.grid.to_json(), plan.block, block, plan.nodata, plan.area, sheets]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -71,9 +71,9 @@ class Prepared:
 
 
 class Executor(Protocol):
-    """Who does the panels; `wished`: how many it would like at least; `max_ram`: bytes that one panel may take there, None for "as the options say"."""
+    """Who does the panels; `workers`: how many at a time; `max_ram`: bytes that one panel may take there, None for "as the options say"."""
 
-    wished: int
+    workers: int
     max_ram: int | None
 
     def run(
@@ -90,7 +90,7 @@ class Executor(Protocol):
 class InProcess:
     """One panel after the other, in this process."""
 
-    wished = 1
+    workers = 1
     max_ram: int | None = None
 
     def run(
@@ -198,7 +198,7 @@ def compute_panel(ready: Prepared, task: PanelTask, advance: Callable[[int], Non
 
 def _clipped(plan: Plan, panel: Window) -> Window:
     """A panel without the margins in which no sheet lies."""
-    parts = [p for s in plan.sheets if (p := overlap(s.window, panel))]
+    parts = [p for s in plan.meeting(panel) if (p := overlap(s.window, panel))]
     return overlap(bounding(parts), panel) or panel
 
 

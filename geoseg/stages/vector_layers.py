@@ -70,12 +70,13 @@ def district_layers(r: MosaicRun, key: str, options: MosaicOptions, sheets: Sequ
 
 def _without_others(classes: Bytes, window: Window, plan: Plan, sheets: Sequence[int]) -> None:
     """No data where the window holds sheets of other districts."""
-    own = set(sheets)
-    if not any(overlap(s.window, window) for i, s in enumerate(plan.sheets) if i not in own):
+    own = {plan.sheets[i].path for i in sheets}
+    here = plan.meeting(window)
+    if all(s.path in own for s in here):
         return
     keep = np.zeros(classes.shape, bool)
-    for i in own:
-        part = overlap(plan.sheets[i].window, window)
+    for sheet in here:
+        part = overlap(sheet.window, window) if sheet.path in own else None
         if part is not None:
             keep[slices(part, window)] = True
     classes[~keep] = NODATA
@@ -83,8 +84,7 @@ def _without_others(classes: Bytes, window: Window, plan: Plan, sheets: Sequence
 
 def _sheet_at(plan: Plan, row: int, col: int) -> str:
     """Name of the first sheet whose footprint holds a pixel."""
-    pixel = Window(col, row, 1, 1)
-    return next((Path(s.path).stem for s in plan.sheets if overlap(s.window, pixel)), "")
+    return next((Path(s.path).stem for s in plan.meeting(Window(col, row, 1, 1))), "")
 
 
 def put_together(found: Sequence[Vectors], table: ClassTable) -> Vectors:
