@@ -261,7 +261,7 @@ def disk(work: Path, sizes: int) -> None:
             subprocess.run(["mount", "-o", f"remount,size={100 << 20}", mount], check=True)
             again = jobs.run(run)
             faults[1] += not (again == 0 and result(run) == jobs.whole)
-            subprocess.run(["umount", mount], check=True)
+            subprocess.run(["umount", "-l", mount], check=True)
             shutil.rmtree(run)
         name = part or "the run folder"
         print(

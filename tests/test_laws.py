@@ -193,8 +193,8 @@ def test_blocks_panels_lanes_and_batches_do_not_show(
     assert polygons_of(run) == polygons_of(whole)
 
 
-def test_patches_at_panel_borders_are_counted(tmp_path, monkeypatch, reference, blur_network):
-    sheets, _, _ = reference
+def test_patches_at_panel_borders_are_counted(tmp_path, monkeypatch, blur_network):
+    sheets = write_sheet(tmp_path / "s.tif", photo(210, 240))
     monkeypatch.setattr(infer_stage, "_widest", lambda *_: 1)
     tile([sheets], tmp_path / "run", TileOptions(block_size=64))
     report = infer(tmp_path / "run", InferOptions(models=(blur_network,), engine="torch"))
