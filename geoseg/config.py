@@ -52,7 +52,7 @@ class InferSection(_Section):
     resample: bool = False
     threads: int | None = Field(None, ge=1)
     max_ram: str | int | None = None
-    read_timeout: float = Field(25, gt=0)
+    read_timeout: float = Field(25, gt=0, le=86_400)
 
 
 class MosaicSection(_Section):
@@ -127,11 +127,12 @@ def load_yaml(path: Path, model: type[Model], example: str) -> Model:
     try:
         text = path.read_text("utf-8-sig")
         value = yaml.load(text, _Loader)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        size = _size(value, {})
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UsageError(path, f"cannot be read as YAML: {' '.join(str(error).split())}", f"see {example}") from error
     except RecursionError as error:
         raise UsageError(path, "is nested too deeply", f"see {example}") from error
-    if _size(value, {}) > MOST_VALUES:
+    if size > MOST_VALUES:
         raise UsageError(path, f"holds more than {MOST_VALUES:,} values", f"see {example}")
     if not isinstance(value, dict):
         raise UsageError(path, "is not a mapping of keys", f"see {example}")

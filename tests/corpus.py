@@ -596,6 +596,11 @@ CONFIGS: dict[str, tuple[str | bytes, tuple[int, ...]]] = {
     "sheets in memory": ("sheets: ['MEM:::DATAPOINTER=1']\nout: RUN\n", (2,)),
     "a directory of a TIFF": ("sheets: ['GTIFF_DIR:1:IN/good.tif']\nout: RUN\n", (2,)),
     "keep of 0": ("sheets: [IN]\nout: RUN\nnight: {publish: true, keep: 0}\n", (2,)),
+    "list that holds itself": ("&a [*a]\n", (2,)),
+    "key that is a list": ("? [1]\n: 2\n", (2,)),
+    "date that is none": ("sheets: [IN]\nout: RUN\nmosaic: {name: 2025-02-30}\n", (2,)),
+    "number of 5000 digits": ("sheets: [IN]\nout: RUN\ntile: {patch_size: " + "9" * 5000 + "}\n", (2,)),
+    "time without end": ("sheets: [IN]\nout: RUN\ninfer: {read_timeout: .inf}\n", (2,)),
     "hook that is text": ("sheets: [IN]\nout: RUN\nnight: {hooks: {success: 'rm -rf /'}}\n", (2,)),
 }  # fmt: skip
 

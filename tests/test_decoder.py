@@ -157,14 +157,16 @@ def test_whoever_leaves_does_not_wait(poisoned, tmp_path) -> None:
 
     def wait() -> None:
         try:
-            read(poisoned, path)
+            poisoned.read(path, stat_key(path), (1,), slice(0, 96), slice(0, 128), 1 << 24, who=thread)
         except SheetError as error:
             told.append(error)
 
     thread = threading.Thread(target=wait)
     thread.start()
     time.sleep(1.5)
-    poisoned.give_up()
+    poisoned.give_up("somebody else")
+    assert thread.is_alive()
+    poisoned.give_up(thread)
     thread.join(5)
     assert not thread.is_alive()
     assert "broken off" in str(told[0])
@@ -201,3 +203,42 @@ def test_the_run_goes_on_without_the_sheet(poisoned, tmp_path, blur_network, kin
     assert refused[0].cure
     blocks = {n: {p.name: p.read_bytes() for p in (r / "blocks").glob("*.tif")} for n, r in runs.items()}
     assert blocks["with"] == blocks["without"]
+
+
+def test_one_tall_strip_is_no_hole(alone, tmp_path) -> None:
+    """GDAL shows such a file as strips of one row each, of which all but the first have no offset."""
+    for name, more in (("one", {"compress": "deflate"}), ("planes", {"compress": "lzw", "interleave": "band"})):
+        pixels = np.random.default_rng(4).integers(0, 9, (3, 2500, 200), np.uint8)
+        path = write_sheet(tmp_path / f"{name}.tif", pixels, blockysize=2500, **more)
+        assert (read(alone, path, slice(0, 2500), slice(0, 200)) == pixels).all()
+
+
+def test_rows_of_one_pixel_with_a_hole_are_refused(alone, tmp_path) -> None:
+    path = write_sheet(tmp_path / "rows.tif", np.ones((1, 50, 40), np.uint8), blockysize=1, compress="deflate")
+    assert read(alone, path, slice(0, 50), slice(0, 40), (1,)).all()
+    with rasterio.open(
+        path,
+        "w",
+        driver="GTiff",
+        width=40,
+        height=50,
+        count=1,
+        dtype="uint8",
+        blockysize=1,
+        sparse_ok=True,
+        transform=PLACE,
+        crs="EPSG:25833",
+    ) as dataset:
+        dataset.write(np.ones((1, 10, 40), np.uint8), window=((0, 10), (0, 40)))
+    with pytest.raises(SheetError, match="is not in the file"):
+        read(alone, path, slice(0, 50), slice(0, 40), (1,))
+    assert read(alone, path, slice(0, 9), slice(0, 40), (1,)).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of address space")
+def test_many_sheets_of_large_blocks_do_not_blame_each_other(alone, tmp_path) -> None:
+    """GDAL keeps the last block of each open file."""
+    pixels = np.zeros((3, 4000, 5000), np.uint8)
+    for k in range(45):
+        path = write_sheet(tmp_path / f"{k}.tif", pixels, blockysize=4000, compress="deflate", interleave="pixel")
+        assert not read(alone, path, slice(0, 10), slice(0, 10)).any()

@@ -520,3 +520,11 @@ def test_a_real_orthophoto_with_undeclared_white_areas_is_noticed(tmp_path):
     assert any("--nodata 255~12" in w for w in report.warnings)
     assert report.plan.gsd == pytest.approx(0.132, abs=0.001)
     assert not tile([BANEPA], tmp_path / "told", TileOptions(nodata=((255, 12),))).warnings
+
+
+def test_areas_across_the_antimeridian(tmp_path):
+    """Alaska Albers is meant for 172 E to 130 W."""
+    write_sheet(
+        tmp_path / "anchorage.tif", classes_like(), crs="EPSG:3338", place=Affine(0.1, 0, 220_000, 0, -0.1, 1_260_000)
+    )
+    assert len(tile([tmp_path / "anchorage.tif"], tmp_path / "run").plan.sheets) == 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 RETRIES = 2
 """How often a panel is tried again after an error that is no error of geoseg's; Dask itself tries again what killed its worker."""
+AHEAD = 3
+"""Parts of a mosaic for each worker that are under way at a time."""
 LARGEST = 4 << 30
 """Bytes that a panel takes at most where workers have more: wider panels gain nothing."""
 SILENCE = 30.0
@@ -68,13 +71,19 @@ class DaskExecutor:
 
     def each(self, work: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
         """As `Executor.each`."""
-        futures = [self.client.submit(work, item, pure=False, retries=RETRIES) for item in items]
+        left, futures = list(reversed(items)), deque[Any]()
         try:
-            for future in futures:
-                yield unless_error(self._gathered(future))
+            while left or futures:
+                while (
+                    left and len(futures) < AHEAD * self.workers
+                ):  # results wait in the workers' memory until they are fetched
+                    futures.append(self.client.submit(work, left.pop(), pure=False, retries=RETRIES))
+                found = self._gathered(futures[0])
+                futures.popleft().release()
+                yield unless_error(found)
         finally:
             if self.client.status == "running":
-                self.client.cancel(futures, force=True)
+                self.client.cancel(list(futures), force=True)
 
     def _gathered(self, future: Any) -> Any:
         from concurrent.futures import CancelledError
@@ -162,7 +171,7 @@ def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Any]:
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port: None would want 8787, which the next night may hold
                 memory_limit=max_ram // workers if max_ram else "auto",
                 silence_logs=logging.ERROR,
                 env=_environment(workers),

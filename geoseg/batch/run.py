@@ -87,7 +87,10 @@ def run_all(
     remember(run)
     clock.lap("publish")
     report = RunReport(planned, inferred, stitched, complete, published, clock.laps)
-    if night.asked is not None and night.shard is None:
+    seen_again = all(
+        q.stat for q in load_plan(run).quarantined
+    )  # others were refused by a look that the next night repeats
+    if night.asked is not None and night.shard is None and seen_again:
         keep(run, night.asked, seen, _answer(run, report))
     return report
 

@@ -25,7 +25,7 @@ __all__ = ["Question", "keep", "question", "unchanged"]
 log = logging.getLogger(__name__)
 
 NAME = "stamp.json"
-COMPANIONS = (".msk", ".tfw", ".TFW", ".tifw", ".wld", ".json")
+COMPANIONS = (".tfw", ".TFW", ".tifw", ".wld", ".json", ".shx", ".dbf", ".prj")
 """What may lie beside a sheet or a model and changes what it means."""
 
 
@@ -76,7 +76,11 @@ def keep(run: Path, asked: Question, seen: tuple[str, str], answer: Mapping[str,
 
 def _look(path: Path) -> list[tuple[str, int, int, int]]:
     """Sizes and times of a file and of what lies beside it; a file that cannot be seen is part of the answer too."""
-    beside = [path, *(path.with_suffix(s) for s in COMPANIONS), path.with_name(path.name + ".msk")]
+    beside = [
+        path,
+        *(Path(f"{path}{s}") for s in (".msk", "-wal")),
+        *(path.with_suffix(s) for s in COMPANIONS if path.name),
+    ]
     found = []
     for file in beside:
         try:

@@ -94,7 +94,7 @@ def scale_options(command: Any) -> Any:
 
 
 def worker_options(command: Any) -> Any:
-    """Options that name workers."""
+    """Options that name workers, and how long they wait for a sheet."""
     for option in reversed(
         [
             click.option(
@@ -108,6 +108,14 @@ def worker_options(command: Any) -> Any:
                 default="",
                 metavar="ADDR",
                 help="A Dask scheduler of yours: tcp://HOST:8786, tls://HOST:8786.",
+            ),
+            click.option(
+                "--read-timeout",
+                type=click.FloatRange(0, 86_400, min_open=True),
+                default=25.0,
+                show_default=True,
+                metavar="SECONDS",
+                help="A sheet that takes longer for 16 MB of pixels, twice, is set aside.",
             ),
         ]
     ):

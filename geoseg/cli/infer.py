@@ -55,14 +55,6 @@ def infer_options(command: Any) -> Any:
                 "--threads", type=click.IntRange(1), help="Patches computed side by side on a CPU [default: all cores]."
             ),
             click.option("--max-ram", type=Size(), help="Memory to stay under: 2G."),
-            click.option(
-                "--read-timeout",
-                type=click.FloatRange(0, min_open=True),
-                default=25.0,
-                show_default=True,
-                metavar="SECONDS",
-                help="A sheet that takes longer for 16 MB of pixels, twice, is set aside.",
-            ),
         ]
     ):
         command = option(command)

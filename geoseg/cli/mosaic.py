@@ -106,10 +106,12 @@ def command(run: Path, overwrite: bool, **values: Any) -> int:
     NAME.stac.json and report.html. RUN/run.json is written last.
     """
     from geoseg.batch.executor import executor
+    from geoseg.io.decoder import decoder
     from geoseg.io.plan import load_plan
     from geoseg.stages.mosaic import mosaic
 
     one_way_to_share(values)
+    decoder().patience = values["read_timeout"]
     with executor(values["workers"], values["scheduler"]) as who:
         report = mosaic(run, made_options(values, overwrite=overwrite), executor=who)
     echo_report(report)

@@ -143,7 +143,7 @@ def _night(ctx: click.Context, paths: list[Path], run: Path, values: dict[str, A
 
 def _asked(paths: list[Path], run: Path, date: str, values: dict[str, Any]) -> Any:
     """What this night is asked for; None where it must look at everything, or does a part only."""
-    if values["overwrite"] or values["retry_failed"] or values["shard"]:
+    if values["overwrite"] or values["retry_failed"] or values["shard"] or (values["aoi"] and values["aoi"].is_dir()):
         return None
     from importlib import metadata
 

@@ -10,11 +10,13 @@ import atexit
 import json
 import logging
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +35,9 @@ log = logging.getLogger(__name__)
 PATIENCE = 25.0
 """Seconds without a sign of life (16 MB of pixels, or a header) after which a decoder is ended."""
 TRIES = 2
+START = 120.0
+"""Seconds that starting the process may take: Python and GDAL may come over a network."""
+GRACE = 5.0
 
 Got = TypeVar("Got")
 
@@ -51,6 +56,7 @@ class Decoder:
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._given_up = False
+        self._for: object = None
 
     def header(self, path: Path, *, palette: bool = False) -> Header:
         """As `sheets.read_header`.
@@ -77,6 +83,7 @@ class Decoder:
         cache: int,
         *,
         holes: bool = False,
+        who: object = None,
     ) -> npt.NDArray[Any]:
         """Pixels (C, H, W) of 1-based bands in a window; no bands: the file's own mask (1, H, W).
 
@@ -88,6 +95,7 @@ class Decoder:
             cols: columns of the file.
             cache: bytes for GDAL's block cache.
             holes: whether blocks that are not in the file may be read as 0.
+            who: asks; see `give_up`.
 
         Raises:
             SheetError: damaged, or decoding it crashes, takes too much memory or never ends.
@@ -110,16 +118,16 @@ class Decoder:
             "cache": cache,
             "holes": holes,
         }
-        return self._ask(path, request, receive)
+        return self._ask(path, request, receive, who)
 
     def forget(self) -> None:
         """Close the files that the process holds open."""
         if self._process is not None and self._owner == os.getpid():
             self._ask(Path(), {"do": "forget"}, self._json)
 
-    def give_up(self) -> None:
-        """End a request that another thread waits for: its caller is leaving."""
-        if self._lock.locked():
+    def give_up(self, who: object) -> None:
+        """End the request of somebody who is leaving, and whose other thread waits for the answer; nobody else's."""
+        if self._for is who:
             self._given_up = True
             self._kill()
 
@@ -132,20 +140,24 @@ class Decoder:
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
-        process.wait()
+        with suppress(subprocess.TimeoutExpired):  # it hangs in the kernel: it will end when that does
+            process.wait(GRACE)
 
-    def _ask(self, path: Path, request: dict[str, Any], receive: Callable[[], Got]) -> Got:
+    def _ask(self, path: Path, request: dict[str, Any], receive: Callable[[], Got], who: object = None) -> Got:
         line = json.dumps({**request, "path": str(path)}).encode() + b"\n"
         with self._lock:
-            self._given_up = False
-            for left in reversed(range(TRIES)):
-                try:
-                    return self._exchange(line, receive)
-                except _Ended as ended:
-                    if not left or self._given_up:
-                        cure = "look at it with gdalinfo; copy it again, or leave it out"
-                        raise SheetError(path, f"cannot be decoded: {ended}", cure) from ended
-                    log.info("%s: %s; trying again", path, ended)
+            self._given_up, self._for = False, who
+            try:
+                for left in reversed(range(TRIES)):
+                    try:
+                        return self._exchange(line, receive)
+                    except _Ended as ended:
+                        if not left or self._given_up:
+                            cure = "look at it with gdalinfo; copy it again, or leave it out"
+                            raise SheetError(path, f"cannot be decoded: {ended}", cure) from ended
+                        log.info("%s: %s; trying again", path, ended)
+            finally:
+                self._for = None
         raise AssertionError("a last try returns or raises")
 
     def _exchange(self, line: bytes, receive: Callable[[], Got]) -> Got:
@@ -172,24 +184,32 @@ class Decoder:
             return self._process
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        environment = {**os.environ, "PYTHONPATH": path}
         self._owner = os.getpid()
-        self._process = subprocess.Popen(
-            self.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            pipesize=1 << 20,
-            env={**os.environ, "PYTHONPATH": path},
-        )
+        try:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                env=environment,
+            )
+        except OSError as error:
+            raise EnvironmentFault(
+                "the decoder of sheets", f"does not start: {error}", "see ulimit -u and ulimit -n"
+            ) from error
+        _widen(self._process)
+        usual, self.patience = self.patience, max(self.patience, START)
         try:
             self._json()
         except _Ended as error:
-            done = subprocess.run(self.command, input=b"", capture_output=True, env={**os.environ, "PYTHONPATH": path})
-            said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or [str(error)]
+            said = _last_words(self.command, environment) or str(error)
             raise EnvironmentFault(
-                "the decoder of sheets", f"does not start: {said[0]}", "repair the installation"
+                "the decoder of sheets", f"does not start: {said}", "repair the installation"
             ) from error
+        finally:
+            self.patience = usual
         return self._process
 
     def _json(self) -> dict[str, Any]:
@@ -242,12 +262,21 @@ class Decoder:
         timer.start()
         try:
             while view:
+                self._await(process)
                 got = process.stdout.readinto(view)  # type: ignore[attr-defined]
                 if not got:
                     raise _Ended(f"it took more than {self.patience:g} s") if late.is_set() else self._ended()
                 view = view[got:]
         finally:
             timer.cancel()
+
+    def _await(self, process: subprocess.Popen[bytes]) -> None:
+        """Until something can be read; not for ever where not even killing helps (a dead disk, a hung mount)."""
+        if hasattr(select, "poll") and process.stdout is not None:
+            poll = select.poll()
+            poll.register(process.stdout, select.POLLIN | select.POLLHUP)
+            if not poll.poll(1000 * (self.patience + GRACE)):
+                raise _Ended(f"it took more than {self.patience:g} s, and its process cannot be ended")
 
     def _kill(self) -> None:
         process = self._process
@@ -265,6 +294,23 @@ class Decoder:
             return _Ended("its process does not answer")
         name = signal.Signals(-code).name if -code in {s.value for s in signal.Signals} else f"exit code {code}"
         return _Ended(f"decoding it ended the process with {name}" + (" (out of memory?)" if name == "SIGKILL" else ""))
+
+
+def _widen(process: subprocess.Popen[bytes]) -> None:
+    """A wider pipe for pixels, where the system has room for it."""
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        assert process.stdout is not None  # as it was asked for
+        fcntl.fcntl(process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
+
+
+def _last_words(command: tuple[str, ...], environment: dict[str, str]) -> str:
+    """What the command says before it ends at once; "" for nothing."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(command, input=b"", capture_output=True, env=environment, timeout=START)
+        return (done.stderr.decode(errors="replace").strip().splitlines() or [""])[-1]
+    return ""
 
 
 @lru_cache(maxsize=1)

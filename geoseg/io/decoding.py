@@ -13,10 +13,12 @@ import os
 import signal
 import struct
 import sys
+import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -38,8 +40,20 @@ CHUNK = 16 << 20
 ALLOWANCE = 2 << 30
 """Bytes that decoding may take on top of GDAL's cache: one block of the largest size allowed, three times."""
 MOST_OPEN = 64
+MOST_HELD = 512 << 20
+"""Bytes of decoded blocks that open files may keep between them: GDAL keeps the last one of each."""
 
 Answer = dict[str, Any] | npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A file that is open: what closes it, bytes that it may keep, and rows of the blocks that it really has."""
+
+    stack: ExitStack
+    dataset: DatasetReader
+    held: int
+    rows: int
 
 
 def main() -> None:
@@ -48,6 +62,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints is no answer
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     server = _Server(_bytes_held())
     _send(answers, {"ready": True})
     for line in sys.stdin.buffer:
@@ -58,6 +73,13 @@ def main() -> None:
             _send(answers, {"error": [error.subject, error.what, error.cure]})
         except BrokenPipeError:  # nobody listens any more
             return
+
+
+def _watch(parent: int) -> None:
+    """End with the process that asks, also in the middle of decoding."""
+    while os.getppid() == parent:
+        time.sleep(2)
+    os._exit(1)
 
 
 def _send(answers: BinaryIO, answer: Answer) -> None:
@@ -78,7 +100,7 @@ class _Server:
     def __init__(self, held: int) -> None:
         self.held = held
         self.buffer = np.empty(0, np.uint8)
-        self.open: OrderedDict[tuple[str, tuple[int, ...]], tuple[ExitStack, DatasetReader]] = OrderedDict()
+        self.open: OrderedDict[tuple[str, tuple[int, ...]], _Open] = OrderedDict()
 
     def answers(self, request: dict[str, Any]) -> Iterator[Answer]:
         """What a request asks for.
@@ -112,18 +134,18 @@ class _Server:
     def _pixels(self, request: dict[str, Any]) -> Iterator[Answer]:
         row0, row1, col0, col1 = request["window"]
         with rasterio.Env(**gdal_settings(request["cache"])):
-            dataset = self._dataset(request["path"], tuple(request["stat"]))
+            file = self._opened(request["path"], tuple(request["stat"]))
+            dataset = file.dataset
             bands, dtype = (request["bands"], dataset.dtypes[0]) if request["bands"] else ([1], "uint8")
             yield {"dtype": dtype}
             row_bytes = (col1 - col0) * len(bands) * np.dtype(dtype).itemsize
             if request["bands"]:
-                _refuse_holes(request, dataset)
+                _refuse_holes(request, file)
             for top, bottom in _chunks(row0, row1, max(1, CHUNK // row_bytes), dataset.block_shapes[0][0]):
                 window = ((top, bottom), (col0, col1))
+                pixels = self._room(np.dtype(dtype), (len(bands), bottom - top, col1 - col0))
                 try:
-                    pixels = (
-                        dataset.read(bands, window=window) if request["bands"] else dataset.read_masks(1, window=window)
-                    )
+                    self._read(dataset, request["bands"], window, pixels)
                 except RasterioError as error:
                     what = f"is damaged: {error.__cause__ or error}"
                     raise SheetError(request["path"], what, "copy it again, then run geoseg tile again") from error
@@ -136,31 +158,60 @@ class _Server:
             self.buffer = np.empty(size, np.uint8)
         return self.buffer[:size].view(dtype).reshape(shape)
 
-    def _dataset(self, path: str, stat: tuple[int, ...]) -> DatasetReader:
+    def _read(self, dataset: DatasetReader, bands: list[int], window: Any, pixels: npt.NDArray[Any]) -> None:
+        """Decode into `pixels`; once more with all other files closed where memory was short because of them."""
+        for last in (False, True):
+            try:
+                if bands:
+                    dataset.read(bands, window=window, out=pixels)
+                else:
+                    dataset.read_masks(1, window=window, out=pixels[0])
+                return
+            except (RasterioError, MemoryError) as error:
+                short = isinstance(error, MemoryError) or "allocate" in f"{error} {error.__cause__}"
+                if last or not short or len(self.open) < 2:
+                    raise
+                self._forget(but=dataset)
+
+    def _opened(self, path: str, stat: tuple[int, ...]) -> _Open:
         key = (path, stat)
         if key not in self.open:
-            while len(self.open) >= MOST_OPEN:
-                self.open.popitem(last=False)[1][0].close()
             stack = ExitStack()
-            self.open[key] = stack, stack.enter_context(open_sheet(Path(path)))
+            dataset = stack.enter_context(open_sheet(Path(path)))
+            rows, cols = dataset.block_shapes[0]
+            held = rows * cols * np.dtype(dataset.dtypes[0]).itemsize * dataset.count
+            while self.open and (
+                len(self.open) >= MOST_OPEN or held + sum(f.held for f in self.open.values()) > MOST_HELD
+            ):
+                self.open.popitem(last=False)[1].stack.close()
+            self.open[key] = _Open(stack, dataset, held, _real_rows(path, rows))
         self.open.move_to_end(key)
-        return self.open[key][1]
+        return self.open[key]
 
-    def _forget(self) -> None:
-        while self.open:
-            self.open.popitem()[1][0].close()
+    def _forget(self, but: DatasetReader | None = None) -> None:
+        for key in [k for k, f in self.open.items() if f.dataset is not but]:
+            self.open.pop(key).stack.close()
 
 
-def _refuse_holes(request: dict[str, Any], dataset: DatasetReader) -> None:
+def _real_rows(path: str, rows: int) -> int:
+    """Rows of the blocks that the file has: GDAL shows a file of one tall strip as strips of one row each."""
+    if rows > 1:
+        return rows
+    with rasterio.Env(**gdal_settings(), GDAL_ENABLE_TIFF_SPLIT="NO"), open_sheet(Path(path), checked=False) as dataset:
+        return int(dataset.block_shapes[0][0])
+
+
+def _refuse_holes(request: dict[str, Any], file: _Open) -> None:
     """Refuse blocks that are not in the file where nothing says that they hold no data: GDAL would read them as 0 (or, at offset 0, the header)."""
     row0, row1, col0, col1 = request["window"]
+    dataset, high = file.dataset, file.rows
     bands = request["bands"] if dataset.interleaving == Interleaving.band else request["bands"][:1]
     meant = (
         request["holes"]
         or dataset.nodata is not None
         or bool(set(dataset.mask_flag_enums[0]) & {MaskFlags.per_dataset, MaskFlags.alpha})
     )
-    high, wide = dataset.block_shapes[0]
+    wide = dataset.block_shapes[0][1]
     for band in bands:
         for row in range(row0 // high, (row1 - 1) // high + 1):
             for col in range(col0 // wide, (col1 - 1) // wide + 1):

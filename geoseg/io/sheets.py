@@ -116,8 +116,10 @@ def _check_file(path: Path) -> None:
 
 
 @contextmanager
-def open_sheet(path: Path) -> Iterator[DatasetReader]:
+def open_sheet(path: Path, *, checked: bool = True) -> Iterator[DatasetReader]:
     """Open one sheet; SheetError with the reason where that is not possible. Read it under `gdal_settings` too.
+
+    `checked` False leaves out the limits of what it declares: for a look at the header only.
 
     Raises:
         SheetError: also for GDAL's errors while the caller reads inside the `with` block.
@@ -133,7 +135,8 @@ def open_sheet(path: Path) -> Iterator[DatasetReader]:
             )  # `read_header` looks for a .tfw and says so itself
             dataset = rasterio.open(path, driver="GTiff")
         with dataset:
-            _check_size(path, dataset)
+            if checked:
+                _check_size(path, dataset)
             yield dataset
     except RasterioError as error:
         reason = str(error.__cause__ or error).replace(str(path), path.name)

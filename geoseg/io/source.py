@@ -64,7 +64,7 @@ class Source:
     def __exit__(self, kind: object, *_: object) -> None:
         used = [s for s in self.plan.sheets if s.path in self._used]
         if kind is not None and self._decoding:
-            decoder().give_up()  # whoever leaves does not wait for a thread of its own that still reads
+            decoder().give_up(self)  # whoever leaves does not wait for a thread of its own that still reads
         self.close()
         if kind is None:
             self._check_after(used)
@@ -169,7 +169,7 @@ class Source:
     def _from(self, path: Path, stat: tuple[int, int], bands: tuple[int, ...], rows: slice, cols: slice) -> Image:
         self._decoding = True
         try:
-            return decoder().read(path, stat, bands, rows, cols, self._cache, holes=bool(self.plan.nodata))
+            return decoder().read(path, stat, bands, rows, cols, self._cache, holes=bool(self.plan.nodata), who=self)
         finally:
             self._decoding = False
 

@@ -346,11 +346,12 @@ def _compute(
     needed = _needed_patches(plan, job, stale)
     wished = max(executor.workers, min(3 * executor.workers, needed // FEWEST))
     panels = panels_of(stale, plan.block, widest, wished=wished)
+    planned = digest(run / "plan.json")
     tasks = [
         PanelTask(
             str(run),
             job.key,
-            digest(run / "plan.json"),
+            planned,
             p.blocks,
             options.device,
             version(),

@@ -31,7 +31,7 @@ from geoseg.io.plan import load_plan
 from geoseg.stages.catalogue import write_project, write_stac
 from geoseg.stages.exact_layers import exact_layers
 from geoseg.stages.feature_layers import GROUPS
-from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun, extent_of, load_run, mosaic_key, shifted, tags_of
+from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun, load_run, mosaic_key, shifted, tags_of
 from geoseg.stages.mosaic_work import RASTER_CACHE, begin, do_part
 from geoseg.stages.panels import Executor, InProcess
 from geoseg.stages.report import write_report
@@ -170,7 +170,7 @@ def _class_counts(records: list[Record]) -> dict[int, int]:
 
 
 def _class_cog(r: MosaicRun, counts: dict[int, int]) -> list[Path]:
-    extent = extent_of(r)
+    extent = r.extent
     spec = RasterSpec(
         extent.width,
         extent.height,
@@ -188,7 +188,7 @@ def _class_cog(r: MosaicRun, counts: dict[int, int]) -> list[Path]:
 
 def _overviews(r: MosaicRun) -> bool:
     """Whether the rasters of the whole get overviews: not where nearly all of a huge one is empty, as GDAL would look at each pixel of it."""
-    extent = extent_of(r)
+    extent = r.extent
     pixels = int(extent.width) * int(extent.height)
     if pixels <= HUGE or len(r.blocks) * r.plan.block**2 >= FILLED * pixels:
         return True
@@ -201,7 +201,7 @@ def _overviews(r: MosaicRun) -> bool:
 
 
 def _confidence_cog(r: MosaicRun) -> list[Path]:
-    extent = extent_of(r)
+    extent = r.extent
     transform = r.plan.grid.window_transform(extent)
     spec = RasterSpec(
         extent.width,
@@ -232,7 +232,7 @@ def _features(
         features[layer.name] = len(layer.frame)
     path = r.out / f"{r.name}.gpkg"
     write_geopackage(path, layers)
-    project = write_project(path.with_suffix(".qgz"), r.name, r.plan, extent_of(r), layers, r.table)
+    project = write_project(path.with_suffix(".qgz"), r.name, r.plan, r.extent, layers, r.table)
     return [path, *write_layers(path.with_suffix(""), layers, options.formats), *project]
 
 
@@ -255,7 +255,7 @@ def _report(r: MosaicRun, areas: dict[str, float], features: dict[str, int], tim
 
 def _stac(r: MosaicRun, counts: dict[int, int], files: list[Path]) -> list[Path]:
     path = r.out / f"{r.name}.stac.json"
-    extent = extent_of(r)
+    extent = r.extent
     return write_stac(path, r.name, r.plan, extent, r.table, counts, files, software=_versions(), models=r.models)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from geoseg.errors import Busy, PlanError, UsageError
 from geoseg.geometry.grid import bounding, overlap
 from geoseg.geometry.lattice import Block
 from geoseg.io.blocks import BlockReader, Record, read_record
-from geoseg.io.plan import Plan, load_plan
+from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.stages.feature_layers import GROUPS
 from geoseg.stages.infer import shards_pending
 from geoseg.stages.job import Job, block_key, load_job, version
@@ -28,12 +30,14 @@ __all__ = [
     "MosaicOptions",
     "MosaicRun",
     "check_name",
-    "extent_of",
     "load_run",
     "mosaic_key",
     "shifted",
     "tags_of",
 ]
+
+LONGEST = 200
+"""Bytes of a sheet's name that outputs take over: with what is added to it, a file name may have 255."""
 
 MIN_AREA = {"building": 4.0, "road": 4.0, "tree": 1.0, "car": 1.5, "ground": 2.0, "other": 1.0}
 """Smallest polygon that is kept, in square metres on the ground, by role."""
@@ -84,6 +88,20 @@ class MosaicRun:
     reader: BlockReader
     out: Path
     name: str
+
+    @cached_property
+    def extent(self) -> Window:
+        """Bounding window of all sheets, cut to the area of interest."""
+        whole = bounding([s.window for s in self.plan.sheets])
+        if not self.plan.area:
+            return whole
+        area = self.plan.grid.covering(*shapely.from_wkt(self.plan.area).bounds)
+        return overlap(whole, area) or whole
+
+    @cached_property
+    def stems(self) -> list[str]:
+        """Start of the name of each sheet's own outputs."""
+        return _stems(self.plan)
 
 
 def load_run(run: Path, options: MosaicOptions) -> MosaicRun:
@@ -145,13 +163,17 @@ def mosaic_key(r: MosaicRun, options: MosaicOptions) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def extent_of(r: MosaicRun) -> Window:
-    """Bounding window of all sheets, cut to the area of interest."""
-    whole = bounding([s.window for s in r.plan.sheets])
-    if not r.plan.area:
-        return whole
-    area = r.plan.grid.covering(*shapely.from_wkt(r.plan.area).bounds)
-    return overlap(whole, area) or whole
+def _stems(plan: Plan) -> list[str]:
+    """A name for each sheet, different even where case does not count; equal file names, and very long ones, get a hash of their path."""
+    seen = Counter(s.stem.casefold() for s in plan.sheets)
+
+    def name(sheet: Sheet) -> str:
+        short = len(sheet.stem.encode()) <= LONGEST
+        if seen[sheet.stem.casefold()] == 1 and short:
+            return sheet.stem
+        return f"{sheet.stem if short else sheet.stem[: LONGEST // 4]}-{hashlib.sha256(sheet.path.encode(errors='surrogateescape')).hexdigest()[:8]}"
+
+    return [name(s) for s in plan.sheets]
 
 
 def tags_of(r: MosaicRun) -> dict[str, str]:

@@ -14,7 +14,8 @@ from typing import Any
 import rasterio
 
 from geoseg.errors import EnvironmentFault, GeosegError, PlanError
-from geoseg.io.commit import commit_json, folder, read_json
+from geoseg.io.commit import commit_json, digest, folder, read_json
+from geoseg.io.decoder import decoder
 from geoseg.stages.job import version
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun, load_run, mosaic_key
 from geoseg.stages.sheet_rasters import sheet_rasters
@@ -35,11 +36,13 @@ class Part:
     options: MosaicOptions
     attempt: str
     version: str
+    plan: str
+    read_timeout: float
     what: str
     sheets: tuple[int, ...]
 
 
-_known: dict[tuple[str, str], MosaicRun] = {}
+_known: dict[tuple[str, str, str], MosaicRun] = {}
 
 
 def begin(r: MosaicRun, key: str, options: MosaicOptions) -> Callable[[str, tuple[int, ...]], Part]:
@@ -47,13 +50,16 @@ def begin(r: MosaicRun, key: str, options: MosaicOptions) -> Callable[[str, tupl
     attempt = uuid.uuid4().hex
     commit_json(folder(r.folder / "locks") / "mosaic.json", {"attempt": attempt})
     _known.clear()
-    _known[str(r.folder), key] = r
-    return lambda what, sheets: Part(str(r.folder), key, options, attempt, version(), what, sheets)
+    plan = digest(r.folder / "plan.json")
+    _known[str(r.folder), key, plan] = r
+    facts = (str(r.folder), key, options, attempt, version(), plan, decoder().patience)
+    return lambda what, sheets: Part(*facts, what, sheets)
 
 
 def do_part(part: Part) -> Any:
     """Names of files that were written, or a district's layers; an error of geoseg's is a result, as trying again would not help."""
     try:
+        decoder().patience = part.read_timeout
         with rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE):
             r = _run_of(part)
             if part.what == "sheets":
@@ -73,13 +79,15 @@ def _run_of(part: Part) -> MosaicRun:
         what = f"runs geoseg {version()}, the mosaic was begun with {part.version}"
         raise EnvironmentFault("this worker", what, "install the same on all")
     _check(part)
-    if (part.run, part.key) not in _known:
-        r = load_run(Path(part.run), part.options)
-        if mosaic_key(r, part.options) != part.key:
-            raise PlanError(part.run, "has changed since this mosaic began", "run the same command again")
-        _known.clear()
-        _known[part.run, part.key] = r
-    return _known[part.run, part.key]
+    known = _known.get((part.run, part.key, part.plan))
+    if known is not None:
+        return known
+    r = load_run(Path(part.run), part.options)
+    if mosaic_key(r, part.options) != part.key:
+        raise PlanError(part.run, "has changed since this mosaic began", "run the same command again")
+    _known.clear()
+    _known[part.run, part.key, part.plan] = r
+    return r
 
 
 def _check(part: Part) -> None:

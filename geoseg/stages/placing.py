@@ -209,11 +209,12 @@ def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, 
         raise SheetError(
             path, f"cannot be placed on Earth: {_said(error)}", "check its CRS and geotransform"
         ) from error
-    lon, lat = (west + east) / 2, (south + north) / 2
-    outside = not (
-        area.west - NEARBY <= lon <= area.east + NEARBY and area.south - NEARBY <= lat <= area.north + NEARBY
-    )
-    if outside:
+    if west > east:  # across the antimeridian
+        east += 360
+    lon, lat = ((west + east) / 2 + 180) % 360 - 180, (south + north) / 2
+    after, before = lon >= area.west - NEARBY, lon <= area.east + NEARBY
+    within = (after and before) if area.west <= area.east else (after or before)
+    if not within or not area.south - NEARBY <= lat <= area.north + NEARBY:
         raise SheetError(
             path,
             f"is in {crs_name(header.crs)} at {lon:.2f} E, {lat:.2f} N, outside the area of the grid's {crs_name(crs)}",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from geoseg.classes import NODATA, ClassTable
 from geoseg.gis.cog import RasterSpec, write_cog
 from geoseg.gis.styles import raster_aux_xml, raster_qml
 from geoseg.io.commit import commit_bytes
-from geoseg.io.plan import Plan, Sheet
+from geoseg.io.plan import Sheet
 from geoseg.io.sheets import transform_of
 from geoseg.io.source import Source
 from geoseg.stages.mosaic_run import MosaicRun, tags_of
@@ -23,9 +21,6 @@ from geoseg.stages.mosaic_run import MosaicRun, tags_of
 __all__ = ["sheet_rasters", "sidecars"]
 
 Bytes = npt.NDArray[np.uint8]
-
-LONGEST = 200
-"""Bytes of a sheet's name that outputs take over: with what is added to it, a file name may have 255."""
 
 
 def sidecars(path: Path, table: ClassTable, counts: dict[int, int]) -> list[Path]:
@@ -39,27 +34,13 @@ def sidecars(path: Path, table: ClassTable, counts: dict[int, int]) -> list[Path
 def sheet_rasters(r: MosaicRun, numbers: Sequence[int], check: Callable[[], None] = lambda: None) -> list[Path]:
     """The crop of the whole for some sheets, each on its own size and transform, 255 outside its own validity; `check` comes before each."""
     files: list[Path] = []
-    stems = _stems(r.plan)
     with Source(r.plan, r.job.bands) as source:
         for number in numbers:
             check()
-            sheet, path = r.plan.sheets[number], r.out / "sheets" / f"{stems[number]}_classes.tif"
+            sheet, path = r.plan.sheets[number], r.out / "sheets" / f"{r.stems[number]}_classes.tif"
             write_cog(path, _sheet_spec(r, sheet), _sheet_reader(r, sheet, source))
             files += [path, *sidecars(path, r.table, {})]
     return files
-
-
-def _stems(plan: Plan) -> list[str]:
-    """A name for each sheet, different even where case does not count; equal file names, and very long ones, get a hash of their path."""
-    seen = Counter(s.stem.casefold() for s in plan.sheets)
-
-    def name(sheet: Sheet) -> str:
-        short = len(sheet.stem.encode()) <= LONGEST
-        if seen[sheet.stem.casefold()] == 1 and short:
-            return sheet.stem
-        return f"{sheet.stem if short else sheet.stem[: LONGEST // 4]}-{hashlib.sha256(sheet.path.encode(errors='surrogateescape')).hexdigest()[:8]}"
-
-    return [name(s) for s in plan.sheets]
 
 
 def _sheet_spec(r: MosaicRun, sheet: Sheet) -> RasterSpec:

@@ -24,7 +24,7 @@ from geoseg.gis.geopackage import Layer
 from geoseg.io.plan import Plan
 from geoseg.stages.classified import Ground, classified
 from geoseg.stages.feature_layers import feature_layers
-from geoseg.stages.mosaic_run import MIN_AREA, MosaicOptions, MosaicRun, extent_of
+from geoseg.stages.mosaic_run import MIN_AREA, MosaicOptions, MosaicRun
 from geoseg.stages.smoothing import smoothed
 
 __all__ = ["Vectors", "district_layers", "districts", "put_together"]
@@ -38,13 +38,13 @@ APART = 50.0
 
 
 def districts(r: MosaicRun) -> list[tuple[int, ...]]:
-    """Numbers of the sheets of each district that holds something of the area of interest."""
+    """Numbers of the sheets of each district that holds something of the area of interest; all in one where none does."""
     found = districts_of([s.window for s in r.plan.sheets], APART / r.plan.gsd)
-    return [tuple(d) for d in found if _window(r, d) is not None]
+    return [tuple(d) for d in found if _window(r, d) is not None] or [tuple(range(len(r.plan.sheets)))]
 
 
 def _window(r: MosaicRun, sheets: Sequence[int]) -> Window | None:
-    return overlap(bounding([r.plan.sheets[i].window for i in sheets]), extent_of(r))
+    return overlap(bounding([r.plan.sheets[i].window for i in sheets]), r.extent)
 
 
 def district_layers(r: MosaicRun, key: str, options: MosaicOptions, sheets: Sequence[int]) -> Vectors:
