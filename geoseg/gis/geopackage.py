@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,9 @@ import pyogrio
 from geoseg.errors import EnvironmentFault
 from geoseg.io.commit import commit_file
 
-__all__ = ["Layer", "write_geopackage"]
+__all__ = ["Layer", "write_geopackage", "write_in_batches"]
+
+DATE = "2000-01-01T00:00:00.000Z"
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Layer:
     geometry_type: str = "Polygon"
 
 
-def write_geopackage(path: Path, layers: list[Layer], *, date: str = "2000-01-01T00:00:00.000Z") -> str:
+def write_geopackage(path: Path, layers: list[Layer], *, date: str = DATE) -> str:
     """Write and check a GeoPackage (version 1.2, R-trees, `layer_styles`); returns its SHA-256.
 
     Args:
@@ -39,13 +43,29 @@ def write_geopackage(path: Path, layers: list[Layer], *, date: str = "2000-01-01
     Raises:
         EnvironmentFault: it could not be written, or what was written does not hold all features.
     """
+    return write_in_batches(path, [layers], date=date)
+
+
+def write_in_batches(
+    path: Path, batches: Iterable[list[Layer]], check: Callable[[], None] = lambda: None, *, date: str = DATE
+) -> str:
+    """As `write_geopackage`, with the features of layers a batch at a time: all batches hold the same layers.
+
+    `check` comes after the last batch; what it raises leaves no file.
+    """
+    heads: dict[str, Layer] = {}
+    counts: Counter[str] = Counter()
 
     def write(temporary: Path) -> None:
         try:
             with pyogrio_date(date):
-                for layer in layers:
-                    _write_layer(temporary, layer)
-            _write_styles(temporary, layers, date)
+                for layers in batches:
+                    for layer in layers:
+                        if len(layer.frame) or layer.name not in heads:
+                            _write_layer(temporary, layer)
+                        counts[layer.name] += len(layer.frame)
+                        heads.setdefault(layer.name, layer)
+            _write_styles(temporary, list(heads.values()), date)
         except (RuntimeError, sqlite3.Error) as error:  # pyogrio's errors are RuntimeErrors
             raise EnvironmentFault(
                 path, f"cannot be written: {error}", "free some disk space, then run it again"
@@ -54,7 +74,11 @@ def write_geopackage(path: Path, layers: list[Layer], *, date: str = "2000-01-01
             for rest in temporary.parent.glob(temporary.name + "-*"):  # SQLite's journals
                 rest.unlink(missing_ok=True)
 
-    return commit_file(path, write, lambda temporary: _check(path, temporary, layers))
+    def checked(temporary: Path) -> None:
+        check()
+        _check(path, temporary, counts)
+
+    return commit_file(path, write, checked)
 
 
 class pyogrio_date:
@@ -107,17 +131,22 @@ def _write_styles(path: Path, layers: list[Layer], date: str) -> None:
         )
 
 
-def _check(path: Path, temporary: Path, layers: list[Layer]) -> None:
+def _check(path: Path, temporary: Path, counts: Mapping[str, int]) -> None:
     """Integrity, R-trees and feature counts, read back; GDAL can leave a file without indices when the disk is full."""
     with closing(sqlite3.connect(temporary)) as database:
         if database.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
             raise EnvironmentFault(path, "was damaged while it was written", "check the disk, then run it again")
         tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
-        for layer in layers:
-            (count,) = database.execute(f'SELECT count(*) FROM "{layer.name}"').fetchone()
-            if count != len(layer.frame) or f"rtree_{layer.name}_geom" not in tables:
+        for name, expected in counts.items():
+            (count,) = database.execute(f'SELECT count(*) FROM "{name}"').fetchone()
+            if count != expected or f"rtree_{name}_geom" not in tables or not _triggers(name) <= tables:
                 raise EnvironmentFault(
                     path,
-                    f"layer {layer.name} holds {count} of {len(layer.frame)} features after writing",
+                    f"layer {name} holds {count} of {expected} features, or has no index, after writing",
                     "check the disk, then run it again",
                 )
+
+
+def _triggers(name: str) -> set[str]:
+    """What keeps a layer's R-tree up to date when somebody edits it; version 1.2 of the standard names them so."""
+    return {f"rtree_{name}_geom_{event}" for event in ("insert", "delete")}

@@ -1,6 +1,6 @@
 """A class raster made ready for layers: cleaned, outlined, as a coverage with its buildings squared; and features out of it.
 
-Every layer of a run is made from one `Classified`, so that ids, attributes and places agree between layers.
+All layers of a piece are made from one `Classified`, so that ids, attributes and places agree between layers.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import geopandas
@@ -20,14 +21,28 @@ from geoseg.classes import NODATA, ClassTable, LandClass
 from geoseg.errors import GeosegError
 from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import area_factors
+from geoseg.geometry.sectors import LARGEST
+from geoseg.stages.streets import Streets, streets_in_one_piece
 from geoseg.vectorize.buildings import Squared, SquareOptions, square_building
-from geoseg.vectorize.coverage import Placed, coverage_figures, set_into
-from geoseg.vectorize.dice import dice
+from geoseg.vectorize.coverage import FINE, Placed, coverage_figures, open_edges, set_into
+from geoseg.vectorize.dice import DICED, SMALL, Codes, coded, first_pixels
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.simplify import simplified
 from geoseg.vectorize.trace import Rings, trace_rings
 
-__all__ = ["Classified", "Ground", "Rows", "classified", "frame_of", "outlines"]
+__all__ = [
+    "Classified",
+    "Ground",
+    "Piece",
+    "Rows",
+    "classified",
+    "cleaned",
+    "codes_of",
+    "frame_of",
+    "outlined",
+    "outlines",
+    "unclean",
+]
 
 Bytes = npt.NDArray[np.uint8]
 Rows = Iterator[tuple[shapely.Geometry, dict[str, Any]]]
@@ -36,6 +51,18 @@ log = logging.getLogger(__name__)
 
 COMMON = ("id", "class", "class_id", "confidence", "touches_edge", "sheet", "run_id")
 """Attributes of every layer."""
+
+KINDS: dict[str, Any] = {
+    "class_id": np.int32,
+    "touches_edge": bool,
+    "vertices": np.int64,
+    **dict.fromkeys(("confidence", "area_m2", "perimeter_m", "orientation_deg", "iou_raw"), np.float64),
+    **dict.fromkeys(("crown_diameter_m", "length_m", "width_m", "heading_deg"), np.float64),
+}
+"""Attributes that are no text, also in a piece where all of them are missing: files get the same columns whatever comes first."""
+
+NEAR = 256
+"""Pixels: what lies farther from a region changes nothing about it."""
 
 
 @dataclass(frozen=True)
@@ -63,35 +90,53 @@ class Ground:
 
 
 @dataclass(frozen=True)
-class Classified:
-    """A cleaned class raster and all that is known of its regions.
+class Piece:
+    """A sector's core and what lies around it: rasters on one window of the grid, (H, W).
 
-    `rings`: exact outlines of the regions that hold data, those of a giant diced; `whole`: number of the pixel row and column that a diced region's
-    `part_of` is made of, (-1, -1) for all others; `coverage`: the land cover, `owner` in numbers of the regions; `squared` by region, in metres from
-    its own first pixel.
+    `codes`: classes and states (`vectorize.dice`) of all of it; `core`: rows and columns of the core, whose features are wanted; `streets`: kinds of paved
+    ground, where roads are; `whole_of`: first pixel (on the grid) of the whole region for the first pixel of each region of the core that goes on in others.
     """
 
-    clean: Bytes
+    codes: npt.NDArray[np.unsignedinteger]
     confidence: Bytes
+    core: tuple[slice, slice]
+    streets: Streets | None = None
+    whole_of: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A piece of a clean class raster and all that is known of its regions: those that hold data and whose first pixel lies in its core.
+
+    `rings`: exact outlines; `part_of`: first pixel on the grid (row, column) of the whole region that a region is cut from, None for all others; `coverage`: the
+    land cover, `owner` in numbers of the regions; `squared` by region, in metres from its own first pixel; `edges`: see `coverage.open_edges`.
+    """
+
+    piece: Piece
     rings: Rings
-    whole: npt.NDArray[np.int64]
+    part_of: list[tuple[int, int] | None]
     coverage: Placed
     squared: dict[int, Squared]
     table: ClassTable
     ground: Ground
-    checks: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, Any]
+    edges: npt.NDArray[np.int64]
+
+    @cached_property
+    def clean(self) -> Bytes:
+        """Class values of the whole piece."""
+        return np.asarray(codes_of(self.table).value_of[self.piece.codes], np.uint8)
 
     def identity(self, i: int) -> str:
         """Stable name of a region: its first pixel on the grid."""
-        return self._pixel(self.rings.first[i])
-
-    def _pixel(self, pixel: npt.NDArray[np.int64]) -> str:
-        return f"{pixel[0] + int(self.ground.window.row_off)}_{pixel[1] + int(self.ground.window.col_off)}"
+        row, col = self.rings.first[i]
+        return f"{row + int(self.ground.window.row_off)}_{col + int(self.ground.window.col_off)}"
 
     def common(self, i: int, part: int | None = None) -> dict[str, Any]:
         """Attributes that every layer has; `part` numbers what came out of one region."""
         row, col = (int(v) for v in self.rings.first[i])
         value = int(self.rings.values[i])
+        whole = self.part_of[i]
         return {
             "id": self.identity(i) + ("" if part is None else f"_{part}"),
             "class": self.table.by_value(value).name,
@@ -100,8 +145,18 @@ class Classified:
             "touches_edge": bool(self.rings.touches[i]),
             "sheet": self.ground.sheet_of(row + int(self.ground.window.row_off), col + int(self.ground.window.col_off)),
             "run_id": self.ground.run_id,
-            "part_of": None if self.whole[i, 0] < 0 else self._pixel(self.whole[i]),
+            "part_of": None if whole is None else f"{whole[0]}_{whole[1]}",
         }
+
+
+def codes_of(table: ClassTable) -> Codes:
+    """Codes of a table's classes."""
+    return Codes(tuple(table.values), NODATA)
+
+
+def cleaned(raster: Bytes, least: Mapping[int, float], gsd: float) -> Bytes:
+    """A class raster (H, W) without regions below their smallest size, in square metres by class value."""
+    return merge_small(raster, {v: a / gsd**2 for v, a in least.items()}, skip=NODATA)
 
 
 def classified(
@@ -114,7 +169,7 @@ def classified(
     tolerance: float = 0.3,
     square: bool = True,
 ) -> Classified:
-    """Clean a class raster, outline it, simplify it as a coverage and square its buildings.
+    """Clean a class raster, outline it, simplify it as a coverage and square its buildings, all in one piece.
 
     Args:
         raster: class values (H, W), 255 without data.
@@ -128,55 +183,123 @@ def classified(
     Raises:
         GeosegError: the coverage has a gap, an overlap or an invalid polygon: nothing of it is written.
     """
-    limits = {v: a / ground.gsd**2 for v, a in least.items()}
-    clean = merge_small(raster, limits, skip=NODATA)
-    everything = trace_rings(clean, confidence, skip=NODATA, keep_skipped=True)
-    anchor = int(ground.window.row_off), int(ground.window.col_off)
-    coded, value_of, whole_of = dice(clean, everything, anchor=anchor, skip=NODATA)
-    if coded is not clean:
-        everything = trace_rings(coded, confidence, skip=NODATA, keep_skipped=True)
-    simple = simplified(everything, coded, tolerance / ground.gsd)
-    values = value_of[everything.values]
-    found: dict[int, Squared] = {}
+    clean = cleaned(raster, least, ground.gsd)
+    core = slice(0, raster.shape[0]), slice(0, raster.shape[1])
+    at = int(ground.window.row_off), int(ground.window.col_off)
+    codes = coded(clean, codes_of(table), core, at, (0, 0), largest=LARGEST)
+    streets = streets_in_one_piece(clean, ground.window, table, ground.gsd)
+    return outlined(Piece(codes, confidence, core, streets), table, ground, least, tolerance=tolerance, square=square)
+
+
+def outlined(
+    piece: Piece,
+    table: ClassTable,
+    ground: Ground,
+    least: Mapping[int, float],
+    *,
+    tolerance: float = 0.3,
+    square: bool = True,
+) -> Classified:
+    """Outline a piece of a clean class raster, simplify it as a coverage and square its buildings; arguments as of `classified`.
+
+    Raises:
+        GeosegError: the coverage has a gap, an overlap or an invalid polygon.
+    """
+    codes = codes_of(table)
+    every = trace_rings(piece.codes, piece.confidence, skip=codes.skipped, keep_skipped=True)
+    mine = _within(every.first, piece.core)
+    near = every.chosen(_near(every.boxes(), mine, piece.core))
+    mine = _within(near.first, piece.core)
+    simple = simplified(near, piece.codes, tolerance / ground.gsd)
+    values, area = codes.value_of[near.values], float(shapely.area(simple).sum())
     placed = Placed(simple, np.arange(len(simple)), np.zeros(len(simple), np.int64))
+    found: dict[int, Squared] = {}
     if square:
-        found = _squared(everything, values, table, ground)
-        new = {i: ground.from_own(s.polygon, everything.first[i]) for i, s in found.items() if s.status != "simplified"}
+        found = _squared(near, values, codes.state_of[near.values], table, ground)
+        new = {i: _on_fine_grid(ground, s.polygon, near.first[i]) for i, s in found.items() if s.status != "simplified"}
         simplified_only = placed
         speck = SquareOptions.least_hole / ground.gsd**2
-        placed = _with_squares(placed, new, values, limits, raster.size, speck)
+        limits = np.array([least.get(int(v), 0.0) / ground.gsd**2 for v in values])
+        placed = _with_squares(placed, new, values, limits, area, speck)
         if placed is simplified_only:
             found = {}
-    checks = _checked(placed, values, raster, table, ground)
-    data = values != NODATA
+    own = mine[placed.owner]
+    checks = _checked(placed, own, values, area, table)
+    data = mine & (values != NODATA)
     number = np.cumsum(data) - 1
     kept = data[placed.owner]
-    rings = everything.chosen(np.flatnonzero(data), values)
+    rings = near.chosen(np.flatnonzero(data), values)
     cover = Placed(placed.polygons[kept], number[placed.owner[kept]], placed.part[kept])
-    squares = {int(number[i]): s for i, s in found.items()}
-    return Classified(clean, confidence, rings, whole_of(rings.first), cover, squares, table, ground, checks)
+    squares = {int(number[i]): s for i, s in found.items() if data[i]}
+    part_of = _part_of(piece, codes, near, np.flatnonzero(data), ground)
+    return Classified(
+        piece, rings, part_of, cover, squares, table, ground, checks, open_edges(placed.polygons[own], ground.window)
+    )
 
 
-def _squared(rings: Rings, values: Bytes, table: ClassTable, ground: Ground) -> dict[int, Squared]:
-    """Squared outlines of buildings by number of the region, in metres from its first pixel."""
-    wanted = np.flatnonzero(np.isin(values, [c.value for c in table.classes if c.role == "building"]))
+def _within(pixels: npt.NDArray[np.int64], core: tuple[slice, slice]) -> npt.NDArray[np.bool_]:
+    """Which pixels (row, column) lie in the core."""
+    row, col = pixels.T
+    return np.asarray((row >= core[0].start) & (row < core[0].stop) & (col >= core[1].start) & (col < core[1].stop))
+
+
+def _near(
+    boxes: npt.NDArray[np.int64], mine: npt.NDArray[np.bool_], core: tuple[slice, slice]
+) -> npt.NDArray[np.int64]:
+    """Numbers of the regions that can have a say in what becomes of the core's: those not farther than `NEAR` from it, or from what sticks out of it."""
+    if mine.all():
+        return np.arange(len(boxes))
+    all_boxes = shapely.box(*boxes.T)
+    own = shapely.box(core[1].start, core[0].start, core[1].stop, core[0].stop)
+    sticking_out = mine & ((boxes[:, 2] > core[1].stop) | (boxes[:, 3] > core[0].stop) | (boxes[:, 0] < core[1].start))
+    tree = shapely.STRtree(all_boxes)
+    chosen = tree.query(np.append(all_boxes[sticking_out], own), predicate="dwithin", distance=NEAR)[1]
+    return np.union1d(chosen, np.flatnonzero(mine))
+
+
+def _part_of(
+    piece: Piece, codes: Codes, near: Rings, chosen: npt.NDArray[np.int64], ground: Ground
+) -> list[tuple[int, int] | None]:
+    """For each chosen region: the whole that it is cut from."""
+    state = codes.state_of[near.values[chosen]]
+    found: list[tuple[int, int] | None] = [None] * len(chosen)
+    cut = np.flatnonzero(state != SMALL)
+    if len(cut):
+        corner = np.array([piece.core[0].start, piece.core[1].start])
+        at = np.array([int(ground.window.row_off), int(ground.window.col_off)]) + corner
+        firsts = first_pixels(codes.value_of[piece.codes[piece.core]], near.first[chosen[cut]] - corner) + at
+        for k, (row, col) in zip(cut.tolist(), firsts.tolist(), strict=True):
+            found[k] = piece.whole_of.get((row, col), (row, col) if state[k] >= DICED else None)
+    return found
+
+
+def _squared(rings: Rings, values: Bytes, states: Bytes, table: ClassTable, ground: Ground) -> dict[int, Squared]:
+    """Squared outlines of buildings that are not cut, by number of the region, in metres from its first pixel."""
+    buildings = np.isin(values, [c.value for c in table.classes if c.role == "building"])
+    wanted = np.flatnonzero(buildings & (states == SMALL))
     exact = rings.polygons(wanted)
     return {int(i): square_building(ground.own(p, rings.first[i])) for i, p in zip(wanted, exact, strict=True)}
+
+
+def _on_fine_grid(ground: Ground, shape: shapely.Geometry, first: npt.NDArray[np.int64]) -> shapely.Geometry:
+    """`Ground.from_own`, rounded where the coverage rounds: the same numbers in every piece that holds the region."""
+    whole = shapely.transform(shape, lambda xy: np.rint(xy / [ground.gsd, -ground.gsd] * FINE) / FINE)
+    kept = whole if whole.is_valid else shape
+    return shapely.transform(kept, lambda xy: xy + first[::-1]) if kept is whole else ground.from_own(shape, first)
 
 
 def _with_squares(
     placed: Placed,
     new: dict[int, shapely.Polygon],
     values: Bytes,
-    limits: Mapping[int, float],
-    pixels: int,
+    least: npt.NDArray[np.float64],
+    pixels: float,
     speck: float,
 ) -> Placed:
     """The coverage with squared and round buildings set into it; as it was where that would not be clean."""
-    least = np.array([limits.get(int(v), 0.0) for v in values])
     try:
         changed = set_into(placed.polygons, new, least, values == NODATA, speck)
-        figures = coverage_figures(changed.polygons, float(pixels))
+        figures = coverage_figures(changed.polygons, pixels)
     except (ValueError, shapely.errors.GEOSException) as error:
         log.warning("the buildings cannot be squared (%s); they keep their simplified outlines", error)
         return placed
@@ -186,26 +309,29 @@ def _with_squares(
     return placed
 
 
-def _checked(placed: Placed, values: Bytes, raster: Bytes, table: ClassTable, ground: Ground) -> dict[str, Any]:
-    """Figures of the coverage, and each class's pixels before (in the class raster) and after."""
-    figures = coverage_figures(placed.polygons, float(raster.size))
-    square = ground.gsd**2
-    checks = {**asdict(figures), "gap": round(figures.gap * square, 3), "overlap": round(figures.overlap * square, 3)}
-    if figures.invalid or not figures.matched or checks["gap"] or checks["overlap"]:
-        raise GeosegError(
-            "land cover",
-            f"is no clean coverage: {checks}",
-            "report it, and run geoseg mosaic with --no-vectors --exact meanwhile",
-        )
-    before = _counts(raster)
-    after = np.bincount(values[placed.owner], shapely.area(placed.polygons), minlength=256)
-    checks["pixels"] = {c.name: (int(before[c.value]), float(after[c.value])) for c in table.classes}
-    return checks
+def _checked(
+    placed: Placed, own: npt.NDArray[np.bool_], values: Bytes, pixels: float, table: ClassTable
+) -> dict[str, Any]:
+    """Figures of the piece's coverage, its own polygons in the square of pixels; `pixels`: area of all of it before squaring."""
+    figures = coverage_figures(placed.polygons, pixels)
+    if figures.invalid or not figures.matched or max(figures.gap, figures.overlap) > 1e-6 * pixels:
+        raise unclean(asdict(figures))
+    mine = placed.polygons[own]
+    after = np.bincount(values[placed.owner[own]], shapely.area(mine), minlength=256)
+    return {
+        "polygons": len(mine),
+        "vertices": int(shapely.get_num_coordinates(mine).sum()),
+        "invalid": figures.invalid,
+        "matched": figures.matched,
+        "area": float(shapely.area(mine).sum()),
+        "pixels": {c.name: float(after[c.value]) for c in table.classes},
+    }
 
 
-def _counts(raster: Bytes) -> npt.NDArray[np.int64]:
-    """Pixels per value, row by row: counting all at once would make eight bytes of each pixel."""
-    return np.asarray(sum(np.bincount(row, minlength=256) for row in raster), np.int64)
+def unclean(checks: Mapping[str, Any]) -> GeosegError:
+    """The error that says that the land cover cannot be trusted."""
+    cure = "report it, and run geoseg mosaic with --no-vectors --exact meanwhile"
+    return GeosegError("land cover", f"is no clean coverage: {dict(checks)}", cure)
 
 
 def outlines(found: Classified, classes: list[LandClass]) -> Iterator[tuple[int, shapely.Polygon]]:
@@ -229,6 +355,4 @@ def frame_of(found: Classified, rows: Rows, columns: tuple[str, ...], kind: str 
         data["perimeter_m"] = np.round(shapely.length(world) * np.sqrt(factors), 2)
     data |= {name: [r[name] for _, r in pairs] for name in columns}
     frame = geopandas.GeoDataFrame(data, geometry=list(world), crs=grid.crs)
-    frame["class_id"] = frame["class_id"].astype(np.int32)
-    frame["touches_edge"] = frame["touches_edge"].astype(bool)
-    return frame
+    return frame.astype({name: kind for name, kind in KINDS.items() if name in frame.columns})

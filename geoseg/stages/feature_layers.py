@@ -1,7 +1,7 @@
-r"""Feature layers of a finished class raster, as GIS users want them.
+r"""Feature layers of a piece of a clean class raster, as GIS users want them.
 
-classes -> small regions to neighbours -> outlines -> simplified coverage -> buildings squared inside it -> land cover, buildings
-                                               \-> roads and centrelines, crowns split, cars boxed
+clean classes -> outlines -> simplified coverage -> buildings squared inside it -> land cover, buildings
+                         \-> roads and centrelines, crowns split, cars boxed
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection
 from geoseg.classes import LandClass
 from geoseg.gis.geopackage import Layer
 from geoseg.stages.classified import Classified
-from geoseg.stages.object_layers import building_layers, car_layers, landcover_layers, tree_layers
+from geoseg.stages.object_layers import building_layers, car_layers, landcover_layers
 from geoseg.stages.road_layers import road_layers
+from geoseg.stages.tree_layers import tree_layers
 
 __all__ = ["GROUPS", "feature_layers"]
 

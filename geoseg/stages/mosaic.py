@@ -22,21 +22,20 @@ from geoseg.classes import NODATA
 from geoseg.errors import PlanError, UsageError
 from geoseg.geometry.ground import area_factors
 from geoseg.gis.cog import RasterSpec, write_cog
-from geoseg.gis.geopackage import write_geopackage
-from geoseg.gis.vector_formats import check_formats, write_layers
+from geoseg.gis.vector_formats import check_formats
 from geoseg.io.blocks import Record
 from geoseg.io.commit import commit_state, digest, folder, read_json
 from geoseg.io.lease import lease
 from geoseg.io.plan import load_plan
-from geoseg.stages.catalogue import write_project, write_stac
+from geoseg.stages.catalogue import write_stac
 from geoseg.stages.exact_layers import exact_layers
 from geoseg.stages.feature_layers import GROUPS
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun, load_run, mosaic_key, shifted, tags_of
-from geoseg.stages.mosaic_work import RASTER_CACHE, begin, do_part
+from geoseg.stages.mosaic_work import RASTER_CACHE, Part, begin, do_part, end
 from geoseg.stages.panels import Executor, InProcess
 from geoseg.stages.report import write_report
 from geoseg.stages.sheet_rasters import sidecars
-from geoseg.stages.vector_layers import districts, put_together
+from geoseg.stages.vectors import write_vectors
 
 __all__ = ["MosaicOptions", "MosaicReport", "layer_groups", "mosaic"]
 
@@ -44,9 +43,6 @@ log = logging.getLogger(__name__)
 
 HUGE, FILLED = 4_000_000_000, 0.01
 """Rasters of more pixels get overviews only where at least this share of them lies in blocks."""
-
-Parts = Callable[[str, Sequence[tuple[int, ...]]], Iterator[Any]]
-"""(what, groups of sheets) -> what was made of each group."""
 
 
 @dataclass(frozen=True)
@@ -112,20 +108,22 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None], 
         files.extend(work())
         timings[name] = round(time.monotonic() - begin, 3)
 
-    part_of = begin(r, key, options)
+    part = begin(r, key, options)
 
-    def parts(what: str, numbers: Sequence[tuple[int, ...]]) -> Iterator[Any]:
-        return executor.each(do_part, [part_of(what, n) for n in numbers])
+    def done_by_all(parts: list[Part]) -> Iterator[Any]:
+        return executor.each(do_part, parts)
 
     features: dict[str, int] = {}
     counts = _class_counts(r.records)
     step("class raster", lambda: _class_cog(r, counts))
     step("confidence raster", lambda: _confidence_cog(r))
     if options.sheets:
-        step("sheet rasters", lambda: _sheet_rasters(r, parts))
+        parts = [part("sheet", i) for i in range(len(r.plan.sheets))]
+        step("sheet rasters", lambda: [Path(p) for files in done_by_all(parts) for p in files])
     checks: dict[str, Any] = {}
     if options.vectors:
-        step("feature layers", lambda: _features(r, options, parts, features, checks))
+        step("feature layers", lambda: write_vectors(r, options, key, part, done_by_all, counts, features, checks))
+        end(r)
     if options.exact:
         step("exact polygons", lambda: exact_layers(r, options, features))
     areas = _areas(r, counts)
@@ -216,24 +214,6 @@ def _confidence_cog(r: MosaicRun) -> list[Path]:
     path = r.out / f"{r.name}_confidence.tif"
     write_cog(path, spec, lambda w: r.reader.read(shifted(w, extent))[1])
     return [path]
-
-
-def _sheet_rasters(r: MosaicRun, parts: Parts) -> list[Path]:
-    return [Path(p) for files in parts("sheets", [(i,) for i in range(len(r.plan.sheets))]) for p in files]
-
-
-def _features(
-    r: MosaicRun, options: MosaicOptions, parts: Parts, features: dict[str, int], checks: dict[str, Any]
-) -> list[Path]:
-    """Land cover as a coverage, and buildings, roads, trees and cars, of all districts."""
-    layers, figures = put_together(list(parts("district", districts(r))), r.table)
-    checks |= figures
-    for layer in layers:
-        features[layer.name] = len(layer.frame)
-    path = r.out / f"{r.name}.gpkg"
-    write_geopackage(path, layers)
-    project = write_project(path.with_suffix(".qgz"), r.name, r.plan, r.extent, layers, r.table)
-    return [path, *write_layers(path.with_suffix(""), layers, options.formats), *project]
 
 
 def _report(r: MosaicRun, areas: dict[str, float], features: dict[str, int], timings: dict[str, float]) -> Path:

@@ -1,4 +1,4 @@
-"""Layers of single things: buildings, trees with their points, cars."""
+"""The land cover, and layers of single things: buildings, cars."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import shapely
 
 from geoseg.classes import LandClass
 from geoseg.gis.geopackage import Layer
-from geoseg.gis.styles import classes_qml, fill_qml, point_qml
+from geoseg.gis.styles import classes_qml, fill_qml
 from geoseg.stages.classified import Classified, Rows, frame_of, outlines
 from geoseg.vectorize.cars import split_cars
 from geoseg.vectorize.coverage import straight_on
-from geoseg.vectorize.trees import split_crowns
 
-__all__ = ["building_layers", "car_layers", "landcover_layers", "tree_layers"]
+__all__ = ["building_layers", "car_layers", "landcover_layers"]
 
 
 def landcover_layers(found: Classified) -> list[Layer]:
@@ -57,39 +56,6 @@ def building_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     style = fill_qml((196, 96, 88), alpha=90, outline=(120, 30, 30), width=0.5)
     text = "buildings with right angles, as they lie in the land cover; status says which kept their simplified or round outline"
     return [Layer("buildings", frame, style, text)]
-
-
-def tree_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
-    """Crowns as polygons and as points."""
-    crowns = [
-        (
-            found.ground.from_own(crown.polygon, found.rings.first[i]),
-            found.ground.from_own(crown.point, found.rings.first[i]),
-            {
-                **found.common(i, k),
-                "crown_diameter_m": round(crown.diameter, 2),
-                "kind": crown.kind,
-                "area_m2": round(crown.polygon.area, 3),
-            },
-        )
-        for i, outline in outlines(found, classes)
-        for k, crown in enumerate(split_crowns(outline))
-    ]
-    polygons = frame_of(found, ((polygon, row) for polygon, _, row in crowns), ("crown_diameter_m", "kind"))
-    points = frame_of(
-        found, ((point, row) for _, point, row in crowns), ("area_m2", "crown_diameter_m", "kind"), "Point"
-    )
-    kinds = [("crown", (70, 160, 70)), ("canopy", (40, 110, 50))]
-    return [
-        Layer("trees", polygons, classes_qml("kind", kinds, alpha=80), "tree crowns, split where they touch; woods"),
-        Layer(
-            "tree_points",
-            points,
-            point_qml((30, 100, 40), 1.2, smallest_scale=2500),
-            "one point for each crown",
-            "Point",
-        ),
-    ]
 
 
 def car_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:

@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import shapely
 
-from geoseg.classes import NODATA, LandClass
+from geoseg.classes import LandClass
+from geoseg.geometry.sectors import coarse_window
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, road_qml
 from geoseg.stages.classified import Classified, Rows, frame_of
-from geoseg.vectorize.merge import merge_small
-from geoseg.vectorize.roads import carriageway, centrelines
+from geoseg.stages.streets import CARRIAGEWAY, KIND_CODES, YARD, Streets, coarse_mean
+from geoseg.vectorize.dice import SMALL, first_pixels
+from geoseg.vectorize.roads import centrelines
 from geoseg.vectorize.simplify import simplified
-from geoseg.vectorize.trace import trace_rings
+from geoseg.vectorize.trace import Rings, trace_rings
 
 __all__ = ["road_layers"]
 
-Bytes = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
-
-STREET_PIXEL = 0.25
-"""Metres: streets are told from yards, and their centrelines drawn, on a grid of about this."""
-
-CARRIAGEWAY, YARD = 1, 2
 KINDS = {CARRIAGEWAY: "carriageway", YARD: "parking or yard"}
-
-
-@dataclass(frozen=True)
-class _Paved:
-    """Kinds of paved ground and mean confidence on the coarse grid; `step` pixels of the run make one of its pixels of `pixel` metres."""
-
-    kinds: Bytes
-    trust: npt.NDArray[np.float32]
-    step: int
-    pixel: float
 
 
 def road_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     """Street surface and yards as polygons, centrelines as lines."""
-    paved = _paved(found, classes)
-    roads = frame_of(found, _surfaces(found, classes[0], paved), ("kind",))
-    lines = frame_of(found, _lines(found, classes[0], paved), ("width_m", "length_m"), "LineString")
+    streets = found.piece.streets
+    assert streets is not None  # as a class is paved ground
+    place = _Place(found, classes[0], streets)
+    roads = frame_of(found, _surfaces(place), ("kind", "part_of"))
+    lines = frame_of(found, _lines(place), ("width_m", "length_m"), "LineString")
     style = classes_qml("kind", [("carriageway", (150, 150, 155)), ("parking or yard", (205, 200, 190))], alpha=150)
     return [
         Layer("roads", roads, style, "paved ground: carriageway, and parking or yards, told apart by length and width"),
@@ -58,78 +44,83 @@ def road_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     ]
 
 
-def _paved(found: Classified, classes: list[LandClass]) -> _Paved:
-    step = max(1, round(STREET_PIXEL / found.ground.gsd))
-    pixel = step * found.ground.gsd
-    ground = _coarse(found.clean, [c.value for c in classes], step)
-    over = _coarse(found.clean, [c.value for c in found.table.classes if c.role in ("car", "tree")], step)
-    street = carriageway(ground, over, pixel)
-    kinds = np.where(street, CARRIAGEWAY, np.where(ground, YARD, NODATA)).astype(np.uint8)
-    kinds = merge_small(kinds, {CARRIAGEWAY: 40 / pixel**2, YARD: 10 / pixel**2}, skip=NODATA)
-    return _Paved(kinds, _coarse_mean(found.confidence, step), step, pixel)
+class _Place:
+    """Where coarse pixels lie, and what is known there."""
+
+    def __init__(self, found: Classified, c: LandClass, streets: Streets) -> None:
+        self.found, self.of, self.streets = found, c, streets
+        window = found.ground.window
+        self.trust = coarse_mean(found.piece.confidence, window, streets.step)
+        there = coarse_window(window, streets.step)
+        self.shift = int(streets.window.row_off - there.row_off), int(streets.window.col_off - there.col_off)
+
+    def facts(self, row: int, col: int) -> dict[str, Any]:
+        """Attributes that every layer has, of a pixel of the streets' raster."""
+        streets, ground = self.streets, self.found.ground
+        r, q = streets.pixel_on_grid(int(row + streets.window.row_off), int(col + streets.window.col_off))
+        return {
+            "id": f"{r}_{q}",
+            "class": self.of.name,
+            "class_id": self.of.value,
+            "confidence": round(float(self.trust[row + self.shift[0], col + self.shift[1]]), 1),
+            "sheet": ground.sheet_of(r, q),
+            "run_id": ground.run_id,
+        }
+
+    def at_frame(self, shape: shapely.Geometry, reach: float = 0.0) -> bool:
+        """Whether a shape comes within so many coarse pixels of the whole's frame."""
+        left, top, right, bottom = shape.bounds
+        frame = self.streets.frame
+        near = left <= frame[0] + reach or top <= frame[1] + reach
+        return bool(near or right >= frame[2] - reach or bottom >= frame[3] - reach)
+
+    def on_grid(self, shape: shapely.Geometry) -> shapely.Geometry:
+        """From the streets' pixel corners to those of the piece."""
+        streets, window = self.streets, self.found.ground.window
+        corner = np.array([int(streets.window.col_off), int(streets.window.row_off)])
+        origin = np.array([int(window.col_off), int(window.row_off)])
+        return shapely.transform(shape, lambda xy: (xy + corner) * streets.step - origin)
+
+    def whole_of(self, rings: Rings, chosen: npt.NDArray[np.int64]) -> list[str | None]:
+        """For each chosen region the id of the whole that it is cut from."""
+        streets = self.streets
+        corner = np.array([streets.core[0].start, streets.core[1].start])
+        at = np.array([int(streets.window.row_off), int(streets.window.col_off)]) + corner
+        kinds = np.asarray(KIND_CODES.value_of[streets.codes[streets.core]], np.uint8)
+        firsts = (first_pixels(kinds, rings.first[chosen] - corner) + at).tolist()
+        states = KIND_CODES.state_of[rings.values[chosen]].tolist()
+        wholes = [
+            None if s == SMALL else streets.whole_of.get((r, c)) for s, (r, c) in zip(states, firsts, strict=True)
+        ]
+        return [None if w is None else "{}_{}".format(*streets.pixel_on_grid(*w)) for w in wholes]
 
 
-def _surfaces(found: Classified, c: LandClass, paved: _Paved) -> Rows:
-    rings = trace_rings(paved.kinds, skip=NODATA, keep_skipped=True)
-    shapes = simplified(rings, paved.kinds, 1.0)
-    for i in np.flatnonzero(rings.values != NODATA):
-        row, col = (int(v) for v in rings.first[i])
-        facts = _common(found, c, paved, row, col) | {"touches_edge": _at_frame(shapes[i], paved.kinds.shape)}
-        yield _scaled(shapes[i], paved.step), facts | {"kind": KINDS[int(rings.values[i])]}
+def _surfaces(place: _Place) -> Rows:
+    streets = place.streets
+    rings = trace_rings(streets.codes, skip=KIND_CODES.skipped)
+    row, col = rings.first.T
+    rows, cols = streets.core
+    mine = np.flatnonzero((row >= rows.start) & (row < rows.stop) & (col >= cols.start) & (col < cols.stop))
+    shapes = simplified(rings.chosen(mine), streets.codes, 1.0)
+    kinds = KIND_CODES.value_of[rings.values[mine]].tolist()
+    wholes = place.whole_of(rings, mine)
+    for shape, kind, whole, (r, c) in zip(shapes, kinds, wholes, rings.first[mine].tolist(), strict=True):
+        facts = place.facts(r, c) | {"touches_edge": place.at_frame(shape), "part_of": whole}
+        yield place.on_grid(shape), facts | {"kind": KINDS[kind]}
 
 
-def _lines(found: Classified, c: LandClass, paved: _Paved) -> Rows:
-    high, wide = paved.kinds.shape
-    for k, line in enumerate(centrelines(paved.kinds == CARRIAGEWAY, paved.pixel)):
-        x, y = shapely.get_coordinates(line.line)[0]
-        facts = _common(found, c, paved, min(int(y), high - 1), min(int(x), wide - 1))
+def _lines(place: _Place) -> Rows:
+    streets = place.streets
+    high, wide = streets.codes.shape
+    seen: dict[str, int] = {}
+    for line in centrelines(streets.kinds == CARRIAGEWAY, streets.pixel, inside=streets.core):
+        middle = line.line.interpolate(0.5, normalized=True)
+        facts = place.facts(min(int(middle.y), high - 1), min(int(middle.x), wide - 1))
+        again = seen[facts["id"]] = seen.get(facts["id"], -1) + 1
         facts |= {
-            "id": f"{facts['id']}_{k}",
+            "id": facts["id"] + (f"_{again}" if again else ""),
             "width_m": round(line.width, 2),
             "length_m": round(line.length, 2),
-            "touches_edge": _at_frame(line.line, paved.kinds.shape, 2.0),
+            "touches_edge": place.at_frame(line.line, 2.0),
         }
-        yield _scaled(line.line, paved.step), facts
-
-
-def _common(found: Classified, c: LandClass, paved: _Paved, row: int, col: int) -> dict[str, Any]:
-    """Attributes that every layer has, of a pixel of the coarse grid."""
-    r = int(row * paved.step + found.ground.window.row_off)
-    q = int(col * paved.step + found.ground.window.col_off)
-    return {
-        "id": f"{r}_{q}",
-        "class": c.name,
-        "class_id": c.value,
-        "confidence": round(float(paved.trust[row, col]), 1),
-        "sheet": found.ground.sheet_of(r, q),
-        "run_id": found.ground.run_id,
-    }
-
-
-def _at_frame(shape: shapely.Geometry, size: tuple[int, ...], reach: float = 0.0) -> bool:
-    left, top, right, bottom = shape.bounds
-    return bool(left <= reach or top <= reach or right >= size[1] - reach or bottom >= size[0] - reach)
-
-
-def _coarse_mean(raster: Bytes, step: int, of: npt.NDArray[np.uint8] | None = None) -> npt.NDArray[np.float32]:
-    """Means of step x step squares of a raster, or of `of[raster]`, some rows at a time; what hangs over at the end counts with what there is."""
-    high, wide = (-(-n // step) for n in raster.shape)
-    out = np.empty((high, wide), np.float32)
-    for top in range(0, high, 256):
-        part = raster[top * step : (top + 256) * step]
-        part = part if of is None else of[part]
-        rows = -(-part.shape[0] // step)
-        padded = np.pad(part, ((0, rows * step - part.shape[0]), (0, wide * step - part.shape[1])), mode="edge")
-        out[top : top + rows] = padded.reshape(rows, step, wide, step).mean((1, 3), dtype=np.float32)
-    return out
-
-
-def _coarse(raster: Bytes, values: list[int], step: int) -> Mask:
-    """Where at least half of a square has one of some values."""
-    of = np.zeros(256, np.uint8)
-    of[values] = 1
-    return np.asarray(_coarse_mean(raster, step, of) >= 0.5)
-
-
-def _scaled(shape: shapely.Geometry, step: int) -> shapely.Geometry:
-    return shapely.transform(shape, lambda xy: xy * step)
+        yield place.on_grid(line.line), facts

@@ -6,15 +6,26 @@ else to the polygon it lay in; what a new outline gives up goes to the neighbour
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import shapely
+from rasterio.windows import Window
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["CoverageFigures", "Placed", "coverage_figures", "set_into", "straight_on"]
+__all__ = [
+    "FINE",
+    "CoverageFigures",
+    "Placed",
+    "coverage_figures",
+    "frame_length",
+    "open_edges",
+    "set_into",
+    "straight_on",
+]
 
 Shapes = npt.NDArray[np.object_]
 Ints = npt.NDArray[np.int64]
@@ -285,3 +296,41 @@ def _closed(kind: shapely.GeometryType, xy: Floats, ring: Ints, drop: npt.NDArra
 def straight_on(polygons: Shapes) -> Shapes:
     """Polygons, each by itself, without the vertices on its straight edges (those where only its neighbours meet)."""
     return np.asarray(shapely.simplify(polygons, 2 / FINE))
+
+
+def open_edges(polygons: Shapes, window: Window) -> Ints:
+    """Edges that only one of some polygons of a coverage has, as (x, y, x, y) on the fine grid of the whole, lesser end first.
+
+    Pieces of one coverage that are made one by one fit where each of these comes twice (`frame_length`).
+
+    Args:
+        polygons: in pixel corners of a window.
+        window: on the grid.
+    """
+    if not len(polygons):
+        return np.zeros((0, 4), np.int64)
+    xy = shapely.get_coordinates(shapely.get_rings(polygons))
+    ring = _ring_of(polygons)[1]
+    fine = np.rint(xy * FINE).astype(np.int64) + FINE * np.array([int(window.col_off), int(window.row_off)])
+    inner = ring[:-1] == ring[1:]
+    return _once(np.column_stack([fine[:-1], fine[1:]])[inner])
+
+
+def _once(edges: Ints) -> Ints:
+    """Edges that come once, however they are directed, or three times, and so on."""
+    swap = (edges[:, 0] > edges[:, 2]) | ((edges[:, 0] == edges[:, 2]) & (edges[:, 1] > edges[:, 3]))
+    edges[swap] = edges[swap][:, [2, 3, 0, 1]]
+    edges = edges[np.lexsort(edges.T[::-1])]
+    heads = np.flatnonzero((np.diff(edges, axis=0, prepend=edges[:1] - 1) != 0).any(1))
+    counts = np.diff(np.append(heads, len(edges)))
+    return np.asarray(edges[heads[counts % 2 == 1]], np.int64)
+
+
+def frame_length(parts: Sequence[Ints]) -> float:
+    """Length in pixels of what is left when equal edges of pieces (`open_edges`) cancel; infinite where some of it is not along rows or columns.
+
+    Where all pieces fit, that is the frame of the whole.
+    """
+    edges = _once(np.concatenate([np.zeros((0, 4), np.int64), *parts]))
+    step = np.abs(edges[:, 2:] - edges[:, :2])
+    return float("inf") if (step.min(1) > 0).any() else float(step.sum()) / FINE

@@ -127,8 +127,13 @@ def _without_islands(mask: Mask, largest: float) -> Mask:
     return np.asarray(mask | fill[labels])
 
 
-def centrelines(street: Mask, pixel: float, options: RoadOptions | None = None) -> list[Centreline]:
-    """Centrelines of a street mask (H, W); lines that meet share their junction exactly."""
+def centrelines(
+    street: Mask, pixel: float, options: RoadOptions | None = None, inside: tuple[slice, slice] | None = None
+) -> list[Centreline]:
+    """Centrelines of a street mask (H, W); lines that meet share their junction exactly.
+
+    `inside`: rows and columns of a part of the mask; only what lies there is given, lines that cross its frame end there, at the same point for both sides.
+    """
     from skimage.morphology import skeletonize
 
     options = options or RoadOptions()
@@ -143,10 +148,33 @@ def centrelines(street: Mask, pixel: float, options: RoadOptions | None = None) 
         xy = np.array([(c + 0.5, r + 0.5) for r, c in path])
         if len(xy) < 2:
             continue
-        line = shapely.simplify(shapely.LineString(_smoothed(xy)), options.smooth / pixel)
-        rows, cols = np.array(path).T
-        lines.append(Centreline(line, float(2 * np.median(distance[rows, cols]) * pixel), float(line.length * pixel)))
+        whole = shapely.LineString(_smoothed(xy))
+        for part in [whole] if inside is None else _clipped(whole, inside):
+            rows, cols = np.array(path).T if part is whole else _pixels(part, street.shape)
+            line = shapely.simplify(part, options.smooth / pixel)
+            width = float(2 * np.median(distance[rows, cols]) * pixel)
+            lines.append(Centreline(line, width, float(line.length * pixel)))
     return lines
+
+
+def _clipped(line: shapely.LineString, inside: tuple[slice, slice]) -> list[shapely.LineString]:
+    """What of a line lies inside; the very same line where all of it does."""
+    rows, cols = inside
+    box = shapely.box(cols.start, rows.start, cols.stop, rows.stop)
+    if box.covers(line):
+        return [line]
+    parts = shapely.get_parts(shapely.intersection(line, box))
+    parts = [p for p in parts if p.geom_type == "LineString" and not p.is_empty]
+    ends = [shapely.get_coordinates(p) for p in parts]
+    for xy in ends:
+        xy[[0, -1]] = np.rint(xy[[0, -1]] * 64) / 64  # both sides cut the same line, in numbers of their own
+    return [shapely.LineString(xy) for xy in ends if len(xy) > 2 or (xy[0] != xy[-1]).any()]
+
+
+def _pixels(line: shapely.LineString, shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Rows and columns of the pixels at a line's vertices."""
+    xy = np.floor(shapely.get_coordinates(line)).astype(np.int64)
+    return np.asarray(np.clip(xy[:, ::-1].T, 0, np.array(shape)[:, None] - 1), np.int64)
 
 
 def _neighbours(pixels: set[Pixel], at: Pixel) -> list[Pixel]:

@@ -21,6 +21,8 @@ __all__ = ["Regions", "Rings", "trace", "trace_rings"]
 
 Bytes = npt.NDArray[np.uint8]
 
+_ONE = np.zeros((1, 1), np.uint8)
+
 
 @dataclass(frozen=True)
 class Rings:
@@ -35,7 +37,7 @@ class Rings:
     xy: npt.NDArray[np.int32]
     rings: npt.NDArray[np.int64]
     parts: npt.NDArray[np.int64]
-    values: Bytes
+    values: npt.NDArray[np.unsignedinteger]
     first: npt.NDArray[np.int64]
     pixels: npt.NDArray[np.int64]
     weight: npt.NDArray[np.int64]
@@ -45,8 +47,9 @@ class Rings:
     def __len__(self) -> int:
         return len(self.values)
 
-    def chosen(self, numbers: npt.NDArray[np.int64], values: Bytes) -> Rings:
-        """Some of the regions, with class values given anew (those of all regions)."""
+    def chosen(self, numbers: npt.NDArray[np.int64], values: Bytes | None = None) -> Rings:
+        """Some of the regions, with class values given anew (those of all regions) if there are any."""
+        values = self.values if values is None else values
         if len(numbers) == len(self):
             return replace(self, values=values, borders=())
         rings, parts = self._rings_of(numbers)
@@ -69,11 +72,20 @@ class Rings:
         parts = np.concatenate([[0], np.cumsum(sizes)])
         return np.repeat(self.parts[numbers] - parts[:-1], sizes) + np.arange(parts[-1]), parts
 
+    def boxes(self) -> npt.NDArray[np.int64]:
+        """Least and greatest x and y of each region (N, 4): left, top, right, bottom."""
+        outer = self.parts[:-1]
+        if not len(outer):
+            return np.zeros((0, 4), np.int64)
+        starts = self.rings[:-1]
+        low, high = np.minimum.reduceat(self.xy, starts)[outer], np.maximum.reduceat(self.xy, starts)[outer]
+        return np.concatenate([low, high], 1).astype(np.int64)
+
     def polygons(self, chosen: npt.NDArray[np.int64] | None = None) -> npt.NDArray[np.object_]:
         """Shapely polygons of all or some regions, in pixel corners."""
         if chosen is None:
             return _polygons(self.xy, self.rings, self.parts)
-        some = self.chosen(np.asarray(chosen, np.int64), self.values)
+        some = self.chosen(np.asarray(chosen, np.int64))
         return _polygons(some.xy, some.rings, some.parts)
 
 
@@ -208,7 +220,7 @@ def _count(pixels, weight, weights, weighted, r, first, end, k):  # type: ignore
 
 
 @numba.njit(cache=True, nogil=True)
-def _scan(a, weights, weighted, skip):  # type: ignore[no-untyped-def]
+def _scan(a, weights, weighted, skipped):  # type: ignore[no-untyped-def]
     """One scan: rings (flat x, y; ends; provisional label of each), label sums, flags and labels at the frame.
 
     `here` holds the labels of the row above until it is overwritten pixel by pixel. Where nothing changes the label above stays, so whole stretches
@@ -238,7 +250,7 @@ def _scan(a, weights, weighted, skip):  # type: ignore[no-untyped-def]
             same_above = r > 0 and a[r - 1, c] == v
             same_left = c > 0 and a[r, c - 1] == v
             k = here[c]
-            meets_nodata = r > 0 and not same_above and (v == skip or a[r - 1, c] == skip)
+            meets_nodata = r > 0 and not same_above and (skipped[v] or skipped[a[r - 1, c]])
             if meets_nodata:
                 touches[k] = 1
             if not same_above:
@@ -254,7 +266,7 @@ def _scan(a, weights, weighted, skip):  # type: ignore[no-untyped-def]
                 united(parent, k, here[c - 1])
             if meets_nodata or at_frame:
                 touches[k] = 1
-            if c > 0 and not same_left and (v == skip or a[r, c - 1] == skip):
+            if c > 0 and not same_left and (skipped[v] or skipped[a[r, c - 1]]):
                 touches[k], touches[here[c - 1]] = 1, 1
             here[c] = k
             if c > run and here[c - 1] != k:
@@ -296,24 +308,29 @@ def _scan(a, weights, weighted, skip):  # type: ignore[no-untyped-def]
 
 
 def trace_rings(
-    raster: Bytes, weights: Bytes | None = None, *, skip: int | None = None, keep_skipped: bool = False
+    raster: npt.NDArray[np.unsignedinteger],
+    weights: Bytes | None = None,
+    *,
+    skip: int | npt.NDArray[np.bool_] | None = None,
+    keep_skipped: bool = False,
 ) -> Rings:
     """Outlines of regions of equal value of a raster (H, W).
 
     Args:
-        raster: class values.
+        raster: class values, or codes.
         weights: summed per region, (H, W); none for 0.
-        skip: value whose regions are left out (nodata).
+        skip: value whose regions are left out (nodata), or for each value whether they are.
         keep_skipped: keep them all the same, for a coverage of everything; `touches` still tells who lies at them.
 
     Returns:
         Rings in pixel corners.
     """
     raster = np.ascontiguousarray(raster)
-    heaviness = raster if weights is None else np.ascontiguousarray(weights)
-    xy, ends, owners, parent, pixels, weight, touches, edges = _scan(
-        raster, heaviness, weights is not None, -1 if skip is None else skip
-    )
+    heaviness = _ONE if weights is None else np.ascontiguousarray(weights)
+    skipped = np.zeros(np.iinfo(raster.dtype).max + 1, bool)
+    if skip is not None:
+        skipped[np.flatnonzero(skip) if isinstance(skip, np.ndarray) else skip] = True
+    xy, ends, owners, parent, pixels, weight, touches, edges = _scan(raster, heaviness, weights is not None, skipped)
     points = xy.reshape(-1, 2)
     roots = parent[owners]
     starts = np.concatenate([[0], ends[:-1]]) // 2
@@ -322,7 +339,7 @@ def trace_rings(
     head = np.diff(roots[order], prepend=-1) != 0
     first = points[starts[order[head]]][:, ::-1].astype(np.int64)  # (row, column)
     values = raster[first[:, 0], first[:, 1]]
-    keep = np.ones(len(values), bool) if skip is None or keep_skipped else values != skip
+    keep = np.ones(len(values), bool) if keep_skipped else ~skipped[values]
     order = order[keep[np.cumsum(head) - 1]] if len(order) else order
     head = np.diff(roots[order], prepend=-1) != 0
     offsets = np.concatenate([[0], np.cumsum(lengths[order])])

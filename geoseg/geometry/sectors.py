@@ -1,0 +1,103 @@
+"""Sectors: anchored squares in which vectors are made, so that memory does not grow with the area.
+
+    sector -> core (its own pixels) -> window (the core and what lies around it, within the whole)
+
+Sectors hang on the grid's anchor alone: not on blocks, panels, sheets or who does them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import shapely
+from rasterio.windows import Window
+
+from geoseg.geometry.grid import grown, overlap
+
+__all__ = ["LARGEST", "SIDE", "Sector", "Sectors", "coarse_window", "sectors_of"]
+
+SIDE = 8192
+"""Pixels along a sector."""
+
+LARGEST = 4096
+"""A region that is longer or wider than this, in pixels, is cut where sectors meet; a smaller one stays whole in the sector of its first pixel."""
+
+Sector = tuple[int, int]
+"""(row, column) of a sector, counted from the anchor, negative ones too."""
+
+
+@dataclass(frozen=True)
+class Sectors:
+    """The sectors of a whole (a window on the grid) that are worth a look, in row order.
+
+    `step`: pixels of the grid that make one of a coarse raster; see `coarse_window`.
+    """
+
+    whole: Window
+    numbers: tuple[Sector, ...]
+    side: int = SIDE
+    largest: int = LARGEST
+    step: int = 1
+
+    def core(self, sector: Sector) -> Window:
+        """The sector's own pixels."""
+        square = Window(sector[1] * self.side, sector[0] * self.side, self.side, self.side)
+        found = overlap(square, self.whole)
+        assert found is not None  # as `sectors_of` gives them
+        return found
+
+    def around(self, sector: Sector, reach: int) -> Window:
+        """The core and `reach` pixels around it, within the whole."""
+        found = overlap(grown(self.core(sector), reach), self.whole)
+        assert found is not None  # it holds the core
+        return found
+
+    def coarse_core(self, sector: Sector) -> Window:
+        """The core on the coarse raster: its pixels whose first pixel on the grid (within the whole) lies in the core."""
+        core, whole = self.core(sector), self.whole
+
+        def along(first: int, count: int, start: int) -> tuple[int, int]:
+            low = first // self.step if first == start else -(-first // self.step)
+            return low, -(-(first + count) // self.step) - low
+
+        row, high = along(core.row_off, core.height, whole.row_off)
+        col, wide = along(core.col_off, core.width, whole.col_off)
+        return Window(col, row, wide, high)
+
+    def coarse_around(self, sector: Sector, reach: int) -> Window:
+        """The coarse core and `reach` coarse pixels around it, within the whole."""
+        found = overlap(grown(self.coarse_core(sector), reach), coarse_window(self.whole, self.step))
+        assert found is not None  # it holds the core
+        return found
+
+    def perimeter(self) -> float:
+        """Length of the frame around all cores together."""
+        boxes = [self.core(s) for s in self.numbers]
+        squares = [shapely.box(w.col_off, w.row_off, w.col_off + w.width, w.row_off + w.height) for w in boxes]
+        return float(shapely.union_all(squares).length)
+
+    def pixels(self) -> int:
+        """Of all cores together."""
+        return sum(int(w.width) * int(w.height) for w in map(self.core, self.numbers))
+
+
+def coarse_window(window: Window, step: int) -> Window:
+    """The pixels of a raster of `step` times larger pixels, counted from the anchor, that a window touches."""
+    row, col = window.row_off // step, window.col_off // step
+    high, wide = -(-(window.row_off + window.height) // step) - row, -(-(window.col_off + window.width) // step) - col
+    return Window(col, row, wide, high)
+
+
+def sectors_of(
+    windows: Sequence[Window], whole: Window, *, step: int = 1, side: int = SIDE, largest: int = LARGEST
+) -> Sectors:
+    """Sectors of a whole that some windows come nearer than `largest` pixels: in the others nothing can lie."""
+    near: set[Sector] = set()
+    for window in windows:
+        wide = overlap(grown(window, largest + 1), whole)
+        if wide is not None:
+            rows = range(wide.row_off // side, (wide.row_off + wide.height - 1) // side + 1)
+            cols = range(wide.col_off // side, (wide.col_off + wide.width - 1) // side + 1)
+            near.update((r, c) for r in rows for c in cols)
+    return Sectors(whole, tuple(sorted(near)), side, largest, step)

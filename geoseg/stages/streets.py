@@ -1,0 +1,131 @@
+"""Kinds of paved ground on a coarse raster: carriageway told from parking and yards by length and width. Roads are made of it.
+
+clean classes -> coarse masks -> `vectorize.roads.carriageway` -> kinds; its pixels are counted from the grid's anchor, so parts fit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.windows import Window
+
+from geoseg.classes import NODATA, ClassTable
+from geoseg.geometry.sectors import coarse_window
+from geoseg.vectorize.dice import Codes, coded
+from geoseg.vectorize.merge import merge_small
+from geoseg.vectorize.roads import carriageway
+
+__all__ = [
+    "CARRIAGEWAY",
+    "KIND_CODES",
+    "REACH",
+    "YARD",
+    "Streets",
+    "coarse_mean",
+    "coarse_step",
+    "kinds_of",
+    "largest_kind",
+    "streets_in_one_piece",
+]
+
+Bytes = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+STREET_PIXEL = 0.25
+"""Metres: streets are told from yards, and their centrelines drawn, on a raster of about this."""
+
+REACH = 60.0
+"""Metres: paved ground farther away has no say in what a place is, nor in where a centreline runs."""
+
+CARRIAGEWAY, YARD = 1, 2
+
+KIND_CODES = Codes((CARRIAGEWAY, YARD), NODATA)
+
+
+@dataclass(frozen=True)
+class Streets:
+    """Kinds of a piece of the coarse raster, as codes (`vectorize.dice`); `step` pixels of the grid make one of its pixels of `pixel` metres.
+
+    `window`: where it lies on the coarse grid; `core`: its rows and columns whose roads are wanted; `frame`: left, top, right and bottom of the whole, in its
+    own pixel corners; `origin`: row and column on the grid where the whole begins; `whole_of`: as in `classified.Piece`, on the coarse grid.
+    """
+
+    codes: npt.NDArray[np.unsignedinteger]
+    window: Window
+    core: tuple[slice, slice]
+    frame: tuple[int, int, int, int]
+    origin: tuple[int, int]
+    step: int
+    pixel: float
+    whole_of: Mapping[tuple[int, int], tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> Bytes:
+        """`CARRIAGEWAY`, `YARD` or no data."""
+        return np.asarray(KIND_CODES.value_of[self.codes], np.uint8)
+
+    def pixel_on_grid(self, row: int, col: int) -> tuple[int, int]:
+        """First pixel on the grid, within the whole, of a pixel of the coarse grid."""
+        return max(row * self.step, self.origin[0]), max(col * self.step, self.origin[1])
+
+
+def coarse_step(gsd: float) -> int:
+    """Pixels of the grid that make one of the coarse raster."""
+    return max(1, round(STREET_PIXEL / gsd))
+
+
+def largest_kind(pixel: float) -> int:
+    """Coarse pixels from which on paved ground is cut where sectors meet."""
+    return round(REACH / pixel)
+
+
+def kinds_of(clean: Bytes, window: Window, table: ClassTable, gsd: float) -> Bytes:
+    """Kinds of paved ground (h, w) of a clean class raster on a window of the grid."""
+    step = coarse_step(gsd)
+    pixel = step * gsd
+    ground = _coarse(clean, window, [c.value for c in table.classes if c.role == "road"], step)
+    over = _coarse(clean, window, [c.value for c in table.classes if c.role in ("car", "tree")], step)
+    street = carriageway(ground, over, pixel)
+    kinds = np.where(street, CARRIAGEWAY, np.where(ground, YARD, NODATA)).astype(np.uint8)
+    return merge_small(kinds, {CARRIAGEWAY: 40 / pixel**2, YARD: 10 / pixel**2}, skip=NODATA)
+
+
+def streets_in_one_piece(clean: Bytes, window: Window, table: ClassTable, gsd: float) -> Streets | None:
+    """Of a whole clean class raster; None where no class is paved ground."""
+    if not any(c.role == "road" for c in table.classes):
+        return None
+    step = coarse_step(gsd)
+    kinds, where = kinds_of(clean, window, table, gsd), coarse_window(window, step)
+    core = slice(0, kinds.shape[0]), slice(0, kinds.shape[1])
+    at = int(where.row_off), int(where.col_off)
+    largest = largest_kind(step * gsd)
+    codes = coded(kinds, KIND_CODES, core, at, (0, 0), largest=largest, giant=kinds.size + 1)
+    origin = int(window.row_off), int(window.col_off)
+    return Streets(codes, where, core, (0, 0, kinds.shape[1], kinds.shape[0]), origin, step, step * gsd)
+
+
+def coarse_mean(raster: Bytes, window: Window, step: int, of: Bytes | None = None) -> npt.NDArray[np.float32]:
+    """Means of step x step squares of a raster on a window of the grid, or of `of[raster]`; what hangs over at the frame counts with what there is."""
+    top, left = int(window.row_off) % step, int(window.col_off) % step
+    high, wide = -(-(raster.shape[0] + top) // step), -(-(raster.shape[1] + left) // step)
+    out = np.empty((high, wide), np.float32)
+    for first in range(0, high, 256):
+        begin, end = first * step - top, (first + 256) * step - top
+        part = raster[max(0, begin) : end]
+        part = part if of is None else of[part]
+        rows = min(high - first, 256)
+        above = max(0, -begin)
+        padding = (above, rows * step - above - part.shape[0]), (left, wide * step - left - part.shape[1])
+        padded = np.pad(part, padding, mode="edge")
+        out[first : first + rows] = padded.reshape(rows, step, wide, step).mean((1, 3), dtype=np.float32)
+    return out
+
+
+def _coarse(raster: Bytes, window: Window, values: list[int], step: int) -> Mask:
+    """Where at least half of a square has one of some values."""
+    of = np.zeros(256, np.uint8)
+    of[values] = 1
+    return np.asarray(coarse_mean(raster, window, step, of) >= 0.5)
