@@ -272,12 +272,12 @@ def test_growth_in_any_direction_keeps_grid_and_far_blocks(tmp_path, blur_networ
     same = [name for name in before if before[name] == after[name]]
     assert 0 < report.computed < report.blocks
     assert len(same) >= len(before) // 2
-    mosaic(run, MosaicOptions(min_area=0))
+    mosaic(run, MosaicOptions(vectors=False))
     fresh = tmp_path / "fresh"
     write_sheet(tmp_path / "whole.tif", image)
     tile([tmp_path / "whole.tif"], fresh, TileOptions(block_size=64))
     infer(fresh, InferOptions(models=(blur_network,), engine="torch"))
-    mosaic(fresh, MosaicOptions(min_area=0))
+    mosaic(fresh, MosaicOptions(vectors=False))
     if side in ("east", "south"):  # the same anchor, so the same lattice
         assert np.array_equal(pixels_of(run), pixels_of(fresh))
     else:  # another anchor: classes agree but for a few near ties in the tapers

@@ -16,7 +16,7 @@ from geoseg.vectorize.boxes import smallest_box
 from geoseg.vectorize.buildings import SquareOptions, square_building
 from geoseg.vectorize.cars import split_cars
 from geoseg.vectorize.coverage import coverage_figures, set_into, straight_on
-from geoseg.vectorize.dice import dice
+from geoseg.vectorize.dice import DICED, Codes, coded, first_pixels
 from geoseg.vectorize.labels import label_regions
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.roads import carriageway, centrelines
@@ -260,23 +260,27 @@ def test_many_vertices_on_a_gentle_curve_stay() -> None:
 def test_giants_are_diced_on_an_anchored_grid() -> None:
     raster = smooth_raster(8, 160, 3)
     rings = trace_rings(raster)
-    coded, value_of, whole_of = dice(raster, rings, anchor=(-37, 1000), skip=255, giant=150, cell=32)
-    assert np.array_equal(value_of[coded], raster)
-    pieces = trace_rings(coded)
-    giants = {tuple(f) for f, n in zip(rings.first.tolist(), np.diff(rings.rings[rings.parts]), strict=True) if n > 150}
+    codes = Codes((0, 1, 2), 255)
+    whole = slice(0, 160), slice(0, 160)
+    coded_raster = coded(raster, codes, whole, (-37, 1000), (0, 0), largest=1000, giant=150, cell=32)
+    assert np.array_equal(codes.value_of[coded_raster], raster)
+    pieces = trace_rings(coded_raster)
+    corners = np.diff(rings.rings[rings.parts]) - np.diff(rings.parts)  # rings are closed
+    giants = {tuple(f) for f, n in zip(rings.first.tolist(), corners, strict=True) if n > 150}
     assert giants
-    assert {tuple(w) for w in whole_of(pieces.first).tolist()} == giants | {(-1, -1)}
     area = {g: 0 for g in giants}
-    for whole, polygon, pixels in zip(whole_of(pieces.first).tolist(), pieces.polygons(), pieces.pixels, strict=True):
-        if tuple(whole) in giants:
-            area[tuple(whole)] += int(pixels)
+    wholes = first_pixels(raster, pieces.first).tolist()
+    for first, polygon, pixels, code in zip(wholes, pieces.polygons(), pieces.pixels, pieces.values, strict=True):
+        assert (codes.state_of[code] >= DICED) == (tuple(first) in giants)
+        if tuple(first) in giants:
+            area[tuple(first)] += int(pixels)
             left, top, right, bottom = polygon.bounds
             assert right - left <= 32
             assert bottom - top <= 32
             assert (left + 1000) // 32 == (right + 999) // 32
     sizes = {tuple(f): int(n) for f, n in zip(rings.first.tolist(), rings.pixels, strict=True)}
     assert all(area[g] == sizes[g] for g in giants)
-    _assert_clean(simplified(pieces, coded, 4.0), raster.size)
+    _assert_clean(simplified(pieces, coded_raster, 4.0), raster.size)
 
 
 # Buildings
@@ -485,7 +489,7 @@ def test_buildings_that_cannot_be_set_into_the_coverage_keep_their_outlines(monk
         (layer,) = feature_layers(found, ["buildings"])
         assert layer.frame["status"].tolist() == [status]
         assert layer.frame["area_m2"].iloc[0] == pytest.approx(40, rel=0.02)
-        assert (found.checks["gap"], found.checks["overlap"], found.checks["matched"]) == (0, 0, True)
+        assert (found.checks["area"], found.checks["invalid"], found.checks["matched"]) == (raster.size, 0, True)
 
 
 def test_a_bump_on_a_parked_row_adds_no_second_row() -> None:

@@ -20,7 +20,7 @@ __all__ = ["LARGEST", "SIDE", "Sector", "Sectors", "coarse_window", "sectors_of"
 SIDE = 8192
 """Pixels along a sector."""
 
-LARGEST = 4096
+LARGEST = SIDE // 2
 """A region that is longer or wider than this, in pixels, is cut where sectors meet; a smaller one stays whole in the sector of its first pixel."""
 
 Sector = tuple[int, int]
@@ -71,11 +71,11 @@ class Sectors:
         assert found is not None  # it holds the core
         return found
 
-    def perimeter(self) -> float:
-        """Length of the frame around all cores together."""
+    def frame(self) -> shapely.Geometry:
+        """Lines around all cores together, in pixel corners of the grid."""
         boxes = [self.core(s) for s in self.numbers]
         squares = [shapely.box(w.col_off, w.row_off, w.col_off + w.width, w.row_off + w.height) for w in boxes]
-        return float(shapely.union_all(squares).length)
+        return shapely.union_all(squares).boundary
 
     def pixels(self) -> int:
         """Of all cores together."""

@@ -18,6 +18,7 @@ from geoseg.classes import ClassTable
 from geoseg.errors import Busy, PlanError, UsageError
 from geoseg.geometry.grid import bounding, overlap
 from geoseg.geometry.lattice import Block
+from geoseg.geometry.sectors import SIDE
 from geoseg.io.blocks import BlockReader, Record, read_record
 from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.stages.feature_layers import GROUPS
@@ -48,7 +49,8 @@ class MosaicOptions:
     """Options of `geoseg mosaic`. `min_area` in square metres for all classes; None for `MIN_AREA` by role; `simplify` in metres.
 
     `vectors`: feature layers, those named in `layers`; `square`: right angles for buildings; `exact`: also every class's exact pixel outlines, in a
-    file of their own; `smooth`: metres by which class shares are blurred before the vectors are made (0: not at all); `formats`: vector formats beside the GeoPackage (`vector_formats.FORMATS`).
+    file of their own; `smooth`: metres by which class shares are blurred before the vectors are made (0: not at all); `formats`: vector formats beside the GeoPackage (`vector_formats.FORMATS`);
+    `sector`: pixels along a sector, where large regions are cut (`geometry.sectors`).
     """
 
     name: str = ""
@@ -62,6 +64,7 @@ class MosaicOptions:
     layers: tuple[str, ...] = GROUPS
     formats: tuple[str, ...] = ()
     smooth: float = 0.0
+    sector: int = SIDE
 
     def __post_init__(self) -> None:
         if self.name:
@@ -156,6 +159,7 @@ def mosaic_key(r: MosaicRun, options: MosaicOptions) -> str:
         sorted(options.layers),
         sorted(options.formats),
         options.smooth,
+        options.sector,
         sheets,
         r.plan.area,
         [q.path for q in r.plan.quarantined],

@@ -73,7 +73,8 @@ class District:
         windows = [self.run.plan.sheets[i].window for i in self.sheets]
         whole = overlap(bounding(windows), self.run.extent)
         assert whole is not None  # as `districts` gives them
-        return sectors_of(windows, whole, step=coarse_step(self.run.plan.gsd))
+        side = self.options.sector
+        return sectors_of(windows, whole, step=coarse_step(self.run.plan.gsd), side=side, largest=side // 2)
 
     @property
     def paved(self) -> bool:

@@ -26,7 +26,7 @@ from geoseg.stages.classified import unclean
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun
 from geoseg.stages.mosaic_work import Part
 from geoseg.stages.vector_layers import STEPS, District, Found, districts
-from geoseg.vectorize.coverage import frame_length
+from geoseg.vectorize.coverage import fit_within
 
 __all__ = ["Seams", "write_vectors"]
 
@@ -66,8 +66,7 @@ class Seams:
         small = 1e-6 + 1e-10 * area  # areas are multiples of 1/8192 and add up exactly, up to 1e12 pixels
         self.gap += missing if missing > small else 0.0
         self.overlap -= missing if missing < -small else 0.0
-        frame = frame_length(edges)
-        self.matched &= all(c["matched"] for c in found) and abs(frame - sectors.perimeter()) < 1e-6
+        self.matched &= all(c["matched"] for c in found) and fit_within(edges, sectors.frame())
         for key in ("polygons", "vertices", "invalid"):
             setattr(self, key, getattr(self, key) + sum(c[key] for c in found))
         for c in found:

@@ -21,7 +21,7 @@ __all__ = [
     "CoverageFigures",
     "Placed",
     "coverage_figures",
-    "frame_length",
+    "fit_within",
     "open_edges",
     "set_into",
     "straight_on",
@@ -301,7 +301,7 @@ def straight_on(polygons: Shapes) -> Shapes:
 def open_edges(polygons: Shapes, window: Window) -> Ints:
     """Edges that only one of some polygons of a coverage has, as (x, y, x, y) on the fine grid of the whole, lesser end first.
 
-    Pieces of one coverage that are made one by one fit where each of these comes twice (`frame_length`).
+    Pieces of one coverage that are made one by one fit where each of these comes twice (`fit_within`).
 
     Args:
         polygons: in pixel corners of a window.
@@ -326,11 +326,14 @@ def _once(edges: Ints) -> Ints:
     return np.asarray(edges[heads[counts % 2 == 1]], np.int64)
 
 
-def frame_length(parts: Sequence[Ints]) -> float:
-    """Length in pixels of what is left when equal edges of pieces (`open_edges`) cancel; infinite where some of it is not along rows or columns.
+def fit_within(parts: Sequence[Ints], frame: shapely.Geometry) -> bool:
+    """Whether pieces of a coverage fit: what is left when their equal edges (`open_edges`) cancel is the frame of the whole, all of it.
 
-    Where all pieces fit, that is the frame of the whole.
+    Args:
+        parts: of each piece.
+        frame: lines along rows and columns, in pixel corners of the grid.
     """
-    edges = _once(np.concatenate([np.zeros((0, 4), np.int64), *parts]))
-    step = np.abs(edges[:, 2:] - edges[:, :2])
-    return float("inf") if (step.min(1) > 0).any() else float(step.sum()) / FINE
+    left = _once(np.concatenate([np.zeros((0, 4), np.int64), *parts])) / FINE
+    lines = shapely.linestrings(left.reshape(-1, 2, 2))
+    shapely.prepare(frame)
+    return bool(shapely.covers(frame, lines).all()) and abs(float(shapely.length(lines).sum()) - frame.length) < 1e-6
