@@ -33,6 +33,7 @@ class TileSection(_Section):
     nodata: str | float = ""
     crs: str = ""
     gsd: float | None = Field(None, gt=0)
+    anchor: tuple[float, float] | None = None
     bbox: tuple[float, float, float, float] | None = None
     aoi: Path | None = None
     strict: bool = False

@@ -175,6 +175,25 @@ def test_a_sheet_added_in_any_direction_moves_nothing(town, tmp_path, col, row) 
     assert np.array_equal(class_raster(run)[0], class_raster(other)[0])
 
 
+def test_a_run_made_anew_on_the_same_anchor_is_the_same(town, tmp_path) -> None:
+    """Also where sheets were added to the west and north since: lost run folders can be made again, pixel for pixel."""
+    sheets, run, night = town
+    night()
+    grid = load_plan(run).grid
+    _sheet(sheets, -1, 0, 7)
+    _sheet(sheets, 0, -1, 8)
+    night()
+    night(tmp_path / "anew", anchor=(grid.x0 + 0.03, grid.y0 - 0.03))
+    assert load_plan(tmp_path / "anew").grid == grid
+    (one, here), (other, there) = class_raster(run), class_raster(tmp_path / "anew")
+    assert here == there
+    assert np.array_equal(one, other)
+    with pytest.raises(UsageError, match="planned with"):
+        night(anchor=(grid.x0 + 5, grid.y0))
+    with pytest.raises(UsageError, match="the sheets begin at"):
+        night(tmp_path / "far", anchor=(1e12, 0.0))
+
+
 def test_a_sheet_that_goes_leaves_no_pixel(town) -> None:
     sheets, run, night = town
     night()
@@ -385,6 +404,60 @@ def test_status_misses_a_deleted_output_and_names_the_last_night(town, geoseg) -
     state = json.loads(geoseg("status", run, "--json")[1])
     assert not state["finished"]
     assert state["next"] == f"geoseg mosaic {run}"
+
+
+def test_the_ledger_is_a_copy_and_the_records_are_the_truth(town, monkeypatch) -> None:
+    """Records are opened again only where their files are others; a copy that is damaged or that cannot be kept is none."""
+    from geoseg.io import ledger
+    from geoseg.io.blocks import read_record
+
+    _, run, night = town
+    night()
+    blocks = plan_blocks(load_plan(run))
+    opened: list[object] = []
+    monkeypatch.setattr(ledger, "WORTH_IT", 1)
+    monkeypatch.setattr(ledger, "read_record", lambda r, b: opened.append(b) or read_record(r, b))
+
+    def looked() -> int:
+        opened.clear()
+        assert ledger.records_of(run, blocks) == {b: r for b in blocks if (r := read_record(run, b))}
+        return len(opened)
+
+    assert looked() == len(blocks)
+    assert looked() == 0
+    record = run / "blocks" / "0_0.json"
+    data = record.read_bytes()
+    record.unlink()
+    assert looked() == 0  # gone, and not remembered
+    record.write_bytes(data)
+    assert looked() == 1
+    (run / "blocks" / "0_1.tif").write_bytes(b"cut")
+    assert looked() == 0
+    assert (0, 1) not in ledger.records_of(run, blocks)
+    copy = run / "locks" / "ledger.json"
+    text = copy.read_text()
+    copy.write_text(text.replace('"size"', '"sise"', 1))
+    assert looked() == len(blocks) - 1 + 1
+    copy.unlink()
+    copy.mkdir()  # nothing can be kept there
+    assert looked() == len(blocks)
+
+
+def test_what_killed_processes_left_is_swept_after_an_hour(town) -> None:
+    _, run, night = town
+    night()
+    left = [run / "blocks" / f".{'0' * 12}.tmp", run / "out" / f".{'a' * 12}.tmp.gpkg", run / f".{'b' * 12}.tmp"]
+    for path in left:
+        path.write_bytes(b"half")
+    mine = run / "out" / ".mine.tmp"
+    mine.write_bytes(b"somebody's")
+    night(mosaic=MosaicOptions(name="town", vectors=False, overwrite=True))
+    assert all(p.exists() for p in left)  # of a process that may be alive
+    for path in (*left, mine):
+        os.utime(path, (0, 0))
+    night(mosaic=MosaicOptions(name="town", vectors=False, overwrite=True))
+    assert not any(p.exists() for p in left)
+    assert mine.exists()
 
 
 def test_metrics_are_prometheus_and_keep_the_last_success() -> None:

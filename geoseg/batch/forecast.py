@@ -10,8 +10,9 @@ from pathlib import Path
 
 from geoseg.classes import NODATA
 from geoseg.errors import PlanError
-from geoseg.io.blocks import Record, read_record
+from geoseg.io.blocks import Record
 from geoseg.io.commit import digest, read_json
+from geoseg.io.ledger import records_of
 from geoseg.io.model_file import shipped_model
 from geoseg.io.plan import Plan, load_plan
 from geoseg.stages.infer import InferOptions
@@ -61,9 +62,9 @@ def _compared(run: Path, earlier: Plan | None, report: TileReport, inference: In
     before = {s.path: s.key for s in earlier.sheets} if earlier else {}
     now = {s.path: s.key for s in plan.sheets}
     blocks = plan_blocks(plan)
-    records = {b: read_record(run, b) for b in blocks}
+    records = records_of(run, blocks, keep=False)
     job = _job(run, plan, inference)
-    stale = [b for b in blocks if job is None or (r := records[b]) is None or r.key != block_key(plan, job, b)]
+    stale = [b for b in blocks if job is None or (r := records.get(b)) is None or r.key != block_key(plan, job, b)]
     share = len(stale) / len(blocks)
     existing = run if run.exists() else next(p for p in run.absolute().parents if p.exists())
     return Forecast(
@@ -99,8 +100,8 @@ def _job(run: Path, plan: Plan, inference: InferOptions) -> Job | None:
     return replace(job, bands={s.path: job.bands.get(s.path, some) for s in plan.sheets})
 
 
-def _seconds(records: list[Record | None], megapixels: float) -> float:
+def _seconds(records: list[Record], megapixels: float) -> float:
     """At the speed of the blocks that are there."""
-    done = [r for r in records if r is not None and r.seconds > 0]
+    done = [r for r in records if r.seconds > 0]
     pixels = sum(n for r in done for value, n in r.counts.items() if value != NODATA)
     return megapixels * 1e6 * sum(r.seconds for r in done) / pixels if pixels else 0.0

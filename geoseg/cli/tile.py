@@ -38,6 +38,11 @@ def tile_options(command: Any) -> Any:
                 help="Pixel size of the grid in metres on the ground [default: the majority's].",
             ),
             click.option(
+                "--anchor",
+                type=Numbers(float, 2),
+                help="Where the grid begins, x,y in its CRS, moved to the nearest corner of a pixel [default: upper left of the first sheets].",
+            ),
+            click.option(
                 "--bbox", type=Numbers(float, 4), help="Only this area: left,bottom,right,top in the grid's CRS."
             ),
             click.option("--aoi", type=click.Path(path_type=Path), help="Only the polygons of this vector file."),
@@ -52,7 +57,7 @@ def made_options(values: dict[str, Any], *, overwrite: bool = False, retry_faile
     """`TileOptions` from click's values."""
     from geoseg.stages.tile import TileOptions, parse_nodata
 
-    names = ("patch_size", "overlap", "block_size", "bands", "crs", "gsd", "bbox", "aoi", "strict")
+    names = ("patch_size", "overlap", "block_size", "bands", "crs", "gsd", "anchor", "bbox", "aoi", "strict")
     return TileOptions(
         **{n: values[n] for n in names},
         nodata=parse_nodata(values["nodata"]),

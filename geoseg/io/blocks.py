@@ -25,7 +25,7 @@ from geoseg.geometry.lattice import Block, block_window
 from geoseg.io.commit import commit_bytes, commit_state, read_json
 from geoseg.io.plan import Plan
 
-__all__ = ["BlockReader", "Part", "Record", "block_path", "read_record", "shares_path", "write_block"]
+__all__ = ["BlockReader", "Part", "Record", "block_path", "read_record", "record_of", "shares_path", "write_block"]
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -39,6 +39,22 @@ class Record:
     size: int
     counts: dict[int, int]
     seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict."""
+        return {
+            "key": self.key,
+            "sha256": self.sha256,
+            "size": self.size,
+            "counts": self.counts,
+            "seconds": self.seconds,
+        }
+
+
+def record_of(value: dict[str, Any]) -> Record:
+    """From a plain dict."""
+    counts = {int(k): int(n) for k, n in value["counts"].items()}
+    return Record(value["key"], value["sha256"], int(value["size"]), counts, float(value["seconds"]))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -121,7 +137,7 @@ def write_block(
     record = Record(key, sha, len(data), counts, round(seconds, 3))
     commit_state(
         block_path(run, block).with_suffix(".json"),
-        {"key": key, "sha256": sha, "size": len(data), "counts": counts, "seconds": record.seconds, "state": "done"},
+        {**record.to_json(), "state": "done"},
     )
     return record
 
@@ -130,14 +146,7 @@ def read_record(run: Path, block: Block) -> Record | None:
     """The committed record of a block whose raster is there at its full size; None where it has to be computed."""
     path = block_path(run, block)
     try:
-        value = read_json(path.with_suffix(".json"))
-        record = Record(
-            value["key"],
-            value["sha256"],
-            int(value["size"]),
-            {int(k): int(n) for k, n in value["counts"].items()},
-            float(value["seconds"]),
-        )
+        record = record_of(read_json(path.with_suffix(".json")))
         return record if path.stat().st_size == record.size else None
     except (PlanError, OSError, ValueError, KeyError, TypeError):
         return None  # not there, or damaged: the block is simply computed again

@@ -10,17 +10,20 @@ import errno
 import hashlib
 import json
 import os
+import re
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from geoseg.errors import EnvironmentFault, PlanError
 
-__all__ = ["commit_bytes", "commit_file", "commit_json", "commit_state", "digest", "folder", "read_json"]
+__all__ = ["commit_bytes", "commit_file", "commit_json", "commit_state", "digest", "folder", "read_json", "sweep"]
 
 SEAL = "seal"
+LEFT_BEHIND = 3600.0
+_TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.tmp")
 _CURES = {
     errno.ENOSPC: "free some disk space, then run the same command again",
     errno.EDQUOT: "free some of your quota, then run the same command again",
@@ -58,13 +61,30 @@ def folder(path: Path) -> Path:
 @contextmanager
 def _temporary(path: Path, suffix: str = "") -> Iterator[Path]:
     """A name of this attempt alone in the same folder; whatever happens, nothing of that name stays."""
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp{suffix}")
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp{suffix}")  # as `_TEMPORARY` knows them
     try:
         yield temporary
     except OSError as error:
         raise _fault(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(place: Path) -> None:
+    """Remove what processes that were killed have left in a folder under temporary names, an hour ago or earlier by the disk's own clock."""
+    left = [p for p in place.glob(".*.tmp*") if _TEMPORARY.match(p.name)]
+    if not left:
+        return
+    try:
+        with _temporary(place / "now") as now:
+            now.touch()
+            until = now.stat().st_mtime - LEFT_BEHIND
+        for path in left:
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < until:
+                    path.unlink()
+    except OSError as error:
+        raise _fault(place, error) from error
 
 
 def commit_bytes(path: Path, data: bytes | memoryview) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import geopandas
 import numpy as np
@@ -17,19 +17,21 @@ from geoseg.stages.mosaic_run import MIN_AREA, MosaicOptions, MosaicRun
 from geoseg.vectorize.join import join
 from geoseg.vectorize.trace import Regions, trace
 
-__all__ = ["exact_layers"]
+__all__ = ["exact_layers", "traced"]
 
 
-def exact_layers(r: MosaicRun, options: MosaicOptions, features: dict[str, int]) -> list[Path]:
-    """Exact polygons of all classes, traced block by block and joined, one layer per class."""
+def traced(r: MosaicRun, number: int) -> Regions:
+    """Regions of one block, in its own pixel corners."""
+    classes, confidence = r.reader.block(r.blocks[number])
+    return trace(classes, confidence, skip=NODATA)
 
-    def traced() -> Any:
-        for block in r.blocks:
-            classes, confidence = r.reader.block(block)
-            if (classes != NODATA).any():
-                yield block, trace(classes, confidence, skip=NODATA)
 
-    regions = join(traced(), r.plan.block)
+def exact_layers(
+    r: MosaicRun, options: MosaicOptions, blocks: Iterable[Regions], features: dict[str, int]
+) -> list[Path]:
+    """Exact polygons of all classes, one layer per class, joined from what was traced of each block (`traced`, in the order of `r.blocks`)."""
+    parts = ((block, regions) for block, regions in zip(r.blocks, blocks, strict=True) if len(regions))
+    regions = join(parts, r.plan.block)
     frame = _frame(r, regions)
     layers = []
     for c in r.table.classes:

@@ -26,16 +26,17 @@ from geoseg.errors import EnvironmentFault, GeosegError, ModelError, PlanError, 
 from geoseg.geometry.grid import overlap
 from geoseg.geometry.lattice import Block, Lattice, block_window, panels_of, shard_of
 from geoseg.io.blocks import read_record
-from geoseg.io.commit import commit_json, commit_state, digest, read_json
+from geoseg.io.commit import commit_json, commit_state, digest, read_json, sweep
 from geoseg.io.decoder import PATIENCE, decoder
 from geoseg.io.lease import held, lease
+from geoseg.io.ledger import records_of
 from geoseg.io.model_file import load_model, shipped_model
 from geoseg.io.plan import Plan, load_plan, save_plan
 from geoseg.io.source import Source
 from geoseg.predict.predictor import EngineFacts, Ensemble, decide, default_lanes, ensemble_of, make_backend
 from geoseg.predict.stream import Normalise, buffered_rows
 from geoseg.stages.fitting import bands_of, fitted_lattice, normalise_of, ratio_of
-from geoseg.stages.job import Job, fresh, version
+from geoseg.stages.job import Job, block_key, fresh, version
 from geoseg.stages.panels import Executor, InProcess, PanelTask, Prepared
 from geoseg.stages.tile import draw_plan, plan_blocks
 
@@ -109,6 +110,8 @@ def infer(
     run = run.absolute()
     load_plan(run)
     with lease(run) if shard is None else lease(run, f"shard_{shard[0] + 1}_of_{shard[1]}"):
+        for place in (run / "blocks", run / "blocks" / "probabilities"):
+            sweep(place)
         return _infer(run, options, progress, executor or InProcess(), shard)
 
 
@@ -133,7 +136,8 @@ def _infer(
                 _save_job(run, ensemble, job)
             blocks = plan_blocks(plan)
             mine = blocks if shard is None else shard_of(blocks, *shard)
-            stale = [b for b in mine if not fresh(run, plan, job, b)]
+            records = records_of(run, mine)
+            stale = [b for b in mine if b not in records or records[b].key != block_key(plan, job, b)]
             if not stale:
                 break
             if shard is None and job.lattice != plan.lattice and drawn is None:

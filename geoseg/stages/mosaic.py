@@ -24,7 +24,7 @@ from geoseg.geometry.ground import area_factors
 from geoseg.gis.cog import RasterSpec, write_cog
 from geoseg.gis.vector_formats import check_formats
 from geoseg.io.blocks import Record
-from geoseg.io.commit import commit_state, digest, folder, read_json
+from geoseg.io.commit import commit_state, digest, folder, read_json, sweep
 from geoseg.io.lease import lease
 from geoseg.io.plan import load_plan
 from geoseg.stages.catalogue import write_stac
@@ -98,7 +98,8 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None], 
         return MosaicReport(r.out, tuple(run / f for f in done["files"]), done["areas_m2"], done["features"], True, 0.0)
     earlier = _earlier_files(run)
     (run / "run.json").unlink(missing_ok=True)
-    folder(r.out)
+    for place in (folder(r.out), r.out / "sheets"):
+        sweep(place)
     timings: dict[str, float] = {}
     files: list[Path] = []
 
@@ -125,7 +126,8 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None], 
         step("feature layers", lambda: write_vectors(r, options, key, part, done_by_all, counts, features, checks))
         end(r)
     if options.exact:
-        step("exact polygons", lambda: exact_layers(r, options, features))
+        blocks = [part("trace", i) for i in range(len(r.blocks))]
+        step("exact polygons", lambda: exact_layers(r, options, done_by_all(blocks), features))
     areas = _areas(r, counts)
     if options.vectors:
         step("report", lambda: [_report(r, areas, features, timings)])

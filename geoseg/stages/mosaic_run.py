@@ -19,7 +19,8 @@ from geoseg.errors import Busy, PlanError, UsageError
 from geoseg.geometry.grid import bounding, overlap
 from geoseg.geometry.lattice import Block
 from geoseg.geometry.sectors import SIDE
-from geoseg.io.blocks import BlockReader, Record, read_record
+from geoseg.io.blocks import BlockReader, Record
+from geoseg.io.ledger import records_of
 from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.stages.feature_layers import GROUPS
 from geoseg.stages.infer import shards_pending
@@ -116,10 +117,8 @@ def load_run(run: Path, options: MosaicOptions) -> MosaicRun:
     plan = load_plan(run)
     job, classes, models = load_job(run)
     blocks = plan_blocks(plan)
-    records = [read_record(run, b) for b in blocks]
-    whole = [
-        rec for b, rec in zip(blocks, records, strict=True) if rec is not None and rec.key == block_key(plan, job, b)
-    ]
+    records = records_of(run, blocks)
+    whole = [records[b] for b in blocks if b in records and records[b].key == block_key(plan, job, b)]
     if len(whole) < len(blocks):
         missing = f"{len(blocks) - len(whole)} of {len(blocks)} blocks are missing or out of date"
         if shards_pending(run, plan):

@@ -19,6 +19,7 @@ from geoseg.errors import EnvironmentFault, GeosegError, PlanError
 from geoseg.geometry.sectors import Sector
 from geoseg.io.commit import commit_json, digest, folder, read_json
 from geoseg.io.decoder import decoder
+from geoseg.stages.exact_layers import traced
 from geoseg.stages.job import version
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun, load_run, mosaic_key
 from geoseg.stages.sector_rasters import Files
@@ -36,7 +37,7 @@ SECTORS = "sectors"
 
 @dataclass(frozen=True)
 class Part:
-    """`what`: rasters of a sheet, all steps of a district, or one step of a sector of it; `number`: of the sheet or district.
+    """`what`: rasters of a sheet, exact outlines of a block, all steps of a district, or one step of a sector of it; `number`: of the sheet, block or district.
 
     `attempt` names the mosaic that asks for it.
     """
@@ -84,6 +85,8 @@ def do_part(part: Part) -> Any:
             r, found = _run_of(part)
             if part.what == "sheet":
                 return [str(p) for p in sheet_rasters(r, [part.number], lambda: _check(part))]
+            if part.what == "trace":
+                return traced(r, part.number)
             return _step(part, found[part.number])
     except GeosegError as error:
         return error

@@ -83,17 +83,32 @@ def _majority(keys: list[Any]) -> Any:
     return Counter(keys).most_common(1)[0][0]
 
 
-def choose_grid(found: Found, crs: str = "", gsd: float | None = None) -> Grid:
-    """CRS, pixel size and phase of the majority of the sheets, or as given; anchor at the upper left of those on it.
+def choose_grid(
+    found: Found, crs: str = "", gsd: float | None = None, anchor: tuple[float, float] | None = None
+) -> Grid:
+    """CRS, pixel size and phase of the majority of the sheets, or as given; anchor at the upper left of those on it, or as given.
 
     Args:
         found: headers, all with a CRS.
         crs: WKT that the user gave, "" for the majority's.
         gsd: metres on the ground, None for the majority's.
+        anchor: (x, y) in that CRS, which is moved to the nearest corner of a pixel; None for where the sheets begin.
 
     Raises:
-        UsageError: a CRS in degrees.
+        UsageError: a CRS in degrees, or an anchor that is nowhere near.
     """
+    grid = _majority_grid(found, crs, gsd)
+    if anchor is None:
+        return grid
+    steps = (anchor[0] - grid.x0) / grid.pixel, (grid.y0 - anchor[1]) / grid.pixel
+    if not all(math.isfinite(n) and abs(n) <= FARTHEST for n in steps):
+        where = f"{grid.x0:.2f},{grid.y0:.2f}"
+        raise UsageError("--anchor", f"{anchor}, but the sheets begin at {where}", "name x,y in the grid's CRS")
+    right, down = round(steps[0]), round(steps[1])
+    return Grid(grid.crs, grid.x0 + right * grid.pixel, grid.y0 - down * grid.pixel, grid.pixel)
+
+
+def _majority_grid(found: Found, crs: str, gsd: float | None) -> Grid:
     chosen = crs or _majority([h.crs for _, h in found])
     found = _reachable(chosen, found)  # the others are quarantined when they are placed
     if is_geographic(chosen):

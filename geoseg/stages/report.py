@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import numpy as np
 import numpy.typing as npt
 import pyogrio
@@ -78,8 +77,8 @@ def _doubtful(gpkg: Path, most: int = 8) -> list[dict[str, Any]]:
     """Land cover that covers most ground for its confidence below 70 percent."""
     if "landcover" not in {str(name) for name, _ in pyogrio.list_layers(gpkg)}:
         return []
-    cover = geopandas.read_file(gpkg, layer="landcover")
-    low = cover[cover["confidence"] < 70].sort_values(["area_m2", "id"], ascending=[False, True]).head(most)
+    order = f"SELECT * FROM landcover WHERE confidence < 70 ORDER BY area_m2 DESC, id LIMIT {most}"
+    low = pyogrio.read_dataframe(gpkg, sql=order)
     centres = low.geometry.representative_point()
     columns = ("id", "class", "area_m2", "confidence")
     return [

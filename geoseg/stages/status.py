@@ -1,4 +1,4 @@
-"""geoseg status: how far a run is, from its records alone."""
+"""geoseg status: how far a run is, from its records alone; those that have not changed since the last look are not opened again."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from geoseg.errors import PlanError
-from geoseg.io.blocks import read_record
 from geoseg.io.commit import read_json
+from geoseg.io.ledger import records_of
 from geoseg.io.plan import load_plan
 from geoseg.stages.job import block_key, load_job
 from geoseg.stages.tile import plan_blocks
@@ -36,16 +36,12 @@ def status(run: Path) -> Status:
     """
     plan = load_plan(run)
     blocks = plan_blocks(plan)
-    records = [read_record(run, b) for b in blocks]
+    records = records_of(run, blocks)
     try:
         job, _, _ = load_job(run)
-        fresh = [
-            rec
-            for b, rec in zip(blocks, records, strict=True)
-            if rec is not None and rec.key == block_key(plan, job, b)
-        ]
+        fresh = [records[b] for b in blocks if b in records and records[b].key == block_key(plan, job, b)]
     except (PlanError, KeyError):  # infer has not ended once, or sheets were added since: count what is there
-        fresh = [rec for rec in records if rec is not None]
+        fresh = list(records.values())
         job = None
     finished = False
     if job is not None and len(fresh) == len(blocks) and (run / "run.json").exists():

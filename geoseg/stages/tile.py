@@ -22,6 +22,7 @@ from geoseg.geometry.ground import metres_per_unit
 from geoseg.geometry.lattice import Lattice, block_window, blocks_of
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml
+from geoseg.io.commit import sweep
 from geoseg.io.decoder import decoder
 from geoseg.io.lease import lease
 from geoseg.io.listing import find_sheets
@@ -51,6 +52,7 @@ class TileOptions:
     nodata: tuple[tuple[float, float], ...] = ()
     crs: str = ""
     gsd: float | None = None
+    anchor: tuple[float, float] | None = None
     bbox: tuple[float, float, float, float] | None = None
     aoi: Path | None = None
     strict: bool = False
@@ -89,6 +91,7 @@ def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None, 
     paths = find_sheets(sheets)
     found, refused = _headers(paths)
     with lease(run, patience=patience):
+        sweep(run)
         return _tile(paths, found, refused, run, options)
 
 
@@ -100,7 +103,7 @@ def _tile(paths: list[Path], found: Found, refused: list[Quarantined], run: Path
     refused += nowhere + aliens
     if not found:
         raise _nothing_left(paths, refused)
-    grid = earlier.grid if earlier else choose_grid(found, crs, options.gsd)
+    grid = earlier.grid if earlier else choose_grid(found, crs, options.gsd, options.anchor)
     placed, lost = _placed(found, grid)
     placed, far = _near(placed, grid)
     refused += lost + far
@@ -292,6 +295,12 @@ def _check_same(options: TileOptions, earlier: Plan) -> None:
         ("--block-size", options.block_size, options.block_size == earlier.block, earlier.block),
         ("--gsd", options.gsd, same_gsd, f"{earlier.gsd:g}"),
         (
+            "--anchor",
+            options.anchor,
+            options.anchor is None or _near_anchor(options.anchor, earlier.grid),
+            f"{earlier.grid.x0:.2f},{earlier.grid.y0:.2f}",
+        ),
+        (
             "--crs",
             options.crs,
             not options.crs or same_crs(crs_wkt(options.crs), earlier.grid.crs),
@@ -301,6 +310,11 @@ def _check_same(options: TileOptions, earlier: Plan) -> None:
         if given and not same:
             what = f"{given}, but this run was planned with {planned}"
             raise UsageError(name, what, "leave it out, name a new run folder, or --overwrite")
+
+
+def _near_anchor(asked: tuple[float, float], grid: Grid) -> bool:
+    """Whether an anchor asked for is the grid's, but for the move to a pixel's corner."""
+    return max(abs(asked[0] - grid.x0), abs(asked[1] - grid.y0)) <= 0.51 * grid.pixel
 
 
 def _block_size(size: int) -> int:
