@@ -485,6 +485,20 @@ def test_view_draws_a_run_and_a_raster_with_their_legend(finished, tmp_path, geo
     assert "give a class raster" in err
 
 
+def test_what_a_killed_mosaic_left_is_not_taken_for_features(finished, geoseg):
+    """Found by killing at each write: half a GeoPackage under a hidden name ended the next night."""
+    run = finished if isinstance(finished, Path) else finished[0]
+    left = run / "out" / ".0123456789ab.tmp.gpkg"
+    left.write_bytes(next((run / "out").glob("[!.]*.gpkg")).read_bytes()[:5000])
+    try:
+        code, _, err = geoseg("mosaic", run, "--overwrite")
+        assert code == 0, err
+        assert geoseg("view", run, "-o", run / "picture.png")[0] == 0
+    finally:
+        left.unlink()
+        (run / "picture.png").unlink(missing_ok=True)
+
+
 def test_the_report_is_one_page_with_everything_inside(finished):
     run, report = finished
     page = (run / "out/report.html").read_text()

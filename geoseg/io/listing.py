@@ -1,4 +1,4 @@
-"""Which files are the sheets: folders, patterns, lists and names, as users give them."""
+"""Which files are the sheets: folders, patterns, lists and names, as users give them; and which are the features of a run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from geoseg.errors import UsageError
 
-__all__ = ["find_sheets"]
+__all__ = ["feature_files", "find_sheets"]
 
 SUFFIXES = (".tif", ".tiff")
 
@@ -25,7 +25,8 @@ def find_sheets(sheets: Sequence[Path]) -> list[Path]:
         elif path.suffix.lower() == ".txt":
             paths += _listed(path)
         elif any(c in path.name for c in "*?[") and not path.exists():
-            paths += sorted(p for p in path.parent.glob(path.name) if p.suffix.lower() in SUFFIXES)
+            found = (p for p in path.parent.glob(path.name) if not p.name.startswith("."))
+            paths += sorted(p for p in found if p.suffix.lower() in SUFFIXES)
         else:
             paths.append(path)
     unique = list(dict.fromkeys(p.absolute() for p in paths))
@@ -43,3 +44,9 @@ def _listed(path: Path) -> list[Path]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(path, f"cannot be read as a list of sheets: {error}", "one path in each line") from error
     return [path.parent / line for line in lines if line and not line.startswith("#")]
+
+
+def feature_files(run: Path) -> list[Path]:
+    """GeoPackages of features in a run's outputs; not of exact outlines, nor any that is being written (or was, by a process that was killed)."""
+    found = sorted((run / "out").glob("*.gpkg"))
+    return [p for p in found if not p.stem.endswith("_exact") and not p.name.startswith(".")]

@@ -20,6 +20,7 @@ from pyproj.exceptions import CRSError
 
 from geoseg.errors import UsageError
 from geoseg.geometry.ground import metres_per_unit
+from geoseg.io.listing import feature_files
 from geoseg.learn.vector_metrics import boundary_f1, centreline_scores, crown_scores, object_scores, shape_scores
 from geoseg.vectorize.coverage import coverage_figures
 
@@ -84,7 +85,7 @@ def _around(frames: list[geopandas.GeoDataFrame]) -> shapely.Polygon:
 
 
 def _of_run(run: Path) -> Path:
-    files = [p for p in sorted((run / "out").glob("*.gpkg")) if not p.stem.endswith("_exact")]
+    files = feature_files(run)
     if not files:
         raise UsageError(run, "has no polygons", "run geoseg mosaic without --no-vectors")
     return files[0]

@@ -47,7 +47,7 @@ def write_report(
     colours = {c.name: c.hex for c in table.classes}
     facts = ReportFacts(
         title=name,
-        pictures=_pictures(run, plan, doubtful),
+        pictures=_pictures(run, plan, doubtful, gpkg if gpkg.is_file() else None),
         areas=[(n, colours[n], a) for n, a in areas.items()],
         features=features,
         confidence=_confidence(blocks, reader),
@@ -87,11 +87,11 @@ def _doubtful(gpkg: Path, most: int = 8) -> list[dict[str, Any]]:
     ]
 
 
-def _pictures(run: Path, plan: Plan, doubtful: list[dict[str, Any]]) -> list[tuple[str, bytes]]:
+def _pictures(run: Path, plan: Plan, doubtful: list[dict[str, Any]], gpkg: Path | None) -> list[tuple[str, bytes]]:
     """All of it; its middle and its most doubtful place pixel by pixel."""
     whole = bounding([s.window for s in plan.sheets])
     centre = whole.col_off + whole.width / 2, whole.row_off + whole.height / 2
-    pictures = [("photo | classes | features", _png(run_picture(run, SIDE)))]
+    pictures = [("photo | classes | features", _png(run_picture(run, SIDE, features=gpkg)))]
     places = [("the middle, pixel by pixel", centre)]
     if doubtful:
         col, row = ~plan.grid.transform @ (doubtful[0]["x"], doubtful[0]["y"])
@@ -99,7 +99,7 @@ def _pictures(run: Path, plan: Plan, doubtful: list[dict[str, Any]]) -> list[tup
     for caption, (col, row) in places:
         window = overlap(Window(int(col) - ZOOM // 2, int(row) - ZOOM // 2, ZOOM, ZOOM), whole)
         if window is not None and (window.width < whole.width or window.height < whole.height):
-            pictures.append((caption, _png(run_picture(run, ZOOM, window))))
+            pictures.append((caption, _png(run_picture(run, ZOOM, window, gpkg))))
     return pictures
 
 

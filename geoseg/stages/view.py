@@ -23,6 +23,7 @@ from geoseg.errors import UsageError
 from geoseg.geometry.grid import bounding
 from geoseg.gis.picture import coloured, side_by_side, with_outlines, write_png
 from geoseg.io.blocks import BlockReader
+from geoseg.io.listing import feature_files
 from geoseg.io.plan import Plan, load_plan
 from geoseg.io.sheets import gdal_settings, open_sheet
 from geoseg.io.source import Source
@@ -47,13 +48,14 @@ def view_run(run: Path, out: Path, side: int = 900) -> Path:
     return out
 
 
-def run_picture(run: Path, side: int, window: Window | None = None) -> Bytes:
+def run_picture(run: Path, side: int, window: Window | None = None, features: Path | None = None) -> Bytes:
     """Photo, classes, and features over the photo, side by side (H, W, 3), each at most `side` pixels; read by strips, so runs of any size do.
 
     Args:
         run: a run with all its blocks.
         side: longest side of each part.
         window: on the run's grid; all of it by default.
+        features: a GeoPackage; the run's own by default.
     """
     plan = load_plan(run)
     job, rows, _ = load_job(run)
@@ -63,7 +65,7 @@ def run_picture(run: Path, side: int, window: Window | None = None) -> Bytes:
     photo, classes = thinned(run, plan, job.bands, window, step)
     place = plan.grid.window_transform(window) @ rasterio.Affine.scale(step)
     pictures = [photo, coloured(classes, table)]
-    found = [p for p in sorted((run / "out").glob("*.gpkg")) if not p.stem.endswith("_exact")]
+    found = feature_files(run) if features is None else [features]
     if found:
         pictures.append(with_outlines(photo, _layers(found[0], plan.grid.bounds(window)), place))
     return _with_legend(side_by_side(pictures), table)

@@ -21,6 +21,7 @@ from geoseg.geometry.grid import bounding
 from geoseg.gis.picture import coloured
 from geoseg.gis.web import WebLayer, web_map_html
 from geoseg.io.commit import commit_bytes
+from geoseg.io.listing import feature_files
 from geoseg.io.plan import load_plan
 from geoseg.stages.job import load_job
 from geoseg.stages.view import thinned
@@ -52,7 +53,7 @@ def web_map(run: Path, out: Path, side: int = SIDE) -> Path:
     plan = load_plan(run)
     job, rows, _ = load_job(run)
     table = ClassTable.from_json(rows)
-    files = [p for p in sorted((run / "out").glob("*.gpkg")) if not p.stem.endswith("_exact")]
+    files = feature_files(run)
     if not files:
         raise PlanError(run, "has no polygons", "run geoseg mosaic first, without --no-vectors")
     window = bounding([s.window for s in plan.sheets])
