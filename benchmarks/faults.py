@@ -2,7 +2,7 @@
 
     python benchmarks/faults.py kills --trials 100
     python benchmarks/faults.py heavy --trials 20      # the same on a job of 20 blocks and more: how much work a kill costs
-    python benchmarks/faults.py calls                  # kill before every write, fsync, rename ... (needs cc)
+    python benchmarks/faults.py calls                  # kill before every write, fsync, rename ... (needs cc; --part 1/2: half of them)
     python benchmarks/faults.py disk --sizes 20        # RLIMIT_FSIZE, then full disks (needs root)
     python benchmarks/faults.py noop --sheets 200
     python benchmarks/faults.py workers
@@ -204,21 +204,38 @@ def kills(work: Path, trials: int, *, heavy_job: bool = False) -> None:
     )
 
 
-def calls(work: Path, every: int) -> None:
+WRITING = (
+    "write,pwrite64,writev,pwritev,fsync,fdatasync,ftruncate,rename,renameat,renameat2,unlink,unlinkat,link,linkat,"
+    "symlink,symlinkat,mkdir,mkdirat"
+)
+
+
+def census(jobs: Jobs, run: Path) -> int:
+    """Calls that write below a run folder as the kernel sees them, from the outside: nothing must escape `counted.so`."""
+    trace = run.with_suffix(".trace")
+    line = ["strace", "-f", "-qq", "-y", "-e", "signal=none", "-e", f"trace={WRITING}", "-o", str(trace)]
+    subprocess.run([*line, *GEOSEG, *jobs.words(run)], env=QUIET, check=True, stdout=subprocess.DEVNULL)
+    shutil.rmtree(run)
+    return sum(f"{run}/" in text or f'{run}"' in text for text in trace.read_text(errors="replace").splitlines())
+
+
+def calls(work: Path, every: int, part: tuple[int, int]) -> None:
     """Kill before the n-th call that writes below the run folder, for every n (or every `every`-th)."""
-    jobs = Jobs(work, 3)
+    jobs = Jobs(work, 3, 150)
     run = jobs.fresh()
     assert jobs.run(run, count=1, below=str(run)) == 0
     total = int(jobs.server.text().rsplit("calls", 1)[1])
+    if shutil.which("strace"):
+        print(f"{total} calls that write below the run folder; strace sees {census(jobs, jobs.fresh())}", flush=True)
     different = broken = trials = 0
-    for number in range(1, total + 1, every):
+    for number in range(part[0], total + 1, every * part[1]):
         run = jobs.fresh()
         code = jobs.run(run, kill_at=number, below=str(run))
         if code != -signal.SIGKILL:  # threads: not every run makes exactly as many
             print(f"  call {number} of {total} was not reached", flush=True)
         bad, same, _ = jobs.recovered(run)
         trials, different, broken = trials + 1, different + (not same), broken + len(bad)
-    print(f"killed at {trials} of {total} write-like calls (every {every}): {different} different, {broken} torn")
+    print(f"killed at {trials} of {total} write-like calls (part {part}): {different} different, {broken} torn")
 
 
 def disk(work: Path, sizes: int) -> None:
@@ -382,6 +399,7 @@ def main() -> None:
     parser.add_argument("what", choices=("kills", "heavy", "calls", "disk", "noop", "workers"))
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--part", default="1/1", help="calls: so that several processes share them")
     parser.add_argument("--sizes", type=int, default=20)
     parser.add_argument("--sheets", type=int, default=200)
     options = parser.parse_args()
@@ -390,7 +408,7 @@ def main() -> None:
         {
             "kills": lambda: kills(work, options.trials),
             "heavy": lambda: kills(work, options.trials, heavy_job=True),
-            "calls": lambda: calls(work, options.every),
+            "calls": lambda: calls(work, options.every, tuple(map(int, options.part.split("/")))),
             "disk": lambda: disk(work, options.sizes),
             "noop": lambda: noop(work, options.sheets),
             "workers": lambda: workers(work),

@@ -229,6 +229,28 @@ def test_a_poisonous_panel_fails_alone(job, alone, planned, monkeypatch) -> None
     assert _hashes(planned) == alone
 
 
+def test_each_worker_sees_one_gpu_and_its_share_of_memory(monkeypatch) -> None:
+    """By the environment alone, as there may be no GPU here; a worker that was killed gets the same one again."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-5")
+
+    def seen(client) -> list[str]:
+        return sorted(client.run(lambda: os.environ.get("CUDA_VISIBLE_DEVICES", "")).values())
+
+    with executor(workers=2, max_ram=3 << 30) as two:
+        assert seen(two.client) == ["3", "GPU-5"]
+        limits = [w["memory_limit"] for w in two.client.scheduler_info(n_workers=-1)["workers"].values()]
+        assert limits == [3 << 29] * 2
+        assert two.max_ram == int(0.8 * (3 << 29))
+        before = set(two.client.run(os.getpid).values())
+        os.kill(min(before), signal.SIGKILL)
+        until, now = time.monotonic() + 60, before
+        while len(now - before) != 1 or len(now) != 2:
+            assert time.monotonic() < until, now
+            time.sleep(0.2)
+            now = set(two.client.run(os.getpid, on_error="ignore").values())
+        assert seen(two.client) == ["3", "GPU-5"]
+
+
 def test_a_scheduler_that_is_not_there(monkeypatch) -> None:
     monkeypatch.setattr("geoseg.batch.executor.SILENCE", 3.0)
     with pytest.raises(EnvironmentFault, match="cannot be reached"), executor(scheduler="tcp://127.0.0.1:9"):

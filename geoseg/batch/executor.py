@@ -135,7 +135,7 @@ def executor(workers: int = 0, scheduler: str = "", max_ram: int | None = None) 
     """This process (no workers, no scheduler), a local cluster, or a remote one.
 
     Args:
-        workers: processes of a local cluster; 0 for none. With GPUs give one worker to each (CUDA_VISIBLE_DEVICES of the worker says which).
+        workers: processes of a local cluster; 0 for none. Where there are GPUs each gets one of them, in turn: as many workers as GPUs is right.
         scheduler: tcp:// or tls:// address.
         max_ram: bytes for all local workers together.
 
@@ -178,11 +178,37 @@ def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Any]:
             ) as cluster,
             Client(cluster) as client,
         ):
+            _share_devices(client)
             yield client
 
 
+def _share_devices(client: Any) -> None:
+    """One GPU for each worker in turn, also for one that is started again: it sees no other (CUDA_VISIBLE_DEVICES)."""
+    from distributed import WorkerPlugin
+
+    devices = _devices()
+    if not devices:
+        return
+
+    class OneDevice(WorkerPlugin):  # type: ignore[misc]
+        def setup(self, worker: Any) -> None:  # before any network is loaded there
+            os.environ["CUDA_VISIBLE_DEVICES"] = devices[int(worker.name) % len(devices)]
+
+    client.register_plugin(OneDevice(), name="one device")
+
+
+def _devices() -> list[str]:
+    """GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [d.strip() for d in named.split(",") if d.strip()]
+    import torch
+
+    return [str(i) for i in range(torch.cuda.device_count())]
+
+
 def _environment(workers: int) -> dict[str, str]:
-    """Each worker gets its share of the cores, and the GPUs in turn are left to CUDA_VISIBLE_DEVICES."""
+    """Each worker gets its share of the cores."""
     lanes = max(
         1, (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) // workers
     )
