@@ -123,8 +123,10 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None], 
         step("sheet rasters", lambda: [Path(p) for files in done_by_all(parts) for p in files])
     checks: dict[str, Any] = {}
     if options.vectors:
-        step("feature layers", lambda: write_vectors(r, options, key, part, done_by_all, counts, features, checks))
-        end(r)
+        try:
+            step("feature layers", lambda: write_vectors(r, options, key, part, done_by_all, counts, features, checks))
+        finally:
+            end(r)
     if options.exact:
         blocks = [part("trace", i) for i in range(len(r.blocks))]
         step("exact polygons", lambda: exact_layers(r, options, done_by_all(blocks), features))

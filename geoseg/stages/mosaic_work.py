@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -72,9 +71,8 @@ def begin(r: MosaicRun, key: str, options: MosaicOptions) -> Callable[..., Part]
 
 
 def end(r: MosaicRun) -> None:
-    """Remove what steps have left for each other, also those of a mosaic that was killed."""
-    with suppress(FileNotFoundError):
-        shutil.rmtree(r.folder / SECTORS)
+    """Remove what steps have left for each other, also those of a mosaic that was killed; what cannot go now goes the next time."""
+    shutil.rmtree(r.folder / SECTORS, ignore_errors=True)
 
 
 def do_part(part: Part) -> Any:
