@@ -7,7 +7,8 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import geopandas
@@ -59,12 +60,11 @@ def write_in_batches(
     def write(temporary: Path) -> None:
         try:
             with _settings(date):
-                for layers in batches:
-                    for layer in layers:
-                        if len(layer.frame) or layer.name not in heads:
-                            _write_layer(temporary, layer)
-                        counts[layer.name] += len(layer.frame)
-                        heads.setdefault(layer.name, layer)
+                for layer in chain.from_iterable(batches):
+                    if len(layer.frame) or layer.name not in heads:
+                        _write_layer(temporary, layer)
+                    counts[layer.name] += len(layer.frame)
+                    heads.setdefault(layer.name, replace(layer, frame=layer.frame.iloc[:0]))
             _write_styles(temporary, list(heads.values()), date)
         except (RuntimeError, sqlite3.Error) as error:  # pyogrio's errors are RuntimeErrors
             raise EnvironmentFault(
