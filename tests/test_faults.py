@@ -65,7 +65,7 @@ def test_a_flipped_bit_in_what_geoseg_remembers_is_never_believed(done, tmp_path
     night, whole, results = done
     run = _copied(whole, tmp_path / "run")
     rng = random.Random(pattern)
-    for _ in range(12):
+    for _ in range(5):
         path = rng.choice(sorted(run.glob(pattern)))
         kept = path.read_bytes()
         data = bytearray(kept)

@@ -17,22 +17,28 @@ from rasterio.windows import Window
 from scipy import ndimage
 
 from geoseg.batch.executor import executor
+from geoseg.classes import ClassTable, LandClass
 from geoseg.errors import GeosegError
 from geoseg.geometry.grid import overlap, slices
 from geoseg.geometry.sectors import coarse_window, sectors_of
+from geoseg.gis.geopackage import Layer, write_in_batches
 from geoseg.scenes.scene import Scene
 from geoseg.stages import vectors
+from geoseg.stages.classified import KINDS
+from geoseg.stages.feature_layers import makes_any
 from geoseg.stages.infer import InferOptions, infer
 from geoseg.stages.mosaic import MosaicOptions, mosaic
 from geoseg.stages.tile import TileOptions, tile
 from geoseg.vectorize.coverage import fit_within, open_edges
 from geoseg.vectorize.dice import SMALL, Codes, coded, first_pixels, frame_of_core, wholes
 from geoseg.vectorize.labels import label_regions
+from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.simplify import simplified
 from geoseg.vectorize.trace import trace_rings
 
 CODES = Codes((0, 1, 2), 255)
 SECTOR, METRES = 640, 64.0
+"""Pixels along a sector, and metres; regions of up to 160 px are never cut."""
 
 wholes_of_all = st.builds(
     lambda col, row, wide, high: Window(col, row, wide, high),
@@ -55,16 +61,15 @@ def blobs(seed: int, high: int, wide: int, scale: float) -> np.ndarray:
 
 @given(wholes_of_all, st.integers(4, 40), st.integers(1, 7))
 def test_each_pixel_lies_in_one_core_also_on_the_coarse_raster(whole: Window, side: int, step: int) -> None:
-    sectors = sectors_of([whole], whole, step=step, side=side, largest=side // 2)
+    sectors = sectors_of([whole], whole, step=step, side=side)
+    assert sectors.side % (2 * step) == 0
     coarse = coarse_window(whole, step)
     fine_hits, coarse_hits = (np.zeros((w.height, w.width), int) for w in (whole, coarse))
     for sector in sectors.numbers:
         fine_hits[slices(sectors.core(sector), whole)] += 1
         core = sectors.coarse_core(sector)
-        both = overlap(core, coarse)
-        if both is not None:
-            assert both == core
-            coarse_hits[slices(core, coarse)] += 1
+        assert overlap(core, coarse) == core
+        coarse_hits[slices(core, coarse)] += 1
     assert (fine_hits == 1).all()
     assert (coarse_hits == 1).all()
     assert sectors.pixels() == whole.width * whole.height
@@ -144,7 +149,7 @@ def test_pieces_fit_edge_by_edge_and_a_gap_shows(seed: int, scale: float, tolera
     for sector in sectors.numbers:
         core = sectors.core(sector)
         together[slices(core, whole)] = coded(
-            raster, CODES, slices(core, whole), (5, -7), sector, largest=12, giant=10**6
+            raster, CODES, slices(core, whole), (5, -7), sector, largest=12, cell=12, giant=10**6
         )
     rings = trace_rings(together, skip=CODES.skipped, keep_skipped=True)
     polygons = simplified(rings, together, tolerance)
@@ -162,6 +167,21 @@ def test_pieces_fit_edge_by_edge_and_a_gap_shows(seed: int, scale: float, tolera
     assert not fit({**mine, victim: mine[victim][1:]})
     shifted = shapely.transform(mine[victim][0], lambda xy: np.add(xy, (0.25, 0.0)))
     assert not fit({**mine, victim: [shifted, *mine[victim][1:]]})
+
+
+@given(st.integers(0, 10_000), st.integers(3, 40), st.sampled_from([1, 4, 9]))
+@profile(max_examples=40)
+def test_what_goes_on_beyond_a_side_is_not_small(seed: int, cut: int, least: int) -> None:
+    """Of a part of a raster only what does not reach its cut side is merged; that is what becomes of it in the whole."""
+    raster = blobs(seed, 30, 44, 1.0)
+    limits = dict.fromkeys(range(3), least)
+    part = raster[:, :cut]
+    merged = merge_small(part, limits, skip=255, goes_on=(False, False, False, True))
+    labels, _ = label_regions(part)
+    at_cut = np.isin(labels, np.unique(labels[:, -1]))
+    sizes = np.bincount(labels.ravel())[labels]
+    untouched = at_cut | (sizes >= least) | (part == 255)
+    assert np.array_equal(merged[untouched], part[untouched])
 
 
 # The stage
@@ -202,12 +222,23 @@ def both(town):
 def test_things_are_the_same_as_in_one_piece(both) -> None:
     one, many, _, figures = both
     assert figures["sectors"] == 4
-    for name in ("buildings", "cars"):
-        assert len(one[name]) > 5
-        assert _plain(one[name]) == _plain(many[name])
+    assert len(one["cars"]) > 5
+    assert _plain(one["cars"]) == _plain(many["cars"])
+    halls = one["buildings"][_extent(one["buildings"]) > 0.24 * METRES].union_all().buffer(1)
+    houses = [_plain(f[~f.intersects(halls)]) for f in (one["buildings"], many["buildings"])]
+    assert len(houses[0]) > 5
+    assert houses[0] == houses[1]
+    halls = many["buildings"][_extent(many["buildings"]) > 0.27 * METRES]
+    assert set(halls["status"]) <= {"simplified"}  # they would not be seen whole from all sides
     whole = set(_plain(one["trees"]))
-    assert len(whole & set(_plain(many["trees"]))) >= 0.8 * len(whole)  # woods that are cut are split in windows
+    assert len(whole & set(_plain(many["trees"]))) >= 0.8 * len(whole)  # large woods are split in windows
     assert many["trees"].area.sum() == pytest.approx(one["trees"].area.sum(), rel=0.02)
+    assert many["trees"]["id"].is_unique
+
+
+def _extent(frame: geopandas.GeoDataFrame) -> np.ndarray:
+    left, bottom, right, top = frame.bounds.to_numpy().T
+    return np.maximum(right - left, top - bottom)
 
 
 def _plain(frame: geopandas.GeoDataFrame) -> list[tuple[object, ...]]:
@@ -285,9 +316,11 @@ def test_squares_that_do_not_fit_are_left_out_and_a_gap_is_no_result(town, monke
 
     monkeypatch.setattr(vectors, "fit_within", unfit_once)
     mosaic(town, options)
-    assert "do not fit where sectors meet" in caplog.text
+    assert "squared buildings do not fit" in caplog.text
     assert set(_layers(town, "seams")["buildings"]["status"]) == {"simplified"}
-    assert _figures(town)["matched"]
+    facts = _figures(town)
+    assert facts["matched"]
+    assert facts["gap"] == facts["overlap"] == 0
     monkeypatch.setattr(vectors, "fit_within", lambda edges, frame: False)
     with pytest.raises(GeosegError, match="no clean coverage"):
         mosaic(town, MosaicOptions(name="never", sheets=False, sector=SECTOR, layers=("landcover",)))
@@ -307,3 +340,40 @@ def test_batches_are_one_file(town, monkeypatch) -> None:
     for name, frame in whole.items():
         assert parts[name].dtypes.to_dict() == frame.dtypes.to_dict()
         assert _plain(parts[name]) == _plain(frame)
+
+
+def test_layers_that_are_empty_at_first_keep_their_columns(town, tmp_path) -> None:
+    """A first batch without a car must not make numbers of all that is text in later ones."""
+    mosaic(town, MosaicOptions(name="one", sheets=False))
+    layers = _layers(town, "one")
+    for name, frame in layers.items():
+        layer = Layer(name, frame, "", geometry_type=frame.geom_type.iloc[0])
+        empty = Layer(name, _empty(frame), "", geometry_type=layer.geometry_type)
+        path = tmp_path / f"{name}.gpkg"
+        write_in_batches(path, iter([[empty], [layer]]))
+        found = geopandas.read_file(path, layer=name)
+        assert found.dtypes.to_dict() == frame.dtypes.to_dict(), name
+        assert _plain(found) == _plain(frame)
+
+
+def _empty(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
+    """As `frame_of` makes it of no rows."""
+    made = geopandas.GeoDataFrame({n: [] for n in frame.columns if n != "geometry"}, geometry=[], crs=frame.crs)
+    return made.astype({n: KINDS.get(n, object) for n in made.columns if n != "geometry"})
+
+
+def test_errors_of_whoever_makes_layers_are_not_the_disks(tmp_path) -> None:
+    def broken():
+        raise ConnectionError("a worker hung up")
+        yield []
+
+    with pytest.raises(ConnectionError, match="hung up"):
+        write_in_batches(tmp_path / "a.gpkg", broken())
+    assert not list(tmp_path.iterdir())
+
+
+def test_layers_that_no_class_can_give_are_refused(town, geoseg) -> None:
+    code, _, err = geoseg("mosaic", town, "--layers", "cars", "--name", "x", "--overwrite")
+    assert code == 0, err  # this table has cars
+    assert not makes_any(ClassTable((LandClass(0, "water", (0, 0, 255), "other"),)), ("cars", "roads"))
+    assert makes_any(ClassTable((LandClass(0, "water", (0, 0, 255), "other"),)), ("landcover",))

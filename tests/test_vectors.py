@@ -262,7 +262,7 @@ def test_giants_are_diced_on_an_anchored_grid() -> None:
     rings = trace_rings(raster)
     codes = Codes((0, 1, 2), 255)
     whole = slice(0, 160), slice(0, 160)
-    coded_raster = coded(raster, codes, whole, (-37, 1000), (0, 0), largest=1000, giant=150, cell=32)
+    coded_raster = coded(raster, codes, whole, (-37, 1000), (0, 0), largest=1000, cell=32, giant=150)
     assert np.array_equal(codes.value_of[coded_raster], raster)
     pieces = trace_rings(coded_raster)
     corners = np.diff(rings.rings[rings.parts]) - np.diff(rings.parts)  # rings are closed

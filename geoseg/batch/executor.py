@@ -131,13 +131,16 @@ def _result(future: Any) -> Outcome:
 
 
 @contextmanager
-def executor(workers: int = 0, scheduler: str = "", max_ram: int | None = None) -> Iterator[Executor]:
+def executor(
+    workers: int = 0, scheduler: str = "", max_ram: int | None = None, device: str = "auto"
+) -> Iterator[Executor]:
     """This process (no workers, no scheduler), a local cluster, or a remote one.
 
     Args:
         workers: processes of a local cluster; 0 for none. Where there are GPUs each gets one of them, in turn: as many workers as GPUs is right.
         scheduler: tcp:// or tls:// address.
         max_ram: bytes for all local workers together.
+        device: as the user named it; one that bears a number (cuda:1) is for all workers.
 
     Raises:
         EnvironmentFault: the scheduler cannot be reached, or no worker came up.
@@ -146,6 +149,8 @@ def executor(workers: int = 0, scheduler: str = "", max_ram: int | None = None) 
         yield InProcess()
         return
     with _client(workers, scheduler, max_ram) as client:
+        if workers and ":" not in device:
+            _share_devices(client)
         yield DaskExecutor(client)
 
 
@@ -178,7 +183,6 @@ def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Any]:
             ) as cluster,
             Client(cluster) as client,
         ):
-            _share_devices(client)
             yield client
 
 

@@ -137,7 +137,7 @@ def command(ctx: click.Context, /, run: Path, **values: Any) -> int:
     load_plan(run)
     echo_model(values["models"])
     with (
-        executor(values["workers"], values["scheduler"], values["max_ram"]) as who,
+        executor(values["workers"], values["scheduler"], values["max_ram"], values["device"]) as who,
         progress_bar(ctx.obj["quiet"]) as progress,
     ):
         report = infer(run, made_options(values), progress, executor=who, shard=values["shard"])

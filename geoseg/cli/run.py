@@ -237,7 +237,7 @@ def _computed(ctx: click.Context, paths: list[Path], run: Path, values: dict[str
             mosaic.echo_report(report)
 
     with (
-        executor(values["workers"], values["scheduler"], values["max_ram"]) as who,
+        executor(values["workers"], values["scheduler"], values["max_ram"], values["device"]) as who,
         progress_bar(ctx.obj["quiet"] or values["log_json"]) as progress,
     ):
         return run_all(

@@ -7,8 +7,9 @@ Sectors hang on the grid's anchor alone: not on blocks, panels, sheets or who do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import shapely
 from rasterio.windows import Window
@@ -18,9 +19,9 @@ from geoseg.geometry.grid import grown, overlap
 __all__ = ["LARGEST", "SIDE", "Sector", "Sectors", "coarse_window", "sectors_of"]
 
 SIDE = 8192
-"""Pixels along a sector."""
+"""Pixels along a sector, or a little less: sides are whole numbers of coarse pixels."""
 
-LARGEST = SIDE // 2
+LARGEST = SIDE // 4
 """A region that is longer or wider than this, in pixels, is cut where sectors meet; a smaller one stays whole in the sector of its first pixel."""
 
 Sector = tuple[int, int]
@@ -31,14 +32,30 @@ Sector = tuple[int, int]
 class Sectors:
     """The sectors of a whole (a window on the grid) that are worth a look, in row order.
 
-    `step`: pixels of the grid that make one of a coarse raster; see `coarse_window`.
+    `step`: pixels of the grid that make one of a coarse raster (see `coarse_window`); `side` is a multiple of twice as many.
     """
 
     whole: Window
     numbers: tuple[Sector, ...]
-    side: int = SIDE
-    largest: int = LARGEST
+    side: int
+    largest: int
     step: int = 1
+
+    @property
+    def cell(self) -> int:
+        """Side of the cells that giants are cut along: lines of sectors are lines of cells."""
+        return self.side // 2
+
+    @cached_property
+    def _known(self) -> frozenset[Sector]:
+        return frozenset(self.numbers)
+
+    def meeting(self, window: Window, side: int) -> Iterator[Sector]:
+        """Those that a window of the grid meets (`side` as it is), or one of the coarse raster (`side / step`)."""
+        for row in range(window.row_off // side, (window.row_off + window.height - 1) // side + 1):
+            for col in range(window.col_off // side, (window.col_off + window.width - 1) // side + 1):
+                if (row, col) in self._known:
+                    yield row, col
 
     def core(self, sector: Sector) -> Window:
         """The sector's own pixels."""
@@ -54,16 +71,8 @@ class Sectors:
         return found
 
     def coarse_core(self, sector: Sector) -> Window:
-        """The core on the coarse raster: its pixels whose first pixel on the grid (within the whole) lies in the core."""
-        core, whole = self.core(sector), self.whole
-
-        def along(first: int, count: int, start: int) -> tuple[int, int]:
-            low = first // self.step if first == start else -(-first // self.step)
-            return low, -(-(first + count) // self.step) - low
-
-        row, high = along(core.row_off, core.height, whole.row_off)
-        col, wide = along(core.col_off, core.width, whole.col_off)
-        return Window(col, row, wide, high)
+        """The core on the coarse raster, of which no pixel lies in two cores."""
+        return coarse_window(self.core(sector), self.step)
 
     def coarse_around(self, sector: Sector, reach: int) -> Window:
         """The coarse core and `reach` coarse pixels around it, within the whole."""
@@ -90,9 +99,11 @@ def coarse_window(window: Window, step: int) -> Window:
 
 
 def sectors_of(
-    windows: Sequence[Window], whole: Window, *, step: int = 1, side: int = SIDE, largest: int = LARGEST
+    windows: Sequence[Window], whole: Window, *, step: int = 1, side: int = SIDE, largest: int | None = None
 ) -> Sectors:
-    """Sectors of a whole that some windows come nearer than `largest` pixels: in the others nothing can lie."""
+    """Sectors of a whole that some windows come nearer than `largest` pixels (a quarter of the side): in the others nothing can lie."""
+    side = max(1, side // (2 * step)) * 2 * step
+    largest = side // 4 if largest is None else largest
     near: set[Sector] = set()
     for window in windows:
         wide = overlap(grown(window, largest + 1), whole)

@@ -60,7 +60,7 @@ def write_in_batches(
     def write(temporary: Path) -> None:
         try:
             with _settings(date):
-                for layer in chain.from_iterable(batches):
+                for layer in _made_elsewhere(batches):
                     if len(layer.frame) or layer.name not in heads:
                         _write_layer(temporary, layer)
                     counts[layer.name] += len(layer.frame)
@@ -78,7 +78,26 @@ def write_in_batches(
         check()
         _check(path, temporary, counts)
 
-    return commit_file(path, write, checked)
+    try:
+        return commit_file(path, write, checked)
+    except _Elsewhere as error:
+        raise error.cause from None
+
+
+class _Elsewhere(Exception):
+    """Carries an error of what makes the layers past those who would take it for one of the disk."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _made_elsewhere(batches: Iterable[list[Layer]]) -> Iterator[Layer]:
+    """All layers of all batches."""
+    try:
+        yield from chain.from_iterable(batches)
+    except Exception as error:  # whatever it is, it is none of this module's
+        raise _Elsewhere(error) from error
 
 
 @contextmanager

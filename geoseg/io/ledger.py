@@ -31,18 +31,18 @@ def records_of(run: Path, blocks: Iterable[Block], *, keep: bool = True) -> dict
     marks, sizes = _looked_at(folder)
     known = _stored(run)
     found: dict[Block, Record] = {}
-    rows = {name: row for name, row in known.items() if marks.get(name) == tuple(row["mark"])}
+    rows = {name: record for name, (mark, record) in known.items() if marks.get(name) == mark}
     for block in blocks:
         name = block_path(run, block).stem
         mark = marks.get(name)
         if mark is None:
             continue
-        record = record_of(rows[name]["record"]) if name in rows else read_record(run, block)
+        record = rows[name] if name in rows else read_record(run, block)
         if record is not None and sizes.get(name) == record.size:
             found[block] = record
-            rows[name] = {"mark": list(mark), "record": record.to_json()}
-    if keep and rows != known and len(rows) >= WORTH_IT:
-        _store(run, rows)
+            rows[name] = record
+    if keep and len(rows) >= WORTH_IT and rows != {name: record for name, (_, record) in known.items()}:
+        _store(run, {name: {"mark": list(marks[name]), "record": r.to_json()} for name, r in rows.items()})
     return found
 
 
@@ -70,13 +70,19 @@ def _looked_at(folder: Path) -> tuple[dict[str, Mark], dict[str, int]]:
     return marks, sizes
 
 
-def _stored(run: Path) -> dict[str, Any]:
+def _stored(run: Path) -> dict[str, tuple[Mark, Record]]:
+    """What was copied the last time; nothing where that is damaged, or of another geoseg."""
     path = run / "locks" / NAME
     try:
-        return dict(read_json(path)["records"]) if path.exists() else {}
-    except (PlanError, OSError, KeyError, TypeError, ValueError) as error:
+        rows = read_json(path)["records"] if path.exists() else {}
+        return {name: (_mark(*row["mark"]), record_of(row["record"])) for name, row in rows.items()}
+    except (PlanError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         log.info("%s: %s", path, error)
         return {}
+
+
+def _mark(size: int, time: int, number: int) -> Mark:
+    return size, time, number
 
 
 def _store(run: Path, rows: dict[str, Any]) -> None:

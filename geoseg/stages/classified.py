@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from typing import Any
 
 import geopandas
@@ -21,11 +20,12 @@ from geoseg.classes import NODATA, ClassTable, LandClass
 from geoseg.errors import GeosegError
 from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import area_factors
-from geoseg.geometry.sectors import LARGEST
+from geoseg.geometry.sectors import SIDE
 from geoseg.stages.streets import Streets, streets_in_one_piece
 from geoseg.vectorize.buildings import Squared, SquareOptions, square_building
 from geoseg.vectorize.coverage import FINE, Placed, coverage_figures, open_edges, set_into
-from geoseg.vectorize.dice import DICED, SMALL, Codes, coded, first_pixels
+from geoseg.vectorize.dice import SMALL, Codes, coded, cut_from
+from geoseg.vectorize.labels import SIDES, Sides
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.simplify import simplified
 from geoseg.vectorize.trace import Rings, trace_rings
@@ -41,7 +41,9 @@ __all__ = [
     "frame_of",
     "outlined",
     "outlines",
+    "pixel_facts",
     "unclean",
+    "within",
 ]
 
 Bytes = npt.NDArray[np.uint8]
@@ -59,10 +61,10 @@ KINDS: dict[str, Any] = {
     **dict.fromkeys(("confidence", "area_m2", "perimeter_m", "orientation_deg", "iou_raw"), np.float64),
     **dict.fromkeys(("crown_diameter_m", "length_m", "width_m", "heading_deg"), np.float64),
 }
-"""Attributes that are no text, also in a piece where all of them are missing: files get the same columns whatever comes first."""
+"""Attributes that are no text; all others are, also in a piece that has none of them: files get the same columns whatever comes first."""
 
 NEAR = 256
-"""Pixels: what lies farther from a region changes nothing about it."""
+"""Pixels: what lies farther from a region has no say in what becomes of it, but for a neighbour's whole area (seams are checked for that)."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,13 @@ class Piece:
 class Classified:
     """A piece of a clean class raster and all that is known of its regions: those that hold data and whose first pixel lies in its core.
 
-    `rings`: exact outlines; `part_of`: first pixel on the grid (row, column) of the whole region that a region is cut from, None for all others; `coverage`: the
+    `rings`: exact outlines; `states`: `vectorize.dice`'s; `part_of`: first pixel on the grid (row, column) of the whole region that a region is cut from, None for all others; `coverage`: the
     land cover, `owner` in numbers of the regions; `squared` by region, in metres from its own first pixel; `edges`: see `coverage.open_edges`.
     """
 
     piece: Piece
     rings: Rings
+    states: Bytes
     part_of: list[tuple[int, int] | None]
     coverage: Placed
     squared: dict[int, Squared]
@@ -121,11 +124,6 @@ class Classified:
     ground: Ground
     checks: dict[str, Any]
     edges: npt.NDArray[np.int64]
-
-    @cached_property
-    def clean(self) -> Bytes:
-        """Class values of the whole piece."""
-        return np.asarray(codes_of(self.table).value_of[self.piece.codes], np.uint8)
 
     def identity(self, i: int) -> str:
         """Stable name of a region: its first pixel on the grid."""
@@ -154,9 +152,9 @@ def codes_of(table: ClassTable) -> Codes:
     return Codes(tuple(table.values), NODATA)
 
 
-def cleaned(raster: Bytes, least: Mapping[int, float], gsd: float) -> Bytes:
-    """A class raster (H, W) without regions below their smallest size, in square metres by class value."""
-    return merge_small(raster, {v: a / gsd**2 for v, a in least.items()}, skip=NODATA)
+def cleaned(raster: Bytes, least: Mapping[int, float], gsd: float, goes_on: Sides = SIDES) -> Bytes:
+    """A class raster (H, W) without regions below their smallest size, in square metres by class value; `goes_on`: sides beyond which there is more."""
+    return merge_small(raster, {v: a / gsd**2 for v, a in least.items()}, skip=NODATA, goes_on=goes_on)
 
 
 def classified(
@@ -186,7 +184,7 @@ def classified(
     clean = cleaned(raster, least, ground.gsd)
     core = slice(0, raster.shape[0]), slice(0, raster.shape[1])
     at = int(ground.window.row_off), int(ground.window.col_off)
-    codes = coded(clean, codes_of(table), core, at, (0, 0), largest=LARGEST)
+    codes = coded(clean, codes_of(table), core, at, (0, 0), largest=max(clean.shape), cell=SIDE // 2)
     streets = streets_in_one_piece(clean, ground.window, table, ground.gsd)
     return outlined(Piece(codes, confidence, core, streets), table, ground, least, tolerance=tolerance, square=square)
 
@@ -207,9 +205,9 @@ def outlined(
     """
     codes = codes_of(table)
     every = trace_rings(piece.codes, piece.confidence, skip=codes.skipped, keep_skipped=True)
-    mine = _within(every.first, piece.core)
+    mine = within(every.first, piece.core)
     near = every.chosen(_near(every.boxes(), mine, piece.core))
-    mine = _within(near.first, piece.core)
+    mine = within(near.first, piece.core)
     simple = simplified(near, piece.codes, tolerance / ground.gsd)
     values, area = codes.value_of[near.values], float(shapely.area(simple).sum())
     placed = Placed(simple, np.arange(len(simple)), np.zeros(len(simple), np.int64))
@@ -231,13 +229,25 @@ def outlined(
     rings = near.chosen(np.flatnonzero(data), values)
     cover = Placed(placed.polygons[kept], number[placed.owner[kept]], placed.part[kept])
     squares = {int(number[i]): s for i, s in found.items() if data[i]}
-    part_of = _part_of(piece, codes, near, np.flatnonzero(data), ground)
+    corner = np.array([piece.core[0].start, piece.core[1].start])
+    at = corner[0] + int(ground.window.row_off), corner[1] + int(ground.window.col_off)
+    part_of = cut_from(piece.codes[piece.core], codes, rings.first - corner, at, piece.whole_of)
+    states = codes.state_of[near.values[data]]
     return Classified(
-        piece, rings, part_of, cover, squares, table, ground, checks, open_edges(placed.polygons[own], ground.window)
+        piece,
+        rings,
+        states,
+        part_of,
+        cover,
+        squares,
+        table,
+        ground,
+        checks,
+        open_edges(placed.polygons[own], ground.window),
     )
 
 
-def _within(pixels: npt.NDArray[np.int64], core: tuple[slice, slice]) -> npt.NDArray[np.bool_]:
+def within(pixels: npt.NDArray[np.int64], core: tuple[slice, slice]) -> npt.NDArray[np.bool_]:
     """Which pixels (row, column) lie in the core."""
     row, col = pixels.T
     return np.asarray((row >= core[0].start) & (row < core[0].stop) & (col >= core[1].start) & (col < core[1].stop))
@@ -257,24 +267,8 @@ def _near(
     return np.union1d(chosen, np.flatnonzero(mine))
 
 
-def _part_of(
-    piece: Piece, codes: Codes, near: Rings, chosen: npt.NDArray[np.int64], ground: Ground
-) -> list[tuple[int, int] | None]:
-    """For each chosen region: the whole that it is cut from."""
-    state = codes.state_of[near.values[chosen]]
-    found: list[tuple[int, int] | None] = [None] * len(chosen)
-    cut = np.flatnonzero(state != SMALL)
-    if len(cut):
-        corner = np.array([piece.core[0].start, piece.core[1].start])
-        at = np.array([int(ground.window.row_off), int(ground.window.col_off)]) + corner
-        firsts = first_pixels(codes.value_of[piece.codes[piece.core]], near.first[chosen[cut]] - corner) + at
-        for k, (row, col) in zip(cut.tolist(), firsts.tolist(), strict=True):
-            found[k] = piece.whole_of.get((row, col), (row, col) if state[k] >= DICED else None)
-    return found
-
-
 def _squared(rings: Rings, values: Bytes, states: Bytes, table: ClassTable, ground: Ground) -> dict[int, Squared]:
-    """Squared outlines of buildings that are not cut, by number of the region, in metres from its first pixel."""
+    """Squared outlines of buildings that are not large, by number of the region, in metres from its first pixel."""
     buildings = np.isin(values, [c.value for c in table.classes if c.role == "building"])
     wanted = np.flatnonzero(buildings & (states == SMALL))
     exact = rings.polygons(wanted)
@@ -283,9 +277,8 @@ def _squared(rings: Rings, values: Bytes, states: Bytes, table: ClassTable, grou
 
 def _on_fine_grid(ground: Ground, shape: shapely.Geometry, first: npt.NDArray[np.int64]) -> shapely.Geometry:
     """`Ground.from_own`, rounded where the coverage rounds: the same numbers in every piece that holds the region."""
-    whole = shapely.transform(shape, lambda xy: np.rint(xy / [ground.gsd, -ground.gsd] * FINE) / FINE)
-    kept = whole if whole.is_valid else shape
-    return shapely.transform(kept, lambda xy: xy + first[::-1]) if kept is whole else ground.from_own(shape, first)
+    rounded = shapely.transform(shape, lambda xy: np.rint(xy / [ground.gsd, -ground.gsd] * FINE) / FINE + first[::-1])
+    return rounded if rounded.is_valid else ground.from_own(shape, first)
 
 
 def _with_squares(
@@ -334,6 +327,18 @@ def unclean(checks: Mapping[str, Any]) -> GeosegError:
     return GeosegError("land cover", f"is no clean coverage: {dict(checks)}", cure)
 
 
+def pixel_facts(ground: Ground, c: LandClass, pixel: tuple[int, int], confidence: float) -> dict[str, Any]:
+    """Attributes that every layer has, of what is known by a pixel (row, column) of the grid."""
+    return {
+        "id": f"{pixel[0]}_{pixel[1]}",
+        "class": c.name,
+        "class_id": c.value,
+        "confidence": round(confidence, 1),
+        "sheet": ground.sheet_of(*pixel),
+        "run_id": ground.run_id,
+    }
+
+
 def outlines(found: Classified, classes: list[LandClass]) -> Iterator[tuple[int, shapely.Polygon]]:
     """(region, exact outline in metres from its own first pixel) of some classes."""
     wanted = np.flatnonzero(np.isin(found.rings.values, [c.value for c in classes]))
@@ -355,4 +360,4 @@ def frame_of(found: Classified, rows: Rows, columns: tuple[str, ...], kind: str 
         data["perimeter_m"] = np.round(shapely.length(world) * np.sqrt(factors), 2)
     data |= {name: [r[name] for _, r in pairs] for name in columns}
     frame = geopandas.GeoDataFrame(data, geometry=list(world), crs=grid.crs)
-    return frame.astype({name: kind for name, kind in KINDS.items() if name in frame.columns})
+    return frame.astype({name: KINDS.get(name, object) for name in frame.columns if name != "geometry"})

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from geoseg.classes import LandClass
+from geoseg.classes import ClassTable, LandClass
 from geoseg.gis.geopackage import Layer
 from geoseg.stages.classified import Classified
 from geoseg.stages.object_layers import building_layers, car_layers, landcover_layers
 from geoseg.stages.road_layers import road_layers
 from geoseg.stages.tree_layers import tree_layers
 
-__all__ = ["GROUPS", "feature_layers"]
+__all__ = ["GROUPS", "feature_layers", "makes_any"]
 
 _MAKERS: dict[str, tuple[str, Callable[[Classified, list[LandClass]], list[Layer]]]] = {
     "buildings": ("building", building_layers),
@@ -26,6 +26,12 @@ _MAKERS: dict[str, tuple[str, Callable[[Classified, list[LandClass]], list[Layer
 
 GROUPS = ("landcover", *_MAKERS)
 """What `--layers` may name; roads come with their centrelines, trees with their points."""
+
+
+def makes_any(table: ClassTable, groups: Collection[str]) -> bool:
+    """Whether a class table has what some of these groups are made of."""
+    roles = {c.role for c in table.classes}
+    return any(g == "landcover" or _MAKERS[g][0] in roles for g in groups)
 
 
 def feature_layers(found: Classified, groups: Collection[str] = GROUPS) -> list[Layer]:

@@ -29,7 +29,7 @@ from geoseg.io.lease import lease
 from geoseg.io.plan import load_plan
 from geoseg.stages.catalogue import write_stac
 from geoseg.stages.exact_layers import exact_layers
-from geoseg.stages.feature_layers import GROUPS
+from geoseg.stages.feature_layers import GROUPS, makes_any
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun, load_run, mosaic_key, shifted, tags_of
 from geoseg.stages.mosaic_work import RASTER_CACHE, Part, begin, do_part, end
 from geoseg.stages.panels import Executor, InProcess
@@ -92,6 +92,9 @@ def mosaic(
 def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None], executor: Executor) -> MosaicReport:
     started = time.monotonic()
     r = load_run(run, options)
+    if options.vectors and not makes_any(r.table, options.layers):
+        names = ", ".join(options.layers)
+        raise UsageError("--layers", f"{names}: no class of this network is one", "choose others, or --no-vectors")
     key = mosaic_key(r, options)
     done = _finished(run, key)
     if done is not None and not options.overwrite:

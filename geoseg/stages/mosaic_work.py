@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -58,11 +59,15 @@ class Part:
 _known: dict[tuple[str, str, str], tuple[MosaicRun, list[District]]] = {}
 
 
+def _at_work(r: MosaicRun, attempt: str) -> None:
+    commit_json(folder(r.folder / "locks") / "mosaic.json", {"attempt": attempt})
+
+
 def begin(r: MosaicRun, key: str, options: MosaicOptions) -> Callable[..., Part]:
     """Say in the run folder who is at work; returns what makes a part of it (its last fields by name)."""
     attempt = uuid.uuid4().hex
-    commit_json(folder(r.folder / "locks") / "mosaic.json", {"attempt": attempt})
-    end(r)
+    _at_work(r, attempt)
+    _swept(r)
     _known.clear()
     plan = digest(r.folder / "plan.json")
     _known[str(r.folder), key, plan] = r, districts(r, options, key)
@@ -71,7 +76,14 @@ def begin(r: MosaicRun, key: str, options: MosaicOptions) -> Callable[..., Part]
 
 
 def end(r: MosaicRun) -> None:
-    """Remove what steps have left for each other, also those of a mosaic that was killed; what cannot go now goes the next time."""
+    """Parts that still run are nobody's from now on; what steps have left for each other goes."""
+    _swept(r)
+    with suppress(EnvironmentFault):  # a full disk, say: the next mosaic says so
+        _at_work(r, "")
+
+
+def _swept(r: MosaicRun) -> None:
+    """Also what a mosaic that was killed has left; what cannot go now goes the next time."""
     shutil.rmtree(r.folder / SECTORS, ignore_errors=True)
 
 

@@ -12,12 +12,12 @@ from geoseg.classes import LandClass
 from geoseg.geometry.sectors import coarse_window
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, road_qml
-from geoseg.stages.classified import Classified, Rows, frame_of
+from geoseg.stages.classified import Classified, Rows, frame_of, pixel_facts, within
 from geoseg.stages.streets import CARRIAGEWAY, KIND_CODES, YARD, Streets, coarse_mean
-from geoseg.vectorize.dice import SMALL, first_pixels
+from geoseg.vectorize.dice import cut_from
 from geoseg.vectorize.roads import centrelines
 from geoseg.vectorize.simplify import simplified
-from geoseg.vectorize.trace import Rings, trace_rings
+from geoseg.vectorize.trace import trace_rings
 
 __all__ = ["road_layers"]
 
@@ -56,16 +56,10 @@ class _Place:
 
     def facts(self, row: int, col: int) -> dict[str, Any]:
         """Attributes that every layer has, of a pixel of the streets' raster."""
-        streets, ground = self.streets, self.found.ground
-        r, q = streets.pixel_on_grid(int(row + streets.window.row_off), int(col + streets.window.col_off))
-        return {
-            "id": f"{r}_{q}",
-            "class": self.of.name,
-            "class_id": self.of.value,
-            "confidence": round(float(self.trust[row + self.shift[0], col + self.shift[1]]), 1),
-            "sheet": ground.sheet_of(r, q),
-            "run_id": ground.run_id,
-        }
+        streets = self.streets
+        pixel = streets.pixel_on_grid(int(row + streets.window.row_off), int(col + streets.window.col_off))
+        trust = float(self.trust[row + self.shift[0], col + self.shift[1]])
+        return pixel_facts(self.found.ground, self.of, pixel, trust)
 
     def at_frame(self, shape: shapely.Geometry, reach: float = 0.0) -> bool:
         """Whether a shape comes within so many coarse pixels of the whole's frame."""
@@ -81,29 +75,22 @@ class _Place:
         origin = np.array([int(window.col_off), int(window.row_off)])
         return shapely.transform(shape, lambda xy: (xy + corner) * streets.step - origin)
 
-    def whole_of(self, rings: Rings, chosen: npt.NDArray[np.int64]) -> list[str | None]:
-        """For each chosen region the id of the whole that it is cut from."""
+    def whole_of(self, pieces: npt.NDArray[np.int64]) -> list[str | None]:
+        """The id of the whole that each piece (by its first pixel) is cut from."""
         streets = self.streets
         corner = np.array([streets.core[0].start, streets.core[1].start])
-        at = np.array([int(streets.window.row_off), int(streets.window.col_off)]) + corner
-        kinds = np.asarray(KIND_CODES.value_of[streets.codes[streets.core]], np.uint8)
-        firsts = (first_pixels(kinds, rings.first[chosen] - corner) + at).tolist()
-        states = KIND_CODES.state_of[rings.values[chosen]].tolist()
-        wholes = [
-            None if s == SMALL else streets.whole_of.get((r, c)) for s, (r, c) in zip(states, firsts, strict=True)
-        ]
+        at = corner[0] + int(streets.window.row_off), corner[1] + int(streets.window.col_off)
+        wholes = cut_from(streets.codes[streets.core], KIND_CODES, pieces - corner, at, streets.whole_of)
         return [None if w is None else "{}_{}".format(*streets.pixel_on_grid(*w)) for w in wholes]
 
 
 def _surfaces(place: _Place) -> Rows:
     streets = place.streets
     rings = trace_rings(streets.codes, skip=KIND_CODES.skipped)
-    row, col = rings.first.T
-    rows, cols = streets.core
-    mine = np.flatnonzero((row >= rows.start) & (row < rows.stop) & (col >= cols.start) & (col < cols.stop))
+    mine = np.flatnonzero(within(rings.first, streets.core))
     shapes = simplified(rings.chosen(mine), streets.codes, 1.0)
     kinds = KIND_CODES.value_of[rings.values[mine]].tolist()
-    wholes = place.whole_of(rings, mine)
+    wholes = place.whole_of(rings.first[mine])
     for shape, kind, whole, (r, c) in zip(shapes, kinds, wholes, rings.first[mine].tolist(), strict=True):
         facts = place.facts(r, c) | {"touches_edge": place.at_frame(shape), "part_of": whole}
         yield place.on_grid(shape), facts | {"kind": KINDS[kind]}

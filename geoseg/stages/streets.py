@@ -1,6 +1,6 @@
 """Kinds of paved ground on a coarse raster: carriageway told from parking and yards by length and width. Roads are made of it.
 
-clean classes -> coarse masks -> `vectorize.roads.carriageway` -> kinds; its pixels are counted from the grid's anchor, so parts fit
+clean classes -> coarse cover -> `vectorize.roads.carriageway` -> kinds; its pixels are counted from the grid's anchor, so parts fit
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from rasterio.windows import Window
 from geoseg.classes import NODATA, ClassTable
 from geoseg.geometry.sectors import coarse_window
 from geoseg.vectorize.dice import Codes, coded
+from geoseg.vectorize.labels import SIDES, Sides
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.roads import carriageway
 
@@ -26,6 +27,7 @@ __all__ = [
     "Streets",
     "coarse_mean",
     "coarse_step",
+    "cover_of",
     "kinds_of",
     "largest_kind",
     "streets_in_one_piece",
@@ -41,6 +43,8 @@ REACH = 60.0
 """Metres: paved ground farther away has no say in what a place is, nor in where a centreline runs."""
 
 CARRIAGEWAY, YARD = 1, 2
+PAVED, OVER = 1, 2
+"""Bits of the cover: at least half of a coarse pixel is paved ground, or lies under crowns or cars."""
 
 KIND_CODES = Codes((CARRIAGEWAY, YARD), NODATA)
 
@@ -82,15 +86,19 @@ def largest_kind(pixel: float) -> int:
     return round(REACH / pixel)
 
 
-def kinds_of(clean: Bytes, window: Window, table: ClassTable, gsd: float) -> Bytes:
-    """Kinds of paved ground (h, w) of a clean class raster on a window of the grid."""
-    step = coarse_step(gsd)
-    pixel = step * gsd
+def cover_of(clean: Bytes, window: Window, table: ClassTable, step: int) -> Bytes:
+    """What covers the ground (h, w), as bits, of a clean class raster on a window of the grid."""
     ground = _coarse(clean, window, [c.value for c in table.classes if c.role == "road"], step)
     over = _coarse(clean, window, [c.value for c in table.classes if c.role in ("car", "tree")], step)
-    street = carriageway(ground, over, pixel)
+    return np.asarray(PAVED * ground + OVER * over, np.uint8)
+
+
+def kinds_of(cover: Bytes, pixel: float, goes_on: Sides = SIDES) -> Bytes:
+    """Kinds of paved ground (h, w) of a cover with pixels of so many metres; `goes_on`: sides beyond which there is more."""
+    ground = (cover & PAVED) > 0
+    street = carriageway(ground, (cover & OVER) > 0, pixel, goes_on=goes_on)
     kinds = np.where(street, CARRIAGEWAY, np.where(ground, YARD, NODATA)).astype(np.uint8)
-    return merge_small(kinds, {CARRIAGEWAY: 40 / pixel**2, YARD: 10 / pixel**2}, skip=NODATA)
+    return merge_small(kinds, {CARRIAGEWAY: 40 / pixel**2, YARD: 10 / pixel**2}, skip=NODATA, goes_on=goes_on)
 
 
 def streets_in_one_piece(clean: Bytes, window: Window, table: ClassTable, gsd: float) -> Streets | None:
@@ -98,17 +106,17 @@ def streets_in_one_piece(clean: Bytes, window: Window, table: ClassTable, gsd: f
     if not any(c.role == "road" for c in table.classes):
         return None
     step = coarse_step(gsd)
-    kinds, where = kinds_of(clean, window, table, gsd), coarse_window(window, step)
+    kinds, where = kinds_of(cover_of(clean, window, table, step), step * gsd), coarse_window(window, step)
     core = slice(0, kinds.shape[0]), slice(0, kinds.shape[1])
     at = int(where.row_off), int(where.col_off)
-    largest = largest_kind(step * gsd)
-    codes = coded(kinds, KIND_CODES, core, at, (0, 0), largest=largest, giant=kinds.size + 1)
+    size = max(kinds.shape)
+    codes = coded(kinds, KIND_CODES, core, at, (0, 0), largest=size, cell=size, giant=kinds.size + 1)
     origin = int(window.row_off), int(window.col_off)
     return Streets(codes, where, core, (0, 0, kinds.shape[1], kinds.shape[0]), origin, step, step * gsd)
 
 
 def coarse_mean(raster: Bytes, window: Window, step: int, of: Bytes | None = None) -> npt.NDArray[np.float32]:
-    """Means of step x step squares of a raster on a window of the grid, or of `of[raster]`; what hangs over at the frame counts with what there is."""
+    """Means of step x step squares of a raster on a window of the grid, or of `of[raster]`; at the frame its last row or column stands for what is missing."""
     top, left = int(window.row_off) % step, int(window.col_off) % step
     high, wide = -(-(raster.shape[0] + top) // step), -(-(raster.shape[1] + left) // step)
     out = np.empty((high, wide), np.float32)

@@ -91,7 +91,8 @@ def tile(sheets: Sequence[Path], run: Path, options: TileOptions | None = None, 
     paths = find_sheets(sheets)
     found, refused = _headers(paths)
     with lease(run, patience=patience):
-        sweep(run)
+        for place in (run, run / "locks"):
+            sweep(place)
         return _tile(paths, found, refused, run, options)
 
 

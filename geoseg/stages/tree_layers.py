@@ -1,4 +1,4 @@
-"""Trees: crowns as polygons and as points; woods that are cut for their size are looked at in windows that overlap, so no cut goes through a crown."""
+"""Trees: crowns as polygons and as points; large woods are looked at in windows that overlap, so no cut goes through a crown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy.typing as npt
 import shapely
 
 from geoseg.classes import LandClass
+from geoseg.geometry.sectors import SIDE
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, point_qml
-from geoseg.stages.classified import Classified, codes_of, frame_of, outlines
-from geoseg.vectorize.dice import CELL, SMALL
+from geoseg.stages.classified import Classified, codes_of, frame_of, outlines, pixel_facts
+from geoseg.vectorize.dice import SMALL
 from geoseg.vectorize.trace import trace_rings
 from geoseg.vectorize.trees import Crown, CrownOptions, split_crowns
 
@@ -40,7 +41,7 @@ def tree_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
                 "area_m2": round(polygon.area * found.ground.gsd**2, 3),
             },
         )
-        for polygon, point, crown, facts in (*_of_whole(found, classes), *_of_cut(found, classes))
+        for polygon, point, crown, facts in (*_of_small(found, classes), *_of_large(found, classes))
     ]
     polygons = frame_of(found, ((polygon, row) for polygon, _, row in crowns), ("crown_diameter_m", "kind"))
     points = frame_of(
@@ -59,24 +60,24 @@ def tree_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     ]
 
 
-def _of_whole(found: Classified, classes: list[LandClass]) -> Crowns:
+def _of_small(found: Classified, classes: list[LandClass]) -> Crowns:
     for i, outline in outlines(found, classes):
-        if found.part_of[i] is None:
+        if found.states[i] == SMALL:
             for k, crown in enumerate(split_crowns(outline, CROWNS)):
                 first = found.rings.first[i]
                 polygon, point = (found.ground.from_own(s, first) for s in (crown.polygon, crown.point))
                 yield polygon, point, crown, found.common(i, k)
 
 
-def _of_cut(found: Classified, classes: list[LandClass]) -> Crowns:
+def _of_large(found: Classified, classes: list[LandClass]) -> Crowns:
     """Cell by cell; each crown is taken where its point lies."""
     values = [c.value for c in classes]
-    cut = np.array([whole is not None for whole in found.part_of], bool) & np.isin(found.rings.values, values)
-    if not cut.any():
+    large = (found.states != SMALL) & np.isin(found.rings.values, values)
+    if not large.any():
         return
     codes = codes_of(found.table)
     wood = np.asarray(np.isin(codes.value_of, values) & (codes.state_of != SMALL), np.uint8)
-    boxes = shapely.box(*found.rings.boxes()[cut].T)
+    boxes = shapely.box(*found.rings.boxes()[large].T)
     for rows, cols in _cells(found):
         cell = shapely.box(cols.start, rows.start, cols.stop, rows.stop)
         if shapely.intersects(boxes, cell).any():
@@ -85,7 +86,7 @@ def _of_cut(found: Classified, classes: list[LandClass]) -> Crowns:
 
 def _cells(found: Classified) -> Iterator[tuple[slice, slice]]:
     """Rows and columns of the core, cell by cell of an anchored grid."""
-    side = CELL
+    side = SIDE // 2
     while side * found.ground.gsd > WIDEST_CELL and side > 256:
         side //= 2
     window, (rows, cols) = found.ground.window, found.piece.core
@@ -132,16 +133,8 @@ def _facts(
 ) -> dict[str, Any]:
     """Attributes that every layer has, of a crown that is named after a pixel."""
     window = found.ground.window
-    r, q = pixel[0] + int(window.row_off), pixel[1] + int(window.col_off)
-    return {
-        "id": f"{r}_{q}_0",
-        "class": c.name,
-        "class_id": c.value,
-        "confidence": confidence,
-        "touches_edge": _at_edge(found, polygon),
-        "sheet": found.ground.sheet_of(r, q),
-        "run_id": found.ground.run_id,
-    }
+    facts = pixel_facts(found.ground, c, (pixel[0] + int(window.row_off), pixel[1] + int(window.col_off)), confidence)
+    return {**facts, "id": facts["id"] + "_0", "touches_edge": _at_edge(found, polygon)}
 
 
 def _at_edge(found: Classified, polygon: shapely.Polygon) -> bool:

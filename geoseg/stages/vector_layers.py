@@ -24,13 +24,14 @@ from geoseg.geometry.districts import districts_of
 from geoseg.geometry.grid import bounding, overlap, slices
 from geoseg.geometry.sectors import Sector, Sectors, coarse_window, sectors_of
 from geoseg.gis.geopackage import Layer
-from geoseg.stages.classified import Ground, Piece, cleaned, codes_of, outlined
+from geoseg.stages.classified import NEAR, Ground, Piece, cleaned, codes_of, outlined
 from geoseg.stages.feature_layers import feature_layers
 from geoseg.stages.mosaic_run import MIN_AREA, MosaicOptions, MosaicRun
 from geoseg.stages.sector_rasters import Kept, Memory, gathered
 from geoseg.stages.smoothing import smoothed
-from geoseg.stages.streets import KIND_CODES, REACH, Streets, coarse_step, kinds_of, largest_kind
-from geoseg.vectorize.dice import CELL, Frame, coded, frame_of_core, wholes
+from geoseg.stages.streets import KIND_CODES, REACH, Streets, coarse_step, cover_of, kinds_of, largest_kind
+from geoseg.vectorize.dice import Codes, Frame, coded, frame_of_core, wholes
+from geoseg.vectorize.labels import Sides
 
 __all__ = ["STEPS", "District", "Found", "Wholes", "districts", "of_one_sector"]
 
@@ -46,7 +47,7 @@ CLEANING = 512
 """Pixels around a core that are looked at when small regions go to their neighbours."""
 
 SPARE = 64
-"""Pixels more than the largest region that is not cut: outlines look a little beyond themselves."""
+"""Coarse pixels more than the largest yard that is not cut: outlines look a little beyond themselves."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,7 @@ class District:
         windows = [self.run.plan.sheets[i].window for i in self.sheets]
         whole = overlap(bounding(windows), self.run.extent)
         assert whole is not None  # as `districts` gives them
-        side = self.options.sector
-        return sectors_of(windows, whole, step=coarse_step(self.run.plan.gsd), side=side, largest=side // 2)
+        return sectors_of(windows, whole, step=coarse_step(self.run.plan.gsd), side=self.options.sector)
 
     @property
     def paved(self) -> bool:
@@ -88,38 +88,62 @@ class District:
         return {c.value: MIN_AREA[c.role] if one is None else one for c in self.run.table.classes}
 
     def clean(self, kept: Kept, sector: Sector) -> None:
-        """First step: classes without small regions."""
-        core, window = self.sectors.core(sector), self.sectors.around(sector, CLEANING)
-        classes = self._classes(window)
-        kept.put("clean", sector, cleaned(classes, self.least, self.run.plan.gsd)[slices(core, window)])
+        """First step: classes without small regions, and what covers the ground on the coarse raster."""
+        sectors, gsd = self.sectors, self.run.plan.gsd
+        core, window = sectors.core(sector), sectors.around(sector, CLEANING)
+        classes = cleaned(self._classes(window), self.least, gsd, _goes_on(window, sectors.whole))[slices(core, window)]
+        kept.put("clean", sector, classes)
+        if self.paved:
+            kept.put("cover", sector, cover_of(classes, core, self.run.table, sectors.step))
 
     def kinds(self, kept: Kept, sector: Sector) -> None:
         """Second step: kinds of paved ground."""
-        gsd, sectors = self.run.plan.gsd, self.sectors
-        window = sectors.around(sector, int(REACH / gsd))
-        kinds = kinds_of(self._gathered(kept, "clean", window), window, self.run.table, gsd)
-        core = sectors.coarse_core(sector)
-        kept.put("kinds", sector, kinds[slices(core, coarse_window(window, sectors.step))])
+        sectors = self.sectors
+        core, window = sectors.coarse_core(sector), sectors.coarse_around(sector, round(REACH / self.pixel))
+        whole = coarse_window(sectors.whole, sectors.step)
+        kinds = kinds_of(self._gathered(kept, "cover", window), self.pixel, _goes_on(window, whole))
+        kept.put("kinds", sector, kinds[slices(core, window)])
 
     def codes(self, kept: Kept, sector: Sector) -> tuple[Frame, Frame | None]:
         """Third step: classes and kinds as codes, large regions cut; what neighbours must know."""
         sectors = self.sectors
         core, window = sectors.core(sector), sectors.around(sector, sectors.largest + 1)
         clean = self._gathered(kept, "clean", window)
-        inside, at = slices(core, window), (int(window.row_off), int(window.col_off))
-        cell = min(CELL, sectors.side)  # their lines are lines of cells too
-        codes = coded(clean, codes_of(self.run.table), inside, at, sector, largest=sectors.largest, cell=cell)
-        kept.put("codes", sector, codes)
-        frame = frame_of_core(clean[inside], (int(core.row_off), int(core.col_off)), NODATA)
+        frame = self._coded(kept, "codes", sector, clean, codes_of(self.run.table), (core, window), self.limits)
         if not self.paved:
             return frame, None
-        largest = largest_kind(sectors.step * self.run.plan.gsd)
-        core, window = sectors.coarse_core(sector), sectors.coarse_around(sector, largest + 1)
+        limit = largest_kind(self.pixel)
+        core, window = sectors.coarse_core(sector), sectors.coarse_around(sector, limit + 1)
         kinds = self._gathered(kept, "kinds", window)
+        limits = {"largest": limit, "cell": sectors.side, "giant": kinds.size + 1}
+        return frame, self._coded(kept, "streets", sector, kinds, KIND_CODES, (core, window), limits)
+
+    def _coded(
+        self,
+        kept: Kept,
+        name: str,
+        sector: Sector,
+        raster: Bytes,
+        codes: Codes,
+        place: tuple[Window, Window],
+        limits: dict[str, int],
+    ) -> Frame:
+        core, window = place
         inside, at = slices(core, window), (int(window.row_off), int(window.col_off))
-        codes = coded(kinds, KIND_CODES, inside, at, sector, largest=largest, giant=kinds.size + 1)
-        kept.put("streets", sector, codes)
-        return frame, frame_of_core(kinds[inside], (int(core.row_off), int(core.col_off)), NODATA)
+        kept.put(name, sector, coded(raster, codes, inside, at, sector, **limits))
+        return frame_of_core(raster[inside], (int(core.row_off), int(core.col_off)), NODATA)
+
+    @property
+    def pixel(self) -> float:
+        """Metres along a coarse pixel."""
+        return self.sectors.step * self.run.plan.gsd
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What is cut; nothing is large where there is one sector only."""
+        sectors = self.sectors
+        alone = len(sectors.numbers) == 1
+        return {"largest": sectors.side if alone else sectors.largest, "cell": sectors.cell}
 
     def layers(self, kept: Kept, sector: Sector, whole_of: Wholes = ({}, {}), *, square: bool = True) -> Found:
         """Last step: land cover as a coverage, and buildings, roads, trees and cars as GIS users want them.
@@ -129,7 +153,7 @@ class District:
         """
         r, sectors = self.run, self.sectors
         core = sectors.core(sector)
-        window = sectors.around(sector, sectors.largest + SPARE)
+        window = sectors.around(sector, 2 * sectors.largest + NEAR)  # what sticks out, and the buildings beside it
         codes = self._gathered(kept, "codes", window)
         confidence = r.reader.read(window)[1]
         confidence[codes_of(r.table).skipped[codes]] = 0
@@ -149,9 +173,8 @@ class District:
 
     def _streets(self, kept: Kept, sector: Sector, whole_of: Pixels) -> Streets:
         sectors = self.sectors
-        pixel = sectors.step * self.run.plan.gsd
         core, whole = sectors.coarse_core(sector), coarse_window(sectors.whole, sectors.step)
-        window = sectors.coarse_around(sector, largest_kind(pixel) + SPARE)
+        window = sectors.coarse_around(sector, largest_kind(self.pixel) + SPARE)
         left, top = int(whole.col_off - window.col_off), int(whole.row_off - window.row_off)
         return Streets(
             codes=self._gathered(kept, "streets", window),
@@ -160,18 +183,20 @@ class District:
             frame=(left, top, left + int(whole.width), top + int(whole.height)),
             origin=(int(sectors.whole.row_off), int(sectors.whole.col_off)),
             step=sectors.step,
-            pixel=pixel,
+            pixel=self.pixel,
             whole_of=whole_of,
         )
 
     def _gathered(self, kept: Kept, name: str, window: Window) -> npt.NDArray[Any]:
         """A window of what a step has left of all sectors."""
         sectors = self.sectors
-        coarse = name in ("kinds", "streets")
-        cores = ((s, sectors.coarse_core(s) if coarse else sectors.core(s)) for s in sectors.numbers)
+        fine = name in ("clean", "codes")
+        core = sectors.core if fine else sectors.coarse_core
+        near = sectors.meeting(window, sectors.side if fine else sectors.side // sectors.step)
         codes = {"codes": codes_of(self.run.table), "streets": KIND_CODES}.get(name)
-        fill, dtype = (NODATA, np.uint8) if codes is None else (int(codes.code_of[NODATA, 0]), codes.dtype)
-        return gathered(kept, name, window, cores, fill, dtype)
+        nothing = 0 if name == "cover" else NODATA
+        fill, dtype = (nothing, np.uint8) if codes is None else (int(codes.code_of[NODATA, 0]), codes.dtype)
+        return gathered(kept, name, window, ((s, core(s)) for s in near), fill, dtype)
 
     def _classes(self, window: Window) -> Bytes:
         """Class values of this district's sheets, blurred if that was asked for."""
@@ -209,8 +234,18 @@ def districts(r: MosaicRun, options: MosaicOptions, key: str) -> list[District]:
     """Those that hold something of the area of interest; all sheets in one where none does."""
     windows = [s.window for s in r.plan.sheets]
     found = districts_of(windows, APART / r.plan.gsd)
-    chosen = [tuple(d) for d in found if overlap(bounding([windows[i] for i in d]), r.extent) is not None]
+    chosen = [tuple(d) for d in found if any(overlap(windows[i], r.extent) for i in d)]
     return [District(r, sheets, options, key) for sheets in chosen or [tuple(range(len(windows)))]]
+
+
+def _goes_on(window: Window, whole: Window) -> Sides:
+    """Sides of a window that are not the whole's."""
+    return (
+        bool(window.row_off > whole.row_off),
+        bool(window.row_off + window.height < whole.row_off + whole.height),
+        bool(window.col_off > whole.col_off),
+        bool(window.col_off + window.width < whole.col_off + whole.width),
+    )
 
 
 def of_one_sector(district: District, *, square: bool = True) -> Found:

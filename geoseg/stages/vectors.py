@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from geoseg.stages.classified import unclean
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun
 from geoseg.stages.mosaic_work import Part
 from geoseg.stages.vector_layers import STEPS, District, Found, districts
-from geoseg.vectorize.coverage import fit_within
+from geoseg.vectorize.coverage import cancelled, fit_within
 
 __all__ = ["Seams", "write_vectors"]
 
@@ -40,12 +41,12 @@ Work = Callable[[list[Part]], Iterator[Any]]
 
 
 class _Unfit(Exception):
-    """Pieces do not fit; says what."""
+    """Pieces do not fit."""
 
 
 @dataclass
 class Seams:
-    """Figures of a coverage that is made in pieces; filled as they come."""
+    """Figures of a coverage that is made in pieces; filled as they come. `unfit`: numbers of the districts whose pieces do not fit."""
 
     polygons: int = 0
     vertices: int = 0
@@ -56,8 +57,9 @@ class Seams:
     sectors: int = 0
     districts: int = 0
     pixels: dict[str, float] = field(default_factory=dict)
+    unfit: set[int] = field(default_factory=set)
 
-    def add(self, sectors: Sectors, found: list[dict[str, Any]], edges: list[npt.NDArray[np.int64]]) -> None:
+    def add(self, number: int, sectors: Sectors, found: list[dict[str, Any]], edges: npt.NDArray[np.int64]) -> None:
         """The pieces of one district: what they hold must be as large as their cores, and what they do not share must be the frame."""
         self.districts += 1
         self.sectors += len(found)
@@ -66,7 +68,10 @@ class Seams:
         small = 1e-6 + 1e-10 * area  # areas are multiples of 1/8192 and add up exactly, up to 1e12 pixels
         self.gap += missing if missing > small else 0.0
         self.overlap -= missing if missing < -small else 0.0
-        self.matched &= all(c["matched"] for c in found) and fit_within(edges, sectors.frame())
+        matched = all(c["matched"] for c in found) and fit_within([edges], sectors.frame())
+        self.matched &= matched
+        if not matched or abs(missing) > small:
+            self.unfit.add(number)
         for key in ("polygons", "vertices", "invalid"):
             setattr(self, key, getattr(self, key) + sum(c[key] for c in found))
         for c in found:
@@ -87,11 +92,6 @@ class Seams:
             "districts": self.districts,
             "sectors": self.sectors,
         }
-
-    @property
-    def clean(self) -> bool:
-        """No gap, no overlap, every edge on both sides, all valid."""
-        return self.matched and not (self.gap or self.overlap or self.invalid)
 
 
 def write_vectors(
@@ -123,24 +123,26 @@ def write_vectors(
     path = r.out / f"{r.name}.gpkg"
     before = _by_name(r.table, counts)
     prepared = _prepared(found, part, work)
-    for square in (True, False) if options.square else (False,):
+    plain: set[int] = set()  # districts whose buildings are not squared
+    while True:
         seams, heads, numbers = Seams(), dict[str, Layer](), Counter[str]()
-        parts = [replace(p, square=square) for p in prepared]
+        parts = [replace(p, square=p.number not in plain) for p in prepared]
 
         def fit(seams: Seams = seams) -> None:
-            if not seams.clean:
-                raise _Unfit(str(seams.figures(r.plan.gsd, before)))
+            if seams.unfit:
+                raise _Unfit
 
         try:
             write_in_batches(path, _batches(_in_order(found, work(parts), seams), heads, numbers), fit)
+            break
         except _Unfit as error:
-            if not square:
+            if seams.unfit & plain or not options.square:
                 raise unclean(seams.figures(r.plan.gsd, before)) from error
             log.warning(
-                "squared buildings do not fit where sectors meet (%s); all keep their simplified outlines", error
+                "squared buildings do not fit where sectors of district %s meet; they keep their simplified outlines",
+                sorted(seams.unfit),
             )
-            continue
-        break
+            plain |= seams.unfit
     checks |= seams.figures(r.plan.gsd, before)
     features |= numbers
     layers = list(heads.values())
@@ -176,27 +178,27 @@ def _prepared(found: list[District], part: MakePart, work: Work) -> list[Part]:
 
 def _in_order(found: list[District], results: Iterator[Found], seams: Seams) -> Iterator[list[Layer]]:
     """The layers of each piece; figures of a district are added up when its last one has come."""
-    for district in found:
-        checks, edges = [], []
-        for _ in district.sectors.numbers:
-            piece = next(results)
+    for number, district in enumerate(found):
+        checks, edges = [], np.zeros((0, 4), np.int64)
+        for piece in islice(results, len(district.sectors.numbers)):
             checks.append(piece.checks)
-            edges.append(piece.edges)
+            edges = cancelled([edges, piece.edges])  # what is left is the front: memory hangs on its length
             yield piece.layers
-        seams.add(district.sectors, checks, edges)
+        seams.add(number, district.sectors, checks, edges)
 
 
 def _batches(pieces: Iterator[list[Layer]], heads: dict[str, Layer], numbers: Counter[str]) -> Iterator[list[Layer]]:
     """Layers with the features of several pieces; `heads` gets each layer without features, `numbers` how many it has."""
     waiting: list[list[Layer]] = []
+    written = 0
     for layers in pieces:
         waiting.append(layers)
         for layer in layers:
             heads.setdefault(layer.name, replace(layer, frame=layer.frame.iloc[:0]))
             numbers[layer.name] += len(layer.frame)
-        if sum(len(layer.frame) for some in waiting for layer in some) >= BATCH:
+        if numbers.total() - written >= BATCH:
             yield _joined(waiting)
-            waiting = []
+            waiting, written = [], numbers.total()
     if waiting:
         yield _joined(waiting)
 

@@ -20,6 +20,7 @@ __all__ = [
     "FINE",
     "CoverageFigures",
     "Placed",
+    "cancelled",
     "coverage_figures",
     "fit_within",
     "open_edges",
@@ -316,6 +317,11 @@ def open_edges(polygons: Shapes, window: Window) -> Ints:
     return _once(np.column_stack([fine[:-1], fine[1:]])[inner])
 
 
+def cancelled(parts: Sequence[Ints]) -> Ints:
+    """Edges of several pieces without those that two of them share."""
+    return _once(np.concatenate([np.zeros((0, 4), np.int64), *parts]))
+
+
 def _once(edges: Ints) -> Ints:
     """Edges that come once, however they are directed, or three times, and so on."""
     swap = (edges[:, 0] > edges[:, 2]) | ((edges[:, 0] == edges[:, 2]) & (edges[:, 1] > edges[:, 3]))
@@ -333,7 +339,7 @@ def fit_within(parts: Sequence[Ints], frame: shapely.Geometry) -> bool:
         parts: of each piece.
         frame: lines along rows and columns, in pixel corners of the grid.
     """
-    left = _once(np.concatenate([np.zeros((0, 4), np.int64), *parts])) / FINE
+    left = cancelled(parts) / FINE
     lines = shapely.linestrings(left.reshape(-1, 2, 2))
     shapely.prepare(frame)
     return bool(shapely.covers(frame, lines).all()) and abs(float(shapely.length(lines).sum()) - frame.length) < 1e-6

@@ -20,21 +20,17 @@ from geoseg.geometry.sectors import Sector
 from geoseg.vectorize.labels import flattened, grown, label_row, united
 from geoseg.vectorize.trace import trace_rings
 
-__all__ = ["CELL", "GIANT", "Codes", "Frame", "coded", "first_pixels", "frame_of_core", "wholes"]
+__all__ = ["DICED", "GIANT", "SMALL", "Codes", "Frame", "coded", "cut_from", "first_pixels", "frame_of_core", "wholes"]
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Pixel = tuple[int, int]
 
-CELL = 4096
-"""Side of the cells in pixels, counted from the grid's anchor."""
-
 GIANT = 50_000
 """Corners of exact outlines from which on a region (of a large one: its part in the sector) is cut along the cells."""
 
-SMALL, SECTOR, DICED = 0, 1, 3
-"""States: a region that is not large; part of a large one in a sector (two of them, as on a chessboard); in a cell (two of them)."""
-STATES = 5
+SMALL, SECTOR, DICED, STATES = 0, 1, 3, 5
+"""States of a region: not large; a large one's part in a sector (1 and 2, as on a chessboard); a giant's part in a cell (3 and 4)."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +77,8 @@ def coded(
     sector: Sector,
     *,
     largest: int,
+    cell: int,
     giant: int = GIANT,
-    cell: int = CELL,
 ) -> npt.NDArray[np.unsignedinteger]:
     """Codes (h, w) of a sector's core.
 
@@ -93,8 +89,8 @@ def coded(
         at: row and column on the grid of the raster's first pixel.
         sector: its number.
         largest: longest side of regions that are not cut where sectors meet.
+        cell: side of the cells, counted from the grid's anchor; where sectors meet cells do.
         giant: corners from which on a region is cut along the cells.
-        cell: side of the cells.
     """
     raster = np.ascontiguousarray(raster)
     parent, firsts, ends = _extents(raster)
@@ -192,18 +188,26 @@ def _coded(a, parent, state, diced, code_of, frame, at, cell, nodata, out):  # t
                 i = parent[here[c]]
                 s = state[i]
                 if diced[i] and a[r, c] != nodata:
-                    s = 3 + (row + (c + at[1]) // cell) % 2
+                    s = DICED + (row + (c + at[1]) // cell) % 2
                 out[r - frame[0], c - frame[2]] = code_of[a[r, c], s]
         above, here = here, above
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What a core's neighbours must know: which of its regions lie at its first row, last row, first column, last column, and their values and first pixels."""
+    """What a core's neighbours must know: its regions at its first row, last row, first column and last column, with their values and first pixels.
+
+    `borders` holds (number of the region or -1, pixels) for each run along a side.
+    """
 
     borders: tuple[Ints, Ints, Ints, Ints]
     values: Bytes
     first: Ints
+
+    def border(self, side: int) -> Ints:
+        """Number of the region at each pixel of a side."""
+        numbers, counts = self.borders[side].T
+        return np.repeat(numbers, counts)
 
 
 def frame_of_core(core: Bytes, at: Pixel, skip: int) -> Frame:
@@ -214,8 +218,14 @@ def frame_of_core(core: Bytes, at: Pixel, skip: int) -> Frame:
     known = known[known >= 0]
     number = np.full(len(rings) + 1, -1, np.int64)
     number[known] = np.arange(len(known))
-    borders = number[top], number[bottom], number[left], number[right]
+    borders = _runs(number[top]), _runs(number[bottom]), _runs(number[left]), _runs(number[right])
     return Frame(borders, rings.values[known], rings.first[known] + np.array(at))
+
+
+def _runs(numbers: Ints) -> Ints:
+    """(number, how many times) of each run."""
+    heads = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
+    return np.column_stack([numbers[heads], np.diff(np.append(heads, len(numbers)))])
 
 
 def wholes(frames: Mapping[Sector, Frame]) -> dict[Sector, dict[Pixel, Pixel]]:
@@ -230,7 +240,7 @@ def wholes(frames: Mapping[Sector, Frame]) -> dict[Sector, dict[Pixel, Pixel]]:
     for (row, col), frame in frames.items():
         for other, mine, theirs in (((row, col + 1), 3, 2), ((row + 1, col), 1, 0)):
             if other in frames:
-                a, b = frame.borders[mine], frames[other].borders[theirs]
+                a, b = frame.border(mine), frames[other].border(theirs)
                 both = (a >= 0) & (b >= 0)
                 a, b = a[both], b[both]
                 same = frame.values[a] == frames[other].values[b]
@@ -248,6 +258,28 @@ def wholes(frames: Mapping[Sector, Frame]) -> dict[Sector, dict[Pixel, Pixel]]:
         chosen = np.flatnonzero(several[base[sector] : base[sector] + len(frame.values)])
         mine_first, whole_first = frame.first[chosen].tolist(), least[base[sector] + chosen].tolist()
         found[sector] = {(a, b): (c, d) for (a, b), (c, d) in zip(mine_first, whole_first, strict=True)}
+    return found
+
+
+def cut_from(
+    core: npt.NDArray[np.unsignedinteger], codes: Codes, pieces: Ints, at: Pixel, whole_of: Mapping[Pixel, Pixel]
+) -> list[Pixel | None]:
+    """First pixel on the grid of the whole region that each of some pieces is cut from; None for what is whole.
+
+    Args:
+        core: codes (h, w).
+        codes: what they mean.
+        pieces: first pixel (N, 2) in the core of each piece.
+        at: row and column of the core's first pixel on the grid.
+        whole_of: see `wholes`.
+    """
+    states = codes.state_of[core[pieces[:, 0], pieces[:, 1]]]
+    found: list[Pixel | None] = [None] * len(pieces)
+    cut = np.flatnonzero(states != SMALL)
+    if len(cut):
+        firsts = first_pixels(codes.value_of[core], pieces[cut]) + np.array(at)
+        for k, (row, col) in zip(cut.tolist(), firsts.tolist(), strict=True):
+            found[k] = whole_of.get((row, col), (row, col) if states[k] >= DICED else None)
     return found
 
 

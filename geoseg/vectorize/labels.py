@@ -11,9 +11,14 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["grown", "label_regions", "label_row", "root_of", "united"]
+__all__ = ["SIDES", "at_sides", "grown", "label_regions", "label_row", "region_sizes", "root_of", "united"]
 
 Bytes = npt.NDArray[np.uint8]
+
+Sides = tuple[bool, bool, bool, bool]
+"""Top, bottom, left, right of a raster."""
+
+SIDES: Sides = (False, False, False, False)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -126,3 +131,28 @@ def label_regions(raster: Bytes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.
     """(labels, pixels): the label of each pixel's region (H, W), ascending in raster order of first pixels, and the size of each label."""
     parent, pixels, _ = region_sizes(raster)
     return np.asarray(painted(raster, parent), np.int32), pixels
+
+
+@numba.njit(cache=True, nogil=True)
+def _at_sides(a, top, bottom, left, right, found):  # type: ignore[no-untyped-def]
+    """Mark in `found` the provisional labels of pixels at some sides."""
+    high, wide = a.shape
+    above, here = np.zeros(wide, np.int32), np.zeros(wide, np.int32)
+    count = 0
+    for r in range(high):
+        count = label_row(a, r, above, here, count)
+        if (r == 0 and top) or (r == high - 1 and bottom):
+            found[here] = True
+        if left:
+            found[here[0]] = True
+        if right:
+            found[here[wide - 1]] = True
+        above, here = here, above
+
+
+def at_sides(raster: Bytes, sides: Sides, labels: int) -> npt.NDArray[np.bool_]:
+    """Which of so many provisional labels lie at some sides of a raster: where it goes on there, nobody knows how large they are."""
+    found = np.zeros(labels, bool)
+    if any(sides):
+        _at_sides(np.ascontiguousarray(raster), *sides, found)
+    return found

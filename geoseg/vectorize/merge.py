@@ -14,15 +14,18 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from geoseg.vectorize.labels import grown, label_row, painted, region_sizes, root_of
+from geoseg.vectorize.labels import SIDES, Sides, at_sides, grown, label_row, painted, region_sizes, root_of
 
 __all__ = ["merge_small"]
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
+ENDLESS = 1 << 50
+"""Pixels of a region that goes on where nobody looks."""
 
-def merge_small(raster: Bytes, least: Mapping[int, float], *, skip: int) -> Bytes:
+
+def merge_small(raster: Bytes, least: Mapping[int, float], *, skip: int, goes_on: Sides = SIDES) -> Bytes:
     """The raster (H, W) with regions below their minimum size given to the neighbour with the longest common edge.
 
     Smallest first; a region that grew by what it took, and by others of its class that it then touches, counts with its new size; ties go to the
@@ -32,12 +35,16 @@ def merge_small(raster: Bytes, least: Mapping[int, float], *, skip: int) -> Byte
         raster: class values.
         least: smallest size in pixels by class value.
         skip: value that neither gives nor takes (no data); a small region with no other neighbour stays.
+        goes_on: sides beyond which there is more: what lies there is not taken for small.
     """
     raster = np.ascontiguousarray(raster)
     parent, pixels, values = region_sizes(raster)
     roots = np.flatnonzero(pixels)
     size, value = pixels[roots], values[roots]
     limits = np.array([least.get(v, 0.0) for v in range(256)])
+    cut = np.zeros(len(parent), bool)
+    cut[parent[at_sides(raster, goes_on, len(parent))]] = True
+    size = np.where(cut[roots], ENDLESS, size)
     small = (size < limits[value]) & (value != skip)
     if not small.any():
         return raster

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import shapely
 from scipy import ndimage
 
+from geoseg.vectorize.labels import SIDES, Sides
 from geoseg.vectorize.strips import on_long_lines
 
 __all__ = ["Centreline", "RoadOptions", "carriageway", "centrelines"]
@@ -69,7 +70,9 @@ def _grown(mask: Mask, radius: float) -> Mask:
     return np.asarray(ndimage.distance_transform_edt(~mask) <= radius) if mask.any() else mask
 
 
-def carriageway(impervious: Mask, covering: Mask, pixel: float, options: RoadOptions | None = None) -> Mask:
+def carriageway(
+    impervious: Mask, covering: Mask, pixel: float, options: RoadOptions | None = None, goes_on: Sides = SIDES
+) -> Mask:
     """Which pixels (H, W) are street: long and no wider than a street; yards, car parks and thin strips are left out.
 
     Args:
@@ -77,6 +80,7 @@ def carriageway(impervious: Mask, covering: Mask, pixel: float, options: RoadOpt
         covering: cars, and crowns that hang over the street: bridged where street lies around them.
         pixel: metres.
         options: see `RoadOptions`.
+        goes_on: sides beyond which there is more: what reaches them is long and large.
     """
     options = options or RoadOptions()
     reach = options.narrowest / 2 / pixel
@@ -90,11 +94,17 @@ def carriageway(impervious: Mask, covering: Mask, pixel: float, options: RoadOpt
     )
     wide_enough = _grown(lines, reach) & passable
     core = _shrunk(wide_enough, options.widest / 2 / pixel)
-    yard = _large(_grown(core, options.widest / 2 / pixel) & wide_enough, options.junction / pixel**2)
-    return _long(_large(wide_enough & ~yard, options.least_area / pixel**2), options.elongation)
+    yard = _large(_grown(core, options.widest / 2 / pixel) & wide_enough, options.junction / pixel**2, goes_on)
+    return _long(_large(wide_enough & ~yard, options.least_area / pixel**2, goes_on), options.elongation, goes_on)
 
 
-def _long(mask: Mask, elongation: float) -> Mask:
+def _reaching(labels: npt.NDArray[np.int32], sides: Sides) -> npt.NDArray[np.int32]:
+    """Labels at some sides."""
+    ends = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    return np.unique(np.concatenate([labels[:0, 0], *(e for e, side in zip(ends, sides, strict=True) if side)]))
+
+
+def _long(mask: Mask, elongation: float, goes_on: Sides = SIDES) -> Mask:
     """Connected parts that are so many times longer than wide: a strip of length l and width w has area l w and is w / 2 deep."""
     labels, count = ndimage.label(mask)
     if not count:
@@ -103,14 +113,16 @@ def _long(mask: Mask, elongation: float) -> Mask:
     deepest = ndimage.maximum(depth, labels, np.arange(count + 1))
     area = np.bincount(labels.ravel(), minlength=count + 1)
     keep = area >= elongation * (2 * deepest) ** 2
+    keep[_reaching(labels, goes_on)] = True
     keep[0] = False
     return np.asarray(keep[labels])
 
 
-def _large(mask: Mask, least: float) -> Mask:
+def _large(mask: Mask, least: float, goes_on: Sides = SIDES) -> Mask:
     """Connected parts of at least so many pixels."""
     labels, count = ndimage.label(mask)
     keep = np.bincount(labels.ravel(), minlength=count + 1) >= least
+    keep[_reaching(labels, goes_on)] = True
     keep[0] = False
     return np.asarray(keep[labels])
 
