@@ -94,15 +94,13 @@ def test_codes_hang_on_what_lies_around_a_sector_alone(seed: int, row: int, col:
     together, frames = np.zeros(raster.shape, CODES.dtype), {}
     for sector in sectors.numbers:
         core, window = sectors.core(sector), sectors.around(sector, sectors.largest + 1)
-        alone, at_once = (
-            coded(
-                raster[slices(w, whole)], CODES, slices(core, w), (w.row_off, w.col_off), sector,
-                largest=sectors.largest, giant=40, cell=side // 2,
-            )
-            for w in (window, whole)
-        )  # fmt: skip
-        assert np.array_equal(alone, at_once)
-        together[slices(core, whole)] = alone
+
+        def made(seen: Window, giant: int, sector=sector, core=core, sides=(sectors.largest, side // 2)) -> np.ndarray:
+            part, at = raster[slices(seen, whole)], (seen.row_off, seen.col_off)
+            return coded(part, CODES, slices(core, seen), at, sector, largest=sides[0], cell=sides[1], giant=giant)
+
+        assert np.array_equal(made(window, 10**6), made(whole, 10**6))
+        together[slices(core, whole)] = made(window, 40)
         frames[sector] = frame_of_core(raster[slices(core, whole)], (core.row_off, core.col_off), 255)
     assert np.array_equal(CODES.value_of[together], raster)
     _check_pieces(raster, together, whole, sectors, wholes(frames))
