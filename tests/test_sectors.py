@@ -229,7 +229,7 @@ def test_things_are_the_same_as_in_one_piece(both) -> None:
     halls = many["buildings"][_extent(many["buildings"]) > 0.27 * METRES]
     assert set(halls["status"]) <= {"simplified"}  # they would not be seen whole from all sides
     whole = set(_plain(one["trees"]))
-    assert len(whole & set(_plain(many["trees"]))) >= 0.8 * len(whole)  # large woods are split in windows
+    assert len(whole & set(_plain(many["trees"]))) >= 0.7 * len(whole)  # large woods are split in windows
     assert many["trees"].area.sum() == pytest.approx(one["trees"].area.sum(), rel=0.02)
     assert many["trees"]["id"].is_unique
 
