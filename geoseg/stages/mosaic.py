@@ -118,21 +118,21 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None], 
         return executor.each(do_part, parts)
 
     features: dict[str, int] = {}
+    checks: dict[str, Any] = {}
     counts = _class_counts(r.records)
     step("class raster", lambda: _class_cog(r, counts))
     step("confidence raster", lambda: _confidence_cog(r))
-    if options.sheets:
-        parts = [part("sheet", i) for i in range(len(r.plan.sheets))]
-        step("sheet rasters", lambda: [Path(p) for files in done_by_all(parts) for p in files])
-    checks: dict[str, Any] = {}
-    if options.vectors:
-        try:
+    try:
+        if options.sheets:
+            sheets = [part("sheet", i) for i in range(len(r.plan.sheets))]
+            step("sheet rasters", lambda: [Path(p) for files in done_by_all(sheets) for p in files])
+        if options.vectors:
             step("feature layers", lambda: write_vectors(r, options, key, part, done_by_all, counts, features, checks))
-        finally:
-            end(r)
-    if options.exact:
-        blocks = [part("trace", i) for i in range(len(r.blocks))]
-        step("exact polygons", lambda: exact_layers(r, options, done_by_all(blocks), features))
+        if options.exact:
+            blocks = [part("trace", i) for i in range(len(r.blocks))]
+            step("exact polygons", lambda: exact_layers(r, options, done_by_all(blocks), features))
+    finally:
+        end(r)
     areas = _areas(r, counts)
     if options.vectors:
         step("report", lambda: [_report(r, areas, features, timings)])
