@@ -384,3 +384,27 @@ def test_a_link_that_is_cut_costs_a_minute_at_most(job, alone, planned, hosts) -
             process.kill()
             process.wait()
     assert _hashes(planned) == alone
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
+def test_a_worker_keeps_the_memory_that_a_network_frees() -> None:
+    """Dask starts workers with MALLOC_TRIM_THRESHOLD_: each freed array is mapped and zeroed anew by the kernel, page by page."""
+    code = """
+import resource, numpy as np
+from geoseg.stages.panels import _keep_freed_memory
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(100):
+        np.full(1 << 18, 1.0, np.float32)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+given = faults()
+_keep_freed_memory()
+faults()
+print(given, faults())
+"""
+    environment = {**os.environ, "MALLOC_TRIM_THRESHOLD_": "65536"}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    given, kept = map(int, said.stdout.split())
+    if given < 10_000:
+        pytest.skip("this C library does not heed MALLOC_TRIM_THRESHOLD_")
+    assert kept < given / 10
