@@ -348,6 +348,11 @@ def workers(work: Path) -> None:
         f"12 sheets: in process {jobs.seconds:.1f} s, two workers {alone:.1f} s, same: {result(work / 'two') == jobs.whole}",
         flush=True,
     )
+    committed = sorted(path.stat().st_mtime for path in (work / "two" / "blocks").glob("*.json"))
+    print(
+        f"  one panel for each worker, {committed[-1] - committed[0]:.1f} s from their first block to the last",
+        flush=True,
+    )
     for victim in ("worker", "leader"):
         run = work / victim
         begin = time.monotonic()
