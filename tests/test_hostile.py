@@ -14,7 +14,8 @@ from corpus import CONFIGS, EITHER, MODELS, READ, REFUSED, SHEETS, spots
 from geoseg.io.blocks import BlockReader
 from geoseg.io.plan import load_plan
 from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.tile import TileOptions, plan_blocks, tile
+from geoseg.stages.planned import plan_blocks
+from geoseg.stages.tile import TileOptions, tile
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,8 @@ from geoseg.io.plan import load_plan
 from geoseg.stages.infer import InferOptions, infer
 from geoseg.stages.job import load_job
 from geoseg.stages.mosaic import MosaicOptions
-from geoseg.stages.tile import TileOptions, plan_blocks, tile
+from geoseg.stages.planned import plan_blocks
+from geoseg.stages.tile import TileOptions, tile
 from geoseg.stages.verify import verify
 
 PLAIN = MosaicOptions(name="town", vectors=False)

@@ -164,7 +164,7 @@ def test_a_sheet_in_another_crs_is_warped_onto_the_grid(tmp_path, truth_network)
     plan = load_plan(tmp_path / "run")
     a = next(s for s in plan.sheets if s.stem == "a").window
     from geoseg.io.blocks import BlockReader
-    from geoseg.stages.tile import plan_blocks
+    from geoseg.stages.planned import plan_blocks
 
     reader = BlockReader(tmp_path / "run", plan, plan_blocks(plan))
     assert np.array_equal(reader.read(a)[0], sheet[0])

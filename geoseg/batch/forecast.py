@@ -17,7 +17,8 @@ from geoseg.io.model_file import shipped_model
 from geoseg.io.plan import Plan, load_plan
 from geoseg.stages.infer import InferOptions
 from geoseg.stages.job import Job, block_key, load_job
-from geoseg.stages.tile import TileOptions, TileReport, plan_blocks, tile
+from geoseg.stages.planned import plan_blocks
+from geoseg.stages.tile import TileOptions, TileReport, tile
 
 __all__ = ["Forecast", "forecast"]
 

@@ -38,7 +38,7 @@ from geoseg.predict.stream import Normalise, buffered_rows
 from geoseg.stages.fitting import bands_of, fitted_lattice, normalise_of, ratio_of
 from geoseg.stages.job import Job, block_key, fresh, version
 from geoseg.stages.panels import Executor, InProcess, PanelTask, Prepared
-from geoseg.stages.tile import draw_plan, plan_blocks
+from geoseg.stages.planned import draw_plan, plan_blocks
 
 __all__ = ["InferOptions", "InferReport", "infer", "shards_in", "shards_pending"]
 

@@ -25,7 +25,7 @@ from geoseg.io.plan import Plan, Sheet, load_plan
 from geoseg.stages.feature_layers import GROUPS
 from geoseg.stages.infer import shards_pending
 from geoseg.stages.job import Job, block_key, load_job, version
-from geoseg.stages.tile import plan_blocks
+from geoseg.stages.planned import plan_blocks
 
 __all__ = [
     "MIN_AREA",

@@ -24,7 +24,7 @@ from geoseg.io.sheets import stat_key
 from geoseg.io.source import Source, area_mask
 from geoseg.learn.datasets.folders import stem_of
 from geoseg.learn.datasets.legend import cube_legend, decoded, table_legend
-from geoseg.stages.tile import patch_windows
+from geoseg.stages.planned import patch_windows
 
 __all__ = ["decode_labels", "write_patches"]
 

@@ -10,7 +10,7 @@ from geoseg.io.commit import read_json
 from geoseg.io.ledger import records_of
 from geoseg.io.plan import load_plan
 from geoseg.stages.job import block_key, load_job
-from geoseg.stages.tile import plan_blocks
+from geoseg.stages.planned import plan_blocks
 
 __all__ = ["Status", "status"]
 

@@ -18,7 +18,7 @@ from geoseg.io.blocks import block_path, read_record
 from geoseg.io.commit import digest, read_json
 from geoseg.io.plan import Plan, load_plan
 from geoseg.stages.job import block_key, load_job
-from geoseg.stages.tile import plan_blocks
+from geoseg.stages.planned import plan_blocks
 from geoseg.vectorize.coverage import coverage_figures
 
 __all__ = ["Verified", "verify"]

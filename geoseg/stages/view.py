@@ -28,7 +28,7 @@ from geoseg.io.plan import Plan, load_plan
 from geoseg.io.sheets import gdal_settings, open_sheet
 from geoseg.io.source import Source
 from geoseg.stages.job import load_job
-from geoseg.stages.tile import plan_blocks
+from geoseg.stages.planned import plan_blocks
 
 __all__ = ["run_picture", "thinned", "view_raster", "view_run"]
 
