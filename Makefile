@@ -1,6 +1,7 @@
 # make demo: virtual environment, install, the whole pipeline on the sample data.   make test: the test suite.
 PYTHON ?= python3
 VENV   ?= .venv
+JOBS   ?= 2
 BIN    := $(VENV)/bin
 export OMP_WAIT_POLICY ?= PASSIVE
 
@@ -9,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/geoseg demo -o demo --sheets sample_data/sheets
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
