@@ -23,7 +23,7 @@ from geoseg.geometry.lattice import panels_of, shard_of
 from geoseg.stages.infer import InferOptions, infer
 from geoseg.stages.mosaic import MosaicOptions, mosaic
 from geoseg.stages.mosaic_run import load_run, mosaic_key
-from geoseg.stages.mosaic_work import begin, do_part
+from geoseg.stages.mosaic_work import at_work, do_part
 from geoseg.stages.tile import TileOptions, tile
 
 
@@ -128,9 +128,10 @@ def test_a_part_of_an_earlier_mosaic_writes_nothing(job, alone, planned) -> None
     infer(planned, job[1])
     options = MosaicOptions(vectors=False)
     run = load_run(planned, options)
-    late = begin(run, mosaic_key(run, options), options)("sheets", (0,))
-    begin(run, mosaic_key(run, options), options)
-    assert "another mosaic has begun" in str(do_part(late))
+    with at_work(run, mosaic_key(run, options), options) as part:
+        late = part("sheet", 0)
+    with at_work(run, mosaic_key(run, options), options):
+        assert "another mosaic has begun" in str(do_part(late))
     assert not (planned / "out" / "sheets").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas
@@ -23,7 +24,7 @@ from geoseg.geometry.grid import overlap, slices
 from geoseg.geometry.sectors import coarse_window, sectors_of
 from geoseg.gis.geopackage import Layer, write_in_batches
 from geoseg.scenes.scene import Scene
-from geoseg.stages import vectors
+from geoseg.stages import mosaic_work, vectors
 from geoseg.stages.classified import KINDS
 from geoseg.stages.feature_layers import makes_any
 from geoseg.stages.infer import InferOptions, infer
@@ -301,7 +302,88 @@ def test_sectors_on_workers_give_the_same_bytes(town, tmp_path) -> None:
     with executor(workers=2) as two:
         mosaic(town, options, executor=two)
     assert (town / "out/many.gpkg").read_bytes() == alone
-    assert not (town / "sectors").exists()
+    assert not (town / "parts").exists()
+
+
+def test_districts_that_share_sectors_do_not_mix(tmp_path, truth_network) -> None:
+    """Two strips, 51 m apart: both lie in the sectors (0, 0) and (0, 1)."""
+    scene = Scene(5, 120.0, 6.0, 0.1)
+    for name, row in (("a", 0), ("b", 570)):
+        labels = scene.labels(0, 0, *scene.shape) if name == "a" else np.ones(scene.shape, np.uint8)
+        write_sheet(tmp_path / f"s/{name}.tif", np.stack([labels] * 3), place=moved(PLACE, 0, row))
+    run = tmp_path / "run"
+    tile([tmp_path / "s"], run, TileOptions(block_size=256))
+    infer(run, InferOptions(models=(truth_network,), engine="torch", precision="f32", threads=1))
+    mosaic(run, MosaicOptions(name="one", sheets=False))
+    one = _layers(run, "one")["landcover"].dissolve("class_id")
+    mosaic(run, MosaicOptions(name="many", sheets=False, sector=SECTOR))
+    many = _layers(run, "many")["landcover"].dissolve("class_id")
+    assert (_figures(run)["districts"], _figures(run)["sectors"]) == (2, 4)
+    assert list(one.index) == list(many.index)
+    assert (one.symmetric_difference(many).area < 0.02 * one.area).all()
+
+
+def _counted(monkeypatch, stop: int = 10**6) -> list[str]:
+    """Names of parts that are made from now on; the process is interrupted at number `stop`."""
+    names: list[str] = []
+
+    def made(part, *more):
+        if len(names) == stop:
+            raise KeyboardInterrupt
+        names.append(part.name)
+        return real(part, *more)
+
+    real = mosaic_work._made
+    monkeypatch.setattr(mosaic_work, "_made", made)
+    return names
+
+
+@pytest.mark.parametrize("stop", [1, 6, 14, 16])
+def test_a_mosaic_that_was_stopped_makes_no_part_twice(town, monkeypatch, stop) -> None:
+    options = MosaicOptions(name=f"stopped{stop}", sector=SECTOR)
+    with monkeypatch.context() as patch:
+        first = _counted(patch, stop)
+        with pytest.raises(KeyboardInterrupt):
+            mosaic(town, options)
+    second = _counted(monkeypatch)
+    mosaic(town, options)
+    assert len(first) == stop
+    assert not set(first) & set(second)
+    assert len(first + second) == 17  # one sheet, four steps of four sectors
+    result = (town / f"out/stopped{stop}.gpkg").read_bytes()
+    second.clear()
+    mosaic(town, replace(options, overwrite=True))
+    assert len(second) == 17
+    assert (town / f"out/stopped{stop}.gpkg").read_bytes() == result
+    assert not (town / "parts").exists()
+
+
+def test_damaged_parts_are_made_again_and_those_of_another_mosaic_are_not_used(town, monkeypatch) -> None:
+    options = MosaicOptions(name="damaged", sector=SECTOR)
+
+    def stopped() -> Path:
+        with monkeypatch.context() as patch:
+            _counted(patch, 15)
+            with pytest.raises(KeyboardInterrupt):
+                mosaic(town, replace(options, overwrite=True))
+        (folder,) = (town / "parts").iterdir()
+        return folder
+
+    for path in sorted([*stopped().iterdir(), *(town / "out/sheets").glob("*.tif")]):
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 4
+        path.write_bytes(data)
+    names = _counted(monkeypatch)
+    mosaic(town, options)
+    assert len(names) == 17
+    result = (town / "out/damaged.gpkg").read_bytes()
+    mosaic(town, replace(options, overwrite=True))
+    assert (town / "out/damaged.gpkg").read_bytes() == result
+    old = stopped()
+    names.clear()
+    mosaic(town, replace(options, simplify=0.5))
+    assert len(names) == 17
+    assert not old.exists()
 
 
 def test_squares_that_do_not_fit_are_left_out_and_a_gap_is_no_result(town, monkeypatch, caplog) -> None:

@@ -10,7 +10,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,9 @@ from geoseg.io.plan import load_plan
 from geoseg.stages.catalogue import write_stac
 from geoseg.stages.exact_layers import exact_layers
 from geoseg.stages.feature_layers import GROUPS, makes_any
+from geoseg.stages.kept_parts import KeptParts, made_files
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun, load_run, mosaic_key, shifted, tags_of
-from geoseg.stages.mosaic_work import RASTER_CACHE, Part, begin, do_part, end
+from geoseg.stages.mosaic_work import RASTER_CACHE, MakePart, Part, at_work, do_part, swept
 from geoseg.stages.panels import Executor, InProcess
 from geoseg.stages.report import write_report
 from geoseg.stages.sheet_rasters import sidecars
@@ -98,49 +99,67 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None], 
     key = mosaic_key(r, options)
     done = _finished(run, key)
     if done is not None and not options.overwrite:
+        swept(r)
         return MosaicReport(r.out, tuple(run / f for f in done["files"]), done["areas_m2"], done["features"], True, 0.0)
     earlier = _earlier_files(run)
     (run / "run.json").unlink(missing_ok=True)
     for place in (folder(r.out), r.out / "sheets"):
         sweep(place)
-    timings: dict[str, float] = {}
-    files: list[Path] = []
+    with at_work(r, key, options) as part:
+        made = _outputs(r, key, options, progress, executor, part)
+        for old in earlier - {
+            f.resolve() for f in made.files
+        }:  # of another name, a sheet that is gone, an option left out
+            old.unlink(missing_ok=True)
+        _write_run_json(r, key, made)
+    return MosaicReport(r.out, tuple(made.files), made.areas, made.features, False, time.monotonic() - started)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """Files; seconds by step; square metres by class; features by layer; figures of the coverage."""
+
+    files: list[Path] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    areas: dict[str, float] = field(default_factory=dict)
+    features: dict[str, int] = field(default_factory=dict)
+    checks: dict[str, Any] = field(default_factory=dict)
+
+
+def _outputs(
+    r: MosaicRun, key: str, options: MosaicOptions, progress: Callable[[str], None], executor: Executor, part: MakePart
+) -> _Outputs:
+    """Make all files but run.json."""
+    made, kept = _Outputs(), KeptParts(r.folder, key)
 
     def step(name: str, work: Callable[[], list[Path]]) -> None:
         progress(name)
         begin = time.monotonic()
-        files.extend(work())
-        timings[name] = round(time.monotonic() - begin, 3)
+        made.files.extend(work())
+        made.timings[name] = round(time.monotonic() - begin, 3)
 
-    part = begin(r, key, options)
+    def once(name: str, make: Callable[[], list[Path]]) -> list[Path]:
+        return [r.folder / file for file in kept.once(name, lambda: made_files(r.folder, make()))]
 
-    def done_by_all(parts: list[Part]) -> Iterator[Any]:
+    def by_all(parts: list[Part]) -> Iterator[Any]:
         return executor.each(do_part, parts)
 
-    features: dict[str, int] = {}
-    checks: dict[str, Any] = {}
     counts = _class_counts(r.records)
-    step("class raster", lambda: _class_cog(r, counts))
-    step("confidence raster", lambda: _confidence_cog(r))
-    try:
-        if options.sheets:
-            sheets = [part("sheet", i) for i in range(len(r.plan.sheets))]
-            step("sheet rasters", lambda: [Path(p) for files in done_by_all(sheets) for p in files])
-        if options.vectors:
-            step("feature layers", lambda: write_vectors(r, options, key, part, done_by_all, counts, features, checks))
-        if options.exact:
-            blocks = [part("trace", i) for i in range(len(r.blocks))]
-            step("exact polygons", lambda: exact_layers(r, options, done_by_all(blocks), features))
-    finally:
-        end(r)
-    areas = _areas(r, counts)
+    made.areas.update(_areas(r, counts))
+    step("class raster", lambda: once("classes", lambda: _class_cog(r, counts)))
+    step("confidence raster", lambda: once("confidence", lambda: _confidence_cog(r)))
+    if options.sheets:
+        sheets = [part("sheet", i) for i in range(len(r.plan.sheets))]
+        step("sheet rasters", lambda: [r.folder / file for names in by_all(sheets) for file in names])
     if options.vectors:
-        step("report", lambda: [_report(r, areas, features, timings)])
-    step("catalogue", lambda: _stac(r, counts, files))
-    for old in earlier - {f.resolve() for f in files}:  # of another name, a sheet that is gone, an option left out
-        old.unlink(missing_ok=True)
-    _write_run_json(r, key, files, timings, areas, features, checks)
-    return MosaicReport(r.out, tuple(files), areas, features, False, time.monotonic() - started)
+        step("feature layers", lambda: write_vectors(r, options, key, part, by_all, counts, made.features, made.checks))
+    if options.exact:
+        blocks = [part("trace", i) for i in range(len(r.blocks))]
+        step("exact polygons", lambda: exact_layers(r, options, by_all(blocks), made.features))
+    if options.vectors:
+        step("report", lambda: [_report(r, made)])
+    step("catalogue", lambda: _stac(r, counts, made.files))
+    return made
 
 
 def _finished(run: Path, key: str) -> dict[str, Any] | None:
@@ -223,7 +242,7 @@ def _confidence_cog(r: MosaicRun) -> list[Path]:
     return [path]
 
 
-def _report(r: MosaicRun, areas: dict[str, float], features: dict[str, int], timings: dict[str, float]) -> Path:
+def _report(r: MosaicRun, made: _Outputs) -> Path:
     return write_report(
         r.folder,
         r.out / "report.html",
@@ -232,9 +251,9 @@ def _report(r: MosaicRun, areas: dict[str, float], features: dict[str, int], tim
         r.blocks,
         r.reader,
         name=r.name,
-        areas=areas,
-        features=features,
-        timings=timings,
+        areas=made.areas,
+        features=made.features,
+        timings=made.timings,
         models=r.models,
         engine=r.job.facts.to_json(),
     )
@@ -264,15 +283,7 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
 
 
-def _write_run_json(
-    r: MosaicRun,
-    key: str,
-    files: list[Path],
-    timings: dict[str, float],
-    areas: dict[str, float],
-    features: dict[str, int],
-    checks: dict[str, Any],
-) -> None:
+def _write_run_json(r: MosaicRun, key: str, made: _Outputs) -> None:
     commit_state(
         r.folder / "run.json",
         {
@@ -284,14 +295,14 @@ def _write_run_json(
             "engine": r.job.facts.to_json(),
             "models": r.models,
             "classes": r.table.to_json(),
-            "areas_m2": areas,
-            "features": features,
-            "coverage": checks,
+            "areas_m2": made.areas,
+            "features": made.features,
+            "coverage": made.checks,
             "sheets": len(r.plan.sheets),
             "quarantined": [{"path": q.path, "reason": q.reason, "cure": q.cure} for q in r.plan.quarantined],
-            "timings_s": timings,
+            "timings_s": made.timings,
             "blocks": {f"{b[0]}_{b[1]}": rec.sha256 for b, rec in zip(r.blocks, r.records, strict=True)},
-            "files": {str(f.relative_to(r.folder)): f.stat().st_size for f in files},
-            "sha256": {str(f.relative_to(r.folder)): digest(f) for f in files},
+            "files": {str(f.relative_to(r.folder)): f.stat().st_size for f in made.files},
+            "sha256": {str(f.relative_to(r.folder)): digest(f) for f in made.files},
         },
     )

@@ -1,6 +1,6 @@
 """What one step of making vectors leaves for the next: a raster of each sector's core, read again in windows that reach over to neighbours.
 
-Within one process and one sector they stay in memory; between processes they are files of the run folder, which go when the mosaic is done.
+Within one process and one sector they stay in memory; between processes they are files of the run folder, which go when the mosaic is done (`kept_parts`).
 """
 
 from __future__ import annotations
@@ -55,10 +55,12 @@ class Memory:
 
 @dataclass(frozen=True)
 class Files:
-    """In a folder; `check` comes before each one is written."""
+    """In a folder; `check` comes before each one is written, `written` are those that were."""
 
     folder: Path
     check: Callable[[], None] = lambda: None
+    suffix: str = ""
+    written: list[Path] = field(default_factory=list)
 
     def put(self, name: str, sector: Sector, raster: Raster) -> None:
         """As `Kept.put`."""
@@ -73,6 +75,7 @@ class Files:
             data = bytes(memory.getbuffer())
         self.check()
         commit_bytes(self._path(name, sector), data)
+        self.written.append(self._path(name, sector))
 
     def get(self, name: str, sector: Sector, part: tuple[slice, slice]) -> Raster:
         """As `Kept.get`."""
@@ -86,7 +89,7 @@ class Files:
             raise PlanError(path, f"cannot be read: {error}", "run geoseg mosaic again") from error
 
     def _path(self, name: str, sector: Sector) -> Path:
-        return self.folder / f"{name}_{sector[0]}_{sector[1]}.tif"
+        return self.folder / f"{name}{self.suffix}_{sector[0]}_{sector[1]}.tif"
 
 
 def _no_place() -> Any:

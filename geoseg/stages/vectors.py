@@ -25,7 +25,7 @@ from geoseg.gis.vector_formats import write_layers
 from geoseg.stages.catalogue import write_project
 from geoseg.stages.classified import unclean
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun
-from geoseg.stages.mosaic_work import Part
+from geoseg.stages.mosaic_work import MakePart, Part
 from geoseg.stages.vector_layers import STEPS, District, Found, districts
 from geoseg.vectorize.coverage import cancelled, fit_within
 
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 BATCH = 100_000
 """Features that are written at a time: fewer opening and closing of the file, little to hold."""
 
-MakePart = Callable[..., Part]
 Work = Callable[[list[Part]], Iterator[Any]]
 
 
@@ -110,7 +109,7 @@ def write_vectors(
         r: the run.
         options: of the mosaic.
         key: of the mosaic.
-        part: makes a part to be done (`mosaic_work.begin`).
+        part: makes a part to be done (`mosaic_work.at_work`).
         work: does parts, in order.
         counts: pixels of each class value in the class raster.
         features: filled in, by layer.
