@@ -64,8 +64,13 @@ def test_any_flipped_bit_is_noticed(place: int, bit: int) -> None:
         unpacked(bytes(data))
 
 
+CRS = ("EPSG:32633", "ESRI:102003", "+proj=tmerc +lon_0=9 +k=1 +x_0=3500000 +ellps=bessel +towgs84=598,73,418,0,0,0,6.7 +units=m",
+       "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=40 +lon_0=10")  # fmt: skip
+
+
 @pytest.mark.parametrize("rows", [0, 1, 3])
-def test_frames_keep_columns_types_and_every_coordinate(rows: int) -> None:
+@pytest.mark.parametrize("crs", CRS)
+def test_frames_keep_columns_types_and_every_coordinate(rows: int, crs: str) -> None:
     rng = np.random.default_rng(rows)
     shapes = [shapely.Point(x, y).buffer(1) for x, y in 1e6 * rng.random((rows, 2))]
     data = {
@@ -75,10 +80,11 @@ def test_frames_keep_columns_types_and_every_coordinate(rows: int) -> None:
         "edge": np.zeros(rows, bool),
         "area": np.where(rng.random(rows) < 0.5, np.nan, rng.random(rows)),
     }
-    frame = geopandas.GeoDataFrame(data, geometry=shapes, crs="EPSG:32633").astype({"id": object, "note": object})
+    frame = geopandas.GeoDataFrame(data, geometry=shapes, crs=crs).astype({"id": object, "note": object})
     found = unpacked(packed(frame))
     assert_frame_equal(found, frame)
     assert found.crs == frame.crs
+    assert found.crs.srs == frame.crs.srs
     assert list(shapely.to_wkb(found.geometry.to_numpy())) == list(shapely.to_wkb(np.array(shapes, object)))
 
 

@@ -128,8 +128,8 @@ def test_a_part_of_an_earlier_mosaic_writes_nothing(job, alone, planned) -> None
     infer(planned, job[1])
     options = MosaicOptions(vectors=False)
     run = load_run(planned, options)
-    with at_work(run, mosaic_key(run, options), options) as part:
-        late = part("sheet", 0)
+    with at_work(run, mosaic_key(run, options), options) as work:
+        late = work.part("sheet", 0)
     with at_work(run, mosaic_key(run, options), options):
         assert "another mosaic has begun" in str(do_part(late))
     assert not (planned / "out" / "sheets").exists()

@@ -19,16 +19,18 @@ from scipy import ndimage
 
 from geoseg.batch.executor import executor
 from geoseg.classes import ClassTable, LandClass
-from geoseg.errors import GeosegError
+from geoseg.errors import EnvironmentFault, GeosegError, PlanError
 from geoseg.geometry.grid import overlap, slices
 from geoseg.geometry.sectors import coarse_window, sectors_of
 from geoseg.gis.geopackage import Layer, write_in_batches
 from geoseg.scenes.scene import Scene
-from geoseg.stages import mosaic_work, vectors
+from geoseg.stages import kept_parts, mosaic_work, vectors
 from geoseg.stages.classified import KINDS
 from geoseg.stages.feature_layers import makes_any
 from geoseg.stages.infer import InferOptions, infer
 from geoseg.stages.mosaic import MosaicOptions, mosaic
+from geoseg.stages.mosaic_run import load_run, mosaic_key
+from geoseg.stages.mosaic_work import do_part
 from geoseg.stages.tile import TileOptions, tile
 from geoseg.vectorize.coverage import fit_within, open_edges
 from geoseg.vectorize.dice import SMALL, Codes, coded, first_pixels, frame_of_core, wholes
@@ -384,6 +386,67 @@ def test_damaged_parts_are_made_again_and_those_of_another_mosaic_are_not_used(t
     mosaic(town, replace(options, simplify=0.5))
     assert len(names) == 17
     assert not old.exists()
+
+
+def test_what_a_stopped_mosaic_would_have_removed_goes_all_the_same(town, monkeypatch) -> None:
+    mosaic(town, MosaicOptions(name="first", sheets=False, vectors=False))
+    assert (town / "out/first_classes.tif").exists()
+    second = MosaicOptions(name="second", vectors=False)
+    with monkeypatch.context() as patch:
+        _counted(patch, 0)
+        with pytest.raises(KeyboardInterrupt):
+            mosaic(town, second)
+    assert not (town / "run.json").exists()
+    assert (town / "out/first_classes.tif").exists()
+    mosaic(town, second)
+    assert not list((town / "out").glob("first*"))
+
+
+def test_what_lies_behind_links_stays(town, tmp_path) -> None:
+    (tmp_path / "precious/folder").mkdir(parents=True)
+    (tmp_path / "precious/file").touch()
+    options = MosaicOptions(name="links", sheets=False, vectors=False, overwrite=True)
+    (town / "parts").symlink_to(tmp_path / "precious")
+    mosaic(town, options)
+    assert not (town / "parts").exists()
+    (town / "parts").mkdir()
+    (town / "parts/link").symlink_to(tmp_path / "precious")
+    (town / "parts/file").touch()
+    mosaic(town, options)
+    assert not (town / "parts").exists()
+    assert sorted(p.name for p in (tmp_path / "precious").iterdir()) == ["file", "folder"]
+
+
+def test_a_result_that_cannot_be_kept_is_a_result(town, monkeypatch, caplog) -> None:
+    def full(path, data):
+        raise EnvironmentFault(path, "no space left", "free some")
+
+    monkeypatch.setattr(kept_parts, "commit_bytes", full)
+    mosaic(town, MosaicOptions(name="unkept", sheets=False, sector=SECTOR, layers=("landcover",)))
+    assert "could not be kept" in caplog.text
+    assert (town / "out/unkept.gpkg").exists()
+
+
+def test_a_mosaic_that_another_one_has_overtaken_leaves_it_alone(town, monkeypatch) -> None:
+    """A machine that was suspended wakes up: its lease is another's, whose parts and say are not touched."""
+    options = MosaicOptions(name="late", sheets=False, sector=SECTOR, layers=("landcover",))
+    run = load_run(town, options)
+    with mosaic_work.at_work(run, mosaic_key(run, options), options) as work:
+        kept = work.kept.folder
+        work.kept.once("something", lambda: (1, []))
+
+        def overtaken(*_) -> None:
+            (town / "locks/mosaic.json").write_text('{"attempt": "another", "left": []}')
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(mosaic_work, "_made", overtaken)
+            with pytest.raises(KeyboardInterrupt):
+                do_part(work.part("district", 0))
+    assert "another" in (town / "locks/mosaic.json").read_text()
+    assert (kept / "something.part").exists()
+    with pytest.raises(PlanError, match="another mosaic has begun"):
+        work.kept.once("something else", lambda: (1, []))
 
 
 def test_squares_that_do_not_fit_are_left_out_and_a_gap_is_no_result(town, monkeypatch, caplog) -> None:

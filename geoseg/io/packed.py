@@ -39,8 +39,11 @@ def packed(value: Any) -> bytes:
     tree = json.dumps(_node(value, arrays)).encode()
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, tree=np.frombuffer(tree, np.uint8), **arrays)
-    data = file.getvalue()
-    return data + hashlib.sha256(data).digest()
+    arrays.clear()
+    sha = hashlib.sha256(file.getbuffer()).digest()
+    file.seek(0, io.SEEK_END)
+    file.write(sha)
+    return file.getvalue()
 
 
 def unpacked(data: bytes, kinds: Mapping[str, type] | None = None) -> Any:
@@ -49,7 +52,7 @@ def unpacked(data: bytes, kinds: Mapping[str, type] | None = None) -> Any:
     Raises:
         PlanError: these are not whole bytes of `packed`, or hold a dataclass that is not among `kinds`.
     """
-    body, sha = data[:-_SHA], data[-_SHA:]
+    body, sha = memoryview(data)[:-_SHA], data[-_SHA:]
     if hashlib.sha256(body).digest() != sha:
         raise PlanError("a packed result", "is damaged", "make it again")
     with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
@@ -75,7 +78,12 @@ def _node(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
         return ["dict", *([node(k), node(v)] for k, v in value.items())]
     if isinstance(value, geopandas.GeoDataFrame):
         columns = [[name, str(c.dtype), node(_column(c))] for name, c in value.items()]
-        return ["frame", value.geometry.name, value.crs and value.crs.to_wkt(), *columns]
+        return [
+            "frame",
+            value.geometry.name,
+            value.crs and value.crs.srs,
+            *columns,
+        ]  # WKT would not come back as it was
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = [[f.name, node(getattr(value, f.name))] for f in dataclasses.fields(value)]
         return ["record", type(value).__name__, *fields]

@@ -30,9 +30,9 @@ from geoseg.io.plan import load_plan
 from geoseg.stages.catalogue import write_stac
 from geoseg.stages.exact_layers import exact_layers
 from geoseg.stages.feature_layers import GROUPS, makes_any
-from geoseg.stages.kept_parts import KeptParts, made_files
+from geoseg.stages.kept_parts import made_files, only
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun, load_run, mosaic_key, shifted, tags_of
-from geoseg.stages.mosaic_work import RASTER_CACHE, MakePart, Part, at_work, do_part, swept
+from geoseg.stages.mosaic_work import RASTER_CACHE, Part, Work, at_work, do_part, left_over
 from geoseg.stages.panels import Executor, InProcess
 from geoseg.stages.report import write_report
 from geoseg.stages.sheet_rasters import sidecars
@@ -99,18 +99,19 @@ def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None], 
     key = mosaic_key(r, options)
     done = _finished(run, key)
     if done is not None and not options.overwrite:
-        swept(r)
+        only(run)
         return MosaicReport(r.out, tuple(run / f for f in done["files"]), done["areas_m2"], done["features"], True, 0.0)
     earlier = _earlier_files(run)
-    (run / "run.json").unlink(missing_ok=True)
-    for place in (folder(r.out), r.out / "sheets"):
-        sweep(place)
-    with at_work(r, key, options) as part:
-        made = _outputs(r, key, options, progress, executor, part)
-        for old in earlier - {
-            f.resolve() for f in made.files
-        }:  # of another name, a sheet that is gone, an option left out
-            old.unlink(missing_ok=True)
+    with at_work(r, key, options, (str(file.relative_to(run)) for file in earlier)) as work:
+        (run / "run.json").unlink(missing_ok=True)
+        for place in (folder(r.out), r.out / "sheets"):
+            sweep(place)
+        made = _outputs(r, key, options, progress, executor, work)
+        work.kept.check()
+        written = {file.resolve() for file in made.files}
+        for old in earlier:  # of another name, a sheet that is gone, an option left out
+            if old.resolve() not in written:
+                old.unlink(missing_ok=True)
         _write_run_json(r, key, made)
     return MosaicReport(r.out, tuple(made.files), made.areas, made.features, False, time.monotonic() - started)
 
@@ -127,19 +128,19 @@ class _Outputs:
 
 
 def _outputs(
-    r: MosaicRun, key: str, options: MosaicOptions, progress: Callable[[str], None], executor: Executor, part: MakePart
+    r: MosaicRun, key: str, options: MosaicOptions, progress: Callable[[str], None], executor: Executor, work: Work
 ) -> _Outputs:
     """Make all files but run.json."""
-    made, kept = _Outputs(), KeptParts(r.folder, key)
+    made, part = _Outputs(), work.part
 
-    def step(name: str, work: Callable[[], list[Path]]) -> None:
+    def step(name: str, make: Callable[[], list[Path]]) -> None:
         progress(name)
         begin = time.monotonic()
-        made.files.extend(work())
+        made.files.extend(make())
         made.timings[name] = round(time.monotonic() - begin, 3)
 
     def once(name: str, make: Callable[[], list[Path]]) -> list[Path]:
-        return [r.folder / file for file in kept.once(name, lambda: made_files(r.folder, make()))]
+        return [r.folder / file for file in work.kept.once(name, lambda: made_files(r.folder, make()))]
 
     def by_all(parts: list[Part]) -> Iterator[Any]:
         return executor.each(do_part, parts)
@@ -176,12 +177,13 @@ def _finished(run: Path, key: str) -> dict[str, Any] | None:
 
 
 def _earlier_files(run: Path) -> set[Path]:
-    """Files that the last finished mosaic of this run wrote."""
+    """Files that the last finished mosaic of this run wrote, and what one that was stopped had yet to remove."""
     try:
-        names = read_json(run / "run.json")["files"]
+        names = {*read_json(run / "run.json")["files"]}
     except (PlanError, KeyError, TypeError):
-        return set()
-    return {path for name in names if (path := (run / name).resolve()).is_relative_to((run / "out").resolve())}
+        names = set()
+    inside = (run / "out").resolve()
+    return {run / name for name in names | left_over(run) if (run / name).resolve().is_relative_to(inside)}
 
 
 def _class_counts(records: list[Record]) -> dict[int, int]:

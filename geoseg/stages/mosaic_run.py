@@ -161,6 +161,7 @@ def mosaic_key(r: MosaicRun, options: MosaicOptions) -> str:
         options.sector,
         sheets,
         r.plan.area,
+        r.plan.nodata,
         [q.path for q in r.plan.quarantined],
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

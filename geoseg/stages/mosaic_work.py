@@ -5,9 +5,8 @@ A part is a small task; what it needs it reads from the run folder, once in each
 
 from __future__ import annotations
 
-import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,13 +20,13 @@ from geoseg.io.commit import commit_json, digest, folder, read_json
 from geoseg.io.decoder import decoder
 from geoseg.stages.exact_layers import traced
 from geoseg.stages.job import version
-from geoseg.stages.kept_parts import PARTS, KeptParts, Made, made_files
+from geoseg.stages.kept_parts import KeptParts, Made, made_files, name_of, only
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun, load_run, mosaic_key
 from geoseg.stages.sector_rasters import Files
 from geoseg.stages.sheet_rasters import sheet_rasters
 from geoseg.stages.vector_layers import STEPS, District, Wholes, districts, of_one_sector
 
-__all__ = ["RASTER_CACHE", "MakePart", "Part", "at_work", "do_part", "swept"]
+__all__ = ["RASTER_CACHE", "Part", "Work", "at_work", "do_part", "left_over"]
 
 RASTER_CACHE = 128 << 20
 """Bytes of GDAL's block cache while outputs are made; its own choice is 5 % of the machine."""
@@ -37,7 +36,7 @@ RASTER_CACHE = 128 << 20
 class Part:
     """`what`: rasters of a sheet, exact outlines of a block, all steps of a district, or one step of a sector of it; `number`: of the sheet, block or district.
 
-    `attempt` names the mosaic that asks for it.
+    `attempt` names the mosaic that asks for it, `kept` the folder of what it keeps.
     """
 
     run: str
@@ -47,6 +46,7 @@ class Part:
     version: str
     plan: str
     read_timeout: float
+    kept: str
     what: str = ""
     number: int = 0
     sector: Sector = (0, 0)
@@ -60,44 +60,57 @@ class Part:
         return f"{self.what}_{self.number}_{self.sector[0]}_{self.sector[1]}{plain}"
 
 
-MakePart = Callable[..., Part]
+@dataclass(frozen=True)
+class Work:
+    """One mosaic at work: `part` makes a part of it (its last fields by name); `kept.check` says whether no other has begun meanwhile."""
+
+    part: Callable[..., Part]
+    kept: KeptParts
+
 
 _known: dict[tuple[str, str, str], tuple[MosaicRun, list[District]]] = {}
 
 
 @contextmanager
-def at_work(r: MosaicRun, key: str, options: MosaicOptions) -> Iterator[MakePart]:
-    """Say in the run folder who is at work; gives what makes a part of it (its last fields by name).
+def at_work(r: MosaicRun, key: str, options: MosaicOptions, earlier: Iterable[str] = ()) -> Iterator[Work]:
+    """Say in the run folder who is at work. Afterwards parts that still run are nobody's; what was kept goes if nothing was raised.
 
-    Afterwards parts that still run are nobody's. What was kept goes if nothing was raised.
+    `earlier`: files of the run that are to go when the mosaic is done; the next one hears of them (`left_over`) if it is not.
     """
-    attempt = uuid.uuid4().hex
-    _say(r, attempt)
-    swept(r, None if options.overwrite else key)
+    attempt, left = uuid.uuid4().hex, sorted(earlier)
+    _say(r, attempt, left)
+    name = name_of(key)
+    only(r.folder, "" if options.overwrite else name)
     _known.clear()
     plan = digest(r.folder / "plan.json")
     _known[str(r.folder), key, plan] = r, districts(r, options, key)
-    part = Part(str(r.folder), key, options, attempt, version(), plan, decoder().patience)
+    part = Part(str(r.folder), key, options, attempt, version(), plan, decoder().patience, name)
+    done = False
     try:
-        yield lambda what, number, **more: replace(part, what=what, number=number, **more)
-        swept(r)
+        yield Work(lambda what, number, **more: replace(part, what=what, number=number, **more), _kept(part))
+        done = True
     finally:
-        with suppress(EnvironmentFault):  # a full disk, say: the next mosaic says so
-            _say(r, "")
+        with suppress(PlanError, EnvironmentFault):  # another is at work; a full disk, say: the next mosaic says so
+            _check(part)
+            _say(r, "", () if done else left)
+            if done:
+                only(r.folder)
 
 
-def _say(r: MosaicRun, attempt: str) -> None:
-    commit_json(folder(r.folder / "locks") / "mosaic.json", {"attempt": attempt})
+def _say(r: MosaicRun, attempt: str, left: Iterable[str]) -> None:
+    commit_json(folder(r.folder / "locks") / "mosaic.json", {"attempt": attempt, "left": list(left)})
 
 
-def swept(r: MosaicRun, key: str | None = None) -> None:
-    """Remove what mosaics have kept, but for that of one key; what cannot go now goes the next time."""
-    kept = KeptParts(r.folder, key).folder if key else None
-    for place in (r.folder / PARTS).glob("*"):
-        if place != kept:
-            shutil.rmtree(place, ignore_errors=True)
-    with suppress(OSError):  # it is not empty, or there is none
-        (r.folder / PARTS).rmdir()
+def left_over(run: Path) -> set[str]:
+    """Files of the run that a mosaic which was stopped would have removed."""
+    try:
+        return {str(name) for name in read_json(run / "locks" / "mosaic.json")["left"]}
+    except (PlanError, KeyError, TypeError):
+        return set()
+
+
+def _kept(part: Part) -> KeptParts:
+    return KeptParts(Path(part.run), part.kept, lambda: _check(part))
 
 
 def do_part(part: Part) -> Any:
@@ -108,7 +121,7 @@ def do_part(part: Part) -> Any:
             r, found = _run_of(part)
             if part.what == "trace":  # quickly done
                 return traced(r, part.number)
-            kept = KeptParts(r.folder, part.key, lambda: _check(part))
+            kept = _kept(part)
             return kept.once(part.name, lambda: _made(part, r, found, kept))
     except GeosegError as error:
         return error

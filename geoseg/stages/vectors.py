@@ -25,7 +25,7 @@ from geoseg.gis.vector_formats import write_layers
 from geoseg.stages.catalogue import write_project
 from geoseg.stages.classified import unclean
 from geoseg.stages.mosaic_run import MosaicOptions, MosaicRun
-from geoseg.stages.mosaic_work import MakePart, Part
+from geoseg.stages.mosaic_work import Part
 from geoseg.stages.vector_layers import STEPS, District, Found, districts
 from geoseg.vectorize.coverage import cancelled, fit_within
 
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 BATCH = 100_000
 """Features that are written at a time: fewer opening and closing of the file, little to hold."""
 
+MakePart = Callable[..., Part]
 Work = Callable[[list[Part]], Iterator[Any]]
 
 
