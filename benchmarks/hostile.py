@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +127,8 @@ def of_config(name: str, work: Path, good: Path) -> Seen:
 
 
 def fresh(path: Path) -> Path:
-    safe = path.with_name(re.sub(r"\W+", "_", path.name))
+    words, number = re.sub(r"\W+", "_", path.name), zlib.crc32(path.name.encode())
+    safe = path.with_name(f"{words}_{number:08x}")  # names that differ in what is left out must not meet in one folder
     shutil.rmtree(safe, ignore_errors=True)
     safe.mkdir(parents=True)
     return safe

@@ -28,7 +28,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from geoseg.classes import ISPRS, NODATA, ClassTable
 from geoseg.errors import EnvironmentFault, ModelError, SheetError, UsageError
-from geoseg.gis.cog import RasterSpec, write_cog
+from geoseg.gis.cog import RasterSpec, _compare, write_cog
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.vector_formats import FORMATS, check_formats, write_layers
 from geoseg.io import commit
@@ -171,6 +171,31 @@ def test_large_rasters_take_the_way_over_disk(tmp_path, monkeypatch):
         assert np.array_equal(rasterio.open(tmp_path / f"{name}.tif").read(1), pixels)
         assert cog_validate(tmp_path / f"{name}.tif")[0]
     assert {p.name for p in tmp_path.iterdir()} == {"memory.tif", "disk.tif"}
+
+
+@pytest.mark.parametrize("largest", [1, 10**9])
+def test_what_is_empty_is_not_read_and_must_not_be_in_the_file(tmp_path, monkeypatch, largest):
+    monkeypatch.setattr("geoseg.gis.cog.IN_MEMORY", largest)
+    pixels = np.full((4500, 6300), NODATA, np.uint8)
+    pixels[2100:2300, 100:400] = RNG.integers(0, 6, (200, 300))
+    pixels[4400:, 6200:] = 1
+    spec = RasterSpec(6300, 4500, "EPSG:25833", PLACE, "class", ISPRS, overviews=False)
+    asked = []
+
+    def read(w):
+        asked.append(w)
+        return pixels[w.row_off : w.row_off + w.height, w.col_off : w.col_off + w.width]
+
+    def empty(w):
+        return (pixels[w.row_off : w.row_off + w.height, w.col_off : w.col_off + w.width] == NODATA).all()
+
+    write_cog(tmp_path / "all.tif", spec, read)
+    asked.clear()
+    write_cog(tmp_path / "some.tif", spec, read, empty)
+    assert len(asked) == 2 * 2
+    assert (tmp_path / "some.tif").read_bytes() == (tmp_path / "all.tif").read_bytes()
+    with rasterio.open(tmp_path / "all.tif") as dataset, pytest.raises(EnvironmentFault, match="other pixels"):
+        _compare(tmp_path / "all.tif", dataset, spec, lambda w: np.full((w.height, w.width), NODATA), lambda w: True)
 
 
 # --- commit

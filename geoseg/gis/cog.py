@@ -23,11 +23,12 @@ __all__ = ["RasterSpec", "write_cog"]
 
 Bytes = npt.NDArray[np.uint8]
 Read = Callable[[Window], Bytes]
+Empty = Callable[[Window], bool]
 
 IN_MEMORY = 64_000_000
 """Rasters of up to so many pixels are made in memory; larger ones on disk."""
 
-STRIP = 2048
+TILE, STRIP = 512, 2048
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ def _plain_profile(spec: RasterSpec) -> dict[str, Any]:
         "transform": spec.transform,
         "nodata": NODATA,
         "tiled": True,
-        "blockxsize": 512,
-        "blockysize": 512,
+        "blockxsize": TILE,
+        "blockysize": TILE,
         "compress": "zstd",
         "zstd_level": 1,
         "bigtiff": "if_safer",
@@ -76,7 +77,7 @@ def _cog_options(spec: RasterSpec) -> dict[str, Any]:
     return {
         "driver": "COG",
         "compress": "deflate",
-        "blocksize": 512,
+        "blocksize": TILE,
         "overview_resampling": "mode" if spec.table else "average",
         "bigtiff": "if_safer",
         "num_threads": 1,
@@ -85,10 +86,12 @@ def _cog_options(spec: RasterSpec) -> dict[str, Any]:
     }
 
 
-def _fill(dataset: Any, spec: RasterSpec, read: Read) -> None:
+def _fill(dataset: Any, spec: RasterSpec, read: Read, empty: Empty) -> None:
     if spec.table is not None:
         dataset.write_colormap(1, {c.value: (*c.colour, 255) for c in spec.table.classes})
     for window in _windows(spec):
+        if empty(window):
+            continue
         pixels = read(window)
         if (pixels != NODATA).any():
             dataset.write(pixels, 1, window=window)
@@ -96,25 +99,26 @@ def _fill(dataset: Any, spec: RasterSpec, read: Read) -> None:
     dataset.update_tags(**spec.tags)
 
 
-def write_cog(path: Path, spec: RasterSpec, read: Read) -> str:
+def write_cog(path: Path, spec: RasterSpec, read: Read, empty: Empty = lambda window: False) -> str:
     """Write a COG (deflate, 512 px tiles, overviews by mode or average, nodata 255); returns its SHA-256.
 
     Args:
         path: final name.
         spec: what it is.
         read: window of the raster -> pixels (H, W) uint8; called twice for each window, the second time to compare.
+        empty: says of a window that there certainly is nothing in it: it is not read, and must have no tile in the file.
 
     Raises:
         EnvironmentFault: it could not be written, or reads back other pixels.
     """
     if spec.width * spec.height <= IN_MEMORY:
-        return commit_bytes(path, _encoded(path, spec, read))
+        return commit_bytes(path, _encoded(path, spec, read, empty))
 
     def write(temporary: Path) -> None:
         plain = temporary.with_name(temporary.name + ".plain.tif")
         try:
             with rasterio.open(plain, "w", **_plain_profile(spec)) as dataset:
-                _fill(dataset, spec, read)
+                _fill(dataset, spec, read, empty)
             rasterio.shutil.copy(plain, temporary, **_cog_options(spec))
         except rasterio.errors.RasterioError as error:
             raise EnvironmentFault(
@@ -126,34 +130,43 @@ def write_cog(path: Path, spec: RasterSpec, read: Read) -> str:
 
     def check(temporary: Path) -> None:
         with rasterio.open(temporary) as dataset:
-            _compare(path, dataset, spec, read)
+            _compare(path, dataset, spec, read, empty)
 
     return commit_file(path, write, check)
 
 
-def _encoded(path: Path, spec: RasterSpec, read: Read) -> bytes:
+def _encoded(path: Path, spec: RasterSpec, read: Read, empty: Empty) -> bytes:
     try:
-        return _in_memory(path, spec, read)
+        return _in_memory(path, spec, read, empty)
     except rasterio.errors.RasterioError as error:
         raise EnvironmentFault(
             path, f"cannot be made in memory: {error}", "free some memory, then run it again"
         ) from error
 
 
-def _in_memory(path: Path, spec: RasterSpec, read: Read) -> bytes:
+def _in_memory(path: Path, spec: RasterSpec, read: Read, empty: Empty) -> bytes:
     with MemoryFile() as plain, MemoryFile(ext=".tif") as cog:
         with plain.open(**_plain_profile(spec)) as dataset:
-            _fill(dataset, spec, read)
+            _fill(dataset, spec, read, empty)
         with plain.open() as dataset:
             rasterio.shutil.copy(dataset, cog.name, **_cog_options(spec))
         with cog.open() as dataset:
-            _compare(path, dataset, spec, read)
+            _compare(path, dataset, spec, read, empty)
         return bytes(cog.getbuffer())
 
 
-def _compare(path: Path, dataset: DatasetReader, spec: RasterSpec, read: Read) -> None:
+def _compare(path: Path, dataset: DatasetReader, spec: RasterSpec, read: Read, empty: Empty) -> None:
     for window in _windows(spec):
+        if empty(window) and not _stored(dataset, window):
+            continue
         if not np.array_equal(dataset.read(1, window=window), read(window)):
             raise EnvironmentFault(
                 path, "reads back other pixels than were written", "check the disk, then run it again"
             )
+
+
+def _stored(dataset: DatasetReader, window: Window) -> bool:
+    """Whether the file holds a tile of a window (of `_windows`) at all; GDAL reads the others as no data."""
+    rows = range(window.row_off // TILE, -(-(window.row_off + window.height) // TILE))
+    cols = range(window.col_off // TILE, -(-(window.col_off + window.width) // TILE))
+    return any(dataset.get_tag_item(f"BLOCK_OFFSET_{c}_{r}", "TIFF", bidx=1) is not None for r in rows for c in cols)

@@ -213,6 +213,10 @@ class BlockReader:
                     inside = Window(both.col_off - whole.col_off, both.row_off - whole.row_off, both.width, both.height)
                     yield (row, col), both, inside
 
+    def empty(self, window: Window) -> bool:
+        """Whether no block meets a window."""
+        return next(self._meeting(window), None) is None
+
     def read(self, window: Window) -> tuple[Bytes, Bytes]:
         """Class and confidence (H, W) of a window."""
         out = np.full((2, window.height, window.width), NODATA, np.uint8)

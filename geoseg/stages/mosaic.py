@@ -208,7 +208,7 @@ def _class_cog(r: MosaicRun, counts: dict[int, int]) -> list[Path]:
         _overviews(r),
     )
     path = r.out / f"{r.name}_classes.tif"
-    write_cog(path, spec, lambda w: r.reader.read(shifted(w, extent))[0])
+    write_cog(path, spec, lambda w: r.reader.read(shifted(w, extent))[0], lambda w: r.reader.empty(shifted(w, extent)))
     return [path, *sidecars(path, r.table, counts)]
 
 
@@ -240,7 +240,7 @@ def _confidence_cog(r: MosaicRun) -> list[Path]:
         _overviews(r),
     )
     path = r.out / f"{r.name}_confidence.tif"
-    write_cog(path, spec, lambda w: r.reader.read(shifted(w, extent))[1])
+    write_cog(path, spec, lambda w: r.reader.read(shifted(w, extent))[1], lambda w: r.reader.empty(shifted(w, extent)))
     return [path]
 
 
