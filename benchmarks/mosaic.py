@@ -1,6 +1,7 @@
 """CPU seconds and peak memory of the whole mosaic stage on a drawn town: COGs, coverage, all layers, GeoPackage, project, STAC, report.
 
     python benchmarks/mosaic.py [--size 6000]
+    python benchmarks/mosaic.py --size 20000 --kills 3      # how much work a kill -9 costs
 
 The sheet's first band holds the classes and a small network returns them, so that `tile` and `infer` are cheap; only `mosaic` is measured, after a first
 one on a corner has compiled and loaded everything. The town is drawn once at 300 x 300 m and repeated.
@@ -11,6 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -76,10 +79,38 @@ def run_of(work: Path, size: int, model: Path) -> Path:
     return run
 
 
+def killed(run: Path, count: int) -> None:
+    """Kill -9 at moments spread over the mosaic, each followed by the same command."""
+
+    def started(name: str) -> subprocess.Popen[bytes]:
+        words = [sys.executable, "-m", "geoseg.cli.main", "mosaic", str(run), "--name", name, "--quiet"]
+        return subprocess.Popen(words)
+
+    def features() -> dict[str, int]:
+        return json.loads((run / "run.json").read_text())["features"]
+
+    begin = time.monotonic()
+    assert started("whole").wait() == 0
+    whole, wanted = time.monotonic() - begin, features()
+    print(f"undisturbed: {whole:.0f} s", flush=True)
+    for trial in range(count):
+        moment = whole * (trial + 0.5) / count
+        process = started(f"trial{trial}")
+        time.sleep(moment)
+        process.kill()
+        process.wait()
+        begin = time.monotonic()
+        assert started(f"trial{trial}").wait() == 0
+        again = time.monotonic() - begin
+        ratio, same = (moment + again) / whole, features() == wanted
+        print(f"killed after {moment:.0f} s: {again:.0f} s more, {ratio:.2f} x, same numbers: {same}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=6000)
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"))
+    parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--prepare", action="store_true", help="only make the runs")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
@@ -90,6 +121,9 @@ def main() -> None:
         network(model)
     small, run = run_of(options.work, 1000, model), run_of(options.work, options.size, model)
     if options.prepare:
+        return
+    if options.kills:
+        killed(run, options.kills)
         return
     mosaic(small)
     begin = time.process_time()
