@@ -83,8 +83,8 @@ def killed(run: Path, count: int) -> None:
     """Kill -9 at moments spread over the mosaic, each followed by the same command."""
 
     def started(name: str) -> subprocess.Popen[bytes]:
-        words = [sys.executable, "-m", "geoseg.cli.main", "mosaic", str(run), "--name", name, "--quiet"]
-        return subprocess.Popen(words)
+        words = [sys.executable, "-m", "geoseg.cli.main", "mosaic", str(run), "--name", name]
+        return subprocess.Popen(words, stdout=subprocess.DEVNULL)
 
     def features() -> dict[str, int]:
         return json.loads((run / "run.json").read_text())["features"]
