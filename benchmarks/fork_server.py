@@ -41,7 +41,7 @@ def work(asked: dict[str, object]) -> None:
     sys.stderr.flush()
     import concurrent.futures.thread
 
-    from geoseg.io.decoder import decoder
+    from geoseg.sheets.decoder import decoder
 
     decoder().close()
     concurrent.futures.thread._python_exit()
@@ -55,9 +55,9 @@ def main() -> None:
     import torch
     import torchvision  # noqa: F401
 
-    import geoseg.batch.run
     import geoseg.cli.run
-    import geoseg.stages.mosaic  # noqa: F401
+    import geoseg.night.night
+    import geoseg.stages.mosaic.mosaic  # noqa: F401
 
     torch.set_num_threads(1)
     for line in sys.stdin:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from geoseg.config import load_yaml
 from geoseg.learn.settings import Stage, TrainConfig, anchored
-from geoseg.stages.evaluate import EvaluateOptions, evaluate_model
-from geoseg.stages.train import train
+from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model
+from geoseg.stages.train.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "configs" / "default_model.yaml"

@@ -22,8 +22,8 @@ import rasterio
 def measure(engine: str, precision: str, work: Path, sheet: Path) -> dict[str, float]:
     """Run `infer` once; CPU seconds inside and outside the network's calls."""
     from geoseg.predict import engines, predictor
-    from geoseg.stages import infer as stage
-    from geoseg.stages.tile import TileOptions, tile
+    from geoseg.stages.infer import infer as stage
+    from geoseg.stages.tile.tile import TileOptions, tile
 
     spent = {"inside": 0.0, "calls": 0}
     original = engines.ENGINES[engine]

@@ -67,8 +67,8 @@ def town(path: Path, size: int) -> Path:
 
 
 def run_of(work: Path, size: int, model: Path) -> Path:
-    from geoseg.stages.infer import InferOptions, infer
-    from geoseg.stages.tile import TileOptions, tile
+    from geoseg.stages.infer.infer import InferOptions, infer
+    from geoseg.stages.tile.tile import TileOptions, tile
 
     run = work / f"mosaic_run_{size}"
     if not (run / "blocks").exists():
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--prepare", action="store_true", help="only make the runs")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    from geoseg.stages.mosaic import mosaic
+    from geoseg.stages.mosaic.mosaic import mosaic
 
     model = options.work / "band.pt"
     if not model.exists():

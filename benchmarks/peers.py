@@ -17,8 +17,8 @@ import common
 
 def run_geoseg(sheet: Path, work: Path) -> None:
     """Tile + infer with the automatic engine, to class and confidence blocks on disk."""
-    from geoseg.stages.infer import InferOptions, infer
-    from geoseg.stages.tile import TileOptions, tile
+    from geoseg.stages.infer.infer import InferOptions, infer
+    from geoseg.stages.tile.tile import TileOptions, tile
 
     run = work / "peer_run"
     tile([sheet], run, TileOptions(overwrite=True))

@@ -22,10 +22,10 @@ from vector_quality import damage
 from geoseg.classes import ISPRS
 from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import area_factors
-from geoseg.learn.vector_metrics import object_scores, shape_scores
-from geoseg.stages.classified import Classified, Ground, classified
-from geoseg.stages.feature_layers import feature_layers
-from geoseg.stages.mosaic_run import MIN_AREA
+from geoseg.metrics.vectors import object_scores, shape_scores
+from geoseg.stages.features.layers import feature_layers
+from geoseg.stages.features.piece import Classified, Ground, classified
+from geoseg.stages.features.whole import MIN_AREA
 
 
 def buildings(raster: np.ndarray, ground: Ground, square: bool) -> tuple[geopandas.GeoDataFrame, Classified]:

@@ -39,10 +39,10 @@ def scattered(folder: Path, side: int, count: int, size: int) -> Path:
 
 def one(work: Path, what: str, vectors: bool, workers: int) -> None:
     """One job in a process of its own: its peak so far after each stage; with workers, what this process (leader and scheduler) works."""
-    from geoseg.batch.executor import executor
-    from geoseg.stages.infer import InferOptions, infer
-    from geoseg.stages.mosaic import MosaicOptions, mosaic
-    from geoseg.stages.tile import TileOptions, tile
+    from geoseg.stages.infer.infer import InferOptions, infer
+    from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
+    from geoseg.stages.tile.tile import TileOptions, tile
+    from geoseg.work.dask import executor
 
     run, begin = work / f"{what}_run", time.monotonic()
     shutil.rmtree(run, ignore_errors=True)

@@ -23,14 +23,14 @@ from scipy import ndimage
 
 from geoseg.classes import ISPRS
 from geoseg.geometry.grid import Grid
-from geoseg.learn.objects import matched
-from geoseg.learn.vector_metrics import centreline_scores, complexity_iou, corners, crown_scores, polis
+from geoseg.metrics.objects import matched
+from geoseg.metrics.vectors import centreline_scores, complexity_iou, corners, crown_scores, polis
 from geoseg.scenes.objects import Building, Car, Tree
 from geoseg.scenes.outlines import street_axis
 from geoseg.scenes.scene import Scene
-from geoseg.stages.classified import Classified, Ground, classified
-from geoseg.stages.feature_layers import feature_layers
-from geoseg.stages.mosaic_run import MIN_AREA
+from geoseg.stages.features.layers import feature_layers
+from geoseg.stages.features.piece import Classified, Ground, classified
+from geoseg.stages.features.whole import MIN_AREA
 
 VALUES = {"building": 1, "tree": 3, "car": 4}
 LAYERS = {"building": "buildings", "tree": "trees", "car": "cars"}

@@ -14,12 +14,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from geoseg.batch.executor import executor
-from geoseg.batch.run import Night, run_all
 from geoseg.errors import GeosegError
-from geoseg.stages.infer import InferOptions
-from geoseg.stages.mosaic import MosaicOptions
-from geoseg.stages.tile import TileOptions
+from geoseg.night.night import Night, run_all
+from geoseg.stages.infer.infer import InferOptions
+from geoseg.stages.mosaic.mosaic import MosaicOptions
+from geoseg.stages.tile.tile import TileOptions
+from geoseg.work.dask import executor
 
 
 def main() -> int:

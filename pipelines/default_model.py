@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from geoseg.config import load_yaml
-from geoseg.io.model_file import load_model, save_model
-from geoseg.learn.networks import geometry_of
 from geoseg.learn.settings import TrainConfig, anchored
-from geoseg.stages.evaluate import EvaluateOptions, evaluate_model
-from geoseg.stages.evaluation_report import write_evaluation
-from geoseg.stages.train import train
+from geoseg.models.files import load_model, save_model
+from geoseg.networks import geometry_of
+from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model
+from geoseg.stages.evaluate.report import write_evaluation
+from geoseg.stages.train.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG, RUN = ROOT / "configs" / "default_model.yaml", ROOT / "runs" / "default_model"

@@ -9,14 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from geoseg.batch.executor import executor
-from geoseg.batch.nights import parse_date, prune, publish
 from geoseg.errors import GeosegError
-from geoseg.stages.contents import remember
-from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.mosaic import MosaicOptions, mosaic
-from geoseg.stages.tile import TileOptions, tile
-from geoseg.stages.verify import verify
+from geoseg.night.publish import parse_date, prune, publish
+from geoseg.runfolder.contents import remember
+from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.look.verify import verify
+from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
+from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.work.dask import executor
 
 
 def night(sheets: list[Path], run: Path, models: list[Path], workers: int) -> int:

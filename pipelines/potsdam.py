@@ -11,16 +11,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from geoseg.batch.run import run_all
 from geoseg.config import load_yaml
 from geoseg.errors import GeosegError
 from geoseg.learn.settings import TrainConfig, anchored
-from geoseg.stages.evaluate import EvaluateOptions, evaluate_model
-from geoseg.stages.evaluation_report import write_evaluation
-from geoseg.stages.infer import InferOptions
-from geoseg.stages.mosaic import MosaicOptions
-from geoseg.stages.tile import TileOptions
-from geoseg.stages.train import train
+from geoseg.night.night import run_all
+from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model
+from geoseg.stages.evaluate.report import write_evaluation
+from geoseg.stages.infer.infer import InferOptions
+from geoseg.stages.mosaic.mosaic import MosaicOptions
+from geoseg.stages.tile.tile import TileOptions
+from geoseg.stages.train.train import train
 
 
 def settings_of(config: Path, release: Path) -> TrainConfig:

@@ -287,7 +287,7 @@ def test_the_shipped_configs_load():
 
 
 def test_two_at_once_the_second_is_told_to_come_back(tmp_path, geoseg, sheet, truth_network):
-    from geoseg.io.lease import lease
+    from geoseg.runfolder.lease import lease
 
     geoseg("tile", sheet, "-o", tmp_path / "run")
     with lease(tmp_path / "run"):

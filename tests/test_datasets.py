@@ -19,19 +19,19 @@ from PIL import Image
 from rasterio.windows import Window
 
 from geoseg.classes import ISPRS, NODATA
+from geoseg.datasets.folders import image_file, pair_items, patch_items
+from geoseg.datasets.isprs import isprs_items, official_split
+from geoseg.datasets.items import ImageFile, Item, LabelFile, read_item, read_labels
+from geoseg.datasets.legend import Legend, code_of, cube_legend, decoded, table_legend
+from geoseg.datasets.public import CITYSCAPES, VOC, cityscapes_items, voc_items
+from geoseg.datasets.samples import LabelledSet, Samples, class_places, loader
+from geoseg.datasets.sets import labelled_sets
+from geoseg.datasets.split import Split, refuse_leaks, split_items
 from geoseg.errors import SheetError, UsageError
-from geoseg.io.pictures import read_picture
 from geoseg.learn.augment import NONE, Augmentation
-from geoseg.learn.datasets.folders import image_file, pair_items, patch_items
-from geoseg.learn.datasets.isprs import isprs_items, official_split
-from geoseg.learn.datasets.items import ImageFile, Item, LabelFile, read_item, read_labels
-from geoseg.learn.datasets.legend import Legend, code_of, cube_legend, decoded, table_legend
-from geoseg.learn.datasets.public import CITYSCAPES, VOC, cityscapes_items, voc_items
-from geoseg.learn.datasets.samples import LabelledSet, Samples, class_places, loader
-from geoseg.learn.datasets.sets import labelled_sets
-from geoseg.learn.datasets.split import Split, refuse_leaks, split_items
 from geoseg.learn.losses import NOT
 from geoseg.learn.settings import DataSection
+from geoseg.sheets.images import read_picture
 
 FILL = (100.0, 110.0, 120.0)
 
@@ -209,7 +209,7 @@ def test_boxes_know_their_core_and_not_their_ring(tmp_path: Path) -> None:
     assert labels[90, 190] == NOT + 4
     assert labels[10, 20] == NODATA
     (tmp_path / "a.txt").write_text("0 0.5 oops 0.2 0.4\n")
-    from geoseg.learn.datasets.shapes import read_boxes
+    from geoseg.datasets.shapes import read_boxes
 
     read_boxes.cache_clear()
     with pytest.raises(SheetError, match="line 1"):

@@ -18,17 +18,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoseg.errors import EnvironmentFault, SheetError
-from geoseg.io.decoder import Decoder, decoder
-from geoseg.io.decoding import _chunks
-from geoseg.io.plan import load_plan
-from geoseg.io.sheets import read_header, stat_key
-from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.tile import TileOptions, tile
+from geoseg.plan import load_plan
+from geoseg.sheets.decoder import Decoder, decoder
+from geoseg.sheets.decoder_process import _chunks
+from geoseg.sheets.door import read_header, stat_key
+from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.tile.tile import TileOptions, tile
 
 POISON = """
 import os, signal, sys, time
 from pathlib import Path
-from geoseg.io import decoding
+from geoseg.sheets import decoder_process as decoding
 whole = decoding._Server._pixels
 def pixels(server, request):
     name = Path(request["path"]).name

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from conftest import PLACE, moved, write_sheet
 
-from geoseg.batch.run import run_all
+from geoseg.commit import commit_state, read_json
 from geoseg.errors import EnvironmentFault, GeosegError, PlanError
-from geoseg.io.commit import commit_state, read_json
-from geoseg.stages.infer import InferOptions
-from geoseg.stages.mosaic import MosaicOptions
-from geoseg.stages.tile import TileOptions
+from geoseg.night.night import run_all
+from geoseg.stages.infer.infer import InferOptions
+from geoseg.stages.mosaic.mosaic import MosaicOptions
+from geoseg.stages.tile.tile import TileOptions
 
 
 @pytest.fixture(scope="module")

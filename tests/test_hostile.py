@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from corpus import CONFIGS, EITHER, MODELS, READ, REFUSED, SHEETS, spots
 
-from geoseg.io.blocks import BlockReader
-from geoseg.io.plan import load_plan
-from geoseg.stages.infer import InferOptions, infer
+from geoseg.plan import load_plan
+from geoseg.runfolder.blocks import BlockReader
+from geoseg.stages.infer.infer import InferOptions, infer
 from geoseg.stages.planned import plan_blocks
-from geoseg.stages.tile import TileOptions, tile
+from geoseg.stages.tile.tile import TileOptions, tile
 
 
 @pytest.fixture(scope="module")

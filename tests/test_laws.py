@@ -13,11 +13,11 @@ from conftest import CRS, PLACE, class_raster, moved, write_sheet
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
-from geoseg.io.plan import load_plan
-from geoseg.stages import infer as infer_stage
-from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.mosaic import MosaicOptions, mosaic
-from geoseg.stages.tile import TileOptions, tile
+from geoseg.plan import load_plan
+from geoseg.stages.infer import infer as infer_stage
+from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
+from geoseg.stages.tile.tile import TileOptions, tile
 
 RNG = np.random.default_rng(3)
 

@@ -16,7 +16,9 @@ from geoseg.classes import ISPRS, NODATA
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
 from geoseg.learn.augment import NONE, Augmentation, Pose, draw_pose, photographed, posed
 from geoseg.learn.losses import LOSSES, NOT, LossOptions, cross_entropy, dice, lovasz
-from geoseg.learn.metrics import (
+from geoseg.learn.parts import Average, freeze, parameter_groups, training_mode
+from geoseg.metrics.objects import boxes_matched, matched
+from geoseg.metrics.pixels import (
     Reliability,
     Tally,
     bootstrap,
@@ -26,10 +28,8 @@ from geoseg.learn.metrics import (
     scores_of,
     tally,
 )
-from geoseg.learn.networks import NETWORKS, geometry_of, make_network, unet_mobilenet, unet_s
-from geoseg.learn.networks.backbone import load_backbone, matched_by_name, widened
-from geoseg.learn.objects import boxes_matched, matched
-from geoseg.learn.parts import Average, freeze, parameter_groups, training_mode
+from geoseg.networks import NETWORKS, geometry_of, make_network, unet_mobilenet, unet_s
+from geoseg.networks.backbone import load_backbone, matched_by_name, widened
 
 PLAIN = LossOptions()
 FILL = np.array([100, 110, 120], np.float32)

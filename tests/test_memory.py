@@ -15,13 +15,13 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 CHILD = """
 import sys
 from pathlib import Path
-from geoseg.stages.tile import TileOptions, tile
-from geoseg.stages.infer import InferOptions, infer
+from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.stages.infer.infer import InferOptions, infer
 sheet, run, model, ram = sys.argv[1:]
 tile([Path(sheet)], Path(run), TileOptions(block_size=1024, overwrite=True))
 limit = int(ram) or None
 infer(Path(run), InferOptions(models=(Path(model),), engine="torch", precision="f32", threads=1, max_ram=limit))
-from geoseg.io.decoder import decoder
+from geoseg.sheets.decoder import decoder
 processes = ["self", str(decoder()._process.pid)]
 peaks = [x for p in processes for x in Path("/proc", p, "status").read_text().splitlines() if x.startswith("VmHWM")]
 print(*(int(p.split()[1]) // 1024 for p in peaks))  # getrusage would count the parent's memory at the fork

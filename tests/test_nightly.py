@@ -16,21 +16,21 @@ import numpy as np
 import pytest
 from conftest import PLACE, class_raster, moved, write_sheet
 
-from geoseg.batch.aftermath import Facts, Hooks, metrics_text, tell
-from geoseg.batch.forecast import forecast
-from geoseg.batch.nights import nights, parse_date, prune, publish
-from geoseg.batch.run import Night, run_all
 from geoseg.cli.common import Shard
 from geoseg.errors import UsageError
 from geoseg.geometry.grid import grown, overlap
 from geoseg.geometry.lattice import block_window
-from geoseg.io.plan import load_plan
-from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.job import load_job
-from geoseg.stages.mosaic import MosaicOptions
+from geoseg.night.forecast import forecast
+from geoseg.night.night import Night, run_all
+from geoseg.night.publish import nights, parse_date, prune, publish
+from geoseg.night.tell import Facts, Hooks, metrics_text, tell
+from geoseg.plan import load_plan
+from geoseg.runfolder.job import load_job
+from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.look.verify import verify
+from geoseg.stages.mosaic.mosaic import MosaicOptions
 from geoseg.stages.planned import plan_blocks
-from geoseg.stages.tile import TileOptions, tile
-from geoseg.stages.verify import verify
+from geoseg.stages.tile.tile import TileOptions, tile
 
 PLAIN = MosaicOptions(name="town", vectors=False)
 
@@ -96,7 +96,7 @@ def test_nothing_new_is_seen_without_a_look_into_any_file(town, tmp_path, blur_n
     assert geoseg(*words)[0] == 0
     before = _state(run)
     looked: list[object] = []
-    monkeypatch.setattr("geoseg.batch.run.run_all", lambda *a, **k: looked.append(1) or 1 / 0)
+    monkeypatch.setattr("geoseg.night.night.run_all", lambda *a, **k: looked.append(1) or 1 / 0)
     code, out, _ = geoseg(*words)
     assert (code, looked) == (0, [])
     assert "nothing to do: 6 sheets" in out
@@ -409,8 +409,8 @@ def test_status_misses_a_deleted_output_and_names_the_last_night(town, geoseg) -
 
 def test_the_ledger_is_a_copy_and_the_records_are_the_truth(town, monkeypatch) -> None:
     """Records are opened again only where their files are others; a copy that is damaged or that cannot be kept is none."""
-    from geoseg.io import ledger
-    from geoseg.io.blocks import read_record
+    from geoseg.runfolder import records as ledger
+    from geoseg.runfolder.blocks import read_record
 
     _, run, night = town
     night()
@@ -532,7 +532,7 @@ def test_a_webhook_is_sent_the_facts_and_shards_that_wait_for_others_send_none()
 
 
 def test_sheets_by_pattern_and_by_list(town, tmp_path) -> None:
-    from geoseg.io.listing import find_sheets
+    from geoseg.sheets.listing import find_sheets
 
     sheets, _, _ = town
     assert len(find_sheets([sheets / "s_0_*.tif"])) == 2

@@ -26,20 +26,20 @@ from PIL import Image
 from rasterio.features import rasterize
 from rio_cogeo.cogeo import cog_validate
 
+from geoseg import commit
 from geoseg.classes import ISPRS, NODATA, ClassTable
 from geoseg.errors import EnvironmentFault, ModelError, SheetError, UsageError
 from geoseg.gis.cog import RasterSpec, _compare, write_cog
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.vector_formats import FORMATS, check_formats, write_layers
-from geoseg.io import commit
-from geoseg.io.model_file import load_model, save_model, shipped_model
+from geoseg.models.files import load_model, save_model, shipped_model
 from geoseg.scenes.scene import Scene
-from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.mosaic import MosaicOptions, layer_groups, mosaic
-from geoseg.stages.patches import decode_labels, write_patches
+from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.look.web import web_map
+from geoseg.stages.mosaic.mosaic import MosaicOptions, layer_groups, mosaic
 from geoseg.stages.sample import SampleOptions, make_sample
-from geoseg.stages.tile import TileOptions, tile
-from geoseg.stages.web_map import web_map
+from geoseg.stages.tile.patches import decode_labels, write_patches
+from geoseg.stages.tile.tile import TileOptions, tile
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data"

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from pandas.testing import assert_frame_equal
 
 from geoseg.errors import PlanError
-from geoseg.io.packed import packed, unpacked
+from geoseg.work.packed import packed, unpacked
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import pytest
 import rasterio
 
 from geoseg.classes import ISPRS
-from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.mosaic import mosaic
-from geoseg.stages.tile import tile
+from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.mosaic.mosaic import mosaic
+from geoseg.stages.tile.tile import tile
 
 ROOT = Path(__file__).parent.parent
 PYTHON = "/usr/bin/python3"

@@ -14,10 +14,10 @@ from rasterio.transform import Affine
 
 from geoseg.classes import ISPRS
 from geoseg.errors import ModelError
-from geoseg.io.plan import load_plan
-from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.mosaic import MosaicOptions, mosaic
-from geoseg.stages.tile import TileOptions, tile
+from geoseg.plan import load_plan
+from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
+from geoseg.stages.tile.tile import TileOptions, tile
 
 RNG = np.random.default_rng(8)
 
@@ -178,7 +178,7 @@ def test_a_sheet_written_while_it_is_read_is_set_aside(tmp_path, truth_network, 
     write_sheet(tmp_path / "in/a.tif", image)
     late = write_sheet(tmp_path / "in/b.tif", image, place=moved(PLACE, 60, 0))
     tile([tmp_path / "in"], tmp_path / "run")
-    from geoseg.io.source import Source
+    from geoseg.sheets.photo import Source
 
     read = Source.read_sheet
 
@@ -197,7 +197,7 @@ def test_a_sheet_written_while_it_is_read_is_set_aside(tmp_path, truth_network, 
 
 
 def test_damaged_models_are_model_errors(tmp_path, truth_network):
-    from geoseg.io.model_file import load_model
+    from geoseg.models.files import load_model
 
     cut = tmp_path / "cut.pt"
     cut.write_bytes(truth_network.read_bytes()[:2000])
@@ -213,7 +213,7 @@ def test_an_unforeseen_error_is_one_line(tmp_path, geoseg, monkeypatch):
     def fail(*_):
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("geoseg.stages.tile.find_sheets", fail)
+    monkeypatch.setattr("geoseg.stages.tile.tile.find_sheets", fail)
     code, _, err = geoseg("tile", "x.tif", "-o", tmp_path / "run")
     assert code == 1
     assert "unexpected ZeroDivisionError: surprise" in err

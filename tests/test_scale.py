@@ -17,14 +17,14 @@ import pytest
 import torch
 from conftest import PLACE, moved, save_network, write_sheet
 
-from geoseg.batch.executor import executor
 from geoseg.errors import Busy, EnvironmentFault, PlanError
 from geoseg.geometry.lattice import panels_of, shard_of
-from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.mosaic import MosaicOptions, mosaic
-from geoseg.stages.mosaic_run import load_run, mosaic_key
-from geoseg.stages.mosaic_work import at_work, do_part
-from geoseg.stages.tile import TileOptions, tile
+from geoseg.stages.features.whole import load_run, mosaic_key
+from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
+from geoseg.stages.mosaic.parts import at_work, do_part
+from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.work.dask import executor
 
 
 def _hashes(run: Path) -> dict[str, str]:
@@ -165,7 +165,7 @@ def test_shards_at_the_same_time_and_each_only_once(job, alone, planned) -> None
 
 
 def test_damage_that_one_shard_meets_is_known_to_all(job, planned, tmp_path) -> None:
-    from geoseg.io.plan import load_plan
+    from geoseg.plan import load_plan
 
     bad = Path(load_plan(planned).sheets[0].path)
     whole = bad.read_bytes()
@@ -211,7 +211,7 @@ def _workers(client) -> list[dict[str, int]]:
 
 def _dies_on_one_block(task):
     """A panel that takes its worker with it."""
-    from geoseg.stages import panels
+    from geoseg.stages.infer import panel as panels
 
     if (0, 0) in task.blocks:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -219,7 +219,7 @@ def _dies_on_one_block(task):
 
 
 def test_a_poisonous_panel_fails_alone(job, alone, planned, monkeypatch) -> None:
-    monkeypatch.setattr("geoseg.batch.executor.work", _dies_on_one_block)
+    monkeypatch.setattr("geoseg.work.dask.work", _dies_on_one_block)
     with executor(workers=2) as two, pytest.raises(PlanError, match="1 of .* panels failed"):
         infer(planned, job[1], executor=two)
     done = _hashes(planned)
@@ -253,7 +253,7 @@ def test_each_worker_sees_one_gpu_and_its_share_of_memory(monkeypatch) -> None:
 
 
 def test_a_scheduler_that_is_not_there(monkeypatch) -> None:
-    monkeypatch.setattr("geoseg.batch.executor.SILENCE", 3.0)
+    monkeypatch.setattr("geoseg.work.dask.SILENCE", 3.0)
     with pytest.raises(EnvironmentFault, match="cannot be reached"), executor(scheduler="tcp://127.0.0.1:9"):
         pass
 
@@ -392,7 +392,7 @@ def test_a_worker_keeps_the_memory_that_a_network_frees() -> None:
     """Dask starts workers with MALLOC_TRIM_THRESHOLD_: each freed array is mapped and zeroed anew by the kernel, page by page."""
     code = """
 import resource, numpy as np
-from geoseg.stages.panels import _keep_freed_memory
+from geoseg.stages.infer.panel import _keep_freed_memory
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for _ in range(100):

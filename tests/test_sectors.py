@@ -17,27 +17,29 @@ from hypothesis import strategies as st
 from rasterio.windows import Window
 from scipy import ndimage
 
-from geoseg.batch.executor import executor
 from geoseg.classes import ClassTable, LandClass
 from geoseg.errors import EnvironmentFault, GeosegError, PlanError
 from geoseg.geometry.grid import overlap, slices
 from geoseg.geometry.sectors import coarse_window, sectors_of
 from geoseg.gis.geopackage import Layer, write_in_batches
 from geoseg.scenes.scene import Scene
-from geoseg.stages import kept_parts, mosaic_work, vectors
-from geoseg.stages.classified import KINDS
-from geoseg.stages.feature_layers import makes_any
-from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.mosaic import MosaicOptions, mosaic
-from geoseg.stages.mosaic_run import load_run, mosaic_key
-from geoseg.stages.mosaic_work import do_part
-from geoseg.stages.tile import TileOptions, tile
+from geoseg.stages.features import seams as vectors
+from geoseg.stages.features.layers import makes_any
+from geoseg.stages.features.piece import KINDS
+from geoseg.stages.features.whole import load_run, mosaic_key
+from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.mosaic import parts as mosaic_work
+from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
+from geoseg.stages.mosaic.parts import do_part
+from geoseg.stages.tile.tile import TileOptions, tile
 from geoseg.vectorize.coverage import fit_within, open_edges
 from geoseg.vectorize.dice import SMALL, Codes, coded, first_pixels, frame_of_core, wholes
 from geoseg.vectorize.labels import label_regions
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.simplify import simplified
 from geoseg.vectorize.trace import trace_rings
+from geoseg.work import parts as kept_parts
+from geoseg.work.dask import executor
 
 CODES = Codes((0, 1, 2), 255)
 SECTOR, METRES = 640, 64.0

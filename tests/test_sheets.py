@@ -14,11 +14,11 @@ from rasterio.transform import Affine
 from rasterio.warp import transform
 
 from geoseg.errors import GeosegError, PlanError, SheetError, UsageError
-from geoseg.io.plan import load_plan
-from geoseg.io.sheets import read_header
-from geoseg.stages.infer import InferOptions, infer
-from geoseg.stages.mosaic import mosaic
-from geoseg.stages.tile import TileOptions, parse_nodata, tile
+from geoseg.plan import load_plan
+from geoseg.sheets.door import read_header
+from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.mosaic.mosaic import mosaic
+from geoseg.stages.tile.tile import TileOptions, parse_nodata, tile
 
 RNG = np.random.default_rng(11)
 
@@ -163,7 +163,7 @@ def test_a_sheet_in_another_crs_is_warped_onto_the_grid(tmp_path, truth_network)
     assert modes == {"a": "direct", "b": "warped"}
     plan = load_plan(tmp_path / "run")
     a = next(s for s in plan.sheets if s.stem == "a").window
-    from geoseg.io.blocks import BlockReader
+    from geoseg.runfolder.blocks import BlockReader
     from geoseg.stages.planned import plan_blocks
 
     reader = BlockReader(tmp_path / "run", plan, plan_blocks(plan))
@@ -196,7 +196,7 @@ def test_a_rotated_sheet_is_warped(tmp_path, truth_network):
 def test_warped_pixels_do_not_depend_on_the_window_asked_for(tmp_path):
     from rasterio.windows import Window
 
-    from geoseg.io.source import Source
+    from geoseg.sheets.photo import Source
 
     sheet = RNG.integers(0, 255, (3, 700, 650)).astype(np.uint8)
     path = write_sheet(tmp_path / "s.tif", sheet, place=PLACE @ Affine.rotation(7))

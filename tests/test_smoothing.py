@@ -6,8 +6,8 @@ from conftest import write_sheet
 from rasterio.windows import Window
 from scipy import ndimage
 
-from geoseg.stages import smoothing
-from geoseg.stages.smoothing import smoothed
+from geoseg.vectorize import smooth as smoothing
+from geoseg.vectorize.smooth import smoothed
 
 SHAPE = (90, 70)
 

@@ -23,15 +23,15 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from geoseg.classes import ISPRS, NODATA
+from geoseg.datasets.sets import labelled_sets
 from geoseg.errors import TrainingError, UsageError
-from geoseg.io.model_file import load_model
-from geoseg.learn.datasets.sets import labelled_sets
 from geoseg.learn.loop import Steps
-from geoseg.learn.networks import NETWORKS
 from geoseg.learn.settings import TrainConfig
+from geoseg.models.files import load_model
+from geoseg.networks import NETWORKS
 from geoseg.predict.predictor import build_network
-from geoseg.stages.evaluate import EvaluateOptions, evaluate_model, evaluate_rasters
-from geoseg.stages.train import train
+from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model, evaluate_rasters
+from geoseg.stages.train.train import train
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 
@@ -383,7 +383,7 @@ def test_rasters_by_windows_equal_one_count(tmp_path: Path, monkeypatch: pytest.
     found = np.where(rng.uniform(size=labels.shape) < 0.1, 1, labels).astype(np.uint8)
     write_sheet(tmp_path / "a_classes.tif", found, nodata=NODATA)
     write_sheet(tmp_path / "a_label.tif", labels)
-    import geoseg.stages.evaluation_counts as counts
+    import geoseg.stages.evaluate.counts as counts
 
     whole = evaluate_rasters(tmp_path / "a_classes.tif", tmp_path / "a_label.tif", EvaluateOptions()).report
     monkeypatch.setattr(counts, "STRIP", 37)
@@ -495,8 +495,8 @@ def test_exports_give_the_same_classes_in_infer(name: str, suffix: str, tmp_path
 
 
 def _untrained(path: Path, name: str, **arguments: object) -> Path:
-    from geoseg.io.model_file import Card, save_model
-    from geoseg.learn.networks import geometry_of, make_network
+    from geoseg.models.files import Card, save_model
+    from geoseg.networks import geometry_of, make_network
 
     torch.manual_seed(1)
     network = make_network(name, 3, 6, **arguments)
@@ -557,7 +557,7 @@ def test_onnx_carries_the_keys_of_deepness(tmp_path: Path, geoseg) -> None:
 
 
 def test_importing_foreign_weights(tmp_path: Path, geoseg) -> None:
-    from geoseg.learn.networks import make_network
+    from geoseg.networks import make_network
 
     network = make_network("unet_s", 3, 6, width=8)
     wrapped = {"epoch": 3, "state_dict": {f"model.{k}": v for k, v in network.state_dict().items()}}

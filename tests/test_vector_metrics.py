@@ -14,8 +14,8 @@ from shapely import affinity
 
 from geoseg.cli.evaluate import command
 from geoseg.errors import UsageError
-from geoseg.learn import vector_metrics as vm
-from geoseg.stages.evaluate_vectors import evaluate_vectors
+from geoseg.metrics import vectors as vm
+from geoseg.stages.evaluate.vectors import evaluate_vectors
 
 boxes = st.builds(
     lambda x, y, w, h, angle: affinity.translate(affinity.rotate(shapely.box(0, 0, w, h), angle), x, y),

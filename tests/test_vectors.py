@@ -469,8 +469,8 @@ def test_buildings_that_cannot_be_set_into_the_coverage_keep_their_outlines(monk
 
     from geoseg.classes import ISPRS
     from geoseg.geometry.grid import Grid
-    from geoseg.stages import classified as stage
-    from geoseg.stages.feature_layers import feature_layers
+    from geoseg.stages.features import piece as stage
+    from geoseg.stages.features.layers import feature_layers
 
     raster = np.full((120, 160), 2, np.uint8)
     raster[30:80, 40:120] = 1

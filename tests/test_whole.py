@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from geoseg.geometry.lattice import Lattice
-from geoseg.io.model_file import load_model, shipped_model
-from geoseg.learn.networks.unet_mobilenet import RADIUS, STRIDE
+from geoseg.models.files import load_model, shipped_model
+from geoseg.networks.unet_mobilenet import RADIUS, STRIDE
 from geoseg.predict.blend import Strip
-from geoseg.predict.device import DeviceBackend
+from geoseg.predict.cuda import DeviceBackend
 from geoseg.predict.engines import ENGINES, available
 from geoseg.predict.predictor import build_network
 from geoseg.predict.stream import CpuBackend, Normalise, stream_panel

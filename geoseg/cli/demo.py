@@ -15,7 +15,7 @@ from geoseg.cli.common import progress_bar, table
 @click.pass_context
 def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
     """Make sample sheets, run tile, infer and mosaic on them, draw a picture, and say what to open."""
-    from geoseg.batch.demo import demo
+    from geoseg.night.demo import demo
 
     click.echo(
         "sample sheets -> tile -> infer -> mosaic; the network is the one that comes along"

@@ -95,7 +95,7 @@ def command(
     PREDICTION a vector file (or run --vectors),   REFERENCE true polygons and lines
     """  # noqa: D301 - click's own mark
     from geoseg.errors import UsageError
-    from geoseg.stages.evaluate_vectors import VECTORS
+    from geoseg.stages.evaluate.vectors import VECTORS
 
     if not prediction.exists():
         raise UsageError(
@@ -105,8 +105,8 @@ def command(
         radii = options["radii"]
         _vectors(prediction, reference, out, as_json, tuple(radii), layer)  # type: ignore[arg-type]
         return
-    from geoseg.stages.evaluate import EvaluateOptions, evaluate_model, evaluate_rasters, evaluate_run
-    from geoseg.stages.evaluation_report import markdown, write_evaluation
+    from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model, evaluate_rasters, evaluate_run
+    from geoseg.stages.evaluate.report import markdown, write_evaluation
 
     pairs = []
     for text in classes:
@@ -135,8 +135,8 @@ def _vectors(
     prediction: Path, reference: Path, out: Path | None, as_json: bool, radii: tuple[float, ...], layer: str
 ) -> None:
     """Score polygons and lines; print, and write evaluation.json and evaluation.md where a folder is named."""
-    from geoseg.io.commit import commit_bytes, commit_json, folder
-    from geoseg.stages.evaluate_vectors import evaluate_vectors, vector_markdown
+    from geoseg.commit import commit_bytes, commit_json, folder
+    from geoseg.stages.evaluate.vectors import evaluate_vectors, vector_markdown
 
     report = evaluate_vectors(prediction, reference, radii=radii, layer=layer)
     text = vector_markdown(report)

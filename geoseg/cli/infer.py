@@ -63,7 +63,7 @@ def infer_options(command: Any) -> Any:
 
 def made_options(values: dict[str, Any]) -> Any:
     """`InferOptions` from click's values."""
-    from geoseg.stages.infer import InferOptions
+    from geoseg.stages.infer.infer import InferOptions
 
     names = (
         "models",
@@ -86,7 +86,7 @@ def echo_model(models: tuple[Path, ...]) -> None:
     """Say what the shipped network is, where the user named none."""
     if models:
         return
-    from geoseg.io.model_file import load_model, shipped_model
+    from geoseg.models.files import load_model, shipped_model
 
     card = load_model(shipped_model()).card
     click.echo(f"no --model given: using the shipped network {card.name!r}")
@@ -129,9 +129,9 @@ def command(ctx: click.Context, /, run: Path, **values: Any) -> int:
     Streams the sheets through the network with sliding-window blending and commits class and confidence blocks. Can be stopped at
     any time: the same command goes on with the first block that is not committed.
     """
-    from geoseg.batch.executor import executor
-    from geoseg.io.plan import load_plan
-    from geoseg.stages.infer import infer
+    from geoseg.plan import load_plan
+    from geoseg.stages.infer.infer import infer
+    from geoseg.work.dask import executor
 
     one_way_to_share(values)
     load_plan(run)

@@ -22,7 +22,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="The whole card as JSON.")
 def info(file: Path | None, as_json: bool) -> None:
     """Print the card of a model FILE [default: the shipped network]."""
-    from geoseg.io.model_file import load_model, shipped_model
+    from geoseg.models.files import load_model, shipped_model
 
     model = load_model(file or shipped_model())
     card = model.card
@@ -61,9 +61,9 @@ def info(file: Path | None, as_json: bool) -> None:
 @click.option("--stac", is_flag=True, help="A STAC item of the machine-learning model extension instead of Markdown.")
 def card(file: Path | None, out: Path | None, stac: bool) -> None:
     """The card of a model FILE as Markdown or STAC [default: the shipped network]."""
+    from geoseg.commit import commit_bytes
     from geoseg.gis.model_card import markdown_card, mlm_item
-    from geoseg.io.commit import commit_bytes
-    from geoseg.io.model_file import load_model, shipped_model
+    from geoseg.models.files import load_model, shipped_model
 
     model = load_model(file or shipped_model())
     if stac:
@@ -89,8 +89,8 @@ def card(file: Path | None, out: Path | None, stac: bool) -> None:
 )
 def export(file: Path, out: Path) -> None:
     """Write a model FILE as ONNX or torch.export, and check that it gives the same classes."""
-    from geoseg.io.model_file import load_model
-    from geoseg.stages.model_files import export_model
+    from geoseg.models.files import load_model
+    from geoseg.stages.exchange.export import export_model
 
     share = export_model(load_model(file), out)
     click.echo(f"{out}: same class on {100 * share:.4f} % of a drawn scene")
@@ -125,7 +125,7 @@ def export(file: Path, out: Path) -> None:
 @click.option("--licence", default="", help="Licence of the weights.")
 def import_(file: Path, out: Path | None, **options: Any) -> None:
     """Make a foreign model FILE usable: weights become NAME.safetensors, TorchScript, .pt2 and ONNX get a NAME.json beside them."""
-    from geoseg.stages.model_files import import_model
+    from geoseg.stages.exchange.export import import_model
 
     path = import_model(file, out, _card(file, options))
     click.echo(f"{path}: ready; try geoseg infer RUN --model {path}")
@@ -136,8 +136,8 @@ def _card(file: Path, options: dict[str, Any]) -> Any:
     import sys
 
     from geoseg.errors import UsageError
-    from geoseg.io.model_file import Card
-    from geoseg.learn.networks import geometry_of
+    from geoseg.models.files import Card
+    from geoseg.networks import geometry_of
 
     weights = file.is_dir() or file.suffix in (".safetensors", ".pth", ".ckpt")
     for key, question in (
@@ -192,7 +192,7 @@ def _classes(text: str) -> Any:
     if text == "isprs":
         return ISPRS
     if text in ("voc", "cityscapes"):
-        from geoseg.learn.datasets.public import CITYSCAPES, VOC
+        from geoseg.datasets.public import CITYSCAPES, VOC
 
         return VOC if text == "voc" else CITYSCAPES
     try:
@@ -208,8 +208,8 @@ def _classes(text: str) -> Any:
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="Time for each engine.")
 def bench(file: Path | None, seconds: float) -> None:
     """CPU seconds per megapixel of a model FILE on each installed engine, one thread [default: the shipped network]."""
-    from geoseg.io.model_file import load_model, shipped_model
-    from geoseg.stages.model_files import bench_model
+    from geoseg.models.files import load_model, shipped_model
+    from geoseg.stages.exchange.export import bench_model
 
     click.echo(f"{'engine':<14}{'precision':<11}{'CPU s / patch':>14}{'CPU s / Mpx':>13}")
     for row in bench_model(load_model(file or shipped_model()), seconds):

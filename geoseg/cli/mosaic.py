@@ -61,7 +61,7 @@ def mosaic_options(command: Any) -> Any:
 
 def made_options(values: dict[str, Any], *, overwrite: bool = False) -> Any:
     """`MosaicOptions` from click's values."""
-    from geoseg.stages.mosaic import MosaicOptions, layer_groups
+    from geoseg.stages.mosaic.mosaic import MosaicOptions, layer_groups
 
     return MosaicOptions(
         values["name"],
@@ -105,10 +105,10 @@ def command(run: Path, overwrite: bool, **values: Any) -> int:
     sheet) and NAME.gpkg (landcover, buildings, roads, road_centrelines, trees, tree_points, cars; styled), NAME.qgz (QGIS project),
     NAME.stac.json and report.html. RUN/run.json is written last.
     """
-    from geoseg.batch.executor import executor
-    from geoseg.io.decoder import decoder
-    from geoseg.io.plan import load_plan
-    from geoseg.stages.mosaic import mosaic
+    from geoseg.plan import load_plan
+    from geoseg.sheets.decoder import decoder
+    from geoseg.stages.mosaic.mosaic import mosaic
+    from geoseg.work.dask import executor
 
     one_way_to_share(values)
     decoder().patience = values["read_timeout"]

@@ -40,8 +40,8 @@ def command(run: Path, keep: int, age: float, dry_run: bool) -> int:
 
     Never what `latest` stands for, nor the night before it: readers on shared storage cannot be seen.
     """
-    from geoseg.batch.nights import prune
-    from geoseg.io.plan import load_plan
+    from geoseg.night.publish import prune
+    from geoseg.plan import load_plan
 
     load_plan(run)
     gone = prune(run, keep, age, dry_run=dry_run)

@@ -116,9 +116,9 @@ def _tiling(values: dict[str, Any]) -> Any:
 
 def _night(ctx: click.Context, paths: list[Path], run: Path, values: dict[str, Any]) -> int:
     """Do it, and tell metrics and hooks how it ended whatever happens."""
-    from geoseg.batch.aftermath import Facts, Hooks
-    from geoseg.batch.nights import parse_date, prune
     from geoseg.errors import GeosegError
+    from geoseg.night.publish import parse_date, prune
+    from geoseg.night.tell import Facts, Hooks
 
     facts = Facts(str(run))
     hooks = Hooks(*values["hooks"]) if values.get("hooks") else Hooks()
@@ -147,9 +147,9 @@ def _asked(paths: list[Path], run: Path, date: str, values: dict[str, Any]) -> A
         return None
     from importlib import metadata
 
-    from geoseg.batch.stamp import question
-    from geoseg.io.listing import find_sheets
-    from geoseg.io.model_file import shipped_model
+    from geoseg.models.files import shipped_model
+    from geoseg.night.stamp import question
+    from geoseg.sheets.listing import find_sheets
 
     options = {n: v for n, v in values.items() if n not in NO_RESULTS}
     options |= {"date": date, "geoseg": metadata.version("geoseg"), "sheets": paths}
@@ -159,7 +159,7 @@ def _asked(paths: list[Path], run: Path, date: str, values: dict[str, Any]) -> A
 
 def _nothing_new(run: Path, asked: Any, facts: Any, values: dict[str, Any]) -> bool:
     """Whether all is as the last night left it; says so, and what was set aside then."""
-    from geoseg.batch.stamp import unchanged
+    from geoseg.night.stamp import unchanged
 
     known = None if asked is None else unchanged(run, asked)
     if known is None:
@@ -195,8 +195,8 @@ def _do(
 
 def _told(hooks: Any, facts: Any, metrics: Path | None) -> None:
     """Metrics, then hooks; neither changes how the night ended."""
-    from geoseg.batch.aftermath import tell, write_metrics
     from geoseg.errors import GeosegError
+    from geoseg.night.tell import tell, write_metrics
 
     try:
         if metrics is not None:
@@ -220,11 +220,11 @@ def _code(error: BaseException) -> int:
 
 
 def _computed(ctx: click.Context, paths: list[Path], run: Path, values: dict[str, Any], date: str, asked: Any) -> Any:
-    from geoseg.batch.executor import executor
-    from geoseg.batch.run import Night, run_all
     from geoseg.cli import infer, mosaic, tile
-    from geoseg.stages.infer import InferReport
-    from geoseg.stages.tile import TileReport
+    from geoseg.night.night import Night, run_all
+    from geoseg.stages.infer.infer import InferReport
+    from geoseg.stages.tile.tile import TileReport
+    from geoseg.work.dask import executor
 
     def told(report: object) -> None:
         if values["log_json"]:
@@ -260,7 +260,7 @@ def _say(values: dict[str, Any], text: str) -> None:
 
 
 def _log_as_json() -> None:
-    from geoseg.batch.aftermath import JsonLines
+    from geoseg.night.tell import JsonLines
 
     for handler in logging.getLogger().handlers:
         handler.setFormatter(JsonLines())
@@ -278,7 +278,7 @@ def _log_report(report: Any) -> None:
 
 
 def _foretell(paths: list[Path], run: Path, tiling: Any, inference: Any) -> int:
-    from geoseg.batch.forecast import forecast
+    from geoseg.night.forecast import forecast
 
     found = forecast(paths, run, tiling, inference)
     time = (

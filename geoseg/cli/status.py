@@ -16,7 +16,7 @@ from geoseg.cli.common import table
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(run: Path, as_json: bool) -> None:
     """How far a RUN is."""
-    from geoseg.stages.status import status
+    from geoseg.stages.look.status import status
 
     state = status(run)
     if as_json:

@@ -55,7 +55,7 @@ def tile_options(command: Any) -> Any:
 
 def made_options(values: dict[str, Any], *, overwrite: bool = False, retry_failed: bool = False) -> Any:
     """`TileOptions` from click's values."""
-    from geoseg.stages.tile import TileOptions, parse_nodata
+    from geoseg.stages.tile.tile import TileOptions, parse_nodata
 
     names = ("patch_size", "overlap", "block_size", "bands", "crs", "gsd", "anchor", "bbox", "aoi", "strict")
     return TileOptions(
@@ -113,14 +113,14 @@ def command(
     Writes plan.json and patches.gpkg into the run folder. The plan holds exactly the sheets named; a run that has a plan keeps its
     grid and lattice when sheets are added. Sheets that cannot be used are quarantined with reason and cure (exit code 3).
     """
-    from geoseg.stages.tile import tile
+    from geoseg.stages.tile.tile import tile
 
     if labels is not None and not write_patches:
         raise click.UsageError("--labels needs --write-patches")
     report = tile(sheets, run, made_options(values, overwrite=overwrite))
     echo_plan(report)
     if write_patches:
-        from geoseg.stages.patches import write_patches as write
+        from geoseg.stages.tile.patches import write_patches as write
 
         images, masks = write(run, labels)
         click.echo(

@@ -67,7 +67,7 @@ def command(
     if max_steps:
         settings = _shortened(settings, max_steps)
     if preview is not None:
-        from geoseg.stages.train import preview as make_preview
+        from geoseg.stages.train.train import preview as make_preview
 
         make_preview(settings, preview)
         click.echo(preview)
@@ -75,7 +75,7 @@ def command(
     folder = out or settings.out
     if folder is None:
         raise UsageError(config, "has no `out`", "add it, or give --out")
-    from geoseg.stages.train import train
+    from geoseg.stages.train.train import train
 
     result = train(settings, folder, _speaker(ctx.obj["quiet"]), overwrite=overwrite)
     score = "" if result.mean_iou is None else f", best validation mIoU {result.mean_iou:.4f}"

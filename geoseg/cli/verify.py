@@ -14,7 +14,7 @@ def command(run: Path) -> int:
 
     Exit code 1 where something is wrong; each fault is one line with its cure.
     """
-    from geoseg.stages.verify import verify
+    from geoseg.stages.look.verify import verify
 
     found = verify(run)
     for path, what, cure in found.faults:

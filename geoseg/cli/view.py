@@ -26,10 +26,10 @@ import click
 def command(what: Path, out: Path | None, web: bool, size: int | None) -> None:
     """A quick look, with legend: WHAT is a run folder (photo, classes, features) or a class raster."""
     from geoseg.errors import UsageError
-    from geoseg.stages.view import view_raster, view_run
+    from geoseg.stages.look.view import view_raster, view_run
 
     if web:
-        from geoseg.stages.web_map import SIDE, web_map
+        from geoseg.stages.look.web import SIDE, web_map
 
         if not what.is_dir():
             raise UsageError(what, "is no run folder", "--web shows whole runs; leave it out for a raster")

@@ -16,8 +16,8 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from geoseg.classes import NODATA, ClassTable
+from geoseg.commit import commit_bytes, commit_file
 from geoseg.errors import EnvironmentFault
-from geoseg.io.commit import commit_bytes, commit_file
 
 __all__ = ["RasterSpec", "write_cog"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import geopandas
 import pyogrio
 
+from geoseg.commit import commit_file
 from geoseg.errors import EnvironmentFault
-from geoseg.io.commit import commit_file
 
 __all__ = ["Layer", "write_geopackage", "write_in_batches"]
 

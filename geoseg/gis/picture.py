@@ -14,7 +14,7 @@ from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
 from geoseg.classes import NODATA, ClassTable
-from geoseg.io.commit import commit_bytes
+from geoseg.commit import commit_bytes
 
 __all__ = ["coloured", "side_by_side", "with_outlines", "write_png"]
 

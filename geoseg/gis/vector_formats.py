@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 import geopandas
 import pyogrio
 
+from geoseg.commit import commit_bytes, commit_file
 from geoseg.errors import EnvironmentFault, UsageError
 from geoseg.gis.geopackage import Layer
-from geoseg.io.commit import commit_bytes, commit_file
 
 __all__ = ["FORMATS", "check_formats", "write_layers"]
 

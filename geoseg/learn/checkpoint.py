@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from geoseg.commit import commit_bytes
 from geoseg.errors import PlanError
-from geoseg.io.commit import commit_bytes
 
 __all__ = ["load_checkpoint", "save_checkpoint"]
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from geoseg.errors import UsageError
-from geoseg.learn.networks.backbone import BACKBONE, HEAD
+from geoseg.networks.backbone import BACKBONE, HEAD
 
 __all__ = ["SCHEDULES", "Average", "freeze", "parameter_groups", "training_mode"]
 

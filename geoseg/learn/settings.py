@@ -45,7 +45,7 @@ class ModelSection(_Section):
 
 
 class SplitSection(_Section):
-    """How one data set is divided; see `geoseg.learn.datasets.split`."""
+    """How one data set is divided; see `geoseg.datasets.split`."""
 
     validation: list[str] = []
     test: list[str] = []

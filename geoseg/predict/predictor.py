@@ -19,9 +19,9 @@ import torch
 
 from geoseg.classes import ClassTable
 from geoseg.errors import EnvironmentFault, GeosegError, ModelError, UsageError
-from geoseg.io.model_file import Card, ModelFile
-from geoseg.learn.networks import make_network
-from geoseg.predict.device import DeviceBackend, pick_device
+from geoseg.models.files import Card, ModelFile
+from geoseg.networks import make_network
+from geoseg.predict.cuda import DeviceBackend, pick_device
 from geoseg.predict.engines import ENGINES, Score, available, checked, supports_bf16
 from geoseg.predict.stream import CpuBackend, Normalise
 from geoseg.predict.wrap import Wrapped

@@ -14,8 +14,8 @@ import torch
 from rasterio.windows import Window
 
 from geoseg.geometry.lattice import Lattice
-from geoseg.io.model_file import Card
-from geoseg.predict.device import DeviceBackend, pick_device
+from geoseg.models.files import Card
+from geoseg.predict.cuda import DeviceBackend, pick_device
 from geoseg.predict.engines import ENGINES
 from geoseg.predict.stream import CpuBackend, Finished, Normalise, Read, stream_panel
 from geoseg.predict.wrap import Wrapped

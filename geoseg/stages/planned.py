@@ -12,7 +12,7 @@ from geoseg.geometry.grid import bounding
 from geoseg.geometry.lattice import block_window, blocks_of
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml
-from geoseg.io.plan import Plan
+from geoseg.plan import Plan
 
 __all__ = ["draw_plan", "megapixels", "memory_needed", "patch_windows", "plan_blocks"]
 

@@ -20,10 +20,10 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from geoseg.classes import ISPRS
+from geoseg.commit import commit_bytes
 from geoseg.errors import UsageError
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml, road_qml
-from geoseg.io.commit import commit_bytes
 from geoseg.scenes import noise
 from geoseg.scenes.layout import random_style
 from geoseg.scenes.objects import Building, Car, Street, Tree

@@ -1,1 +1,0 @@
-"""Whole runs: tile, infer and mosaic in order, skipping what is done."""

@@ -1,0 +1,225 @@
+"""Items: a part of one labelled image that may be read for one purpose, and how its windows are read.
+
+Items are small frozen values that travel to loader processes; open files and decoded pictures are kept per process. Pixels and
+labels outside an item's region are never read, so ground that belongs to another split cannot leak into a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.transform import Affine
+from rasterio.windows import Window
+
+from geoseg.classes import NODATA
+from geoseg.datasets.drawn import DrawnScene, drawn
+from geoseg.datasets.legend import Legend, decoded
+from geoseg.datasets.shapes import burnt_boxes, burnt_polygons
+from geoseg.errors import SheetError
+from geoseg.geometry.grid import overlap, slices
+from geoseg.sheets.images import read_picture
+from geoseg.sheets.raster import raster_window
+
+__all__ = ["ImageFile", "Item", "LabelFile", "read_item", "read_labels"]
+
+Bytes = npt.NDArray[np.uint8]
+Valid = npt.NDArray[np.bool_]
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """Where pixels come from: `kind` is "sheet" (GeoTIFF, read by windows), "picture" (PNG, JPEG) or "scene" (drawn).
+
+    `bands` are 1-based; `gsd` metres on the ground; `crs` (WKT) and `transform` are empty where it has no place on Earth; `nodata`
+    (value, tolerance) pairs; `value_range` says which values stand for 0 and 255 where data are not uint8.
+    """
+
+    kind: str
+    path: str
+    shape: tuple[int, int]
+    bands: tuple[int, ...]
+    gsd: float
+    crs: str = ""
+    transform: tuple[float, ...] = ()
+    nodata: tuple[tuple[float, float], ...] = ()
+    value_range: tuple[float, float] | None = None
+    scene: DrawnScene | None = None
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """Where labels come from: `kind` is "raster", "polygons", "boxes" or "scene".
+
+    `legend` decodes rasters; `codes` maps the values of `column` (polygons) or the class numbers (boxes) to codes, "*" any; `rest` is the code
+    of all that no shape covers. `offset` (rows, columns) and `scale` are not needed: label rasters match their image pixel by pixel.
+    """
+
+    kind: str
+    path: str
+    legend: Legend | None = None
+    codes: tuple[tuple[str, int], ...] = ()
+    column: str = ""
+    rest: int = NODATA
+    eroded: int = 0
+
+
+@dataclass(frozen=True)
+class Item:
+    """One labelled image and the region (row, column, height, width) of it that may be read."""
+
+    name: str
+    image: ImageFile
+    labels: LabelFile
+    region: Box
+
+    @property
+    def window(self) -> Window:
+        """The region as a window."""
+        row, col, height, width = self.region
+        return Window(col, row, width, height)
+
+    def within(self, region: Box) -> Item:
+        """The same item with another region."""
+        return replace(self, region=region)
+
+
+def read_item(item: Item, window: Window) -> tuple[Bytes, Bytes, Valid]:
+    """Image (C, H, W), label codes (H, W) and validity (H, W) of any window; nothing outside the item's region.
+
+    Raises:
+        SheetError: a file is damaged, or a label that the legend does not know; names it.
+    """
+    height, width = int(window.height), int(window.width)
+    image = np.zeros((len(item.image.bands), height, width), np.uint8)
+    labels = np.full((height, width), NODATA, np.uint8)
+    valid = np.zeros((height, width), bool)
+    part = overlap(window, item.window)
+    if part is not None:
+        here = slices(part, window)
+        pixels, good = IMAGES[item.image.kind](item.image, part)
+        image[(slice(None), *here)] = pixels
+        labels[here] = LABELS[item.labels.kind](item, part)
+        valid[here] = good
+    return image, labels, valid
+
+
+def read_labels(item: Item, window: Window) -> Bytes:
+    """Label codes (H, W) of a window inside the item's image."""
+    return LABELS[item.labels.kind](item, window)
+
+
+@lru_cache(maxsize=24)
+def _picture(path: str, mode: str) -> npt.NDArray[Any]:
+    return read_picture(Path(path), mode)
+
+
+def _read_sheet(image: ImageFile, part: Window) -> tuple[Bytes, Valid]:
+    pixels, good = raster_window(image.path, image.bands, part)
+    for value, tolerance in image.nodata:
+        good = good & ~((pixels >= value - tolerance) & (pixels <= value + tolerance)).all(0)
+    return _eight_bit(pixels, image), good
+
+
+def _eight_bit(pixels: npt.NDArray[Any], image: ImageFile) -> Bytes:
+    if pixels.dtype == np.uint8 and image.value_range is None:
+        return pixels
+    if image.value_range is None:
+        raise SheetError(
+            image.path,
+            f"is {pixels.dtype}, expected uint8",
+            "say with `range: [low, high]` which values stand for dark and bright",
+        )
+    low, high = image.value_range
+    scaled = (pixels.astype(np.float32) - low) * (255 / (high - low))
+    return np.asarray(np.clip(scaled + 0.5, 0, 255), np.uint8)
+
+
+def _read_picture(image: ImageFile, part: Window) -> tuple[Bytes, Valid]:
+    pixels = _picture(image.path, "RGB")[[b - 1 for b in image.bands]]
+    rows, cols = _rows_cols(part)
+    return pixels[:, rows, cols], np.ones((int(part.height), int(part.width)), bool)
+
+
+def _read_scene(image: ImageFile, part: Window) -> tuple[Bytes, Valid]:
+    assert image.scene is not None  # made so by the scenes' own reader
+    rows, cols = _rows_cols(part)
+    pixels = drawn(image.scene)[0][[b - 1 for b in image.bands]]
+    return pixels[:, rows, cols], np.ones((int(part.height), int(part.width)), bool)
+
+
+def _rows_cols(part: Window) -> tuple[slice, slice]:
+    return slice(int(part.row_off), int(part.row_off + part.height)), slice(
+        int(part.col_off), int(part.col_off + part.width)
+    )
+
+
+def _raster_labels(item: Item, part: Window) -> Bytes:
+    labels = item.labels
+    assert labels.legend is not None  # rasters always have one
+    bands = (1,) if labels.legend.kind == "values" else (1, 2, 3)
+    if Path(labels.path).suffix.lower() in (".png", ".jpg", ".jpeg"):
+        rows, cols = _rows_cols(part)
+        pixels = _picture(labels.path, "as is" if labels.legend.kind == "values" else "RGB")[:, rows, cols]
+    else:
+        pixels = raster_window(labels.path, bands, part)[0]
+    codes = decoded(pixels, labels.legend, labels.path)
+    return _eroded(codes, labels.eroded) if labels.eroded else codes
+
+
+def _eroded(codes: Bytes, radius: int) -> Bytes:
+    """255 within `radius` pixels of a class border, as the ISPRS contest scores with a disc of radius 3."""
+    from scipy import ndimage
+
+    border = np.zeros(codes.shape, bool)
+    border[1:] |= codes[1:] != codes[:-1]
+    border[:-1] |= codes[1:] != codes[:-1]
+    border[:, 1:] |= codes[:, 1:] != codes[:, :-1]
+    border[:, :-1] |= codes[:, 1:] != codes[:, :-1]
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    near = ndimage.binary_dilation(border, (x * x + y * y) <= (radius - 1) ** 2)
+    return np.where(near, NODATA, codes).astype(np.uint8)
+
+
+def _polygon_labels(item: Item, part: Window) -> Bytes:
+    place = Affine(*item.image.transform[:6]) @ Affine.translation(part.col_off, part.row_off)
+    labels = item.labels
+    return burnt_polygons(
+        labels.path,
+        item.image.crs,
+        place,
+        (int(part.height), int(part.width)),
+        labels.codes,
+        labels.column,
+        labels.rest,
+    )
+
+
+def _box_labels(item: Item, part: Window) -> Bytes:
+    rows, cols = _rows_cols(part)
+    return burnt_boxes(item.labels.path, item.image.shape, item.labels.codes, item.labels.rest)[rows, cols]
+
+
+def _scene_labels(item: Item, part: Window) -> Bytes:
+    assert item.image.scene is not None  # made so by the scenes' own reader
+    rows, cols = _rows_cols(part)
+    return drawn(item.image.scene)[1][rows, cols]
+
+
+IMAGES: dict[str, Callable[[ImageFile, Window], tuple[Bytes, Valid]]] = {
+    "sheet": _read_sheet,
+    "picture": _read_picture,
+    "scene": _read_scene,
+}
+LABELS: dict[str, Callable[[Item, Window], Bytes]] = {
+    "raster": _raster_labels,
+    "polygons": _polygon_labels,
+    "boxes": _box_labels,
+    "scene": _scene_labels,
+}

@@ -1,0 +1,200 @@
+"""Data sections of a config to labelled sets, split and checked for leaks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from geoseg.classes import ISPRS, NODATA, ClassTable
+from geoseg.datasets.folders import box_items, pair_items, patch_items, polygon_items, renamed, scene_items
+from geoseg.datasets.isprs import isprs_items
+from geoseg.datasets.items import ImageFile, Item
+from geoseg.datasets.legend import Legend, code_of, cube_legend, named_codes, table_legend
+from geoseg.datasets.public import CITYSCAPES, VOC, cityscapes_items, voc_items
+from geoseg.datasets.samples import LabelledSet
+from geoseg.datasets.split import SPLITS, Split, cut, refuse_leaks, split_items
+from geoseg.errors import UsageError
+from geoseg.learn.settings import DataSection, ModelSection
+
+__all__ = ["class_table", "labelled_sets"]
+
+Parts = dict[str, list[Item]]
+
+
+def class_table(model: ModelSection) -> ClassTable:
+    """The class table that a config names or spells out."""
+    if isinstance(model.classes, str):
+        return {"isprs": ISPRS, "voc": VOC, "cityscapes": CITYSCAPES}[model.classes]
+    return ClassTable.from_json([row.model_dump() for row in model.classes])
+
+
+def labelled_sets(
+    sections: Sequence[DataSection], table: ClassTable, bands: int, cache: Path | None
+) -> dict[str, list[LabelledSet]]:
+    """Sets of each split.
+
+    Raises:
+        UsageError: a section that cannot be read, splits that share ground, or nothing to train on.
+    """
+    sets: dict[str, list[LabelledSet]] = {name: [] for name in SPLITS}
+    whole: Parts = {name: [] for name in SPLITS}
+    for number, section in enumerate(sections, 1):
+        name = section.name or f"{section.kind}{number}"
+        parts = _parts(section, table, bands, cache)
+        for split in SPLITS:
+            items = renamed(parts[split], name)
+            whole[split] += items
+            if items:
+                sets[split].append(LabelledSet(name, tuple(items), section.share))
+    refuse_leaks(whole)
+    return sets
+
+
+def _parts(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> Parts:
+    if section.kind in OFFICIAL:
+        parts = OFFICIAL[section.kind](section, table)
+        items = [i for part in parts.values() for i in part]
+    else:
+        items = OWN[section.kind](section, table, bands, cache)
+        if section.bbox is not None:
+            items = [part for i in items if (part := cut(i, *section.bbox)) is not None]
+        if not items:
+            raise UsageError(
+                section.name or section.kind,
+                f"has no image inside bbox {section.bbox}",
+                "bbox is left, bottom, right, top in the images' CRS",
+            )
+        parts = split_items(items, _split(section))
+    count = len(items[0].image.bands) if items else bands
+    if count != bands:
+        raise UsageError(
+            section.name or section.kind,
+            f"gives {count} bands, the network takes {bands}",
+            "set `bands` or `sheets` of this data set",
+        )
+    if section.use == "split":
+        return parts
+    return {name: (items if name == section.use else []) for name in SPLITS}
+
+
+def _split(section: DataSection) -> Split:
+    s = section.split
+    names = (*((n, "validation") for n in s.validation), *((n, "test") for n in s.test))
+    return Split(names, s.side, s.blocks, s.share, s.gap, s.to, s.seed)
+
+
+def _prototype(section: DataSection, bands: int) -> ImageFile:
+    chosen = tuple(section.bands) or tuple(range(1, bands + 1))
+    return ImageFile("", "", (0, 0), chosen, section.gsd, section.crs, (), _nodata(section.nodata), section.range)
+
+
+def _nodata(text: str | float) -> tuple[tuple[float, float], ...]:
+    found = re.fullmatch(r"\s*(-?[\d.]+)(?:~([\d.]+))?\s*", str(text))
+    if str(text).strip() and not found:
+        raise UsageError("nodata", f"{text!r}, expected VALUE or VALUE~TOLERANCE", "for instance 255~12")
+    return ((float(found[1]), float(found[2] or 0)),) if found else ()
+
+
+def _legend(section: DataSection, table: ClassTable) -> Legend:
+    subject = section.name or section.kind
+    rest = code_of(section.rest, table, subject) if section.rest else -1
+    if section.legend == "isprs":
+        return cube_legend(table)
+    codes = named_codes(section.classes, table, subject)
+    if section.legend == "colours":
+        rows = tuple((_colour(k, subject), code) for k, code in codes.items())
+        return Legend("colours", rows, rest)
+    if not codes:
+        return table_legend(table)
+    values = [(_whole(k, subject), code) for k, code in codes.items()]
+    return Legend("values", tuple({NODATA: NODATA, **dict(values)}.items()), rest)
+
+
+def _colour(text: str, subject: str) -> int:
+    found = re.fullmatch(r"#?([0-9a-fA-F]{6})", text.strip())
+    if found:
+        return int(found[1], 16)
+    raise UsageError(subject, f"the colour {text!r}, expected RRGGBB in hexadecimal", "for instance '3c1098': building")
+
+
+def _whole(text: str, subject: str) -> int:
+    if text.lstrip("-").isdigit() and 0 <= int(text) <= 65535:
+        return int(text)
+    raise UsageError(subject, f"the label value {text!r}, expected 0 to 65535", "correct `classes`")
+
+
+def _pairs(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+    if not section.labels:
+        raise UsageError(section.name or "pairs", "has no `labels`", "give a pattern such as labels/*.tif")
+    return pair_items(section.root, section.images, section.labels, _legend(section, table), _prototype(section, bands))
+
+
+def _patches(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+    return patch_items(section.root, table, _prototype(section, bands))
+
+
+def _shape_codes(section: DataSection, table: ClassTable) -> tuple[dict[str, int], int]:
+    subject = section.name or section.kind
+    codes = named_codes(section.classes, table, subject)
+    if not codes:
+        raise UsageError(subject, "has no `classes`", "for instance {'*': building}")
+    return codes, code_of(section.rest, table, subject) if section.rest else NODATA
+
+
+def _polygons(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+    codes, rest = _shape_codes(section, table)
+    return polygon_items(
+        section.root,
+        section.images,
+        section.root / section.labels,
+        codes,
+        section.column,
+        rest,
+        _prototype(section, bands),
+    )
+
+
+def _boxes(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+    codes, rest = _shape_codes(section, table)
+    return box_items(section.root, section.images, codes, rest, _prototype(section, bands))
+
+
+def _scenes(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+    if table != ISPRS:
+        raise UsageError(section.name or "scenes", "are drawn with the ISPRS classes", "set model.classes to isprs")
+    chosen = tuple(section.bands) or tuple(range(1, bands + 1))
+    kept = str(cache) if cache is not None and section.cache else ""
+    return scene_items(section.seed, section.count, section.metres, section.pixel_sizes, chosen, kept)
+
+
+OWN: dict[str, Callable[[DataSection, ClassTable, int, Path | None], list[Item]]] = {
+    "pairs": _pairs,
+    "patches": _patches,
+    "polygons": _polygons,
+    "boxes": _boxes,
+    "scenes": _scenes,
+}
+
+
+def _isprs(section: DataSection, table: ClassTable) -> Parts:
+    if table != ISPRS:
+        raise UsageError(section.name or "isprs", "has the ISPRS classes", "set model.classes to isprs")
+    return isprs_items(
+        section.root, section.city, section.sheets, section.boundary, tuple(section.exclude), section.crs
+    )
+
+
+def _voc(section: DataSection, table: ClassTable) -> Parts:
+    return voc_items(section.root, section.year)
+
+
+def _cityscapes(section: DataSection, table: ClassTable) -> Parts:
+    return cityscapes_items(section.root)
+
+
+OFFICIAL: dict[str, Callable[[DataSection, ClassTable], Parts]] = {
+    "isprs": _isprs,
+    "voc": _voc,
+    "cityscapes": _cityscapes,
+}

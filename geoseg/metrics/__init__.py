@@ -1,0 +1,1 @@
+"""Scores from counts that add up: of pixels, of objects, of outlines and lines."""

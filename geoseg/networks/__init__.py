@@ -1,0 +1,83 @@
+"""Networks by name: `make_network("unet_s", bands=3, classes=6)`; `NETWORKS` holds those that need nothing but torchvision.
+
+What a network needs of a mosaic (`Geometry`) is measured where its receptive field is finite and known, and careful elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from torch import nn
+
+from geoseg.errors import UsageError
+from geoseg.networks.smp_networks import SMP_DECODERS, smp_network
+
+__all__ = ["NETWORKS", "Geometry", "geometry_of", "make_network"]
+
+
+def _from(module: str, function: str, **arguments: Any) -> nn.Module:
+    """Import a network's module only when it is built: torchvision costs 100 MB that a run without it need not spend."""
+    made: nn.Module = getattr(import_module(f"geoseg.networks.{module}"), function)(**arguments)
+    return made
+
+
+_TORCHVISION = (
+    "deeplabv3_resnet50",
+    "deeplabv3_resnet101",
+    "deeplabv3_mobilenet_v3_large",
+    "fcn_resnet50",
+    "fcn_resnet101",
+    "lraspp_mobilenet_v3_large",
+)
+
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "unet_s": partial(_from, "unet_s", "unet_s"),
+    "unet_mobilenet_v2": partial(_from, "unet_mobilenet", "unet_mobilenet_v2"),
+    "encoder_decoder": partial(_from, "encoder_decoder", "encoder_decoder"),
+    **{name: partial(_from, "torchvision_networks", name) for name in _TORCHVISION},
+}
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Patch geometry in network pixels; margins are multiples of the stride, so that every patch starts on the same phase. `margin` 0: the receptive field is not known; `patch_dependent`: scores hang on the patch size."""
+
+    stride: int
+    margin: int
+    patch_dependent: bool
+
+
+_KNOWN = {
+    "unet_s": Geometry(16, 112, False),
+    "unet_mobilenet_v2": Geometry(16, 192, False),
+    "encoder_decoder": Geometry(16, 0, False),
+}
+
+
+def make_network(name: str, bands: int, classes: int, **arguments: Any) -> nn.Module:
+    """A network with random weights.
+
+    Raises:
+        UsageError: no such network (names the nearest), or arguments it does not take.
+        EnvironmentFault: it needs a package that is not installed.
+    """
+    if "/" in name:
+        return smp_network(name, bands, classes, **arguments)
+    if name not in NETWORKS:
+        near = get_close_matches(name, NETWORKS, 1)
+        known = f"{', '.join(NETWORKS)}; {', '.join(d + '/ENCODER' for d in SMP_DECODERS)}"
+        raise UsageError(name, "is no known network", (f"did you mean {near[0]}? " if near else "") + f"known: {known}")
+    try:
+        return NETWORKS[name](bands=bands, classes=classes, **arguments)
+    except TypeError as error:
+        raise UsageError(name, f"does not take these arguments: {error}", "correct `arguments`") from error
+
+
+def geometry_of(name: str) -> Geometry:
+    """What a network needs of patches."""
+    return _KNOWN.get(name, Geometry(32, 0, True))

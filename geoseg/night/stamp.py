@@ -1,0 +1,110 @@
+"""Nothing new since the last night: found from file sizes and times alone, before a network or GDAL is loaded.
+
+    options, sheets, models -> question      files of the run folder -> state      both as the last night left them -> its answer
+
+Whatever differs, if only by a touch, sends the night through its stages, which look closer and may still find nothing to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geoseg.commit import commit_state, digest, read_json
+from geoseg.errors import Busy, PlanError
+from geoseg.runfolder.lease import lease
+
+__all__ = ["Question", "keep", "question", "unchanged"]
+
+log = logging.getLogger(__name__)
+
+NAME = "stamp.json"
+COMPANIONS = (".tfw", ".TFW", ".tifw", ".wld", ".json", ".shx", ".dbf", ".prj")
+"""What may lie beside a sheet or a model and changes what it means."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a night is asked for: the hash of its options and of its inputs' sizes and times."""
+
+    key: str
+
+
+def question(sheets: Iterable[Path], others: Iterable[Path], options: Mapping[str, Any]) -> Question:
+    """The question of a night; to be asked before it begins.
+
+    Args:
+        sheets: as `listing.find_sheets` gives them.
+        others: models, areas of interest.
+        options: whatever changes results, geoseg's version among them.
+    """
+    parts = [repr(sorted((k, str(v)) for k, v in options.items()))]
+    parts += [f"{p}|{_look(p)}" for p in (*sheets, *others)]
+    return Question(_hash(parts))
+
+
+def unchanged(run: Path, asked: Question) -> dict[str, Any] | None:
+    """The answer of the last night, where it was asked the same and nobody has touched a file of the run since; else None."""
+    try:
+        stored = read_json(run / NAME) if (run / NAME).exists() else {}
+        return dict(stored["answer"]) if stored.get("asked") == asked.key and stored["state"] == _state(run) else None
+    except (PlanError, OSError, KeyError, TypeError, AttributeError) as error:
+        log.info("%s: %s", run / NAME, error)
+        return None
+
+
+def marks(run: Path) -> tuple[str, str]:
+    """Hashes of the plan and of the job: who changes blocks changes one of them."""
+    return digest(run / "plan.json"), digest(run / "infer.json")
+
+
+def keep(run: Path, asked: Question, seen: tuple[str, str], answer: Mapping[str, Any]) -> None:
+    """Store a night's answer; nothing where somebody else has begun to work on the run since `seen` was taken."""
+    try:
+        with lease(run):
+            if marks(run) == seen:
+                commit_state(run / NAME, {"asked": asked.key, "state": _state(run), "answer": dict(answer)})
+    except Busy:
+        log.info("%s: somebody else works on it already", run)
+
+
+def _look(path: Path) -> list[tuple[str, int, int, int]]:
+    """Sizes and times of a file and of what lies beside it; a file that cannot be seen is part of the answer too."""
+    beside = [
+        path,
+        *(Path(f"{path}{s}") for s in (".msk", "-wal")),
+        *(path.with_suffix(s) for s in COMPANIONS if path.name),
+    ]
+    found = []
+    for file in beside:
+        try:
+            facts = os.stat(file)
+        except (OSError, ValueError):
+            continue
+        found.append((file.name, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns))
+    return found
+
+
+def _state(run: Path) -> str:
+    """Hash of the sizes and times of all files of a run folder, of links where they point; locks and this file aside."""
+    lines = []
+    for folder, folders, files in os.walk(run):
+        folders[:] = sorted(f for f in folders if f != "locks")
+        for name in (*files, *folders):
+            path = os.path.join(folder, name)
+            facts = os.lstat(path)
+            if os.path.islink(path):
+                lines.append(f"{path}|{os.readlink(path)}")
+            elif name in files and name != NAME:
+                lines.append(f"{path}|{facts.st_size}|{facts.st_mtime_ns}")
+    return _hash(sorted(lines))
+
+
+def _hash(lines: list[str]) -> str:
+    return hashlib.sha256(json.dumps(lines).encode()).hexdigest()

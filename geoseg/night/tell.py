@@ -1,0 +1,153 @@
+"""What a night tells others when it ends, well or not: metrics for Prometheus, commands, a webhook, log lines as JSON."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import os
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from geoseg.commit import commit_bytes
+
+__all__ = ["Hooks", "JsonLines", "metrics_text", "tell", "write_metrics"]
+
+log = logging.getLogger(__name__)
+
+HOOK_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """Commands (argument lists, no shell) and a URL that is sent the facts as JSON."""
+
+    success: tuple[str, ...] = ()
+    failure: tuple[str, ...] = ()
+    webhook: str = ""
+
+
+@dataclass
+class Facts:
+    """What is known of a night so far; filled as it goes on."""
+
+    run: str
+    date: str = ""
+    exit_code: int = 1
+    error: str = ""
+    sheets: int = 0
+    quarantined: int = 0
+    blocks: int = 0
+    computed: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+    published: str = ""
+    partial: bool = False
+
+
+_HELP = {
+    "exit_code": "Exit code of the last run",
+    "last_end_timestamp_seconds": "When the last run ended",
+    "last_success_timestamp_seconds": "When the last run that exited with 0 or 3 ended",
+    "sheets": "Sheets in the plan",
+    "sheets_quarantined": "Sheets set aside",
+    "blocks": "Blocks of the run",
+    "blocks_computed": "Blocks computed by the last run",
+    "stage_seconds": "Wall seconds of each stage",
+}
+
+
+def metrics_text(facts: Facts, earlier: str = "") -> str:
+    """Prometheus text format 0.0.4; the time of the last success is carried over from the earlier text where this run failed."""
+    now = time.time()
+    name = facts.run.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    label = f'{{run="{name}"}}'
+    good = facts.exit_code in (0, 3) and not facts.partial
+    rows: dict[str, list[tuple[str, float]]] = {
+        "exit_code": [(label, facts.exit_code)],
+        "last_end_timestamp_seconds": [(label, round(now, 3))],
+        "last_success_timestamp_seconds": [(label, round(now, 3) if good else _last_success(earlier))],
+        "sheets": [(label, facts.sheets)],
+        "sheets_quarantined": [(label, facts.quarantined)],
+        "blocks": [(label, facts.blocks)],
+        "blocks_computed": [(label, facts.computed)],
+        "stage_seconds": [(f'{label[:-1]},stage="{s}"}}', v) for s, v in facts.seconds.items()],
+    }
+    lines = []
+    for name, values in rows.items():
+        lines += [f"# HELP geoseg_{name} {_HELP[name]}", f"# TYPE geoseg_{name} gauge"]
+        lines += [f"geoseg_{name}{labels} {value:.15g}" for labels, value in values]
+    return "\n".join(lines) + "\n"
+
+
+def _last_success(text: str) -> float:
+    for line in text.splitlines():
+        if line.startswith("geoseg_last_success_timestamp_seconds{"):
+            text = line.rpartition(" ")[2]
+            return float(text) if text.replace(".", "", 1).isdigit() else 0.0
+    return 0.0
+
+
+def write_metrics(path: Path, facts: Facts) -> None:
+    """A textfile for node_exporter, replaced in one step."""
+    try:
+        earlier = path.read_text(errors="replace")
+    except OSError:
+        earlier = ""
+    commit_bytes(path, metrics_text(facts, earlier).encode(errors="backslashreplace"))
+
+
+def tell(hooks: Hooks, facts: Facts) -> None:
+    """Run the command and call the webhook; what goes wrong there is logged and changes nothing. A shard that others are to follow has no success to tell."""
+    if facts.partial and facts.exit_code in (0, 3):
+        return
+    value = json.dumps(facts.__dict__)  # ASCII: file names may hold anything
+    command = hooks.success if facts.exit_code in (0, 3) else hooks.failure
+    if command:
+        _run(list(command), value, facts)
+    if hooks.webhook:
+        _post(hooks.webhook, value)
+
+
+def _run(command: list[str], value: str, facts: Facts) -> None:
+    """The command gets the facts as JSON on its input and the important ones in its environment."""
+    known = {"GEOSEG_EXIT_CODE": str(facts.exit_code), "GEOSEG_RUN": facts.run, "GEOSEG_ERROR": facts.error}
+    try:
+        done = subprocess.run(
+            command, input=value.encode(), env={**os.environ, **known}, timeout=HOOK_SECONDS, check=False
+        )
+        if done.returncode:
+            log.warning("hook %s ended with exit code %d", command[0], done.returncode)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        log.warning("hook %s: %s", command[0], error)
+
+
+def _post(url: str, value: str) -> None:
+    if not url.startswith(("https://", "http://")):
+        log.warning("webhook %s: not an http address", url)
+        return
+    request = urllib.request.Request(url, value.encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=HOOK_SECONDS):
+            pass
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        log.warning("webhook %s: %s", url, error)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object for each log record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time (UTC), level, logger and message; the traceback where there is one."""
+        value: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            value["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,225 @@
+"""Blocks of a run: one raster (class, confidence) and one committed record each.
+
+Resume trusts the record, never that a file exists or opens.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.io import MemoryFile
+from rasterio.windows import Window
+
+from geoseg.classes import NODATA
+from geoseg.commit import commit_bytes, commit_state, read_json
+from geoseg.errors import PlanError
+from geoseg.geometry.grid import overlap, slices
+from geoseg.geometry.lattice import Block, block_window
+from geoseg.plan import Plan
+
+__all__ = ["BlockReader", "Part", "Record", "block_path", "read_record", "record_of", "shares_path", "write_block"]
+
+Bytes = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a committed block: the key of all that went into it, its file's hash, pixels per class value."""
+
+    key: str
+    sha256: str
+    size: int
+    counts: dict[int, int]
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dict."""
+        return {
+            "key": self.key,
+            "sha256": self.sha256,
+            "size": self.size,
+            "counts": self.counts,
+            "seconds": self.seconds,
+        }
+
+
+def record_of(value: dict[str, Any]) -> Record:
+    """From a plain dict."""
+    counts = {int(k): int(n) for k, n in value["counts"].items()}
+    return Record(value["key"], value["sha256"], int(value["size"]), counts, float(value["seconds"]))
+
+
+@numba.njit(cache=True, nogil=True)
+def _histogram(values):  # type: ignore[no-untyped-def]
+    """Pixels per value; np.bincount would first make eight bytes of each."""
+    counts = np.zeros(256, np.int64)
+    for v in values:
+        counts[v] += 1
+    return counts
+
+
+def _name(block: Block) -> str:
+    return f"{block[0]}_{block[1]}"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Pixels of the region of a block that holds sheets: class, confidence (H, W), shares (K, H, W) or None."""
+
+    region: Window
+    classes: Bytes
+    confidence: Bytes
+    shares: Bytes | None = None
+
+
+def block_path(run: Path, block: Block) -> Path:
+    """Raster of a block."""
+    return run / "blocks" / f"{_name(block)}.tif"
+
+
+def shares_path(run: Path, block: Block) -> Path:
+    """Raster of a block's class shares (only with --probabilities)."""
+    return run / "blocks" / "probabilities" / f"{_name(block)}.tif"
+
+
+def _encode(plan: Plan, block: Block, region: Window, bands: list[Bytes], descriptions: list[str]) -> bytes:
+    window = block_window(block, plan.block)
+    inside = Window(region.col_off - window.col_off, region.row_off - window.row_off, region.width, region.height)
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "width": plan.block,
+        "height": plan.block,
+        "count": len(bands),
+        "dtype": "uint8",
+        "crs": plan.grid.crs,
+        "transform": plan.grid.window_transform(window),
+        "nodata": NODATA,
+        "interleave": "band",
+        "compress": "zstd",
+        "zstd_level": 1,
+        "sparse_ok": True,
+    }
+    side = min(512, plan.block)
+    profile |= {"tiled": True, "blockxsize": side, "blockysize": side} if plan.block % side == 0 else {}
+    with MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            for i, (band, text) in enumerate(zip(bands, descriptions, strict=True), 1):
+                dataset.write(band, i, window=inside)
+                dataset.set_band_description(i, text)
+        return bytes(memory.getbuffer())
+
+
+def write_block(
+    run: Path,
+    plan: Plan,
+    block: Block,
+    key: str,
+    part: Part,
+    names: list[str],
+    seconds: float,
+) -> Record:
+    """Commit a block's raster (255 outside the part that was computed), then its record."""
+    if part.shares is not None:
+        commit_bytes(shares_path(run, block), _encode(plan, block, part.region, list(part.shares), names))
+    data = _encode(plan, block, part.region, [part.classes, part.confidence], ["class", "confidence"])
+    sha = commit_bytes(block_path(run, block), data)
+    totals = _histogram(part.classes.ravel())
+    totals[NODATA] += plan.block**2 - part.classes.size
+    counts = {int(v): int(n) for v, n in enumerate(totals) if n}
+    record = Record(key, sha, len(data), counts, round(seconds, 3))
+    commit_state(
+        block_path(run, block).with_suffix(".json"),
+        {**record.to_json(), "state": "done"},
+    )
+    return record
+
+
+def read_record(run: Path, block: Block) -> Record | None:
+    """The committed record of a block whose raster is there at its full size; None where it has to be computed."""
+    path = block_path(run, block)
+    try:
+        record = record_of(read_json(path.with_suffix(".json")))
+        return record if path.stat().st_size == record.size else None
+    except (PlanError, OSError, ValueError, KeyError, TypeError):
+        return None  # not there, or damaged: the block is simply computed again
+
+
+class BlockReader:
+    """Class and confidence of any window, out of the blocks; 255 where there is no block. Checks each file's hash once."""
+
+    def __init__(self, run: Path, plan: Plan, blocks: list[Block]) -> None:
+        self.run, self.plan, self.blocks = run, plan, set(blocks)
+        self._checked: set[Block] = set()
+
+    def block(self, block: Block) -> tuple[Bytes, Bytes]:
+        """Class and confidence (B, B) of one block.
+
+        Raises:
+            PlanError: the file is not the one that was committed.
+        """
+        part = self._read(block, Window(0, 0, self.plan.block, self.plan.block))
+        return part[0], part[1]
+
+    def _read(self, block: Block, part: Window) -> Bytes:
+        path = block_path(self.run, block)
+        try:
+            if block not in self._checked:
+                record = read_record(self.run, block)
+                if record is None or hashlib.sha256(path.read_bytes()).hexdigest() != record.sha256:
+                    raise PlanError(path, "is not what was committed", "delete it and run geoseg infer again")
+                self._checked.add(block)
+            with rasterio.open(path, driver="GTiff") as dataset:
+                return np.asarray(dataset.read(window=part), np.uint8)
+        except (OSError, rasterio.errors.RasterioError) as error:
+            raise PlanError(path, f"cannot be read: {error}", "delete it and run geoseg infer again") from error
+
+    def shares(self, window: Window, count: int) -> Bytes:
+        """Per cent of each of so many classes (K, H, W); 0 where there is no data.
+
+        Raises:
+            PlanError: the run was made without them.
+        """
+        out = np.zeros((count, window.height, window.width), np.uint8)
+        for block, both, inside in self._meeting(window):
+            path = shares_path(self.run, block)
+            try:
+                with rasterio.open(path, driver="GTiff") as dataset:
+                    part = dataset.read(window=inside)
+            except (OSError, rasterio.errors.RasterioError) as error:
+                cure = "run geoseg infer with --probabilities, or mosaic without --smooth"
+                raise PlanError(
+                    path, "is missing or cannot be read: there are no class shares to smooth", cure
+                ) from error
+            out[(slice(None), *slices(both, window))] = np.where(part == NODATA, 0, part)
+        return out
+
+    def _meeting(self, window: Window) -> Iterator[tuple[Block, Window, Window]]:
+        """Blocks that meet a window: (block, common window, the same within the block)."""
+        size = self.plan.block
+        for row in range(window.row_off // size, (window.row_off + window.height - 1) // size + 1):
+            for col in range(window.col_off // size, (window.col_off + window.width - 1) // size + 1):
+                if (row, col) in self.blocks:
+                    whole = block_window((row, col), size)
+                    both = overlap(whole, window)
+                    assert both is not None  # blocks are those that meet the window
+                    inside = Window(both.col_off - whole.col_off, both.row_off - whole.row_off, both.width, both.height)
+                    yield (row, col), both, inside
+
+    def empty(self, window: Window) -> bool:
+        """Whether no block meets a window."""
+        return next(self._meeting(window), None) is None
+
+    def read(self, window: Window) -> tuple[Bytes, Bytes]:
+        """Class and confidence (H, W) of a window."""
+        out = np.full((2, window.height, window.width), NODATA, np.uint8)
+        for block, both, inside in self._meeting(window):
+            out[(slice(None), *slices(both, window))] = self._read(block, inside)
+        return out[0], out[1]

@@ -1,0 +1,87 @@
+"""What decides the pixels of a run besides its sheets, and the key of each block that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from geoseg.commit import read_json
+from geoseg.geometry.grid import grown
+from geoseg.geometry.lattice import Block, Lattice, block_window
+from geoseg.plan import Plan
+from geoseg.predict.predictor import EngineFacts
+from geoseg.predict.stream import Normalise
+from geoseg.runfolder.blocks import read_record
+
+__all__ = ["Job", "block_key", "fresh", "load_job", "version"]
+
+
+@lru_cache(maxsize=1)
+def version() -> str:
+    """Of geoseg: results of another version are stale."""
+    return metadata.version("geoseg")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that decides the pixels of a run besides its sheets."""
+
+    lattice: Lattice
+    facts: EngineFacts
+    models: tuple[tuple[str, str], ...]
+    bands: dict[str, tuple[int, ...]]
+    normalise: Normalise
+    probabilities: bool
+
+    @cached_property
+    def key(self) -> str:
+        """Hash of all of it except the bands of each sheet."""
+        parts = [
+            version(),
+            self.lattice.to_json(),
+            self.facts.to_json(),
+            [key for _, key in self.models],
+            self.normalise.mean.tolist(),
+            self.normalise.std.tolist(),
+            self.probabilities,
+        ]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def block_key(plan: Plan, job: Job, block: Block) -> str:
+    """Hash of all that decides a block's pixels: job, grid, and in order the sheets that its patches reach."""
+    reach = grown(block_window(block, plan.block), job.lattice.patch)
+    sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.meeting(reach)]
+    parts = [job.key, plan.grid.to_json(), plan.block, block, plan.nodata, plan.area, sheets]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def fresh(run: Path, plan: Plan, job: Job, block: Block) -> bool:
+    """Whether a block is committed with the key of what would go into it now."""
+    record = read_record(run, block)
+    return record is not None and record.key == block_key(plan, job, block)
+
+
+def load_job(run: Path) -> tuple[Job, list[dict[str, Any]], list[dict[str, Any]]]:
+    """(job, class table as JSON, models as JSON) that `infer` left.
+
+    Raises:
+        PlanError: `infer` has not finished here.
+    """
+    value = read_json(run / "infer.json")
+    job = Job(
+        lattice=Lattice(**value["lattice"]),
+        facts=EngineFacts(**value["engine"]),
+        models=tuple((m["path"], m["key"]) for m in value["models"]),
+        bands={p: tuple(b) for p, b in value["bands"].items()},
+        normalise=Normalise(np.array(value["mean"], np.float32), np.array(value["std"], np.float32)),
+        probabilities=bool(value["probabilities"]),
+    )
+    return job, value["classes"], value["models"]

@@ -1,0 +1,120 @@
+"""One process at a time on a run folder: a lock that dies with its process, and a heartbeat for other hosts.
+
+On one host the kernel's file lock decides, and it is gone the moment its process is. Between hosts a heartbeat does: the lock
+file's age is measured against a file touched just now on the same disk, so clocks need not agree. No process numbers are asked.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from geoseg.commit import folder
+from geoseg.errors import Busy
+
+try:
+    import fcntl
+except ImportError:  # not POSIX: the heartbeat alone decides
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["held", "lease"]
+
+BEAT = 10.0
+STALE = 60.0
+
+
+@contextmanager
+def lease(run: Path, name: str = "plan", *, patience: float = 0.0) -> Iterator[None]:
+    """Hold the lock of a run for a `with` block; tries again for `patience` seconds where somebody holds it.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    path = folder(run / "locks") / f"{name}.lock"
+    with path.open("a+") as file:
+        _acquired(run, path, file, patience)
+        stop = threading.Event()
+        heart = threading.Thread(target=_beat, args=(path, stop), daemon=True)
+        heart.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            heart.join()
+            file.seek(0)
+            file.truncate()  # nobody's
+            file.flush()
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a library has forked meanwhile
+
+
+def held(run: Path, pattern: str) -> list[str]:
+    """Names of the locks of a run that somebody holds now."""
+    found = []
+    for path in sorted((run / "locks").glob(f"{pattern}.lock")):
+        try:
+            with path.open("a+") as file:
+                _acquire(run, path, file)
+                file.seek(0)
+                file.truncate()
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_UN)
+        except Busy:
+            found.append(path.stem)
+    return found
+
+
+def _acquired(run: Path, path: Path, file: IO[str], patience: float) -> None:
+    """Try until it works or patience ends."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            return _acquire(run, path, file)
+        except Busy:
+            if time.monotonic() >= until:
+                raise
+            time.sleep(0.2)
+
+
+def _acquire(run: Path, path: Path, file: IO[str]) -> None:
+    busy = Busy(
+        run,
+        "another geoseg works on this run" if path.stem == "plan" else f"another geoseg works on its {path.stem}",
+        "wait for it, or stop it, then run the same command again",
+    )
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise busy from error
+    file.seek(0)
+    text = file.read()
+    owner = json.loads(text) if text.startswith("{") else {}
+    elsewhere = owner.get("host") not in (None, socket.gethostname()) or (owner and fcntl is None)
+    if elsewhere and _age(path) < STALE:
+        raise busy
+    file.seek(0)
+    file.truncate()
+    file.write(json.dumps({"host": socket.gethostname(), "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}))
+    file.flush()
+
+
+def _age(path: Path) -> float:
+    """Seconds since the last heartbeat, by the disk's own clock."""
+    probe = path.with_suffix(".probe")
+    probe.touch()
+    try:
+        return probe.stat().st_mtime - path.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _beat(path: Path, stop: threading.Event) -> None:
+    while not stop.wait(BEAT):
+        path.touch()

@@ -1,0 +1,93 @@
+"""The ledger of a run: all its blocks' records at a look, without opening those that have not changed since the last one.
+
+blocks/*.json (the truth: one committed record each) -> sizes, times and file numbers -> those that are new are read -> locks/ledger.json (a copy that may go)
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from geoseg.commit import commit_state, read_json
+from geoseg.errors import GeosegError, PlanError
+from geoseg.geometry.lattice import Block
+from geoseg.runfolder.blocks import Record, block_path, read_record, record_of
+
+__all__ = ["records_of"]
+
+log = logging.getLogger(__name__)
+
+NAME = "ledger.json"
+Mark = tuple[int, int, int]
+"""Size, time of change and number of a record's file: another file under the same name has another one."""
+
+
+def records_of(run: Path, blocks: Iterable[Block], *, keep: bool = True) -> dict[Block, Record]:
+    """Records of those blocks that are committed, as `read_record` gives them one by one; `keep` False writes no copy."""
+    folder = run / "blocks"
+    marks, sizes = _looked_at(folder)
+    known = _stored(run)
+    found: dict[Block, Record] = {}
+    rows = {name: record for name, (mark, record) in known.items() if marks.get(name) == mark}
+    for block in blocks:
+        name = block_path(run, block).stem
+        mark = marks.get(name)
+        if mark is None:
+            continue
+        record = rows[name] if name in rows else read_record(run, block)
+        if record is not None and sizes.get(name) == record.size:
+            found[block] = record
+            rows[name] = record
+    if keep and len(rows) >= WORTH_IT and rows != {name: record for name, (_, record) in known.items()}:
+        _store(run, {name: {"mark": list(marks[name]), "record": r.to_json()} for name, r in rows.items()})
+    return found
+
+
+WORTH_IT = 200
+"""Blocks from which on a copy is kept."""
+
+
+def _looked_at(folder: Path) -> tuple[dict[str, Mark], dict[str, int]]:
+    """Marks of all records, and sizes of all rasters, by name."""
+    marks: dict[str, Mark] = {}
+    sizes: dict[str, int] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                stem, suffix = os.path.splitext(entry.name)
+                if stem.startswith(".") or suffix not in (".json", ".tif"):
+                    continue
+                facts = os.stat(entry.path)  # not `entry.stat()`: it may know no file numbers
+                if suffix == ".json":
+                    marks[stem] = facts.st_size, facts.st_mtime_ns, facts.st_ino
+                else:
+                    sizes[stem] = facts.st_size
+    except FileNotFoundError:
+        log.debug("%s: no blocks yet, or one that went meanwhile", folder)
+    return marks, sizes
+
+
+def _stored(run: Path) -> dict[str, tuple[Mark, Record]]:
+    """What was copied the last time; nothing where that is damaged, or of another geoseg."""
+    path = run / "locks" / NAME
+    try:
+        rows = read_json(path)["records"] if path.exists() else {}
+        return {name: (_mark(*row["mark"]), record_of(row["record"])) for name, row in rows.items()}
+    except (PlanError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+        log.info("%s: %s", path, error)
+        return {}
+
+
+def _mark(size: int, time: int, number: int) -> Mark:
+    return size, time, number
+
+
+def _store(run: Path, rows: dict[str, Any]) -> None:
+    """A copy only: where it cannot be kept (somebody who may only read asks), all is well."""
+    try:
+        commit_state(run / "locks" / NAME, {"records": rows})
+    except GeosegError as error:
+        log.info("%s", error)

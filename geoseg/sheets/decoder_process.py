@@ -1,0 +1,255 @@
+"""The process in which GDAL decodes sheets; `geoseg.sheets.decoder` starts it and talks to it.
+
+    request (one JSON line) -> stdin      stdout -> frames: kind, length, body
+    kind "J": JSON, an answer, or {"error": [subject, what, cure]}     kind "P": pixels of some rows, band after band
+
+It opens no file but the sheet that it is told, ignores signals (its end is the end of its input), and may take only so much memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import struct
+import sys
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.enums import Interleaving, MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+
+from geoseg.errors import SheetError
+from geoseg.sheets.door import gdal_settings, open_sheet, read_header
+
+__all__ = ["FRAME", "main"]
+
+FRAME = struct.Struct("<cQ")
+CHUNK = 16 << 20
+"""Bytes of pixels between two signs of life."""
+ALLOWANCE = 2 << 30
+"""Bytes that decoding may take on top of GDAL's cache: one block of the largest size allowed, three times."""
+MOST_OPEN = 64
+MOST_HELD = 512 << 20
+"""Bytes of decoded blocks that open files may keep between them: GDAL keeps the last one of each."""
+
+Answer = dict[str, Any] | npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A file that is open: what closes it, bytes that it may keep, and rows of the blocks that it really has."""
+
+    stack: ExitStack
+    dataset: DatasetReader
+    held: int
+    rows: int
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
+        signal.signal(number, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)  # what a library prints is no answer
+    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+    server = _Server(_bytes_held())
+    _send(answers, {"ready": True})
+    for line in sys.stdin.buffer:
+        try:
+            for answer in server.answers(json.loads(line)):
+                _send(answers, answer)
+        except SheetError as error:
+            _send(answers, {"error": [error.subject, error.what, error.cure]})
+        except BrokenPipeError:  # nobody listens any more
+            return
+
+
+def _watch(parent: int) -> None:
+    """End with the process that asks, also in the middle of decoding."""
+    while os.getppid() == parent:
+        time.sleep(2)
+    os._exit(1)
+
+
+def _send(answers: BinaryIO, answer: Answer) -> None:
+    """One frame."""
+    kind, body = (
+        (b"P", answer.reshape(-1).view(np.uint8).data)
+        if isinstance(answer, np.ndarray)
+        else (b"J", memoryview(json.dumps(answer).encode()))
+    )
+    answers.write(FRAME.pack(kind, body.nbytes))
+    while body:
+        body = body[answers.write(body) :]
+
+
+class _Server:
+    """The sheets that are open."""
+
+    def __init__(self, held: int) -> None:
+        self.held = held
+        self.buffer = np.empty(0, np.uint8)
+        self.open: OrderedDict[tuple[str, tuple[int, ...]], _Open] = OrderedDict()
+
+    def answers(self, request: dict[str, Any]) -> Iterator[Answer]:
+        """What a request asks for.
+
+        Raises:
+            SheetError: whatever is wrong with the file, or with decoding it here.
+        """
+        path = request.get("path", "")
+        _limit_memory(self.held + ALLOWANCE + request.get("cache", 0))
+        try:
+            if request["do"] == "header":
+                yield asdict(read_header(Path(path), palette=request["palette"]))
+            elif request["do"] == "read":
+                yield from self._pixels(request)
+            else:
+                self._forget()
+                yield {}
+        except (SheetError, BrokenPipeError):
+            raise
+        except MemoryError as error:
+            raise SheetError(
+                path,
+                "takes more memory to decode than any sheet should",
+                "rewrite it with gdal_translate -co TILED=YES",
+            ) from error
+        except Exception as error:  # GDAL's Python layer raises many kinds, and each costs this sheet only
+            raise SheetError(
+                path, f"cannot be read: {type(error).__name__}: {error}", "convert it with gdal_translate -of GTiff"
+            ) from error
+
+    def _pixels(self, request: dict[str, Any]) -> Iterator[Answer]:
+        row0, row1, col0, col1 = request["window"]
+        with rasterio.Env(**gdal_settings(request["cache"])):
+            file = self._opened(request["path"], tuple(request["stat"]))
+            dataset = file.dataset
+            bands, dtype = (request["bands"], dataset.dtypes[0]) if request["bands"] else ([1], "uint8")
+            yield {"dtype": dtype}
+            row_bytes = (col1 - col0) * len(bands) * np.dtype(dtype).itemsize
+            if request["bands"]:
+                _refuse_holes(request, file)
+            for top, bottom in _chunks(row0, row1, max(1, CHUNK // row_bytes), dataset.block_shapes[0][0]):
+                window = ((top, bottom), (col0, col1))
+                pixels = self._room(np.dtype(dtype), (len(bands), bottom - top, col1 - col0))
+                try:
+                    self._read(dataset, request["bands"], window, pixels)
+                except RasterioError as error:
+                    what = f"is damaged: {error.__cause__ or error}"
+                    raise SheetError(request["path"], what, "copy it again, then run geoseg tile again") from error
+                yield pixels
+
+    def _room(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+        """An array to read into, always the same memory: fresh pages cost more than filling them."""
+        size = int(np.prod(shape)) * dtype.itemsize
+        if self.buffer.nbytes < size:
+            self.buffer = np.empty(size, np.uint8)
+        return self.buffer[:size].view(dtype).reshape(shape)
+
+    def _read(self, dataset: DatasetReader, bands: list[int], window: Any, pixels: npt.NDArray[Any]) -> None:
+        """Decode into `pixels`; once more with all other files closed where memory was short because of them."""
+        for last in (False, True):
+            try:
+                if bands:
+                    dataset.read(bands, window=window, out=pixels)
+                else:
+                    dataset.read_masks(1, window=window, out=pixels[0])
+                return
+            except (RasterioError, MemoryError) as error:
+                short = isinstance(error, MemoryError) or "allocate" in f"{error} {error.__cause__}"
+                if last or not short or len(self.open) < 2:
+                    raise
+                self._forget(but=dataset)
+
+    def _opened(self, path: str, stat: tuple[int, ...]) -> _Open:
+        key = (path, stat)
+        if key not in self.open:
+            stack = ExitStack()
+            dataset = stack.enter_context(open_sheet(Path(path)))
+            rows, cols = dataset.block_shapes[0]
+            held = rows * cols * np.dtype(dataset.dtypes[0]).itemsize * dataset.count
+            while self.open and (
+                len(self.open) >= MOST_OPEN or held + sum(f.held for f in self.open.values()) > MOST_HELD
+            ):
+                self.open.popitem(last=False)[1].stack.close()
+            self.open[key] = _Open(stack, dataset, held, _real_rows(path, rows))
+        self.open.move_to_end(key)
+        return self.open[key]
+
+    def _forget(self, but: DatasetReader | None = None) -> None:
+        for key in [k for k, f in self.open.items() if f.dataset is not but]:
+            self.open.pop(key).stack.close()
+
+
+def _real_rows(path: str, rows: int) -> int:
+    """Rows of the blocks that the file has: GDAL shows a file of one tall strip as strips of one row each."""
+    if rows > 1:
+        return rows
+    with rasterio.Env(**gdal_settings(), GDAL_ENABLE_TIFF_SPLIT="NO"), open_sheet(Path(path), checked=False) as dataset:
+        return int(dataset.block_shapes[0][0])
+
+
+def _refuse_holes(request: dict[str, Any], file: _Open) -> None:
+    """Refuse blocks that are not in the file where nothing says that they hold no data: GDAL would read them as 0 (or, at offset 0, the header)."""
+    row0, row1, col0, col1 = request["window"]
+    dataset, high = file.dataset, file.rows
+    bands = request["bands"] if dataset.interleaving == Interleaving.band else request["bands"][:1]
+    meant = (
+        request["holes"]
+        or dataset.nodata is not None
+        or bool(set(dataset.mask_flag_enums[0]) & {MaskFlags.per_dataset, MaskFlags.alpha})
+    )
+    wide = dataset.block_shapes[0][1]
+    for band in bands:
+        for row in range(row0 // high, (row1 - 1) // high + 1):
+            for col in range(col0 // wide, (col1 - 1) // wide + 1):
+                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band)
+                if offset == "0" or (offset is None and not meant):
+                    what = f"is damaged: block {col}, {row} (column, row) is not in the file"
+                    raise SheetError(
+                        request["path"],
+                        what,
+                        "copy it again; if blocks are left out on purpose, say what they mean with --nodata",
+                    )
+
+
+def _chunks(first: int, last: int, rows: int, block: int) -> Iterator[tuple[int, int]]:
+    """Row ranges of about so many rows, cut where the file's blocks are."""
+    step = max(block, rows // block * block)
+    while first < last:
+        cut = min(last, (first // step + 1) * step)
+        yield first, cut
+        first = cut
+
+
+def _bytes_held() -> int:
+    """Address space that this process has now; 0 where the system does not tell."""
+    with suppress(OSError, ValueError):
+        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _limit_memory(most: int) -> None:
+    """What goes beyond it is refused by the system, and GDAL says so, instead of the whole machine running short."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    with suppress(ValueError, OSError):  # a lower limit is set already
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+if __name__ == "__main__":
+    main()

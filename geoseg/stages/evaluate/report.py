@@ -1,0 +1,127 @@
+"""What an evaluation leaves: JSON for programs, Markdown for people, a confusion matrix and maps of errors to look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from geoseg.classes import NODATA
+from geoseg.commit import commit_bytes, commit_json, folder
+from geoseg.gis.picture import write_png
+from geoseg.learn.losses import NOT
+from geoseg.learn.pictures import confusion_png
+from geoseg.stages.evaluate.evaluate import Evaluation
+
+__all__ = ["error_map", "markdown", "write_evaluation"]
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def write_evaluation(out: Path, evaluation: Evaluation) -> list[Path]:
+    """Write evaluation.json, evaluation.md, confusion.png and errors/*.png into a folder; returns the files."""
+    folder(out)
+    report = evaluation.report
+    files = [out / "evaluation.json", out / "evaluation.md", out / "confusion.png"]
+    commit_json(files[0], report)
+    commit_bytes(files[1], markdown(report).encode())
+    matrix = np.array(report["confusion"]["rows_are_truth"], np.int64)
+    commit_bytes(files[2], confusion_png(matrix, report["confusion"]["classes"], _title(report)))
+    for name, (labels, found) in evaluation.error_maps.items():
+        path = out / "errors" / f"{name.replace('/', '_')}.png"
+        write_png(path, error_map(labels, found, [c.colour for c in evaluation.table.classes]))
+        files.append(path)
+    return files
+
+
+def _title(report: dict[str, Any]) -> str:
+    return f"{report['pixels']:,} px; mIoU {_show(report['mean_iou'])} over {len(report['protocol']['averaged_classes'])} classes; {report['protocol']['boundary_rule']}"
+
+
+def error_map(labels: Bytes, found: Bytes, colours: list[tuple[int, int, int]]) -> Bytes:
+    """RGB (H, W, 3): grey where right, the predicted class's colour where wrong, white where nothing is known."""
+    palette = np.full((256, 3), 255, np.uint8)
+    palette[: len(colours)] = colours
+    palette[: len(colours)][(np.array(colours).min(1) > 240)] = (255, 140, 0)  # white would look like "not known"
+    picture = np.full((*labels.shape, 3), 255, np.uint8)
+    named, denied = labels < NOT, (labels >= NOT) & (labels != NODATA)
+    wrong = (named & (labels != found)) | (denied & (labels == found + NOT))
+    picture[(named | denied) & ~wrong] = 205
+    picture[wrong] = palette[found[wrong]]
+    picture[found == NODATA] = 255
+    return picture
+
+
+def _show(value: float | None, percent: bool = True) -> str:
+    if value is None:
+        return "-"
+    return f"{100 * value:.2f} %" if percent else f"{value:.4f}"
+
+
+def _with_interval(report: dict[str, Any], name: str) -> str:
+    interval = report["intervals"].get(name)
+    text = _show(report[name])
+    return f"{text} ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})" if interval else text
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    return [
+        "| " + " | ".join(head) + " |",
+        "|" + " --- |" * len(head),
+        *("| " + " | ".join(r) + " |" for r in rows),
+        "",
+    ]
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The report as Markdown, protocol first."""
+    lines = ["# Evaluation", "", "## Protocol", ""]
+    for key, value in report["protocol"].items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        lines.append(f"- {key.replace('_', ' ')}: {shown or 'none'}")
+    lines += ["", "## Scores", ""]
+    names = {"mean_iou": "mean IoU", "mean_f1": "mean F1", "overall_accuracy": "overall accuracy"}
+    rows = [[label, _with_interval(report, name)] for name, label in names.items()]
+    rows.append(["Cohen's kappa", _show(report["kappa"], percent=False)])
+    rows += [[f"boundary F1 at {radius}", _show(value)] for radius, value in report["boundary_f1"].items()]
+    if "calibration" in report:
+        rows.append(["expected calibration error", _show(report["calibration"]["expected_error"])])
+    lines += _table(["score", "value (95 % interval)"], rows)
+    rows = [[n, *(_show(c[k]) for k in ("precision", "recall", "f1", "iou"))] for n, c in report["classes"].items()]
+    lines += _table(["class", "precision", "recall", "F1", "IoU"], rows)
+    if report["objects"]:
+        rows = [
+            [
+                n,
+                str(o["true_objects"]),
+                str(o["found_objects"]),
+                *(_show(o[k]) for k in ("precision", "recall", "f1", "panoptic_quality")),
+            ]
+            for n, o in report["objects"].items()
+        ]
+        lines += [
+            "## Objects",
+            "",
+            *_table(["class", "true", "found", "precision", "recall", "F1", "panoptic quality"], rows),
+        ]
+    if "calibration" in report:
+        rows = [
+            [f"{r['from']:.1f}", _show(r["confidence"]), _show(r["accuracy"]), _show(r["share"])]
+            for r in report["calibration"]["table"]
+        ]
+        lines += [
+            "## Reliability",
+            "",
+            *_table(["confidence from", "mean confidence", "accuracy", "share of pixels"], rows),
+        ]
+    if "sets" in report:
+        rows = [
+            [n, ", ".join(r["averaged_classes"]) or "none", _show(r["mean_iou"]), _show(r["overall_accuracy"])]
+            for n, r in report["sets"].items()
+        ]
+        lines += ["## Data sets", "", *_table(["set", "classes with truth", "mean IoU", "overall accuracy"], rows)]
+    rows = [[n, _show(v)] for n, v in report["per_sheet"].items()]
+    lines += ["## Sheets", "", *_table(["sheet", "mean IoU"], rows)]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""Feature layers: blocks to land cover, buildings, roads, trees and cars."""

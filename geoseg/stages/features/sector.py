@@ -1,0 +1,259 @@
+"""Feature layers of a run, district by district and sector by sector: memory hangs on neither the number of sheets nor their area.
+
+    sheets -> districts (nothing reaches from one to another) -> sectors (anchored squares), in four steps:
+    blocks -> clean: small regions gone -> kinds: streets and yards -> codes: what is too large cut -> layers
+
+A step looks at its own core and at what lies around it, as the step before left it; so all sectors agree about what lies between them, and that they do is
+checked once more when their layers are put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.windows import Window
+
+from geoseg.classes import NODATA
+from geoseg.geometry.districts import districts_of
+from geoseg.geometry.grid import bounding, overlap, slices
+from geoseg.geometry.sectors import Sector, Sectors, coarse_window, sectors_of
+from geoseg.gis.geopackage import Layer
+from geoseg.stages.features.layers import feature_layers
+from geoseg.stages.features.piece import NEAR, Ground, Piece, cleaned, codes_of, outlined
+from geoseg.stages.features.rasters import Kept, Memory, gathered
+from geoseg.stages.features.streets import KIND_CODES, REACH, Streets, coarse_step, cover_of, kinds_of, largest_kind
+from geoseg.stages.features.whole import MIN_AREA, MosaicOptions, MosaicRun
+from geoseg.vectorize.dice import Codes, Frame, coded, frame_of_core, wholes
+from geoseg.vectorize.labels import Sides
+from geoseg.vectorize.smooth import smoothed
+
+__all__ = ["STEPS", "District", "Found", "Wholes", "districts", "of_one_sector"]
+
+Bytes = npt.NDArray[np.uint8]
+Pixels = Mapping[tuple[int, int], tuple[int, int]]
+Wholes = tuple[Pixels, Pixels]
+"""First pixels of whole regions, by those of their parts in a core: of classes, of kinds of paved ground."""
+
+APART = 50.0
+"""Metres without a sheet that no feature reaches across."""
+
+CLEANING = 512
+"""Pixels around a core that are looked at when small regions go to their neighbours."""
+
+SPARE = 64
+"""Coarse pixels more than the largest yard that is not cut: outlines look a little beyond themselves."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a sector gives: its layers, figures of its coverage, and the edges that its neighbours must have too (`coverage.open_edges`)."""
+
+    layers: list[Layer]
+    checks: dict[str, Any]
+    edges: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class District:
+    """Sheets (by number) that lie far from all others, and its sectors."""
+
+    run: MosaicRun
+    sheets: tuple[int, ...]
+    options: MosaicOptions
+    key: str
+
+    @cached_property
+    def sectors(self) -> Sectors:
+        """Those with data, or near it."""
+        windows = [self.run.plan.sheets[i].window for i in self.sheets]
+        whole = overlap(bounding(windows), self.run.extent)
+        assert whole is not None  # as `districts` gives them
+        return sectors_of(windows, whole, step=coarse_step(self.run.plan.gsd), side=self.options.sector)
+
+    @property
+    def paved(self) -> bool:
+        """Whether there are layers of roads."""
+        return "roads" in self.options.layers and any(c.role == "road" for c in self.run.table.classes)
+
+    @property
+    def least(self) -> dict[int, float]:
+        """Smallest region in square metres by class value."""
+        one = self.options.min_area
+        return {c.value: MIN_AREA[c.role] if one is None else one for c in self.run.table.classes}
+
+    def clean(self, kept: Kept, sector: Sector) -> None:
+        """First step: classes without small regions, and what covers the ground on the coarse raster."""
+        sectors, gsd = self.sectors, self.run.plan.gsd
+        core, window = sectors.core(sector), sectors.around(sector, CLEANING)
+        classes = cleaned(self._classes(window), self.least, gsd, _goes_on(window, sectors.whole))[slices(core, window)]
+        kept.put("clean", sector, classes)
+        if self.paved:
+            kept.put("cover", sector, cover_of(classes, core, self.run.table, sectors.step))
+
+    def kinds(self, kept: Kept, sector: Sector) -> None:
+        """Second step: kinds of paved ground."""
+        sectors = self.sectors
+        core, window = sectors.coarse_core(sector), sectors.coarse_around(sector, round(REACH / self.pixel))
+        whole = coarse_window(sectors.whole, sectors.step)
+        kinds = kinds_of(self._gathered(kept, "cover", window), self.pixel, _goes_on(window, whole))
+        kept.put("kinds", sector, kinds[slices(core, window)])
+
+    def codes(self, kept: Kept, sector: Sector) -> tuple[Frame, Frame | None]:
+        """Third step: classes and kinds as codes, large regions cut; what neighbours must know."""
+        sectors = self.sectors
+        core, window = sectors.core(sector), sectors.around(sector, sectors.largest + 1)
+        clean = self._gathered(kept, "clean", window)
+        frame = self._coded(kept, "codes", sector, clean, codes_of(self.run.table), (core, window), self.limits)
+        if not self.paved:
+            return frame, None
+        limit = largest_kind(self.pixel)
+        core, window = sectors.coarse_core(sector), sectors.coarse_around(sector, limit + 1)
+        kinds = self._gathered(kept, "kinds", window)
+        limits = {"largest": limit, "cell": sectors.side, "giant": kinds.size + 1}
+        return frame, self._coded(kept, "streets", sector, kinds, KIND_CODES, (core, window), limits)
+
+    def _coded(
+        self,
+        kept: Kept,
+        name: str,
+        sector: Sector,
+        raster: Bytes,
+        codes: Codes,
+        place: tuple[Window, Window],
+        limits: dict[str, int],
+    ) -> Frame:
+        core, window = place
+        inside, at = slices(core, window), (int(window.row_off), int(window.col_off))
+        kept.put(name, sector, coded(raster, codes, inside, at, sector, **limits))
+        return frame_of_core(raster[inside], (int(core.row_off), int(core.col_off)), NODATA)
+
+    @property
+    def pixel(self) -> float:
+        """Metres along a coarse pixel."""
+        return self.sectors.step * self.run.plan.gsd
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What is cut; nothing is large where there is one sector only."""
+        sectors = self.sectors
+        alone = len(sectors.numbers) == 1
+        return {"largest": sectors.side if alone else sectors.largest, "cell": sectors.cell}
+
+    def layers(self, kept: Kept, sector: Sector, whole_of: Wholes = ({}, {}), *, square: bool = True) -> Found:
+        """Last step: land cover as a coverage, and buildings, roads, trees and cars as GIS users want them.
+
+        Raises:
+            GeosegError: the coverage is not clean.
+        """
+        r, sectors = self.run, self.sectors
+        core = sectors.core(sector)
+        window = sectors.around(sector, 2 * sectors.largest + NEAR)  # what sticks out, and the buildings beside it
+        codes = self._gathered(kept, "codes", window)
+        confidence = r.reader.read(window)[1]
+        confidence[codes_of(r.table).skipped[codes]] = 0
+        streets = self._streets(kept, sector, whole_of[1]) if self.paved else None
+        piece = Piece(codes, confidence, slices(core, window), streets, whole_of[0])
+        ground = Ground(r.plan.grid, window, r.plan.gsd, self._sheet_at, self.key[:12])
+        found = outlined(
+            piece, r.table, ground, self.least, tolerance=self.options.simplify, square=square and self.options.square
+        )
+        return Found(feature_layers(found, self.options.layers), found.checks, found.edges)
+
+    def wholes_of(self, frames: Mapping[Sector, tuple[Frame, Frame | None]]) -> dict[Sector, Wholes]:
+        """By sector, which of its regions are parts of one that goes on in others."""
+        classes = wholes({s: f for s, (f, _) in frames.items()})
+        kinds = wholes({s: k for s, (_, k) in frames.items() if k is not None})
+        return {s: (classes[s], kinds.get(s, {})) for s in frames}
+
+    def _streets(self, kept: Kept, sector: Sector, whole_of: Pixels) -> Streets:
+        sectors = self.sectors
+        core, whole = sectors.coarse_core(sector), coarse_window(sectors.whole, sectors.step)
+        window = sectors.coarse_around(sector, largest_kind(self.pixel) + SPARE)
+        left, top = int(whole.col_off - window.col_off), int(whole.row_off - window.row_off)
+        return Streets(
+            codes=self._gathered(kept, "streets", window),
+            window=window,
+            core=slices(core, window),
+            frame=(left, top, left + int(whole.width), top + int(whole.height)),
+            origin=(int(sectors.whole.row_off), int(sectors.whole.col_off)),
+            step=sectors.step,
+            pixel=self.pixel,
+            whole_of=whole_of,
+        )
+
+    def _gathered(self, kept: Kept, name: str, window: Window) -> npt.NDArray[Any]:
+        """A window of what a step has left of all sectors."""
+        sectors = self.sectors
+        fine = name in ("clean", "codes")
+        core = sectors.core if fine else sectors.coarse_core
+        near = sectors.meeting(window, sectors.side if fine else sectors.side // sectors.step)
+        codes = {"codes": codes_of(self.run.table), "streets": KIND_CODES}.get(name)
+        nothing = 0 if name == "cover" else NODATA
+        fill, dtype = (nothing, np.uint8) if codes is None else (int(codes.code_of[NODATA, 0]), codes.dtype)
+        return gathered(kept, name, window, ((s, core(s)) for s in near), fill, dtype)
+
+    def _classes(self, window: Window) -> Bytes:
+        """Class values of this district's sheets, blurred if that was asked for."""
+        classes = self.run.reader.read(window)[0]
+        self._without_others(classes, window)
+        if self.options.smooth:
+            values = list(self.run.table.values)
+            shares = lambda part: self.run.reader.shares(part, len(values))
+            classes = smoothed(shares, classes, window, values, self.options.smooth / self.run.plan.gsd)
+        return classes
+
+    def _without_others(self, classes: Bytes, window: Window) -> None:
+        """No data where the window holds sheets of other districts."""
+        own = {self.run.plan.sheets[i].path for i in self.sheets}
+        here = self.run.plan.meeting(window)
+        if all(s.path in own for s in here):
+            return
+        keep = np.zeros(classes.shape, bool)
+        for sheet in here:
+            part = overlap(sheet.window, window) if sheet.path in own else None
+            if part is not None:
+                keep[slices(part, window)] = True
+        classes[~keep] = NODATA
+
+    def _sheet_at(self, row: int, col: int) -> str:
+        """Name of the first sheet whose footprint holds a pixel."""
+        return next((Path(s.path).stem for s in self.run.plan.meeting(Window(col, row, 1, 1))), "")
+
+
+STEPS = ("clean", "kinds", "codes", "layers")
+"""In their order; each of all sectors before the next."""
+
+
+def districts(r: MosaicRun, options: MosaicOptions, key: str) -> list[District]:
+    """Those that hold something of the area of interest; all sheets in one where none does."""
+    windows = [s.window for s in r.plan.sheets]
+    found = districts_of(windows, APART / r.plan.gsd)
+    chosen = [tuple(d) for d in found if any(overlap(windows[i], r.extent) for i in d)]
+    return [District(r, sheets, options, key) for sheets in chosen or [tuple(range(len(windows)))]]
+
+
+def _goes_on(window: Window, whole: Window) -> Sides:
+    """Sides of a window that are not the whole's."""
+    return (
+        bool(window.row_off > whole.row_off),
+        bool(window.row_off + window.height < whole.row_off + whole.height),
+        bool(window.col_off > whole.col_off),
+        bool(window.col_off + window.width < whole.col_off + whole.width),
+    )
+
+
+def of_one_sector(district: District, *, square: bool = True) -> Found:
+    """All steps of a district that is one sector; nothing is written."""
+    (sector,) = district.sectors.numbers
+    kept = Memory()
+    district.clean(kept, sector)
+    if district.paved:
+        district.kinds(kept, sector)
+    frames = {sector: district.codes(kept, sector)}
+    return district.layers(kept, sector, district.wholes_of(frames)[sector], square=square)

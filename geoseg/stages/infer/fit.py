@@ -1,0 +1,149 @@
+"""What a network asks of a run, and whether the run can give it: bands, data type, GSD, patch geometry.
+
+Arithmetic and comparisons of a plan with a card; opens nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+
+from geoseg.errors import ModelError, UsageError
+from geoseg.geometry.lattice import Lattice
+from geoseg.models.files import Card
+from geoseg.plan import Plan, Sheet
+from geoseg.predict.region import snapped_ratio
+from geoseg.predict.stream import Normalise
+
+__all__ = ["bands_of", "fitted_lattice", "normalise_of", "ratio_of"]
+
+TOLERANCE = 1.2
+"""A GSD this much outside a model's range is still taken."""
+
+_BY_COUNT = {1: ("grey",), 2: ("grey", "other"), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
+
+
+def _meanings(sheet: Sheet) -> list[str]:
+    """What each band of a sheet means, by its colour interpretation, else by the number of bands."""
+    named = {"gray": "grey", "undefined": "other"}
+    found = [named.get(m, m) for m in sheet.header.meanings]
+    colours = [i for i, m in enumerate(found) if m != "alpha"]
+    guess = _BY_COUNT.get(len(colours), ("red", "green", "blue", "nir") + ("other",) * (len(colours) - 4))
+    known = {"red", "green", "blue", "nir"}
+    if not known & set(found):
+        for i, name in zip(colours, guess, strict=False):
+            found[i] = name
+    elif "nir" not in found and len(colours) == 4:
+        found[next(i for i in colours if found[i] not in known)] = "nir"
+    return found
+
+
+def bands_of(plan: Plan, card: Card) -> dict[str, tuple[int, ...]]:
+    """1-based bands of each sheet in the order that the network wants.
+
+    Raises:
+        ModelError: a band that the network wants is not there, or --bands names another number.
+    """
+    wanted = card.bands
+    if plan.bands:
+        if len(plan.bands) != len(wanted):
+            raise ModelError(
+                card.name,
+                f"wants {len(wanted)} bands ({', '.join(wanted)}), --bands names {len(plan.bands)}",
+                "run geoseg tile again with as many --bands",
+            )
+        return {s.path: plan.bands for s in plan.sheets}
+    picked = {}
+    for sheet in plan.sheets:
+        meanings = _meanings(sheet)
+        missing = [b for b in wanted if b not in meanings]
+        if missing:
+            raise ModelError(
+                card.name,
+                f"wants {', '.join(wanted)}; {sheet.path} has {', '.join(meanings)}",
+                "say which bands are which with geoseg tile --bands, or use another model",
+            )
+        picked[sheet.path] = tuple(meanings.index(b) + 1 for b in wanted)
+    return picked
+
+
+def normalise_of(plan: Plan, card: Card, value_range: tuple[float, float] | None) -> Normalise:
+    """Mean and deviation in the units of the sheets.
+
+    Args:
+        plan: the run.
+        card: the network's.
+        value_range: what the network's 0 and 255 (or 1 for float networks) stand for in the sheets; None for the same units.
+
+    Raises:
+        ModelError: another data type than the network was trained on, and no range given.
+    """
+    dtype = plan.sheets[0].header.dtype if plan.sheets else card.dtype
+    mean, std = np.array(card.mean, np.float32), np.array(card.std, np.float32)
+    if value_range is None:
+        if dtype != card.dtype:
+            raise ModelError(
+                card.name,
+                f"was trained on {card.dtype}, the sheets are {dtype}",
+                "say with --range LOW,HIGH which values stand for its darkest and brightest",
+            )
+        return Normalise(mean, std)
+    low, high = value_range
+    full = 1.0 if card.dtype.startswith("float") else float(np.iinfo(card.dtype).max)
+    if high <= low:
+        raise UsageError("--range", f"{low},{high}, expected LOW,HIGH with LOW < HIGH", "for instance 0,4095")
+    scale = np.float32((high - low) / full)
+    return Normalise(mean * scale + np.float32(low), std * scale)
+
+
+def ratio_of(gsd: float, card: Card, resample: bool) -> Fraction:
+    """Network pixels per source pixel: 1 where the run's GSD is within 15 % of the network's own, else a small fraction.
+
+    Raises:
+        ModelError: the GSD is more than 20 % outside the network's range and `resample` is not set.
+    """
+    low, high = card.gsd_range
+    if not resample and not low / TOLERANCE <= gsd <= high * TOLERANCE:
+        raise ModelError(
+            card.name,
+            f"was made for GSDs of {low:g} to {high:g} m, the sheets have {gsd:.3g} m",
+            "use another model, or force it with --resample (expect poor results)",
+        )
+    return snapped_ratio(gsd, card)
+
+
+def fitted_lattice(plan: Plan, card: Card, margin: int, ratio: Fraction) -> Lattice:
+    """The lattice in source pixels: the network's own geometry, or what the user asked for where the network can take it.
+
+    Args:
+        plan: the run.
+        card: the network's.
+        margin: in network pixels (largest of an ensemble's).
+        ratio: network pixels per source pixel.
+
+    Raises:
+        UsageError: patch size or overlap that the network cannot take; names the nearest ones.
+    """
+    source_margin = math.ceil(Fraction(margin) / ratio)
+    if not plan.asked_lattice:
+        return Lattice(int(card.patch / ratio), int(card.overlap / ratio), source_margin)
+    step = Fraction(card.stride) / ratio
+    for name, size in (("--patch-size", plan.lattice.patch), ("--overlap", plan.lattice.overlap)):
+        if (size / step).denominator != 1 or (size * ratio).denominator != 1:
+            unit = step.numerator
+            lower = size // unit * unit
+            raise UsageError(
+                name,
+                f"{size} px, but {card.name} takes multiples of {unit} px at this GSD",
+                f"run geoseg tile again with {lower} or {lower + unit}",
+            )
+    if 2 * source_margin >= plan.lattice.overlap and source_margin:
+        raise UsageError(
+            "--overlap",
+            f"{plan.lattice.overlap} px, but {card.name} needs more than {2 * source_margin} px (its margin is {margin} network px)",
+            "run geoseg tile again with a larger overlap, or without --patch-size and --overlap",
+        )
+    return replace(plan.lattice, margin=source_margin)

@@ -1,0 +1,127 @@
+"""geoseg verify: everything that a run wrote, checked again: plan, blocks, outputs, grid, polygons."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyogrio
+import rasterio
+import shapely
+
+from geoseg.classes import NODATA
+from geoseg.commit import digest, read_json
+from geoseg.errors import PlanError
+from geoseg.plan import Plan, load_plan
+from geoseg.runfolder.blocks import block_path, read_record
+from geoseg.runfolder.job import block_key, load_job
+from geoseg.stages.planned import plan_blocks
+from geoseg.vectorize.coverage import coverage_figures
+
+__all__ = ["Verified", "verify"]
+
+
+@dataclass(frozen=True)
+class Verified:
+    """How much was looked at, and what is wrong: (file, what, cure)."""
+
+    blocks: int
+    files: int
+    faults: tuple[tuple[str, str, str], ...]
+
+
+def verify(run: Path, told: Callable[[str], None] = lambda text: None) -> Verified:
+    """Read every byte that a run has committed.
+
+    Raises:
+        PlanError: no plan there.
+    """
+    plan = load_plan(run)
+    blocks = plan_blocks(plan)
+    told(f"{len(blocks)} blocks")
+    faults = list(_blocks(run, plan))
+    try:
+        finished = read_json(run / "run.json")
+        files, made_of = list(finished["sha256"].items()), dict(finished["blocks"])
+    except (PlanError, KeyError, TypeError):
+        return Verified(len(blocks), 0, (*faults, (str(run / "run.json"), "is not there", f"geoseg mosaic {run}")))
+    told(f"{len(files)} files")
+    if made_of != {f"{b[0]}_{b[1]}": r.sha256 for b in blocks if (r := read_record(run, b)) is not None}:
+        faults.append((str(run / "run.json"), "its outputs are older than the blocks", f"geoseg mosaic {run}"))
+    for name, expected in files:
+        faults += _file(run, run / name, expected, plan)
+    return Verified(len(blocks), len(files), tuple(faults))
+
+
+def _blocks(run: Path, plan: Plan) -> Iterator[tuple[str, str, str]]:
+    cure = f"geoseg infer {run}"
+    try:
+        job = load_job(run)[0]
+    except (PlanError, KeyError, TypeError) as error:
+        yield str(run / "infer.json"), str(error), cure
+        return
+    for block in plan_blocks(plan):
+        path, record = block_path(run, block), read_record(run, block)
+        if record is None:
+            yield str(path), "is missing, cut, or has no record", cure
+        elif record.key != block_key(plan, job, block):
+            yield str(path), "is of an earlier state of the run", cure
+        elif digest(path) != record.sha256:
+            yield str(path), "is not what was committed", f"delete it, then {cure}"
+        else:
+            yield from _pixels(path, record.counts, plan, cure)
+
+
+def _pixels(path: Path, counts: dict[int, int], plan: Plan, cure: str) -> Iterator[tuple[str, str, str]]:
+    with rasterio.open(path, driver="GTiff") as dataset:
+        classes, confidence = dataset.read()
+    values, numbers = np.unique(classes, return_counts=True)
+    if dict(zip(values.tolist(), numbers.tolist(), strict=True)) != counts:
+        yield str(path), "holds other numbers of pixels than its record says", f"delete it, then {cure}"
+    if ((classes == NODATA) != (confidence == NODATA)).any() or (confidence[confidence != NODATA] > 100).any():
+        yield str(path), "has a confidence that does not fit its classes", f"delete it, then {cure}"
+
+
+def _file(run: Path, path: Path, expected: str, plan: Plan) -> Iterator[tuple[str, str, str]]:
+    cure = f"geoseg mosaic {run} --overwrite"
+    if not path.exists():
+        yield str(path), "is missing", cure
+    elif digest(path) != expected:
+        yield str(path), "is not what was committed", cure
+    elif path.suffix == ".tif" and path.parent.name == "out":
+        yield from ((str(path), what, cure) for what in _raster(path, plan))
+    elif path.suffix == ".gpkg":
+        yield from ((str(path), what, cure) for what in _vectors(path))
+
+
+def _raster(path: Path, plan: Plan) -> Iterator[str]:
+    with rasterio.open(path) as dataset:
+        if dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":
+            yield "is no cloud-optimised GeoTIFF"
+        t = dataset.transform
+        col, row = (t.c - plan.grid.x0) / plan.grid.pixel, (plan.grid.y0 - t.f) / plan.grid.pixel
+        if abs(t.a - plan.grid.pixel) > 1e-9 * t.a or max(abs(col - round(col)), abs(row - round(row))) > 1e-3:
+            yield "does not lie on the run's grid"
+
+
+def _vectors(path: Path) -> Iterator[str]:
+    with sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) as database:
+        found = database.execute("PRAGMA integrity_check").fetchone()[0]
+    if found != "ok":
+        yield f"is damaged: {found}"
+        return
+    for name, _ in pyogrio.list_layers(path):
+        if name == "layer_styles":
+            continue
+        frame = pyogrio.read_dataframe(path, layer=name)
+        shapes = np.asarray(frame.geometry)
+        bad = int((~shapely.is_valid(shapes)).sum())
+        if bad:
+            yield f"layer {name} has {bad} invalid geometries"
+        if name == "landcover" and len(shapes):
+            figures = coverage_figures(shapes, float(shapely.area(shapes).sum()))
+            if not figures.matched or figures.overlap > 1e-3:
+                yield f"layer {name} is no clean coverage: {figures}"

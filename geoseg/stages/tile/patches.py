@@ -1,0 +1,143 @@
+"""geoseg tile --write-patches: every patch of a plan as a GeoTIFF, and the label patch beside it.
+
+plan -> windows -> image patch, label patch -> run/patches/, run/patches/labels/
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.io import MemoryFile
+from rasterio.windows import Window
+
+from geoseg.classes import ISPRS, NODATA
+from geoseg.commit import commit_bytes
+from geoseg.datasets.folders import stem_of
+from geoseg.datasets.legend import cube_legend, decoded, table_legend
+from geoseg.errors import UsageError
+from geoseg.plan import Plan, Sheet, load_plan
+from geoseg.sheets.decoder import decoder
+from geoseg.sheets.door import stat_key
+from geoseg.sheets.listing import find_sheets
+from geoseg.sheets.photo import Source, area_mask
+from geoseg.stages.planned import patch_windows
+
+__all__ = ["decode_labels", "write_patches"]
+
+
+def write_patches(run: Path, labels: Path | None = None) -> tuple[int, int]:
+    """Write all patches that hold data; returns (patches, label patches).
+
+    Args:
+        run: a planned run.
+        labels: folder of label rasters, one for each sheet, found by name (`top_potsdam_2_10_RGB` <-> `top_potsdam_2_10_label`).
+
+    Raises:
+        UsageError: a sheet without a label, or a label of another size.
+        SheetError: a label with values that mean no class.
+    """
+    plan = load_plan(run)
+    bands = {
+        s.path: plan.bands or tuple(i + 1 for i, m in enumerate(s.header.meanings) if m != "alpha") for s in plan.sheets
+    }
+    paired = None if labels is None else _label_plan(plan, labels)
+    images = masks = 0
+    side = plan.lattice.patch
+    with Source(plan, bands, width=2 * side) as source, _label_source(paired, side) as label_source:
+        for row, col in patch_windows(plan):
+            window = plan.lattice.window(row, col)
+            image, valid = source.read(window)
+            valid &= area_mask(plan.area, plan.grid, window)
+            if not valid.any():
+                continue
+            image[:, ~valid] = 0
+            name = f"p_{row}_{col}.tif"
+            commit_bytes(run / "patches" / name, _encoded(plan, window, image, valid))
+            images += 1
+            if label_source is not None:
+                colours, known = label_source.read(window)
+                values = decode_labels(colours, f"labels at patch {name}")
+                values[~(known & valid)] = NODATA
+                commit_bytes(run / "patches" / "labels" / name, _encoded(plan, window, values[None], None))
+                masks += 1
+    return images, masks
+
+
+class _Nothing:
+    """Stands in for a label source where there are no labels."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+def _label_source(plan: Plan | None, side: int) -> Any:
+    if plan is None:
+        return _Nothing()
+    bands: dict[str, tuple[int, ...]] = {s.path: (1, 2, 3) if s.header.bands >= 3 else (1,) for s in plan.sheets}
+    return Source(plan, bands, width=2 * side)
+
+
+def _label_plan(plan: Plan, labels: Path) -> Plan:
+    """The plan with each sheet replaced by its label raster, which lies where the sheet lies."""
+    by_stem = {stem_of(p): p for p in find_sheets([labels])}
+    found: list[Sheet] = []
+    for sheet in plan.sheets:
+        path = by_stem.get(stem_of(Path(sheet.path)))
+        if path is None:
+            raise UsageError(
+                sheet.path, f"has no label in {labels}", f"expected a name like {stem_of(Path(sheet.path))}_label.tif"
+            )
+        header = decoder().header(path)
+        if (header.width, header.height) != (sheet.header.width, sheet.header.height):
+            raise UsageError(
+                path,
+                f"is {header.width} x {header.height} px, its sheet {sheet.header.width} x {sheet.header.height}",
+                "they must match pixel by pixel",
+            )
+        if sheet.mode == "warped":
+            raise UsageError(
+                path, "belongs to a sheet that is warped; labels cannot be", "bring sheet and label onto the grid first"
+            )
+        stat = stat_key(path)
+        placed = replace(header, transform=sheet.header.transform, georeferenced=True)
+        found.append(replace(sheet, path=str(path), stat=(stat[0], stat[1]), header=placed))
+    return replace(plan, sheets=tuple(found), nodata=())
+
+
+def decode_labels(pixels: npt.NDArray[Any], subject: object) -> npt.NDArray[np.uint8]:
+    """Class values (H, W) of ISPRS colours (3, H, W), each channel cut at 127, or of class values (1, H, W).
+
+    Black (the ISPRS border) and magenta mean no class and become 255.
+
+    Raises:
+        SheetError: a value that means no class.
+    """
+    return decoded(pixels, table_legend(ISPRS) if len(pixels) == 1 else cube_legend(ISPRS), subject)
+
+
+def _encoded(plan: Plan, window: Window, bands: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> bytes:
+    profile: dict[str, Any] = {
+        "driver": "GTiff",
+        "count": len(bands),
+        "height": window.height,
+        "width": window.width,
+        "dtype": bands.dtype.name,
+        "crs": plan.grid.crs,
+        "transform": plan.grid.window_transform(window),
+        "compress": "deflate",
+        "predictor": 3 if bands.dtype.kind == "f" else 2 if valid is not None else 1,
+        "nodata": NODATA if valid is None else None,
+    }
+    with MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(bands)
+            if valid is not None and not valid.all():
+                dataset.write_mask(valid)
+        return bytes(memory.getbuffer())

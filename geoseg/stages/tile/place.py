@@ -1,0 +1,278 @@
+"""All sheets onto one grid: which CRS, pixel size and phase, and where each sheet lies.
+
+Decides from headers alone; opens nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyproj
+from pyproj.exceptions import CRSError
+from rasterio.crs import CRS
+from rasterio.errors import CRSError as RasterioCRSError
+from rasterio.transform import Affine
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+
+from geoseg.errors import SheetError, UsageError
+from geoseg.geometry.grid import Grid, same_crs
+from geoseg.geometry.ground import is_geographic, metres_per_unit
+from geoseg.plan import Sheet
+from geoseg.sheets.door import Header, stat_key, transform_of
+
+__all__ = ["Found", "choose_grid", "crs_name", "crs_wkt", "ground_gsd", "place_sheet"]
+
+log = logging.getLogger(__name__)
+
+Found = list[tuple[Path, Header]]
+NEARBY = 1.0  # degrees outside the area of use of a CRS that are still accepted
+FARTHEST = 1e8  # CRS units from the origin: more than any place on Earth has, zone numbers before the easting included
+COARSEST = 16.0  # a sheet whose pixels are so many times larger or smaller than the grid's says nothing there, or takes all memory
+
+
+def crs_wkt(text: str) -> str:
+    """WKT of a CRS given as the user would: EPSG:25833, 25833, WKT or PROJ text.
+
+    Raises:
+        UsageError: GDAL or PROJ does not know it.
+    """
+    try:
+        return str(CRS.from_user_input(int(text) if text.isdigit() else text).to_wkt())
+    except (RasterioCRSError, ValueError) as error:
+        raise UsageError("--crs", f"{text!r} is not a CRS: {error}", "for instance EPSG:25833") from error
+
+
+def crs_name(wkt: str) -> str:
+    """EPSG code where there is one, else the name."""
+    try:
+        crs = pyproj.CRS.from_wkt(wkt)
+    except CRSError:
+        return "an unknown CRS"
+    code = crs.to_authority()
+    return ":".join(code) if code else str(crs.name)
+
+
+def _pixel(transform: Affine) -> float:
+    """Side of a square as large as one pixel, in CRS units."""
+    return math.sqrt(abs(transform.determinant))
+
+
+def ground_gsd(header: Header, crs: str) -> float:
+    """Metres on the ground per pixel at a sheet's centre."""
+    transform = transform_of(header)
+    x, y = transform @ (header.width / 2, header.height / 2)
+    return _pixel(transform) * metres_per_unit(crs, x, y)
+
+
+def _upright(header: Header) -> Affine:
+    """Geotransform of the sheet with its rows turned north-up; unchanged for any that is not simply south-up."""
+    t = transform_of(header)
+    if t.b == 0 and t.d == 0 and t.e > 0 and t.a > 0:
+        return Affine(t.a, 0, t.c, 0, -t.e, t.f + t.e * header.height)
+    return t
+
+
+def _majority(keys: list[Any]) -> Any:
+    """Most frequent key; the first of equals."""
+    return Counter(keys).most_common(1)[0][0]
+
+
+def choose_grid(
+    found: Found, crs: str = "", gsd: float | None = None, anchor: tuple[float, float] | None = None
+) -> Grid:
+    """CRS, pixel size and phase of the majority of the sheets, or as given; anchor at the upper left of those on it, or as given.
+
+    Args:
+        found: headers, all with a CRS.
+        crs: WKT that the user gave, "" for the majority's.
+        gsd: metres on the ground, None for the majority's.
+        anchor: (x, y) in that CRS, which is moved to the nearest corner of a pixel; None for where the sheets begin.
+
+    Raises:
+        UsageError: a CRS in degrees, or an anchor that is nowhere near.
+    """
+    grid = _majority_grid(found, crs, gsd)
+    if anchor is None:
+        return grid
+    steps = (anchor[0] - grid.x0) / grid.pixel, (grid.y0 - anchor[1]) / grid.pixel
+    if not all(math.isfinite(n) and abs(n) <= FARTHEST for n in steps):
+        where = f"{grid.x0:.2f},{grid.y0:.2f}"
+        raise UsageError("--anchor", f"{anchor}, but the sheets begin at {where}", "name x,y in the grid's CRS")
+    right, down = round(steps[0]), round(steps[1])
+    return Grid(grid.crs, grid.x0 + right * grid.pixel, grid.y0 - down * grid.pixel, grid.pixel)
+
+
+def _majority_grid(found: Found, crs: str, gsd: float | None) -> Grid:
+    chosen = crs or _majority([h.crs for _, h in found])
+    found = _reachable(chosen, found)  # the others are quarantined when they are placed
+    if is_geographic(chosen):
+        raise UsageError(
+            found[0][0],
+            f"is in {crs_name(chosen)}, whose unit is degrees; expected a projected CRS",
+            "name one with --crs EPSG:...; sheets are then warped on the fly",
+        )
+    native = [(p, h) for p, h in found if same_crs(h.crs, chosen)]
+    boxes = [_bounds_in(chosen, p, h) for p, h in found]
+    left, _, _, top = boxes[0]
+    if native:
+        pixel = float(_majority([_rounded(_pixel(transform_of(h))) for _, h in native]))
+    else:  # all are warped: their size on the ground, at the first one's place
+        pixel = ground_gsd(found[0][1], found[0][1].crs) / metres_per_unit(chosen, left, top)
+    if gsd is not None and abs(gsd / (pixel * metres_per_unit(chosen, left, top)) - 1) > 0.01:
+        pixel = gsd / metres_per_unit(chosen, left, top)
+    same = [_upright(h) for _, h in native if math.isclose(_pixel(transform_of(h)), pixel, rel_tol=1e-9)]
+    if same:
+        pixel = same[0].a if same[0].b == 0 and same[0].a > 0 else pixel
+        phase = _majority([(_share(t.c / pixel), _share(t.f / pixel)) for t in same])
+        fits = [t for t in same if (_share(t.c / pixel), _share(t.f / pixel)) == phase]
+        return Grid(chosen, min(t.c for t in fits), max(t.f for t in fits), pixel)
+    left, top = min(b[0] for b in boxes), max(b[3] for b in boxes)
+    return Grid(chosen, math.floor(left / pixel) * pixel, math.ceil(top / pixel) * pixel, pixel)
+
+
+def _reachable(crs: str, found: Found) -> Found:
+    """The sheets that can be projected to a CRS.
+
+    Raises:
+        UsageError: none can; says why the first cannot.
+    """
+    kept: Found = []
+    first: SheetError | None = None
+    for path, header in found:
+        try:
+            _bounds_in(crs, path, header)
+            kept.append((path, header))
+        except SheetError as error:
+            first = first or error
+    if not kept and first is not None:
+        raise UsageError(first.subject, f"{first.what}; no other sheet can be used either", first.cure) from first
+    return kept
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.9g}")
+
+
+def _share(value: float) -> int:
+    """Position within a pixel, in hundredths."""
+    return round((value % 1) * 100) % 100
+
+
+def _own_bounds(path: Path, header: Header) -> tuple[float, float, float, float]:
+    """(left, bottom, right, top) of a sheet in its own CRS.
+
+    Raises:
+        SheetError: no such place.
+    """
+    t = transform_of(header)
+    corners = [t @ (c, r) for c in (0, header.width) for r in (0, header.height)]
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    own = (min(xs), min(ys), max(xs), max(ys))
+    if max(map(abs, own)) > FARTHEST:
+        what = f"lies at {own[0]:g}, {own[3]:g} (left, top), which is nowhere in {crs_name(header.crs)}"
+        raise SheetError(path, what, "correct its geotransform with gdal_edit -a_ullr")
+    return own
+
+
+def _bounds_in(crs: str, path: Path, header: Header) -> tuple[float, float, float, float]:
+    """(left, bottom, right, top) of a sheet in a CRS.
+
+    Raises:
+        SheetError: the sheet cannot be projected there.
+    """
+    own = _own_bounds(path, header)
+    _check_reach(crs, path, header, own)
+    if same_crs(header.crs, crs):
+        return own
+    cannot = f"cannot be projected to {crs_name(crs)}"
+    try:
+        left, bottom, right, top = transform_bounds(header.crs, crs, *own, densify_pts=21)
+    except Exception as error:  # GDAL's own classes have no public root
+        raise SheetError(path, f"{cannot}: {_said(error)}", "make a run of its own for it") from error
+    if not all(math.isfinite(v) for v in (left, bottom, right, top)):
+        raise SheetError(path, cannot, "make a run of its own for it")
+    return left, bottom, right, top
+
+
+def _said(error: Exception) -> str:
+    """The beginning of what GDAL says: it may quote a whole CRS."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+@lru_cache(maxsize=64)
+def _area_of_use(crs: str) -> Any:
+    """West, south, east and north of where a CRS is meant for; None where nobody says."""
+    code = pyproj.CRS.from_wkt(crs).to_authority()  # WKT itself rarely says
+    return pyproj.CRS.from_authority(*code).area_of_use if code else None
+
+
+def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, float, float]) -> None:
+    """Refuse a sheet that lies outside the area that the grid's CRS is made for (another UTM zone, say)."""
+    area = _area_of_use(crs)
+    if area is None:
+        return
+    try:
+        west, south, east, north = transform_bounds(header.crs, "EPSG:4326", *own)
+    except Exception as error:  # GDAL's own classes have no public root
+        raise SheetError(
+            path, f"cannot be placed on Earth: {_said(error)}", "check its CRS and geotransform"
+        ) from error
+    if west > east:  # across the antimeridian
+        east += 360
+    lon, lat = ((west + east) / 2 + 180) % 360 - 180, (south + north) / 2
+    after, before = lon >= area.west - NEARBY, lon <= area.east + NEARBY
+    within = (after and before) if area.west <= area.east else (after or before)
+    if not within or not area.south - NEARBY <= lat <= area.north + NEARBY:
+        raise SheetError(
+            path,
+            f"is in {crs_name(header.crs)} at {lon:.2f} E, {lat:.2f} N, outside the area of the grid's {crs_name(crs)}",
+            f"make a run of its own for the sheets in {crs_name(header.crs)}",
+        )
+
+
+def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:
+    """Where and how one sheet lies on the grid.
+
+    Raises:
+        SheetError: it cannot be projected there, or lies far outside the grid's CRS.
+    """
+    own = header.crs
+    _check_reach(grid.crs, path, header, _own_bounds(path, header))
+    stat = stat_key(path)
+    upright = _upright(header)
+    window = grid.place(upright, header.width, header.height, own)
+    if window is not None:
+        mode = "direct" if upright == transform_of(header) else "flipped"
+    else:
+        box = _bounds_in(grid.crs, path, header)
+        mode, window = "warped", grid.covering(*box)
+        _check_size(path, header, grid, window)
+        log.info("%s is off the grid (%s) and will be warped on the fly", path.name, _why(header, grid, own))
+    return Sheet(str(path), (stat[0], stat[1]), header, own, mode, window)
+
+
+def _check_size(path: Path, header: Header, grid: Grid, window: Window) -> None:
+    """Refuse a sheet whose pixels have nothing to do with the grid's."""
+    ratio = math.sqrt(window.width * window.height / (header.width * header.height))
+    small = min(header.width, header.height) < COARSEST  # its window is rounded up to whole pixels
+    if ratio > COARSEST or (ratio < 1 / COARSEST and not small):
+        what = f"has pixels {ratio:.3g} times as wide as the grid's ({grid.pixel:g}), expected at most {COARSEST:g} times larger or smaller"
+        raise SheetError(path, what, "make a run of its own for it")
+
+
+def _why(header: Header, grid: Grid, crs: str) -> str:
+    t = transform_of(header)
+    if not same_crs(crs, grid.crs):
+        return f"CRS {crs_name(crs)}"
+    if t.b or t.d:
+        return "rotated"
+    if not math.isclose(_pixel(t), grid.pixel, rel_tol=1e-6):
+        return f"pixel size {_pixel(t):g} instead of {grid.pixel:g}"
+    return "shifted by a part of a pixel"

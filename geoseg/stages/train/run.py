@@ -1,0 +1,152 @@
+"""The state of one training run: started fresh, from other weights or from its checkpoint, and saved again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from geoseg.classes import ClassTable
+from geoseg.errors import UsageError
+from geoseg.learn.checkpoint import load_checkpoint, save_checkpoint
+from geoseg.learn.loop import Steps
+from geoseg.learn.parts import Average
+from geoseg.learn.settings import TrainConfig
+from geoseg.models.files import load_model, load_weights
+from geoseg.networks import geometry_of, make_network
+from geoseg.networks.backbone import imagenet_weights, load_backbone, matched_by_name
+from geoseg.predict.cuda import pick_device
+
+__all__ = ["TrainingRun", "bare", "save", "started"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class TrainingRun:
+    """The state of one training run. Mutable: steps change it, checkpoints save it."""
+
+    config: TrainConfig
+    out: Path
+    table: ClassTable
+    network: nn.Module
+    average: Average
+    device: str
+    rank: int
+    ranks: int
+    step: int = 0
+    best: float = -1.0
+    stale: int = 0
+    best_state: dict[str, torch.Tensor] | None = None
+    optimiser_state: dict[str, Any] | None = None
+    scaler_state: dict[str, Any] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    waited: float = 0.0
+    spent: float = 0.0
+    taken: int = 0
+
+    @property
+    def first_rank(self) -> bool:
+        """Whether this process writes."""
+        return self.rank == 0
+
+    @property
+    def starts(self) -> list[int]:
+        """First step of each stage, and one past the last."""
+        return [0, *np.cumsum([s.steps for s in self.config.stages]).tolist()]
+
+
+def started(config: TrainConfig, out: Path, table: ClassTable, rank: int, ranks: int, overwrite: bool) -> TrainingRun:
+    """A fresh run, or the one that the checkpoint holds."""
+    torch.manual_seed(config.seed)
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    device = pick_device(config.device)
+    if device.startswith("cuda") and ranks > 1:
+        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+    if config.batch == 1 and geometry_of(config.model.network).patch_dependent:
+        raise UsageError(
+            "batch",
+            f"1, but {config.model.network} normalises over pooled samples and needs two",
+            "set batch: 2 or more",
+        )
+    network = make_network(config.model.network, len(config.model.bands), len(table), **config.model.arguments)
+    saved = None if overwrite else load_checkpoint(out / "checkpoint.pt")
+    key = _config_key(config)
+    if saved is None:
+        _load_start(network, config, table)
+    elif saved["config"] != key:
+        raise UsageError(
+            out, "holds the checkpoint of another config", "choose another --out, or start again with --overwrite"
+        )
+    else:
+        network.load_state_dict(saved["network"])
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    run = TrainingRun(config, out, table, network, Average(network, config.average), device, rank, ranks)
+    if saved is not None:
+        _restore(run, saved)
+    return run
+
+
+def _config_key(config: TrainConfig) -> str:
+    """Hash of all that decides the weights."""
+    decides = config.model_dump(mode="json", exclude={"out", "workers", "threads", "tensorboard", "checkpoint_every"})
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+
+
+def _load_start(network: nn.Module, config: TrainConfig, table: ClassTable) -> None:
+    if config.model.backbone_weights is not None:
+        path = config.model.backbone_weights
+        state = imagenet_weights(config.model.network) if path == "imagenet" else load_weights(Path(path))
+        log.info("%d tensors of the backbone from %s", load_backbone(network, state, path), path)
+    if config.model.init is not None:
+        model = load_model(config.model.init)
+        theirs = tuple(c.name for c in model.card.classes.classes)
+        taken, shared = matched_by_name(network, model.state or {}, tuple(c.name for c in table.classes), theirs)
+        log.info("%d tensors from %s; classes that share a name: %s", taken, model.path, ", ".join(shared) or "none")
+
+
+def _restore(run: TrainingRun, saved: dict[str, Any]) -> None:
+    run.step, run.best, run.stale = saved["step"], saved["best"], saved["stale"]
+    run.best_state, run.history = saved["best_state"], saved["history"]
+    run.losses = saved["losses"]
+    run.optimiser_state, run.scaler_state = saved["optimiser"], saved["scaler"]
+    run.average.count = saved["average_count"]
+    run.average.state = {k: v.to(run.device) for k, v in saved["average"].items()}
+
+
+def save(run: TrainingRun, steps: Steps | None) -> None:
+    """Checkpoint; optimiser state only within a stage, since each stage starts with a new optimiser."""
+    if not run.first_rank:
+        return
+    save_checkpoint(
+        run.out / "checkpoint.pt",
+        {
+            "config": _config_key(run.config),
+            "step": run.step,
+            "best": run.best,
+            "stale": run.stale,
+            "network": run.network.state_dict(),
+            "average": run.average.state,
+            "average_count": run.average.count,
+            "best_state": run.best_state,
+            "history": run.history,
+            "losses": run.losses,
+            "optimiser": None if steps is None else steps.optimiser.state_dict(),
+            "scaler": None if steps is None else steps.scaler.state_dict(),
+        },
+    )
+
+
+def bare(network: nn.Module) -> nn.Module:
+    """The network itself, without the wrapper that trains it on several devices."""
+    return network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
