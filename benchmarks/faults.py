@@ -422,7 +422,7 @@ def main() -> None:
             "heavy": lambda: kills(work, options.trials, heavy_job=True),
             "calls": lambda: calls(work, options.every, tuple(map(int, options.part.split("/")))),
             "disk": lambda: disk(work, options.sizes),
-            "noop": lambda: noop(work, options.sheets),
+            "noop": lambda: noop(work, options.sheet_rasters),
             "workers": lambda: workers(work),
         }[options.what]()
 

@@ -21,9 +21,10 @@ import rasterio
 
 def measure(engine: str, precision: str, work: Path, sheet: Path) -> dict[str, float]:
     """Run `infer` once; CPU seconds inside and outside the network's calls."""
+    from geoseg.options import TileOptions
     from geoseg.predict import engines, predictor
     from geoseg.stages.infer import infer as stage
-    from geoseg.stages.tile.tile import TileOptions, tile
+    from geoseg.stages.tile.tile import tile
 
     spent = {"inside": 0.0, "calls": 0}
     original = engines.ENGINES[engine]
@@ -59,7 +60,7 @@ def measure(engine: str, precision: str, work: Path, sheet: Path) -> dict[str, f
         tile([sheet], run, TileOptions())
         report = stage.infer(
             run,
-            stage.InferOptions(models=(common.model_file(work),), engine=engine, precision=precision, threads=1),
+            stage.InferOptions(model=(common.model_file(work),), engine=engine, precision=precision, threads=1),
         )
         total = time.process_time() - marks["cpu"]
         before, after = marks["threads"], common.thread_seconds()

@@ -24,8 +24,9 @@ def main() -> None:
     parser.add_argument("--one", type=int)
     options = parser.parse_args()
     if options.one:
-        from geoseg.stages.infer.infer import InferOptions, infer
-        from geoseg.stages.tile.tile import TileOptions, tile
+        from geoseg.options import InferOptions, TileOptions
+        from geoseg.stages.infer.infer import infer
+        from geoseg.stages.tile.tile import tile
 
         run = options.work / "memory_run"
         shutil.rmtree(run, ignore_errors=True)

@@ -67,13 +67,14 @@ def town(path: Path, size: int) -> Path:
 
 
 def run_of(work: Path, size: int, model: Path) -> Path:
-    from geoseg.stages.infer.infer import InferOptions, infer
-    from geoseg.stages.tile.tile import TileOptions, tile
+    from geoseg.options import InferOptions, TileOptions
+    from geoseg.stages.infer.infer import infer
+    from geoseg.stages.tile.tile import tile
 
     run = work / f"mosaic_run_{size}"
     if not (run / "blocks").exists():
         tile([town(work / f"town_{size}.tif", size)], run, TileOptions())
-        infer(run, InferOptions(models=(model,), engine="torch", precision="f32", threads=1))
+        infer(run, InferOptions(model=(model,), engine="torch", precision="f32", threads=1))
     shutil.rmtree(run / "out", ignore_errors=True)
     (run / "run.json").unlink(missing_ok=True)
     return run

@@ -17,12 +17,13 @@ import common
 
 def run_geoseg(sheet: Path, work: Path) -> None:
     """Tile + infer with the automatic engine, to class and confidence blocks on disk."""
-    from geoseg.stages.infer.infer import InferOptions, infer
-    from geoseg.stages.tile.tile import TileOptions, tile
+    from geoseg.options import InferOptions, TileOptions
+    from geoseg.stages.infer.infer import infer
+    from geoseg.stages.tile.tile import tile
 
     run = work / "peer_run"
     tile([sheet], run, TileOptions(overwrite=True))
-    report = infer(run, InferOptions(models=(work / "lraspp.pt",), threads=1))
+    report = infer(run, InferOptions(model=(work / "lraspp.pt",), threads=1))
     print(f"  geoseg: {report.patches} patches, {report.engine.engine} {report.engine.precision}", file=sys.stderr)
 
 

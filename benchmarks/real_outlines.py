@@ -16,6 +16,7 @@ import geopandas
 import numpy as np
 import rasterio
 import shapely
+from geoseg.stages.features.whole import MIN_AREA
 from rasterio.windows import Window
 from vector_quality import damage
 
@@ -23,9 +24,9 @@ from geoseg.classes import ISPRS
 from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import area_factors
 from geoseg.metrics.vectors import object_scores, shape_scores
+from geoseg.stages.features.ground import Ground
 from geoseg.stages.features.layers import feature_layers
-from geoseg.stages.features.piece import Classified, Ground, classified
-from geoseg.stages.features.whole import MIN_AREA
+from geoseg.stages.features.piece import Classified, classified
 
 
 def buildings(raster: np.ndarray, ground: Ground, square: bool) -> tuple[geopandas.GeoDataFrame, Classified]:

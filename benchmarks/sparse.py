@@ -39,18 +39,19 @@ def scattered(folder: Path, side: int, count: int, size: int) -> Path:
 
 def one(work: Path, what: str, vectors: bool, workers: int) -> None:
     """One job in a process of its own: its peak so far after each stage; with workers, what this process (leader and scheduler) works."""
-    from geoseg.stages.infer.infer import InferOptions, infer
+    from geoseg.options import InferOptions, TileOptions
+    from geoseg.stages.infer.infer import infer
     from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
-    from geoseg.stages.tile.tile import TileOptions, tile
+    from geoseg.stages.tile.tile import tile
     from geoseg.work.dask import executor
 
     run, begin = work / f"{what}_run", time.monotonic()
     shutil.rmtree(run, ignore_errors=True)
     planned = tile([work / what], run, TileOptions())
     with executor(workers=workers) as who:
-        infer(run, InferOptions(models=(work / "band.pt",), engine="torch", precision="f32", threads=1), executor=who)
+        infer(run, InferOptions(model=(work / "band.pt",), engine="torch", precision="f32", threads=1), executor=who)
         after_infer, worked, inferred = common.peak_rss(), time.process_time(), time.monotonic() - begin
-        mosaic(run, MosaicOptions(vectors=vectors, sheets=vectors), executor=who)
+        mosaic(run, MosaicOptions(vectors=vectors, sheet_rasters=vectors), executor=who)
     print(
         f"{planned.blocks} blocks; peak after infer {after_infer:.0f} MB, after mosaic {common.peak_rss():.0f} MB;"
         f" {inferred:.0f} s (this process {worked:.0f} CPU s) and {time.monotonic() - begin - inferred:.0f} s"
@@ -74,7 +75,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     network(options.work / "band.pt")
     scattered(options.work / "small", 6000, 1, 6000)
-    scattered(options.work / "large", options.side, options.sheets, 1000)
+    scattered(options.work / "large", options.side, options.sheet_rasters, 1000)
     for what, side in (("small", 6000), ("large", options.side)):
         command = [
             sys.executable,

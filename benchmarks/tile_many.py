@@ -24,14 +24,14 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=2000)
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks"))
     options = parser.parse_args()
-    folder = options.work / f"many_{options.sheets}_{options.side}"
+    folder = options.work / f"many_{options.sheet_rasters}_{options.side}"
     folder.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(0).integers(0, 200, (3, options.side, options.side), dtype=np.uint8)
-    across = int(options.sheets**0.5) + 1
+    across = int(options.sheet_rasters**0.5) + 1
     source = common.sheet(options.work / "sheet_600.tif", 600, 600)
     del source
     template = None
-    for i in range(options.sheets):
+    for i in range(options.sheet_rasters):
         path = folder / f"s{i:05d}.tif"
         if path.exists():
             continue

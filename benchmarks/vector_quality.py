@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from geoseg.stages.features.whole import MIN_AREA
 from plain_scene import GSD, METRES, plain_scene
 from pyproj import CRS
 from rasterio.windows import Window
@@ -28,9 +29,9 @@ from geoseg.metrics.vectors import centreline_scores, complexity_iou, corners, c
 from geoseg.scenes.objects import Building, Car, Tree
 from geoseg.scenes.outlines import street_axis
 from geoseg.scenes.scene import Scene
+from geoseg.stages.features.ground import Ground
 from geoseg.stages.features.layers import feature_layers
-from geoseg.stages.features.piece import Classified, Ground, classified
-from geoseg.stages.features.whole import MIN_AREA
+from geoseg.stages.features.piece import Classified, classified
 
 VALUES = {"building": 1, "tree": 3, "car": 4}
 LAYERS = {"building": "buildings", "tree": "trees", "car": "cars"}

@@ -9,13 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from geoseg.errors import ModelError
+from geoseg.layers import ROLES
 
-__all__ = ["ISPRS", "NODATA", "ROLES", "ClassTable", "LandClass"]
+__all__ = ["ISPRS", "NODATA", "NOT", "ROLES", "ClassTable", "LandClass"]
 
 NODATA = 255
 """Value of every class and confidence pixel outside the valid data."""
-
-ROLES = ("building", "road", "tree", "car", "ground", "other")
 
 
 @dataclass(frozen=True)
@@ -101,3 +100,7 @@ ISPRS = ClassTable(
     )
 )
 """The six classes of the ISPRS Potsdam and Vaihingen benchmarks, in their order and colours."""
+
+
+NOT = 128
+"""Label `NOT + k`: the pixel is of any class but k."""

@@ -19,7 +19,19 @@ from typing import Any
 
 from geoseg.errors import EnvironmentFault, PlanError
 
-__all__ = ["commit_bytes", "commit_file", "commit_json", "commit_state", "digest", "folder", "read_json", "sweep"]
+__all__ = [
+    "commit_bytes",
+    "commit_file",
+    "commit_json",
+    "commit_state",
+    "digest",
+    "disk_faults",
+    "folder",
+    "read_json",
+    "scratch",
+    "settle",
+    "sweep",
+]
 
 SEAL = "seal"
 LEFT_BEHIND = 3600.0
@@ -59,15 +71,24 @@ def folder(path: Path) -> Path:
 
 
 @contextmanager
-def _temporary(path: Path, suffix: str = "") -> Iterator[Path]:
+def disk_faults(path: Path) -> Iterator[None]:
+    """Errors of the disk while a file is written, said as EnvironmentFault with a cure."""
+    try:
+        yield
+    except OSError as error:
+        raise _fault(path, error) from error
+
+
+@contextmanager
+def scratch(path: Path, suffix: str = "") -> Iterator[Path]:
     """A name of this attempt alone in the same folder; whatever happens, nothing of that name stays."""
+    folder(path.parent)
     temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp{suffix}")  # as `_TEMPORARY` knows them
     try:
         yield temporary
-    except OSError as error:
-        raise _fault(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with disk_faults(path):
+            temporary.unlink(missing_ok=True)
 
 
 def sweep(place: Path) -> None:
@@ -76,7 +97,7 @@ def sweep(place: Path) -> None:
     if not left:
         return
     try:
-        with _temporary(place / "now") as now:
+        with scratch(place / "now") as now:
             now.touch()
             until = now.stat().st_mtime - LEFT_BEHIND
         for path in left:
@@ -89,8 +110,7 @@ def sweep(place: Path) -> None:
 
 def commit_bytes(path: Path, data: bytes | memoryview) -> str:
     """Write bytes under a final name, all or nothing; returns their SHA-256 (hex)."""
-    folder(path.parent)
-    with _temporary(path) as temporary:
+    with scratch(path) as temporary, disk_faults(path):
         with temporary.open("wb") as file:
             file.write(data)
             file.flush()
@@ -117,13 +137,19 @@ def _seal(value: dict[str, Any]) -> str:
 
 
 def commit_file(path: Path, write: Callable[[Path], None], check: Callable[[Path], None], *, suffix: str = "") -> str:
-    """Have `write` make a file under a temporary name, sync it, have `check` raise if it is not right, then move it.
+    """Have `write` make a file under a temporary name, then `settle` it.
 
     For files too large for memory and for libraries that only write to paths. Returns the SHA-256.
     """
-    folder(path.parent)
-    with _temporary(path, suffix or path.suffix) as temporary:
-        write(temporary)
+    with scratch(path, suffix or path.suffix) as temporary:
+        with disk_faults(path):
+            write(temporary)
+        return settle(temporary, path, check)
+
+
+def settle(temporary: Path, path: Path, check: Callable[[Path], None]) -> str:
+    """Sync a file that is written, have `check` raise if it is not right, then give it its final name; returns the SHA-256."""
+    with disk_faults(path):
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         check(temporary)

@@ -1,105 +1,22 @@
-"""Config files of `geoseg run`: YAML, checked key by key before anything is touched."""
+"""Config files: YAML, checked key by key before anything is touched."""
 
 from __future__ import annotations
 
 import reprlib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from geoseg.errors import UsageError
 
-__all__ = ["RunConfig", "load_config", "load_yaml"]
+__all__ = ["load_yaml"]
 
 
 Model = TypeVar("Model", bound=BaseModel)
 MOST_VALUES = 1_000_000  # a list of sheets may be long; a bomb of aliases is longer
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=False)
-
-
-class TileSection(_Section):
-    """Keys under `tile`, as on the command line."""
-
-    patch_size: int | None = Field(None, ge=1)
-    overlap: str | int | None = None
-    block_size: int | None = Field(None, ge=16)
-    bands: list[int] = []
-    nodata: str | float = ""
-    crs: str = ""
-    gsd: float | None = Field(None, gt=0)
-    anchor: tuple[float, float] | None = None
-    bbox: tuple[float, float, float, float] | None = None
-    aoi: Path | None = None
-    strict: bool = False
-
-
-class InferSection(_Section):
-    """Keys under `infer`, as on the command line."""
-
-    model: Path | list[Path] | None = None
-    engine: Literal["auto", "torch", "openvino", "onnxruntime"] = "auto"
-    device: str = "auto"
-    precision: Literal["auto", "f32", "bf16"] = "auto"
-    batch_size: int | None = Field(None, ge=1)
-    tta: Literal["none", "flip", "d4"] = "none"
-    probabilities: bool = False
-    range: tuple[float, float] | None = None
-    resample: bool = False
-    threads: int | None = Field(None, ge=1)
-    max_ram: str | int | None = None
-    read_timeout: float = Field(25, gt=0, le=86_400)
-
-
-class MosaicSection(_Section):
-    """Keys under `mosaic`, as on the command line."""
-
-    name: str = ""
-    min_area: float | None = Field(None, ge=0)
-    sheets: bool = True
-    vectors: bool = True
-    simplify: float = Field(0.3, ge=0)
-    smooth: float = Field(0.0, ge=0)
-    exact: bool = False
-    square: bool = True
-    layers: list[Literal["landcover", "buildings", "roads", "trees", "cars"]] = []
-    vector_format: list[Literal["fgb", "geojson", "parquet", "pmtiles"]] = []
-
-
-class HooksSection(_Section):
-    """Keys under `hooks`: commands as lists of arguments (no shell), and a URL; all are told how the night ended, as JSON."""
-
-    success: list[str] = []
-    failure: list[str] = []
-    webhook: str = ""
-
-
-class NightSection(_Section):
-    """Keys under `night`: keeping results under their date, and telling others."""
-
-    publish: bool = False
-    keep: int = Field(14, ge=1)
-    keep_days: float = Field(14, ge=0)
-    workers: int = Field(0, ge=0)
-    scheduler: str = ""
-    metrics: Path | None = None
-    hooks: HooksSection = HooksSection()
-
-
-class RunConfig(_Section):
-    """A whole run: where sheets come from, where results go, and the options of each stage."""
-
-    sheets: list[Path] = Field(min_length=1)
-    out: Path | None = None
-    night: NightSection = NightSection()
-    tile: TileSection = TileSection()
-    infer: InferSection = InferSection()
-    mosaic: MosaicSection = MosaicSection()
 
 
 class _Loader(yaml.SafeLoader):
@@ -151,15 +68,6 @@ def _size(value: Any, known: dict[int, int]) -> int:
     return known[id(value)]
 
 
-def load_config(path: Path) -> RunConfig:
-    """Read and check a config of `geoseg run`; relative paths in it count from its own folder.
-
-    Raises:
-        UsageError: see `load_yaml`.
-    """
-    return _anchored(load_yaml(path, RunConfig, "configs/nightly.yaml"), path.resolve().parent)
-
-
 def _explained(path: Path, text: str, error: ValidationError, model: type[BaseModel]) -> UsageError:
     first = error.errors()[0]
     place = [str(p) for p in first["loc"]]
@@ -205,20 +113,3 @@ def _line(text: str, place: list[str]) -> int:
                 line, node = key.start_mark.line + 1, child
                 break
     return line
-
-
-def _anchored(config: RunConfig, base: Path) -> RunConfig:
-    """Relative paths made absolute from the config's folder."""
-    models = config.infer.model
-    many = models if isinstance(models, list) else [] if models is None else [models]
-    return config.model_copy(
-        update={
-            "sheets": [base / p for p in config.sheets],
-            "out": None if config.out is None else base / config.out,
-            "night": config.night.model_copy(
-                update={"metrics": None if config.night.metrics is None else base / config.night.metrics}
-            ),
-            "tile": config.tile.model_copy(update={"aoi": None if config.tile.aoi is None else base / config.tile.aoi}),
-            "infer": config.infer.model_copy(update={"model": [base / p for p in many]}),
-        }
-    )

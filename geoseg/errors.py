@@ -25,6 +25,7 @@ __all__ = [
     "SheetError",
     "TrainingError",
     "UsageError",
+    "exit_code_of",
 ]
 
 
@@ -83,3 +84,14 @@ class Busy(GeosegError):
     """Locked, or not complete yet: the same command later will do."""
 
     exit_code = 75
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code of a command that this error ends."""
+    if isinstance(error, GeosegError):
+        return error.exit_code
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    return 4 if isinstance(error, (OSError, MemoryError)) else 1

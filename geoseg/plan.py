@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import shapely
+from rasterio.transform import Affine
 from rasterio.windows import Window
 
-from geoseg.commit import commit_state, read_json
-from geoseg.errors import PlanError
-from geoseg.geometry.grid import Grid, overlap
+from geoseg.geometry.blocks import block_window, blocks_of
+from geoseg.geometry.grid import Grid, bounding, overlap
 from geoseg.geometry.lattice import Lattice
-from geoseg.sheets.door import Header
 
-__all__ = ["Plan", "Quarantined", "Sheet", "load_plan", "save_plan"]
-
-FORMAT = 1
+__all__ = [
+    "Header",
+    "Plan",
+    "Quarantined",
+    "Sheet",
+    "megapixels",
+    "memory_needed",
+    "patch_windows",
+    "plan_blocks",
+    "transform_of",
+]
 
 
 @dataclass(frozen=True)
@@ -108,78 +115,72 @@ class Plan:
         )
 
 
-def _window_json(window: Window) -> list[int]:
-    return [int(window.col_off), int(window.row_off), int(window.width), int(window.height)]
+@dataclass(frozen=True)
+class Header:
+    """What a sheet says of itself before any pixel is read.
 
-
-def save_plan(run: Path, plan: Plan) -> None:
-    """Commit plan.json."""
-    value: dict[str, Any] = {
-        "format": FORMAT,
-        "revision": plan.revision,
-        "planned": plan.planned,
-        "grid": plan.grid.to_json(),
-        "gsd": plan.gsd,
-        "lattice": plan.lattice.to_json(),
-        "asked_lattice": plan.asked_lattice,
-        "block": plan.block,
-        "bands": list(plan.bands),
-        "nodata": [list(pair) for pair in plan.nodata],
-        "area": plan.area,
-        "sheets": [{**asdict(s), "window": _window_json(s.window), "header": asdict(s.header)} for s in plan.sheets],
-        "quarantined": [asdict(q) for q in plan.quarantined],
-    }
-    commit_state(run / "plan.json", value)
-
-
-def _header(value: dict[str, Any]) -> Header:
-    a, b, c, d, e, f = value["transform"]
-    rows, cols = value["block"]
-    mask_stat = value["mask_stat"] and (value["mask_stat"][0], value["mask_stat"][1])
-    plain = {**value, "transform": (a, b, c, d, e, f), "meanings": tuple(value["meanings"]), "block": (rows, cols)}
-    plain["mask_stat"] = mask_stat
-    return Header(**plain)
-
-
-def _pair(value: list[int] | None) -> tuple[int, int] | None:
-    return None if value is None else (value[0], value[1])
-
-
-def load_plan(run: Path) -> Plan:
-    """Read plan.json.
-
-    Raises:
-        PlanError: no plan there, damaged, or of another format.
+    `transform` is GDAL's six numbers (a, b, c, d, e, f); `meanings` the colour interpretation of each band, lower case.
+    `mask` is "none", "internal", "external" or "alpha"; `mask_stat` the stat key of an external one.
     """
-    path = run / "plan.json"
-    value = read_json(path)
-    try:
-        if value["format"] != FORMAT:
-            raise PlanError(path, f"has format {value['format']}, expected {FORMAT}", "run geoseg tile again")
-        return Plan(
-            grid=Grid(**value["grid"]),
-            gsd=float(value["gsd"]),
-            lattice=Lattice(**value["lattice"]),
-            asked_lattice=bool(value["asked_lattice"]),
-            block=int(value["block"]),
-            bands=tuple(value["bands"]),
-            nodata=tuple((float(v), float(t)) for v, t in value["nodata"]),
-            area=str(value["area"]),
-            revision=int(value["revision"]),
-            planned=str(value.get("planned", "")),
-            sheets=tuple(
-                Sheet(
-                    path=s["path"],
-                    stat=(s["stat"][0], s["stat"][1]),
-                    header=_header(s["header"]),
-                    crs=s["crs"],
-                    mode=s["mode"],
-                    window=Window(*s["window"]),
-                    known_as=_pair(s.get("known_as")),
-                )
-                for s in value["sheets"]
-            ),
-            quarantined=tuple(Quarantined(**{**q, "stat": _pair(q.get("stat"))}) for q in value["quarantined"]),
-        )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise PlanError(path, f"is damaged ({error!r})", "delete it and run geoseg tile again") from error
+
+    width: int
+    height: int
+    bands: int
+    dtype: str
+    crs: str
+    transform: tuple[float, float, float, float, float, float]
+    georeferenced: bool
+    nodata: float | None
+    meanings: tuple[str, ...]
+    mask: str
+    block: tuple[int, int]
+    mask_stat: tuple[int, int] | None = None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all of it."""
+        return hashlib.sha256(repr(asdict(self)).encode()).hexdigest()[:16]
+
+
+def transform_of(header: Header) -> Affine:
+    """The header's geotransform."""
+    return Affine(*header.transform)
+
+
+def plan_blocks(plan: Plan) -> list[tuple[int, int]]:
+    """Blocks that hold at least one pixel of a sheet inside the area of interest."""
+    blocks = blocks_of((s.window for s in plan.sheets), plan.block)
+    if not plan.area:
+        return blocks
+    area = shapely.from_wkt(plan.area)
+    shapely.prepare(area)
+    return [b for b in blocks if area.intersects(shapely.box(*plan.grid.bounds(block_window(b, plan.block))))]
+
+
+def patch_windows(plan: Plan) -> list[tuple[int, int]]:
+    """(row, column) of all patches that can reach a sheet."""
+    found: set[tuple[int, int]] = set()
+    lattice = plan.lattice
+    for w in (s.window for s in plan.sheets):
+        rows = lattice.touching(w.row_off, w.row_off + w.height)
+        cols = lattice.touching(w.col_off, w.col_off + w.width)
+        found.update((r, c) for r in rows for c in cols)
+    if plan.area:
+        area = shapely.from_wkt(plan.area)
+        shapely.prepare(area)
+        found = {p for p in found if area.intersects(shapely.box(*plan.grid.bounds(lattice.window(*p))))}
+    return sorted(found)
+
+
+def megapixels(plan: Plan) -> float:
+    """Of all sheets, each for itself."""
+    return float(sum(s.window.width * s.window.height for s in plan.sheets) / 1e6)
+
+
+def memory_needed(plan: Plan) -> float:
+    """Bytes that `infer` will need with a small network of six classes: a strip as wide as a panel, and its rows."""
+    whole = bounding([s.window for s in plan.sheets])
+    header = plan.sheets[0].header
+    side = plan.lattice.patch if plan.asked_lattice else 1536  # what networks usually want
+    pixel = side * (3 * len(header.meanings) * np.dtype(header.dtype).itemsize + 4 * 6) + 4 * plan.block
+    return float(0.95e9 + min(whole.width, 32_768) * pixel)

@@ -15,10 +15,8 @@ import sys
 from pathlib import Path
 
 from geoseg.errors import GeosegError
-from geoseg.night.night import Night, run_all
-from geoseg.stages.infer.infer import InferOptions
-from geoseg.stages.mosaic.mosaic import MosaicOptions
-from geoseg.stages.tile.tile import TileOptions
+from geoseg.night.stages import run_stages
+from geoseg.options import InferOptions, RunOptions
 from geoseg.work.dask import executor
 
 
@@ -32,14 +30,8 @@ def main() -> int:
     options = parser.parse_args()
     try:
         with executor(scheduler=options.scheduler) as workers:
-            report = run_all(
-                options.sheets,
-                options.run,
-                TileOptions(),
-                InferOptions(models=tuple(options.model)),
-                MosaicOptions(),
-                night=Night(executor=workers),
-            )
+            asked = RunOptions(infer=InferOptions(model=tuple(options.model)))
+            report = run_stages(options.sheets, options.run, asked, executor=workers)
     except GeosegError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -10,12 +10,14 @@ import sys
 from pathlib import Path
 
 from geoseg.errors import GeosegError
-from geoseg.night.publish import parse_date, prune, publish
+from geoseg.night.publish import date_of, prune, publish
+from geoseg.options import InferOptions, TileOptions
 from geoseg.runfolder.contents import remember
-from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.runfolder.folder import Run
+from geoseg.stages.infer.infer import infer
 from geoseg.stages.look.verify import verify
 from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
-from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.stages.tile.tile import tile
 from geoseg.work.dask import executor
 
 
@@ -23,16 +25,16 @@ def night(sheets: list[Path], run: Path, models: list[Path], workers: int) -> in
     """Sheets -> plan -> blocks -> outputs -> checked -> published; the exit code."""
     plan = tile(sheets, run, TileOptions()).plan
     with executor(workers) as who:
-        done = infer(run, InferOptions(models=tuple(models)), executor=who)
+        done = infer(run, InferOptions(model=tuple(models)), executor=who)
     mosaic(run, MosaicOptions())
-    remember(run)
+    remember(Run(run))
     faults = verify(run).faults
     for path, what, cure in faults:
         print(f"{path}: {what} ({cure})", file=sys.stderr)
     if faults:
         return 1
-    print(f"{done.computed} of {done.blocks} blocks; published {publish(run, parse_date(''))}")
-    prune(run, keep=14, older_than=14 * 86400)
+    print(f"{done.computed} of {done.blocks} blocks; published {publish(Run(run), date_of('today'))}")
+    prune(Run(run), keep=14, older_than=14 * 86400)
     return 3 if plan.quarantined or done.quarantined else 0
 
 

@@ -14,12 +14,10 @@ from pathlib import Path
 from geoseg.config import load_yaml
 from geoseg.errors import GeosegError
 from geoseg.learn.settings import TrainConfig, anchored
-from geoseg.night.night import run_all
+from geoseg.night.stages import run_stages
+from geoseg.options import InferOptions, MosaicOptions, RunOptions
 from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model
 from geoseg.stages.evaluate.report import write_evaluation
-from geoseg.stages.infer.infer import InferOptions
-from geoseg.stages.mosaic.mosaic import MosaicOptions
-from geoseg.stages.tile.tile import TileOptions
 from geoseg.stages.train.train import train
 
 
@@ -37,7 +35,8 @@ def potsdam(release: Path, out: Path, config: Path, pictures: list[Path]) -> int
     scores = evaluate_model(model, settings, EvaluateOptions(split="test"), out / "cache")
     write_evaluation(out / "scores", scores)
     print(f"mean IoU {scores.report['mean_iou']:.4f} on the test sheets")
-    done = run_all(pictures, out / "map", TileOptions(), InferOptions(models=(model,)), MosaicOptions(name="potsdam"))
+    options = RunOptions(infer=InferOptions(model=(model,)), mosaic=MosaicOptions(name="potsdam"))
+    done = run_stages(pictures, out / "map", options)
     return 0 if done.complete else 3
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rasterio.windows import Window
 
-from geoseg.classes import ISPRS, NODATA
+from geoseg.classes import ISPRS, NODATA, NOT
 from geoseg.datasets.folders import image_file, pair_items, patch_items
 from geoseg.datasets.isprs import isprs_items, official_split
 from geoseg.datasets.items import ImageFile, Item, LabelFile, read_item, read_labels
@@ -29,7 +29,6 @@ from geoseg.datasets.sets import labelled_sets
 from geoseg.datasets.split import Split, refuse_leaks, split_items
 from geoseg.errors import SheetError, UsageError
 from geoseg.learn.augment import NONE, Augmentation
-from geoseg.learn.losses import NOT
 from geoseg.learn.settings import DataSection
 from geoseg.sheets.images import read_picture
 

@@ -18,12 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoseg.errors import EnvironmentFault, SheetError
-from geoseg.plan import load_plan
+from geoseg.options import InferOptions, TileOptions
+from geoseg.runfolder.plan_file import load_plan
 from geoseg.sheets.decoder import Decoder, decoder
 from geoseg.sheets.decoder_process import _chunks
 from geoseg.sheets.door import read_header, stat_key
-from geoseg.stages.infer.infer import InferOptions, infer
-from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.stages.infer.infer import infer
+from geoseg.stages.tile.tile import tile
 
 POISON = """
 import os, signal, sys, time
@@ -188,7 +189,7 @@ def test_a_decoder_that_cannot_start_is_no_fault_of_the_sheet(tmp_path) -> None:
 @pytest.mark.parametrize("kind", ["crash", "endless", "greedy"])
 def test_the_run_goes_on_without_the_sheet(poisoned, tmp_path, blur_network, kind) -> None:
     """As a run that never saw it, and the plan says why."""
-    options = InferOptions(models=(blur_network,), engine="torch", precision="f32", threads=1, read_timeout=2.0)
+    options = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1, read_timeout=2.0)
     poisoned.patience = 2.0
     good = [sheet(tmp_path / "s" / f"{k}.tif", k, 128 * k) for k in (0, 2)]
     bad = sheet(tmp_path / "s" / f"{kind}.tif", 7, 128)

@@ -16,9 +16,8 @@ from conftest import PLACE, moved, write_sheet
 from geoseg.commit import commit_state, read_json
 from geoseg.errors import EnvironmentFault, GeosegError, PlanError
 from geoseg.night.night import run_all
-from geoseg.stages.infer.infer import InferOptions
+from geoseg.options import InferOptions, TileOptions
 from geoseg.stages.mosaic.mosaic import MosaicOptions
-from geoseg.stages.tile.tile import TileOptions
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def town(tmp_path_factory):
 def done(town, tmp_path_factory, blur_network):
     """(a night, a run folder that it finished, what must not change in it)."""
     run = tmp_path_factory.mktemp("done") / "run"
-    options = InferOptions(models=(blur_network,), engine="torch", precision="f32", threads=1)
+    options = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1)
 
     def night(where: Path):
         return run_all([town], where, TileOptions(block_size=64), options, MosaicOptions(name="town", vectors=False))

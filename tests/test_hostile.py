@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from corpus import CONFIGS, EITHER, MODELS, READ, REFUSED, SHEETS, spots
 
-from geoseg.plan import load_plan
+from geoseg.options import InferOptions, TileOptions
+from geoseg.plan import plan_blocks
 from geoseg.runfolder.blocks import BlockReader
-from geoseg.stages.infer.infer import InferOptions, infer
-from geoseg.stages.planned import plan_blocks
-from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.runfolder.plan_file import load_plan
+from geoseg.stages.infer.infer import infer
+from geoseg.stages.tile.tile import tile
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def night(tmp_path_factory, truth_network, listener):
         case.make(found[name])
     run = folder / "run"
     tile([folder / "in", *(p.parent for p in sorted((folder / "in").glob("*/*")))], run, TileOptions(block_size=512))
-    infer(run, InferOptions(models=(truth_network,), engine="torch", precision="f32", threads=1))
+    infer(run, InferOptions(model=(truth_network,), engine="torch", precision="f32", threads=1))
     plan = load_plan(run)
     return found, plan, BlockReader(run, plan, plan_blocks(plan))
 

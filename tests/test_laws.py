@@ -13,11 +13,12 @@ from conftest import CRS, PLACE, class_raster, moved, write_sheet
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
-from geoseg.plan import load_plan
+from geoseg.options import InferOptions, TileOptions
+from geoseg.runfolder.plan_file import load_plan
 from geoseg.stages.infer import infer as infer_stage
-from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
-from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.stages.tile.tile import tile
 
 RNG = np.random.default_rng(3)
 
@@ -101,7 +102,7 @@ def test_every_size_up_to_a_patch_and_one(tmp_path, truth_network):
                 tmp_path / "in" / f"{name}.tif", sheets[name], place=moved(PLACE, 200 * n, 0 if shape[0] == 1 else 300)
             )
     tile([tmp_path / "in"], tmp_path / "run", TileOptions(block_size=128))
-    infer(tmp_path / "run", InferOptions(models=(truth_network,), engine="torch"))
+    infer(tmp_path / "run", InferOptions(model=(truth_network,), engine="torch"))
     mosaic(tmp_path / "run", MosaicOptions(vectors=False))
     for name, pixels in sheets.items():
         with rasterio.open(tmp_path / f"run/out/sheets/{name}_classes.tif") as own:
@@ -133,7 +134,7 @@ def test_identity_holds_up_to_every_kind_of_mask(tmp_path, truth_network, kind):
         write_sheet(path, sheet)
         write_sheet(tmp_path / "s.tif.msk", np.where(hole, 0, 255).astype(np.uint8))
     tile([path], tmp_path / "run", TileOptions(block_size=64))
-    infer(tmp_path / "run", InferOptions(models=(truth_network,), engine="torch"))
+    infer(tmp_path / "run", InferOptions(model=(truth_network,), engine="torch"))
     mosaic(tmp_path / "run")
     expected = np.where(hole, 255, sheet[0])
     assert np.array_equal(class_raster(tmp_path / "run")[0], expected)
@@ -146,7 +147,7 @@ def test_a_zero_in_one_band_is_data(tmp_path, truth_network):
     sheet[0, :20] = 0
     path = write_sheet(tmp_path / "s.tif", sheet, nodata=0)
     tile([path], tmp_path / "run")
-    infer(tmp_path / "run", InferOptions(models=(truth_network,)))
+    infer(tmp_path / "run", InferOptions(model=(truth_network,)))
     mosaic(tmp_path / "run")
     assert np.array_equal(class_raster(tmp_path / "run")[0], sheet[0])
 
@@ -167,7 +168,7 @@ def reference(tmp_path_factory, blur_network):
 
 def _whole_run(sheets, run, model, block, **options):
     tile([sheets], run, TileOptions(block_size=block))
-    infer(run, InferOptions(models=(model,), engine="torch", precision="f32", **options))
+    infer(run, InferOptions(model=(model,), engine="torch", precision="f32", **options))
     mosaic(run, MosaicOptions(min_area=0))
     return run
 
@@ -187,7 +188,7 @@ def test_blocks_panels_lanes_and_batches_do_not_show(
     tmp_path, monkeypatch, reference, blur_network, block, widest, options
 ):
     sheets, _, whole = reference
-    monkeypatch.setattr(infer_stage, "_widest", lambda *_: widest)
+    monkeypatch.setattr(infer_stage, "widest_panel", lambda *_: widest)
     run = _whole_run(sheets, tmp_path / "run", blur_network, block, **options)
     assert np.array_equal(pixels_of(run), pixels_of(whole))
     assert polygons_of(run) == polygons_of(whole)
@@ -195,12 +196,12 @@ def test_blocks_panels_lanes_and_batches_do_not_show(
 
 def test_patches_at_panel_borders_are_counted(tmp_path, monkeypatch, blur_network):
     sheets = write_sheet(tmp_path / "s.tif", photo(210, 240))
-    monkeypatch.setattr(infer_stage, "_widest", lambda *_: 1)
+    monkeypatch.setattr(infer_stage, "widest_panel", lambda *_: 1)
     tile([sheets], tmp_path / "run", TileOptions(block_size=64))
-    report = infer(tmp_path / "run", InferOptions(models=(blur_network,), engine="torch"))
-    monkeypatch.setattr(infer_stage, "_widest", lambda *_: 99)
+    report = infer(tmp_path / "run", InferOptions(model=(blur_network,), engine="torch"))
+    monkeypatch.setattr(infer_stage, "widest_panel", lambda *_: 99)
     tile([sheets], tmp_path / "one", TileOptions(block_size=64))
-    whole = infer(tmp_path / "one", InferOptions(models=(blur_network,), engine="torch"))
+    whole = infer(tmp_path / "one", InferOptions(model=(blur_network,), engine="torch"))
     assert whole.twice == 0
     assert report.twice >= report.patches - whole.patches - 2
     assert report.twice > 0
@@ -262,12 +263,12 @@ def test_growth_in_any_direction_keeps_grid_and_far_blocks(tmp_path, blur_networ
         write_sheet(tmp_path / f"{name}.tif", image[:, rows, cols], place=place)
     run = tmp_path / "run"
     tile([tmp_path / "a.tif"], run, TileOptions(block_size=64))
-    infer(run, InferOptions(models=(blur_network,), engine="torch"))
+    infer(run, InferOptions(model=(blur_network,), engine="torch"))
     before = {p.name: p.stat().st_mtime_ns for p in (run / "blocks").glob("*.tif")}
     grid = load_plan(run).grid
     tile([tmp_path / "a.tif", tmp_path / "b.tif"], run)
     assert load_plan(run).grid == grid
-    report = infer(run, InferOptions(models=(blur_network,), engine="torch"))
+    report = infer(run, InferOptions(model=(blur_network,), engine="torch"))
     after = {p.name: p.stat().st_mtime_ns for p in (run / "blocks").glob("*.tif")}
     same = [name for name in before if before[name] == after[name]]
     assert 0 < report.computed < report.blocks
@@ -276,7 +277,7 @@ def test_growth_in_any_direction_keeps_grid_and_far_blocks(tmp_path, blur_networ
     fresh = tmp_path / "fresh"
     write_sheet(tmp_path / "whole.tif", image)
     tile([tmp_path / "whole.tif"], fresh, TileOptions(block_size=64))
-    infer(fresh, InferOptions(models=(blur_network,), engine="torch"))
+    infer(fresh, InferOptions(model=(blur_network,), engine="torch"))
     mosaic(fresh, MosaicOptions(vectors=False))
     if side in ("east", "south"):  # the same anchor, so the same lattice
         assert np.array_equal(pixels_of(run), pixels_of(fresh))
@@ -296,7 +297,7 @@ def test_what_lies_far_away_changes_no_feature(tmp_path, blur_network):
     found = {}
     for name, sheets in (("both", [*town, *other]), ("town", town[:1]), ("far", town[1:]), ("other", other)):
         tile(sheets, run, TileOptions(block_size=64))  # the grid stays where the first one put it
-        infer(run, InferOptions(models=(blur_network,), engine="torch"))
+        infer(run, InferOptions(model=(blur_network,), engine="torch"))
         mosaic(run)
         found[name] = polygons_of(run)
         facts = json.loads((run / "run.json").read_text())["coverage"]

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from geoseg.classes import ISPRS, NODATA
+from geoseg.classes import ISPRS, NODATA, NOT
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
 from geoseg.learn.augment import NONE, Augmentation, Pose, draw_pose, photographed, posed
-from geoseg.learn.losses import LOSSES, NOT, LossOptions, cross_entropy, dice, lovasz
+from geoseg.learn.losses import LOSSES, LossOptions, cross_entropy, dice, lovasz
 from geoseg.learn.parts import Average, freeze, parameter_groups, training_mode
 from geoseg.metrics.objects import boxes_matched, matched
 from geoseg.metrics.pixels import (

@@ -20,7 +20,7 @@ from geoseg.stages.infer.infer import InferOptions, infer
 sheet, run, model, ram = sys.argv[1:]
 tile([Path(sheet)], Path(run), TileOptions(block_size=1024, overwrite=True))
 limit = int(ram) or None
-infer(Path(run), InferOptions(models=(Path(model),), engine="torch", precision="f32", threads=1, max_ram=limit))
+infer(Path(run), InferOptions(model=(Path(model),), engine="torch", precision="f32", threads=1, max_ram=limit))
 from geoseg.sheets.decoder import decoder
 processes = ["self", str(decoder()._process.pid)]
 peaks = [x for p in processes for x in Path("/proc", p, "status").read_text().splitlines() if x.startswith("VmHWM")]

@@ -18,19 +18,20 @@ from conftest import PLACE, class_raster, moved, write_sheet
 
 from geoseg.cli.common import Shard
 from geoseg.errors import UsageError
+from geoseg.geometry.blocks import block_window
 from geoseg.geometry.grid import grown, overlap
-from geoseg.geometry.lattice import block_window
 from geoseg.night.forecast import forecast
 from geoseg.night.night import Night, run_all
 from geoseg.night.publish import nights, parse_date, prune, publish
 from geoseg.night.tell import Facts, Hooks, metrics_text, tell
-from geoseg.plan import load_plan
+from geoseg.options import InferOptions, TileOptions
+from geoseg.plan import plan_blocks
 from geoseg.runfolder.job import load_job
-from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.runfolder.plan_file import load_plan
+from geoseg.stages.infer.infer import infer
 from geoseg.stages.look.verify import verify
 from geoseg.stages.mosaic.mosaic import MosaicOptions
-from geoseg.stages.planned import plan_blocks
-from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.stages.tile.tile import tile
 
 PLAIN = MosaicOptions(name="town", vectors=False)
 
@@ -52,7 +53,7 @@ def town(tmp_path, blur_network):
             _sheet(sheets, col, row, 10 * col + row)
 
     def night(run: Path = run, *, date: str = "", mosaic: MosaicOptions = PLAIN, **tiling: object):
-        inference = InferOptions(models=(blur_network,), engine="torch", precision="f32", threads=1)
+        inference = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1)
         return run_all([sheets], run, TileOptions(block_size=64, **tiling), inference, mosaic, night=Night(date=date))
 
     return sheets, run, night
@@ -231,7 +232,7 @@ def test_damage_is_remembered_until_the_file_changes(town) -> None:
 def test_damage_that_the_last_shard_meets_leaves_no_night_without_outputs(town, tmp_path, blur_network, order) -> None:
     """Blocks of a shard that has ended become stale: the last one does them, and the outputs equal those of a run without the sheet."""
     sheets, run, _ = town
-    inference = InferOptions(models=(blur_network,), engine="torch", precision="f32", threads=1)
+    inference = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1)
 
     def shard(index: int):
         night = Night(shard=(index, 2), date="2026-01-01")
@@ -278,7 +279,7 @@ def test_verify_sees_outputs_that_are_older_than_the_blocks(town, blur_network) 
     night()
     _sheet(sheets, 0, 0, 5)
     tile([sheets], run, TileOptions(block_size=64))
-    infer(run, InferOptions(models=(blur_network,), engine="torch", precision="f32", threads=1))
+    infer(run, InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1))
     assert [f[1] for f in verify(run).faults] == ["its outputs are older than the blocks"]
 
 
@@ -303,8 +304,8 @@ def test_the_forecast_is_right_and_writes_nothing(town, blur_network) -> None:
     _sheet(sheets, 3, 0, 5)
     (sheets / "s_2_1.tif").unlink()
     before = _state(run)
-    inference = InferOptions(models=(blur_network,), engine="torch", precision="f32", threads=1)
-    other = forecast([sheets], run, TileOptions(block_size=64), InferOptions(models=(blur_network,), tta="flip"))
+    inference = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1)
+    other = forecast([sheets], run, TileOptions(block_size=64), InferOptions(model=(blur_network,), tta="flip"))
     assert other.stale == other.blocks
     told = forecast([sheets], run, TileOptions(block_size=64), inference)
     assert _state(run) == before

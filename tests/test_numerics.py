@@ -16,10 +16,11 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from geoseg.errors import UsageError
-from geoseg.geometry.districts import districts_of
+from geoseg.geometry.blocks import block_window, blocks_of, panels_of
 from geoseg.geometry.grid import Grid, bounding, grown, overlap, slices
 from geoseg.geometry.ground import area_factors, metres_per_unit
-from geoseg.geometry.lattice import Lattice, block_window, blocks_of, panels_of
+from geoseg.geometry.lattice import Lattice
+from geoseg.geometry.sectors import districts_of
 from geoseg.predict.blend import Strip, cut
 from geoseg.vectorize.join import join
 from geoseg.vectorize.trace import trace

@@ -33,13 +33,14 @@ from geoseg.gis.cog import RasterSpec, _compare, write_cog
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.vector_formats import FORMATS, check_formats, write_layers
 from geoseg.models.files import load_model, save_model, shipped_model
+from geoseg.options import InferOptions, TileOptions
 from geoseg.scenes.scene import Scene
-from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.infer.infer import infer
 from geoseg.stages.look.web import web_map
 from geoseg.stages.mosaic.mosaic import MosaicOptions, layer_groups, mosaic
 from geoseg.stages.sample import SampleOptions, make_sample
 from geoseg.stages.tile.patches import decode_labels, write_patches
-from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.stages.tile.tile import tile
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data"
@@ -51,7 +52,7 @@ def finished(tmp_path_factory, blur_network):
     """A finished run over the project's own sample sheets."""
     run = tmp_path_factory.mktemp("outputs") / "town"
     tile([SAMPLE / "sheets"], run, TileOptions(block_size=512))
-    infer(run, InferOptions(models=(blur_network,), engine="torch", probabilities=True))
+    infer(run, InferOptions(model=(blur_network,), engine="torch", probabilities=True))
     return run, mosaic(run, MosaicOptions(min_area=0.5))
 
 
@@ -355,7 +356,7 @@ def test_every_kind_of_model_file_gives_the_same_classes(tmp_path, blur_network)
     for path in (blur_network, tmp_path / "blur.pt2", tmp_path / "blur.onnx"):
         run = tmp_path / path.suffix[1:]
         tile([sheet], run)
-        infer(run, InferOptions(models=(path,), engine="torch", precision="f32"))
+        infer(run, InferOptions(model=(path,), engine="torch", precision="f32"))
         mosaic(run, MosaicOptions(vectors=False))
         results.append(rasterio.open(next((run / "out").glob("*_classes.tif"))).read(1))
     assert all((r == results[0]).mean() > 0.9999 for r in results)
@@ -413,7 +414,7 @@ def test_models_that_cannot_be_used_say_why(tmp_path):
             f"do not fit {model.card.architecture}",
         ),
     }
-    from geoseg.predict.predictor import build_network
+    from geoseg.models.network import build_network
 
     for name, (state, changes, message) in cases.items():
         torch.save(state, tmp_path / f"{name}.pt")

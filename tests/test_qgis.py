@@ -11,7 +11,8 @@ import pytest
 import rasterio
 
 from geoseg.classes import ISPRS
-from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.options import InferOptions
+from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
 

@@ -14,10 +14,11 @@ from rasterio.transform import Affine
 
 from geoseg.classes import ISPRS
 from geoseg.errors import ModelError
-from geoseg.plan import load_plan
-from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.options import InferOptions, TileOptions
+from geoseg.runfolder.plan_file import load_plan
+from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
-from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.stages.tile.tile import tile
 
 RNG = np.random.default_rng(8)
 
@@ -34,7 +35,7 @@ def test_scores_may_be_the_patch_itself(tmp_path):
     image = RNG.integers(0, 255, (3, 200, 210)).astype(np.uint8)
     sheet = write_sheet(tmp_path / "s.tif", image)
     tile([sheet], tmp_path / "run", TileOptions(block_size=64))
-    infer(tmp_path / "run", InferOptions(models=(network,), engine="torch", threads=1))
+    infer(tmp_path / "run", InferOptions(model=(network,), engine="torch", threads=1))
     mosaic(tmp_path / "run", MosaicOptions(vectors=False))
     found, best = class_raster(tmp_path / "run")[0], image.argmax(0)
     tie = np.sort(image, 0)[-1] == np.sort(image, 0)[-2]
@@ -45,7 +46,7 @@ def test_another_card_makes_blocks_stale(tmp_path):
     network = save_network(tmp_path / "n.pt", BandNetwork())
     sheet = write_sheet(tmp_path / "s.tif", RNG.integers(0, 6, (3, 90, 90)).astype(np.uint8))
     tile([sheet], tmp_path / "run")
-    options = InferOptions(models=(network,), engine="torch")
+    options = InferOptions(model=(network,), engine="torch")
     infer(tmp_path / "run", options)
     card = json.loads(network.with_suffix(".json").read_text())
     card["classes"][2]["value"] = 7
@@ -80,7 +81,7 @@ def test_sheets_of_one_name_keep_a_raster_each(tmp_path, truth_network):
         image = np.full((3, 40, 40), i, np.uint8)
         paths.append(write_sheet(tmp_path / name, image, place=moved(PLACE, 50 * i, 0)))
     tile(paths, tmp_path / "run")
-    infer(tmp_path / "run", InferOptions(models=(truth_network,), engine="torch"))
+    infer(tmp_path / "run", InferOptions(model=(truth_network,), engine="torch"))
     mosaic(tmp_path / "run", MosaicOptions(vectors=False))
     rasters = sorted((tmp_path / "run/out/sheets").glob("*.tif"))
     assert len({p.name.casefold() for p in rasters}) == 4
@@ -88,7 +89,7 @@ def test_sheets_of_one_name_keep_a_raster_each(tmp_path, truth_network):
 
 
 def test_damage_in_the_precision_sample_costs_that_sheet(tmp_path, blur_network, monkeypatch):
-    monkeypatch.setattr("geoseg.predict.predictor.supports_bf16", lambda engine: True)
+    monkeypatch.setattr("geoseg.predict.choice.supports_bf16", lambda engine: True)
     image = RNG.integers(0, 255, (3, 200, 200)).astype(np.uint8)
     write_sheet(tmp_path / "in/a.tif", image)
     bad = write_sheet(tmp_path / "in/b.tif", image, place=moved(PLACE, 200, 0), compress="deflate")
@@ -96,7 +97,7 @@ def test_damage_in_the_precision_sample_costs_that_sheet(tmp_path, blur_network,
     data[3000:-3000] = os.urandom(len(data) - 6000)
     bad.write_bytes(data)
     tile([tmp_path / "in"], tmp_path / "run")
-    report = infer(tmp_path / "run", InferOptions(models=(blur_network,), engine="torch"))
+    report = infer(tmp_path / "run", InferOptions(model=(blur_network,), engine="torch"))
     assert [p.endswith("b.tif") for p in report.quarantined] == [True]
     assert report.computed > 0
 
@@ -155,7 +156,7 @@ def test_outputs_of_an_earlier_state_go(tmp_path, truth_network):
     sheet = write_sheet(tmp_path / "s.tif", RNG.integers(0, 6, (3, 60, 60)).astype(np.uint8))
     run = tmp_path / "run"
     tile([sheet], run)
-    infer(run, InferOptions(models=(truth_network,), engine="torch"))
+    infer(run, InferOptions(model=(truth_network,), engine="torch"))
     mosaic(run, MosaicOptions(name="one"))
     (run / "out/mine.txt").write_text("the user's own file stays")
     mosaic(run, MosaicOptions(name="two", vectors=False))
@@ -189,7 +190,7 @@ def test_a_sheet_written_while_it_is_read_is_set_aside(tmp_path, truth_network, 
         return found
 
     monkeypatch.setattr(Source, "read_sheet", touching)
-    report = infer(tmp_path / "run", InferOptions(models=(truth_network,), engine="torch", precision="f32"))
+    report = infer(tmp_path / "run", InferOptions(model=(truth_network,), engine="torch", precision="f32"))
     assert [p.endswith("b.tif") for p in report.quarantined] == [True]
     assert "written while it was read" in load_plan(tmp_path / "run").quarantined[0].reason
     mosaic(tmp_path / "run")

@@ -16,14 +16,15 @@ import numpy as np
 import pytest
 import torch
 from conftest import PLACE, moved, save_network, write_sheet
+from geoseg.stages.features.whole import load_run, mosaic_key
+from geoseg.stages.mosaic.parts import at_work, do_part
 
 from geoseg.errors import Busy, EnvironmentFault, PlanError
-from geoseg.geometry.lattice import panels_of, shard_of
-from geoseg.stages.features.whole import load_run, mosaic_key
-from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.geometry.blocks import panels_of, shard_of
+from geoseg.options import InferOptions, TileOptions
+from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
-from geoseg.stages.mosaic.parts import at_work, do_part
-from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.stages.tile.tile import tile
 from geoseg.work.dask import executor
 
 
@@ -64,7 +65,7 @@ def job(tmp_path_factory):
         )
     run = folder / "run"
     tile([folder / "sheets"], run, TileOptions(block_size=96))
-    return run, InferOptions(models=(model,), engine="torch", precision="f32", threads=1)
+    return run, InferOptions(model=(model,), engine="torch", precision="f32", threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,7 @@ def test_shards_at_the_same_time_and_each_only_once(job, alone, planned) -> None
 
 
 def test_damage_that_one_shard_meets_is_known_to_all(job, planned, tmp_path) -> None:
-    from geoseg.plan import load_plan
+    from geoseg.runfolder.plan_file import load_plan
 
     bad = Path(load_plan(planned).sheets[0].path)
     whole = bad.read_bytes()

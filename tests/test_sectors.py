@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import shapely
 from conftest import PLACE, moved, write_sheet
+from geoseg.stages.features.whole import load_run, mosaic_key
+from geoseg.stages.mosaic.parts import do_part
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -22,16 +24,15 @@ from geoseg.errors import EnvironmentFault, GeosegError, PlanError
 from geoseg.geometry.grid import overlap, slices
 from geoseg.geometry.sectors import coarse_window, sectors_of
 from geoseg.gis.geopackage import Layer, write_in_batches
+from geoseg.options import InferOptions, TileOptions
 from geoseg.scenes.scene import Scene
 from geoseg.stages.features import seams as vectors
 from geoseg.stages.features.layers import makes_any
-from geoseg.stages.features.piece import KINDS
-from geoseg.stages.features.whole import load_run, mosaic_key
-from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.features.table import KINDS
+from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic import parts as mosaic_work
 from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
-from geoseg.stages.mosaic.parts import do_part
-from geoseg.stages.tile.tile import TileOptions, tile
+from geoseg.stages.tile.tile import tile
 from geoseg.vectorize.coverage import fit_within, open_edges
 from geoseg.vectorize.dice import SMALL, Codes, coded, first_pixels, frame_of_core, wholes
 from geoseg.vectorize.labels import label_regions
@@ -199,7 +200,7 @@ def town(tmp_path_factory, truth_network):
     write_sheet(folder / "s/a.tif", np.stack([labels] * 3), place=moved(PLACE, 0, 0), compress="deflate")
     run = folder / "run"
     tile([folder / "s"], run, TileOptions(block_size=256))
-    infer(run, InferOptions(models=(truth_network,), engine="torch", precision="f32", threads=1))
+    infer(run, InferOptions(model=(truth_network,), engine="torch", precision="f32", threads=1))
     return run
 
 
@@ -216,9 +217,9 @@ def _figures(run: Path) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def both(town):
     """(layers in one piece, layers in sectors of 384 px, figures of each)."""
-    mosaic(town, MosaicOptions(name="one", sheets=False))
+    mosaic(town, MosaicOptions(name="one", sheet_rasters=False))
     one, figures = _layers(town, "one"), _figures(town)
-    mosaic(town, MosaicOptions(name="many", sheets=False, sector=SECTOR))
+    mosaic(town, MosaicOptions(name="many", sheet_rasters=False, sector=SECTOR))
     return one, _layers(town, "many"), figures, _figures(town)
 
 
@@ -300,7 +301,7 @@ def test_streets_go_on_across_sectors(both) -> None:
 
 
 def test_sectors_on_workers_give_the_same_bytes(town, tmp_path) -> None:
-    options = MosaicOptions(name="many", sheets=False, sector=SECTOR, overwrite=True)
+    options = MosaicOptions(name="many", sheet_rasters=False, sector=SECTOR, overwrite=True)
     mosaic(town, options)
     alone = (town / "out/many.gpkg").read_bytes()
     with executor(workers=2) as two:
@@ -317,10 +318,10 @@ def test_districts_that_share_sectors_do_not_mix(tmp_path, truth_network) -> Non
         write_sheet(tmp_path / f"s/{name}.tif", np.stack([labels] * 3), place=moved(PLACE, 0, row))
     run = tmp_path / "run"
     tile([tmp_path / "s"], run, TileOptions(block_size=256))
-    infer(run, InferOptions(models=(truth_network,), engine="torch", precision="f32", threads=1))
-    mosaic(run, MosaicOptions(name="one", sheets=False))
+    infer(run, InferOptions(model=(truth_network,), engine="torch", precision="f32", threads=1))
+    mosaic(run, MosaicOptions(name="one", sheet_rasters=False))
     one = _layers(run, "one")["landcover"].dissolve("class_id")
-    mosaic(run, MosaicOptions(name="many", sheets=False, sector=SECTOR))
+    mosaic(run, MosaicOptions(name="many", sheet_rasters=False, sector=SECTOR))
     many = _layers(run, "many")["landcover"].dissolve("class_id")
     assert (_figures(run)["districts"], _figures(run)["sectors"]) == (2, 4)
     assert list(one.index) == list(many.index)
@@ -391,7 +392,7 @@ def test_damaged_parts_are_made_again_and_those_of_another_mosaic_are_not_used(t
 
 
 def test_what_a_stopped_mosaic_would_have_removed_goes_all_the_same(town, monkeypatch) -> None:
-    mosaic(town, MosaicOptions(name="first", sheets=False, vectors=False))
+    mosaic(town, MosaicOptions(name="first", sheet_rasters=False, vectors=False))
     assert (town / "out/first_classes.tif").exists()
     second = MosaicOptions(name="second", vectors=False)
     with monkeypatch.context() as patch:
@@ -407,7 +408,7 @@ def test_what_a_stopped_mosaic_would_have_removed_goes_all_the_same(town, monkey
 def test_what_lies_behind_links_stays(town, tmp_path) -> None:
     (tmp_path / "precious/folder").mkdir(parents=True)
     (tmp_path / "precious/file").touch()
-    options = MosaicOptions(name="links", sheets=False, vectors=False, overwrite=True)
+    options = MosaicOptions(name="links", sheet_rasters=False, vectors=False, overwrite=True)
     (town / "parts").symlink_to(tmp_path / "precious")
     mosaic(town, options)
     assert not (town / "parts").exists()
@@ -424,14 +425,14 @@ def test_a_result_that_cannot_be_kept_is_a_result(town, monkeypatch, caplog) -> 
         raise EnvironmentFault(path, "no space left", "free some")
 
     monkeypatch.setattr(kept_parts, "commit_bytes", full)
-    mosaic(town, MosaicOptions(name="unkept", sheets=False, sector=SECTOR, layers=("landcover",)))
+    mosaic(town, MosaicOptions(name="unkept", sheet_rasters=False, sector=SECTOR, layers=("landcover",)))
     assert "could not be kept" in caplog.text
     assert (town / "out/unkept.gpkg").exists()
 
 
 def test_a_mosaic_that_another_one_has_overtaken_leaves_it_alone(town, monkeypatch) -> None:
     """A machine that was suspended wakes up: its lease is another's, whose parts and say are not touched."""
-    options = MosaicOptions(name="late", sheets=False, sector=SECTOR, layers=("landcover",))
+    options = MosaicOptions(name="late", sheet_rasters=False, sector=SECTOR, layers=("landcover",))
     run = load_run(town, options)
     with mosaic_work.at_work(run, mosaic_key(run, options), options) as work:
         kept = work.kept.folder
@@ -452,7 +453,7 @@ def test_a_mosaic_that_another_one_has_overtaken_leaves_it_alone(town, monkeypat
 
 
 def test_squares_that_do_not_fit_are_left_out_and_a_gap_is_no_result(town, monkeypatch, caplog) -> None:
-    options = MosaicOptions(name="seams", sheets=False, sector=SECTOR, layers=("landcover", "buildings"))
+    options = MosaicOptions(name="seams", sheet_rasters=False, sector=SECTOR, layers=("landcover", "buildings"))
     calls = []
 
     def unfit_once(edges, frame) -> bool:
@@ -468,14 +469,14 @@ def test_squares_that_do_not_fit_are_left_out_and_a_gap_is_no_result(town, monke
     assert facts["gap"] == facts["overlap"] == 0
     monkeypatch.setattr(vectors, "fit_within", lambda edges, frame: False)
     with pytest.raises(GeosegError, match="no clean coverage"):
-        mosaic(town, MosaicOptions(name="never", sheets=False, sector=SECTOR, layers=("landcover",)))
+        mosaic(town, MosaicOptions(name="never", sheet_rasters=False, sector=SECTOR, layers=("landcover",)))
     assert not (town / "out/never.gpkg").exists()
     assert not (town / "run.json").exists()
 
 
 def test_batches_are_one_file(town, monkeypatch) -> None:
     """The file is the same however many features are written at a time, but for the order of its pages."""
-    options = MosaicOptions(name="many", sheets=False, sector=SECTOR, overwrite=True)
+    options = MosaicOptions(name="many", sheet_rasters=False, sector=SECTOR, overwrite=True)
     mosaic(town, options)
     whole = _layers(town, "many")
     monkeypatch.setattr(vectors, "BATCH", 10)
@@ -489,7 +490,7 @@ def test_batches_are_one_file(town, monkeypatch) -> None:
 
 def test_layers_that_are_empty_at_first_keep_their_columns(town, tmp_path) -> None:
     """A first batch without a car must not make numbers of all that is text in later ones."""
-    mosaic(town, MosaicOptions(name="one", sheets=False))
+    mosaic(town, MosaicOptions(name="one", sheet_rasters=False))
     layers = _layers(town, "one")
     for name, frame in layers.items():
         layer = Layer(name, frame, "", geometry_type=frame.geom_type.iloc[0])

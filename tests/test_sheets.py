@@ -14,11 +14,12 @@ from rasterio.transform import Affine
 from rasterio.warp import transform
 
 from geoseg.errors import GeosegError, PlanError, SheetError, UsageError
-from geoseg.plan import load_plan
+from geoseg.options import InferOptions, TileOptions, parse_nodata
+from geoseg.runfolder.plan_file import load_plan
 from geoseg.sheets.door import read_header
-from geoseg.stages.infer.infer import InferOptions, infer
+from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
-from geoseg.stages.tile.tile import TileOptions, parse_nodata, tile
+from geoseg.stages.tile.tile import tile
 
 RNG = np.random.default_rng(11)
 
@@ -30,7 +31,7 @@ def classes_like(height=90, width=80):
 
 def run_truth(tmp_path, network, sheets, options=None, **inference):
     tile(sheets, tmp_path / "run", options or TileOptions(block_size=64))
-    infer(tmp_path / "run", InferOptions(models=(network,), engine="torch", **inference))
+    infer(tmp_path / "run", InferOptions(model=(network,), engine="torch", **inference))
     mosaic(tmp_path / "run")
     return class_raster(tmp_path / "run")[0]
 
@@ -163,8 +164,8 @@ def test_a_sheet_in_another_crs_is_warped_onto_the_grid(tmp_path, truth_network)
     assert modes == {"a": "direct", "b": "warped"}
     plan = load_plan(tmp_path / "run")
     a = next(s for s in plan.sheets if s.stem == "a").window
+    from geoseg.plan import plan_blocks
     from geoseg.runfolder.blocks import BlockReader
-    from geoseg.stages.planned import plan_blocks
 
     reader = BlockReader(tmp_path / "run", plan, plan_blocks(plan))
     assert np.array_equal(reader.read(a)[0], sheet[0])
@@ -229,7 +230,7 @@ def test_web_mercator_and_feet_count_in_ground_metres(tmp_path, truth_network):
         tmp_path / "f.tif", sheet, crs="EPSG:2229", place=Affine(0.25, 0, 6_480_000, 0, -0.25, 1_850_000)
     )
     assert tile([feet], tmp_path / "run2").plan.gsd == pytest.approx(0.0762, abs=0.0002)
-    infer(tmp_path / "run", InferOptions(models=(truth_network,), engine="torch", resample=True))
+    infer(tmp_path / "run", InferOptions(model=(truth_network,), engine="torch", resample=True))
     report = mosaic(tmp_path / "run")
     assert sum(report.areas.values()) == pytest.approx(sheet[0].size * plan.gsd**2, rel=1e-3)
 
@@ -239,7 +240,7 @@ def test_gaps_of_kilometres_cost_nothing(tmp_path, truth_network):
     write_sheet(tmp_path / "in/a.tif", sheet)
     write_sheet(tmp_path / "in/b.tif", sheet, place=moved(PLACE, 300_000, 200_000))  # 30 km east, 20 km south
     tile([tmp_path / "in"], tmp_path / "run", TileOptions(block_size=128))
-    report = infer(tmp_path / "run", InferOptions(models=(truth_network,), engine="torch"))
+    report = infer(tmp_path / "run", InferOptions(model=(truth_network,), engine="torch"))
     assert report.blocks <= 5
     mosaic_names = {p.name for p in (tmp_path / "run/blocks").glob("*.tif")}
     assert len(mosaic_names) == report.blocks
@@ -380,7 +381,7 @@ def test_damage_that_shows_in_mid_run_costs_that_sheet(tmp_path, blur_network):
     data = bytearray(bad.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 400] = os.urandom(400)
     bad.write_bytes(data)
-    options = InferOptions(models=(blur_network,), engine="torch")
+    options = InferOptions(model=(blur_network,), engine="torch")
     tile([tmp_path / "in"], tmp_path / "run", TileOptions(block_size=64))
     report = infer(tmp_path / "run", options)
     assert [p.endswith("b.tif") for p in report.quarantined] == [True]
@@ -488,7 +489,7 @@ def test_a_sheet_written_again_is_noticed(tmp_path, truth_network):
     write_sheet(path, classes_like())
     os.utime(path, ns=(1, 1))
     with pytest.raises(PlanError, match="written again.*run geoseg tile again"):
-        infer(tmp_path / "run", InferOptions(models=(truth_network,), engine="torch"))
+        infer(tmp_path / "run", InferOptions(model=(truth_network,), engine="torch"))
 
 
 def test_nodata_text():

@@ -28,8 +28,8 @@ from geoseg.errors import TrainingError, UsageError
 from geoseg.learn.loop import Steps
 from geoseg.learn.settings import TrainConfig
 from geoseg.models.files import load_model
+from geoseg.models.network import build_network
 from geoseg.networks import NETWORKS
-from geoseg.predict.predictor import build_network
 from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model, evaluate_rasters
 from geoseg.stages.train.train import train
 
@@ -495,7 +495,8 @@ def test_exports_give_the_same_classes_in_infer(name: str, suffix: str, tmp_path
 
 
 def _untrained(path: Path, name: str, **arguments: object) -> Path:
-    from geoseg.models.files import Card, save_model
+    from geoseg.models.card import Card
+    from geoseg.models.files import save_model
     from geoseg.networks import geometry_of, make_network
 
     torch.manual_seed(1)

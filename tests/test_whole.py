@@ -12,13 +12,15 @@ import pytest
 import torch
 
 from geoseg.geometry.lattice import Lattice
+from geoseg.models.facts import Normalise
 from geoseg.models.files import load_model, shipped_model
+from geoseg.models.network import build_network
 from geoseg.networks.unet_mobilenet import RADIUS, STRIDE
 from geoseg.predict.blend import Strip
+from geoseg.predict.cpu import CpuBackend
 from geoseg.predict.cuda import DeviceBackend
 from geoseg.predict.engines import ENGINES, available
-from geoseg.predict.predictor import build_network
-from geoseg.predict.stream import CpuBackend, Normalise, stream_panel
+from geoseg.predict.stream import stream_panel
 from geoseg.predict.wrap import TTA, Wrapped
 from geoseg.scenes.scene import Scene
 

@@ -1,136 +1,91 @@
-"""What several commands share: option types, tables, progress."""
+"""What several commands share: options out of `geoseg.options`, tables, progress."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
 
 import click
+from click.core import ParameterSource
 
-__all__ = ["Numbers", "Shard", "Size", "one_way_to_share", "progress_bar", "scale_options", "table", "worker_options"]
+from geoseg.options import Option, known
+
+__all__ = ["Read", "options_of", "progress_bar", "stated", "table"]
 
 
-class Numbers(click.ParamType):  # type: ignore[type-arg]
-    """A fixed number of numbers, separated by commas."""
+class Read(click.ParamType):  # type: ignore[type-arg]
+    """Text that one of `geoseg.parse`'s functions turns into a value."""
 
-    name = "numbers"
+    name = "text"
 
-    def __init__(self, kind: type, count: int | None = None) -> None:
-        self.kind, self.count = kind, count
+    def __init__(self, read: Callable[[Any], Any]) -> None:
+        self.read = read
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Text to a tuple."""
-        if not isinstance(value, str):
-            return value
-        try:
-            numbers = tuple(self.kind(v) for v in value.split(",") if v.strip())
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers like 1,2,3", param, ctx)
-        if self.count is not None and len(numbers) != self.count:
-            self.fail(f"{value!r} holds {len(numbers)} numbers, expected {self.count}", param, ctx)
-        return numbers
+        """Text to a value; UsageError says what is wrong with it."""
+        return self.read(value)
 
 
-class Size(click.ParamType):  # type: ignore[type-arg]
-    """Bytes, with K, M, G or T."""
+def options_of(*kinds: type, only: tuple[str, ...] = (), but: tuple[str, ...] = ()) -> Callable[[Any], Any]:
+    """A decorator that gives a command all options of some values: their flags, types, defaults and help."""
 
-    name = "size"
+    def decorate(command: Any) -> Any:
+        names: set[str] = set(but)
+        wanted = []
+        for kind in kinds:
+            for name, one in known(kind).items():
+                if name not in names and one.flags != () and (not only or name in only):
+                    wanted.append(_click_option(kind, name, one))
+                    names.add(name)
+        for option in reversed(wanted):
+            command = option(command)
+        return command
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Text to bytes."""
-        if not isinstance(value, str):
-            return int(value)
-        text = value.strip().upper().removesuffix("B").removesuffix("I")
-        factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}.get(text[-1:], 1)
-        try:
-            return int(float(text.rstrip("KMGT")) * factor)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is not a size like 2G or 800M", param, ctx)
-
-
-class Shard(click.ParamType):  # type: ignore[type-arg]
-    """I/N, or `auto` from the variables of a job array, or auto/N where the array does not say how many there are."""
-
-    name = "shard"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Text to (index from 0, count)."""
-        if not isinstance(value, str):
-            return (int(value[0]), int(value[1]))
-        index, _, count = value.partition("/")
-        try:
-            found = _of_array(count) if index == "auto" else (int(index) - 1, int(count))
-        except (ValueError, KeyError) as error:
-            reason = f"{error} is not set" if isinstance(error, KeyError) else "expected I/N like 1/4, auto or auto/N"
-            self.fail(f"{value!r}: {reason}", param, ctx)
-        if not 0 <= found[0] < found[1]:
-            self.fail(f"{value!r} is shard {found[0] + 1} of {found[1]}", param, ctx)
-        return found
+    return decorate
 
 
-def _of_array(count: str) -> tuple[int, int]:
-    """(index from 0, count) from Slurm, AWS Batch or a Kubernetes indexed job."""
-    env = os.environ
-    if "SLURM_ARRAY_TASK_ID" in env:
-        first = int(env.get("SLURM_ARRAY_TASK_MIN", "0"))
-        return int(env["SLURM_ARRAY_TASK_ID"]) - first, int(count or env["SLURM_ARRAY_TASK_COUNT"])
-    if "AWS_BATCH_JOB_ARRAY_INDEX" in env:
-        return int(env["AWS_BATCH_JOB_ARRAY_INDEX"]), int(count or env["AWS_BATCH_JOB_ARRAY_SIZE"])
-    return int(env["JOB_COMPLETION_INDEX"]), int(count)
+def _click_option(kind: type, name: str, one: Option) -> Any:
+    hint = get_type_hints(kind)[name]
+    default = next(f.default for f in fields(kind) if f.name == name)
+    assert default is not MISSING, name
+    flag = "--" + name.replace("_", "-")
+    facts: dict[str, Any] = {"help": one.help, "default": default}
+    if hint is bool:
+        both = default is True
+        declared = one.flags or ((f"{flag}/--no-{flag[2:]}",) if both else (flag,))
+        return click.option(*declared, name, is_flag=True, show_default=both, **facts)
+    declared = one.flags or (flag,)
+    if one.metavar:
+        facts["metavar"] = one.metavar
+    if one.many:
+        facts |= {"multiple": True, "type": _click_type(one, str), "default": ()}
+        return click.option(*declared, name, **facts)
+    facts["type"] = Read(one.read) if one.read else _click_type(one, hint)
+    shown = default not in (None, "", ()) and "[default:" not in one.help
+    text = ",".join(f"{v:g}" for v in default) if isinstance(default, tuple) and shown else shown
+    return click.option(*declared, name, show_default=text, **facts)
 
 
-def scale_options(command: Any) -> Any:
-    """Options that say who computes; `infer` and `run` share them."""
-    shard = click.option(
-        "--shard",
-        type=Shard(),
-        metavar="I/N",
-        help="Only this share of the blocks: 1/4, or auto in a job array (Slurm, AWS Batch; auto/N in Kubernetes).",
-    )
-    return shard(worker_options(command))
+def _click_type(one: Option, hint: Any) -> Any:
+    """Click's own type: it shows choices and bounds in the help."""
+    plain = next((a for a in get_args(hint) if a is not type(None)), hint)
+    if one.choices:
+        return click.Choice(one.choices)
+    if plain in (int, float) and (one.least is not None or one.most is not None):
+        bounded: Any = click.IntRange if plain is int else click.FloatRange
+        return bounded(one.least, one.most, min_open=one.above)
+    return click.Path(path_type=Path) if plain is Path else plain
 
 
-def worker_options(command: Any) -> Any:
-    """Options that name workers, and how long they wait for a sheet."""
-    for option in reversed(
-        [
-            click.option(
-                "--workers",
-                type=click.IntRange(0),
-                default=0,
-                help="Processes of a local Dask cluster [default: none].",
-            ),
-            click.option(
-                "--scheduler",
-                default="",
-                metavar="ADDR",
-                help="A Dask scheduler of yours: tcp://HOST:8786, tls://HOST:8786.",
-            ),
-            click.option(
-                "--read-timeout",
-                type=click.FloatRange(0, 86_400, min_open=True),
-                default=25.0,
-                show_default=True,
-                metavar="SECONDS",
-                help="A sheet that takes longer for 16 MB of pixels, twice, is set aside.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
-
-
-def one_way_to_share(values: dict[str, Any]) -> None:
-    """UsageError where the work is shared out in two ways at once."""
-    from geoseg.errors import UsageError
-
-    if values.get("shard") and (values["workers"] or values["scheduler"]):
-        raise UsageError("--shard", "together with --workers or --scheduler", "choose one way to share the work out")
-    if values["workers"] and values["scheduler"]:
-        raise UsageError("--workers", "together with --scheduler", "the scheduler has workers of its own")
+def stated(ctx: click.Context, *kinds: type) -> dict[str, Any]:
+    """Options that stand on the command line, by name; all others keep their defaults, or a config's values."""
+    names = {name for kind in kinds for name in known(kind)}
+    silent = (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP, None)
+    return {n: v for n, v in ctx.params.items() if n in names and ctx.get_parameter_source(n) not in silent}
 
 
 def table(rows: list[tuple[str, str]]) -> str:

@@ -16,39 +16,31 @@ from geoseg.cli.common import progress_bar, table
 def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
     """Make sample sheets, run tile, infer and mosaic on them, draw a picture, and say what to open."""
     from geoseg.night.demo import demo
+    from geoseg.night.listener import Listener
 
-    click.echo(
-        "sample sheets -> tile -> infer -> mosaic; the network is the one that comes along"
-        + ("" if sheets else ", the sheets are made now")
-    )
+    made = "" if sheets else ", the sheets are made now"
+    click.echo(f"sample sheets -> tile -> infer -> mosaic; the network is the one that comes along{made}")
     with progress_bar(ctx.obj["quiet"]) as progress:
-        report, picture, accuracy = demo(out, sheets, progress=progress)
+        report = demo(out, sheets, listener=Listener(progress=progress))
     click.echo(f"\n{out}/")
     for line in tree(out):
         click.echo(line)
-    if accuracy is not None:
-        click.echo(
-            f"\npixels right: {100 * accuracy.overall:.1f} % (drawn sheets with exact labels, all pixels; no measure for real photos)"
-        )
-        click.echo(table([(name, f"IoU {100 * value:5.1f} %") for name, value in accuracy.iou.items()]))
-    results = out / "run" / "out"
+    if report.accuracy is not None:
+        note = "drawn sheets with exact labels, all pixels; no measure for real photos"
+        click.echo(f"\npixels right: {100 * report.accuracy.overall:.1f} % ({note})")
+        click.echo(table([(name, f"IoU {100 * value:5.1f} %") for name, value in report.accuracy.iou.items()]))
+    results = report.run.out
     click.echo("\nopen:")
-    click.echo(
-        table(
-            [
-                (str(picture), "photo | classes | features"),
-                (
-                    str(results / "demo_classes.tif"),
-                    "class raster, in QGIS: named and coloured without a click",
-                ),
-                (str(results / "demo.gpkg"), "land cover, buildings, streets, trees, cars; styled"),
-                (str(results / "demo.qgz"), "the QGIS project of all of it"),
-                (str(results / "report.html"), "pictures, areas, confidence, in a browser"),
-                (str(out / "run" / "patches.gpkg"), "sheets, blocks and patches"),
-            ]
-        )
-    )
-    return 0 if report.complete else 3
+    rows = [
+        (str(report.picture), "photo | classes | features"),
+        (str(results / "demo_classes.tif"), "class raster, in QGIS: named and coloured without a click"),
+        (str(results / "demo.gpkg"), "land cover, buildings, streets, trees, cars; styled"),
+        (str(results / "demo.qgz"), "the QGIS project of all of it"),
+        (str(results / "report.html"), "pictures, areas, confidence, in a browser"),
+        (str(report.run.patches_gpkg), "sheets, blocks and patches"),
+    ]
+    click.echo(table(rows))
+    return 0 if report.stages.complete else 3
 
 
 def tree(folder: Path, indent: str = "  ") -> list[str]:

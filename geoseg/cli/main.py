@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from geoseg.errors import GeosegError
+from geoseg.errors import GeosegError, exit_code_of
 
 COMMANDS = {
     "tile": "Put sheets on one grid and plan overlapping patches.",
@@ -112,7 +112,7 @@ def main() -> NoReturn:
         sys.exit(code if isinstance(code, int) else 0)
     except GeosegError as error:
         _say(str(error))
-        sys.exit(error.exit_code)
+        sys.exit(exit_code_of(error))
     except click.exceptions.Abort:
         click.echo("geoseg: interrupted; the same command goes on where this one stopped", err=True)
         sys.exit(130)
@@ -121,10 +121,10 @@ def main() -> NoReturn:
         sys.exit(2)
     except (OSError, MemoryError) as error:
         _say(f"{getattr(error, 'filename', None) or 'this machine'}: {error or 'out of memory'}")
-        sys.exit(4)
+        sys.exit(exit_code_of(error))
     except Exception as error:  # whatever nobody foresaw: one line for the log, a traceback on request
         _say(f"unexpected {type(error).__name__}: {error} (run it again with --debug and report it)")
-        sys.exit(1)
+        sys.exit(exit_code_of(error))
 
 
 if __name__ == "__main__":

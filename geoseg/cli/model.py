@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from geoseg.cli.common import Numbers, table
+from geoseg import parse
+from geoseg.cli.common import Read, table
 
 
 @click.group("model")
@@ -113,10 +114,16 @@ def export(file: Path, out: Path) -> None:
 @click.option("--bands", default="red,green,blue", show_default=True, help="Meaning of each band, in order.")
 @click.option("--gsd", type=click.FloatRange(min=0, min_open=True), help="Metres on the ground it was trained at.")
 @click.option(
-    "--gsd-range", type=Numbers(float, 2), help="Smallest and largest GSD it takes [default: 20 % around --gsd]."
+    "--gsd-range",
+    type=Read(parse.number_list("--gsd-range", float, 2)),
+    help="Smallest and largest GSD it takes [default: 20 % around --gsd].",
 )
-@click.option("--mean", type=Numbers(float), help="Mean per band, in units of the data [default: ImageNet's].")
-@click.option("--std", type=Numbers(float), help="Deviation per band [default: ImageNet's].")
+@click.option(
+    "--mean",
+    type=Read(parse.number_list("--mean", float)),
+    help="Mean per band, in units of the data [default: ImageNet's].",
+)
+@click.option("--std", type=Read(parse.number_list("--std", float)), help="Deviation per band [default: ImageNet's].")
 @click.option(
     "--patch", type=click.IntRange(min=16), default=512, show_default=True, help="Patch side it was trained at."
 )
@@ -125,7 +132,7 @@ def export(file: Path, out: Path) -> None:
 @click.option("--licence", default="", help="Licence of the weights.")
 def import_(file: Path, out: Path | None, **options: Any) -> None:
     """Make a foreign model FILE usable: weights become NAME.safetensors, TorchScript, .pt2 and ONNX get a NAME.json beside them."""
-    from geoseg.stages.exchange.export import import_model
+    from geoseg.stages.exchange.import_ import import_model
 
     path = import_model(file, out, _card(file, options))
     click.echo(f"{path}: ready; try geoseg infer RUN --model {path}")
@@ -136,7 +143,7 @@ def _card(file: Path, options: dict[str, Any]) -> Any:
     import sys
 
     from geoseg.errors import UsageError
-    from geoseg.models.files import Card
+    from geoseg.models.card import Card
     from geoseg.networks import geometry_of
 
     weights = file.is_dir() or file.suffix in (".safetensors", ".pth", ".ckpt")
@@ -209,7 +216,7 @@ def _classes(text: str) -> Any:
 def bench(file: Path | None, seconds: float) -> None:
     """CPU seconds per megapixel of a model FILE on each installed engine, one thread [default: the shipped network]."""
     from geoseg.models.files import load_model, shipped_model
-    from geoseg.stages.exchange.export import bench_model
+    from geoseg.stages.exchange.bench import bench_model
 
     click.echo(f"{'engine':<14}{'precision':<11}{'CPU s / patch':>14}{'CPU s / Mpx':>13}")
     for row in bench_model(load_model(file or shipped_model()), seconds):

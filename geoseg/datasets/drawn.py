@@ -12,14 +12,12 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from geoseg.arrays import Bytes
 from geoseg.commit import commit_bytes
 from geoseg.scenes.scene import Scene
 
 __all__ = ["DrawnScene", "draw_missing", "drawn"]
-
-Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

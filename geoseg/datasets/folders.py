@@ -15,7 +15,8 @@ from geoseg.datasets.items import ImageFile, Item, LabelFile
 from geoseg.datasets.legend import Legend, table_legend
 from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.ground import metres_per_unit
-from geoseg.sheets.door import read_header, transform_of
+from geoseg.plan import transform_of
+from geoseg.sheets.door import read_header
 from geoseg.sheets.images import SUFFIXES, picture_size
 
 __all__ = ["box_items", "image_file", "pair_items", "patch_items", "polygon_items", "scene_items", "stem_of"]

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from geoseg.arrays import Bytes, Valid
 from geoseg.classes import NODATA
 from geoseg.datasets.drawn import DrawnScene, drawn
 from geoseg.datasets.legend import Legend, decoded
@@ -28,8 +29,6 @@ from geoseg.sheets.raster import raster_window
 
 __all__ = ["ImageFile", "Item", "LabelFile", "read_item", "read_labels"]
 
-Bytes = npt.NDArray[np.uint8]
-Valid = npt.NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 
 

@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from geoseg.classes import NODATA, ClassTable
+from geoseg.arrays import Bytes
+from geoseg.classes import NODATA, NOT, ClassTable
 from geoseg.errors import SheetError, UsageError
-from geoseg.learn.losses import NOT
 
 __all__ = ["Legend", "code_of", "cube_legend", "decoded", "named_codes", "table_legend"]
-
-Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ import torch
 from rasterio.windows import Window
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from geoseg.arrays import Bytes
+from geoseg.classes import NOT
 from geoseg.datasets.items import Item, read_item, read_labels
 from geoseg.learn.augment import Augmentation, draw_pose, photographed, posed
-from geoseg.learn.losses import NOT
 
 __all__ = ["LabelledSet", "Samples", "class_places", "loader"]
 
-Bytes = npt.NDArray[np.uint8]
 
 INDEX_STEP = 4
 """Pixels between the labels that the index of class places looks at."""

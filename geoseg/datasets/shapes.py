@@ -12,12 +12,12 @@ import shapely
 from rasterio.features import rasterize
 from rasterio.transform import Affine, array_bounds
 
+from geoseg.arrays import Bytes
 from geoseg.classes import NODATA
 from geoseg.errors import SheetError, UsageError
 
 __all__ = ["BOX_CORE", "BOX_EDGE", "burnt_boxes", "burnt_polygons", "read_boxes"]
 
-Bytes = npt.NDArray[np.uint8]
 Codes = tuple[tuple[str, int], ...]
 
 BOX_CORE, BOX_EDGE = 0.56, 1.1

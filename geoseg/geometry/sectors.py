@@ -11,12 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
 import shapely
 from rasterio.windows import Window
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from geoseg.geometry.grid import grown, overlap
 
-__all__ = ["LARGEST", "SIDE", "Sector", "Sectors", "coarse_window", "sectors_of"]
+__all__ = ["LARGEST", "SIDE", "Sector", "Sectors", "coarse_window", "districts_of", "sectors_of"]
 
 SIDE = 8192
 """Pixels along a sector, or a little less: sides are whole numbers of coarse pixels."""
@@ -112,3 +115,18 @@ def sectors_of(
             cols = range(wide.col_off // side, (wide.col_off + wide.width - 1) // side + 1)
             near.update((r, c) for r in rows for c in cols)
     return Sectors(whole, tuple(sorted(near)), side, largest, step)
+
+
+def districts_of(windows: Sequence[Window], apart: float) -> list[list[int]]:
+    """Numbers of the windows of each group: within it each is less than `apart` pixels from another one, groups are farther from each other.
+
+    In the order of each group's first window.
+    """
+    boxes = shapely.box(
+        *np.array([[w.col_off, w.row_off, w.col_off + w.width, w.row_off + w.height] for w in windows], float).T
+    )
+    i, j = shapely.STRtree(boxes).query(boxes, predicate="dwithin", distance=apart)
+    near = coo_array((np.ones(len(i), bool), (i, j)), shape=(len(boxes), len(boxes)))
+    group = connected_components(near, directed=False)[1]
+    firsts = dict.fromkeys(group.tolist())
+    return [np.flatnonzero(group == g).tolist() for g in firsts]

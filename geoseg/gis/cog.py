@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import rasterio
 import rasterio.shutil
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.commit import commit_bytes, commit_file
 from geoseg.errors import EnvironmentFault
 
 __all__ = ["RasterSpec", "write_cog"]
 
-Bytes = npt.NDArray[np.uint8]
 Read = Callable[[Window], Bytes]
 Empty = Callable[[Window], bool]
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import sqlite3
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import geopandas
 import pyogrio
 
-from geoseg.commit import commit_file
+from geoseg.commit import disk_faults, scratch, settle
 from geoseg.errors import EnvironmentFault
 
-__all__ = ["Layer", "write_geopackage", "write_in_batches"]
+__all__ = ["GeoPackage", "Layer", "new_geopackage", "write_geopackage"]
 
 DATE = "2000-01-01T00:00:00.000Z"
 
@@ -33,8 +32,8 @@ class Layer:
     geometry_type: str = "Polygon"
 
 
-def write_geopackage(path: Path, layers: list[Layer], *, date: str = DATE) -> str:
-    """Write and check a GeoPackage (version 1.2, R-trees, `layer_styles`); returns its SHA-256.
+def write_geopackage(path: Path, layers: list[Layer], *, date: str = DATE) -> None:
+    """Write and check a GeoPackage (version 1.2, R-trees, `layer_styles`).
 
     Args:
         path: final name.
@@ -44,60 +43,63 @@ def write_geopackage(path: Path, layers: list[Layer], *, date: str = DATE) -> st
     Raises:
         EnvironmentFault: it could not be written, or what was written does not hold all features.
     """
-    return write_in_batches(path, [layers], date=date)
+    with new_geopackage(path, date=date) as package:
+        package.add(layers)
+        package.commit()
 
 
-def write_in_batches(
-    path: Path, batches: Iterable[list[Layer]], check: Callable[[], None] = lambda: None, *, date: str = DATE
-) -> str:
-    """As `write_geopackage`, with the features of layers a batch at a time: all batches hold the same layers.
-
-    `check` comes after the last batch; what it raises leaves no file.
-    """
-    heads: dict[str, Layer] = {}
-    counts: Counter[str] = Counter()
-
-    def write(temporary: Path) -> None:
+@contextmanager
+def new_geopackage(path: Path, *, date: str = DATE) -> Iterator[GeoPackage]:
+    """A GeoPackage that is written a batch of features at a time, and gets its name by `commit`; without that nothing stays."""
+    with scratch(path, path.suffix) as temporary:
         try:
-            with _settings(date):
-                for layer in _made_elsewhere(batches):
-                    if len(layer.frame) or layer.name not in heads:
-                        _write_layer(temporary, layer)
-                    counts[layer.name] += len(layer.frame)
-                    heads.setdefault(layer.name, replace(layer, frame=layer.frame.iloc[:0]))
-            _write_styles(temporary, list(heads.values()), date)
-        except (RuntimeError, sqlite3.Error) as error:  # pyogrio's errors are RuntimeErrors
-            raise EnvironmentFault(
-                path, f"cannot be written: {error}", "free some disk space, then run it again"
-            ) from error
+            yield GeoPackage(path, temporary, date)
         finally:
             for rest in temporary.parent.glob(temporary.name + "-*"):  # SQLite's journals
                 rest.unlink(missing_ok=True)
 
-    def checked(temporary: Path) -> None:
-        check()
-        _check(path, temporary, counts)
 
-    try:
-        return commit_file(path, write, checked)
-    except _Elsewhere as error:
-        raise error.cause from None
+@dataclass
+class GeoPackage:
+    """A GeoPackage that is being written under a temporary name; see `new_geopackage`."""
 
+    path: Path
+    temporary: Path
+    date: str
+    heads: dict[str, Layer] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
 
-class _Elsewhere(Exception):
-    """Carries an error of what makes the layers past those who would take it for one of the disk."""
+    def add(self, layers: list[Layer]) -> None:
+        """Write the features of some layers; all batches hold the same layers.
 
-    def __init__(self, cause: Exception) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
+        Raises:
+            EnvironmentFault: the disk is full, say.
+        """
+        with self._faults(), _settings(self.date):
+            for layer in layers:
+                if len(layer.frame) or layer.name not in self.heads:
+                    _write_layer(self.temporary, layer)
+                self.counts[layer.name] += len(layer.frame)
+                self.heads.setdefault(layer.name, replace(layer, frame=layer.frame.iloc[:0]))
 
+    def commit(self) -> None:
+        """Write the styles, check the whole file, and give it its name.
 
-def _made_elsewhere(batches: Iterable[list[Layer]]) -> Iterator[Layer]:
-    """All layers of all batches."""
-    try:
-        yield from chain.from_iterable(batches)
-    except Exception as error:  # whatever it is, it is none of this module's
-        raise _Elsewhere(error) from error
+        Raises:
+            EnvironmentFault: it does not hold all features, or has no index.
+        """
+        with self._faults():
+            _write_styles(self.temporary, list(self.heads.values()), self.date)
+        settle(self.temporary, self.path, lambda temporary: _check(self.path, temporary, self.counts))
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        try:
+            with disk_faults(self.path):
+                yield
+        except (RuntimeError, sqlite3.Error) as error:  # pyogrio's errors are RuntimeErrors
+            cure = "free some disk space, then run it again"
+            raise EnvironmentFault(self.path, f"cannot be written: {error}", cure) from error
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from geoseg.models.files import Card
+from geoseg.models.card import Card
 
 __all__ = ["markdown_card", "mlm_item"]
 

@@ -17,12 +17,10 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from geoseg.arrays import Bytes, Valid
 from geoseg.classes import NODATA
 
 __all__ = ["NONE", "Augmentation", "Pose", "draw_pose", "photographed", "posed"]
-
-Bytes = npt.NDArray[np.uint8]
-Valid = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

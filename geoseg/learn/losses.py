@@ -13,14 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
-from geoseg.classes import NODATA
+from geoseg.classes import NODATA, NOT
 
-__all__ = ["LOSSES", "NOT", "LossOptions", "cross_entropy", "dice", "focal", "lovasz"]
+__all__ = ["LOSSES", "LossOptions", "cross_entropy", "dice", "focal", "lovasz"]
 
 Tensor = torch.Tensor
-
-NOT = 128
-"""Label `NOT + k`: the pixel is of any class but k."""
 
 
 @dataclass(frozen=True)

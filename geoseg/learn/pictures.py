@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from geoseg.classes import NODATA, ClassTable
-from geoseg.learn.losses import NOT
+from geoseg.arrays import Bytes
+from geoseg.classes import NODATA, NOT, ClassTable
 
 __all__ = ["confusion_png", "contact_sheet", "curves_png", "label_colours"]
-
-Bytes = npt.NDArray[np.uint8]
 
 
 def label_colours(codes: Bytes, table: ClassTable) -> Bytes:

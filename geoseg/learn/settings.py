@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from geoseg.layers import ROLES
 
 __all__ = ["AugmentSection", "DataSection", "ModelSection", "SplitSection", "Stage", "TrainConfig", "anchored"]
 
@@ -20,7 +22,14 @@ class ClassRow(_Section):
     value: int = Field(ge=0, le=127)
     name: str
     colour: tuple[int, int, int]
-    role: Literal["building", "road", "tree", "car", "ground", "other"] = "other"
+    role: str = "other"
+
+    @field_validator("role")
+    @classmethod
+    def _known_role(cls, role: str) -> str:
+        if role not in ROLES:
+            raise ValueError(f"expected one of {', '.join(ROLES)}")
+        return role
 
 
 class ModelSection(_Section):

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-__all__ = ["ObjectCounts", "boxes_matched", "matched"]
+from geoseg.arrays import Shapes
 
-Shapes = npt.NDArray[np.object_]
+__all__ = ["ObjectCounts", "boxes_matched", "matched"]
 
 
 @dataclass(frozen=True)

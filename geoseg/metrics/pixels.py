@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from geoseg.classes import NODATA
-from geoseg.learn.losses import NOT
+from geoseg.arrays import Bytes
+from geoseg.classes import NODATA, NOT
 
 __all__ = ["Reliability", "Tally", "bootstrap", "boundary_counts", "boundary_f1", "reliability", "scores_of", "tally"]
 
-Bytes = npt.NDArray[np.uint8]
 Counts = npt.NDArray[np.int64]
 
 

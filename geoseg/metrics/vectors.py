@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
+from geoseg.arrays import Doubles, Shapes
 from geoseg.metrics.objects import matched
 
 __all__ = [
@@ -28,16 +28,13 @@ __all__ = [
     "shape_scores",
 ]
 
-Shapes = npt.NDArray[np.object_]
-Floats = npt.NDArray[np.float64]
-
 
 def corners(shape: shapely.Geometry) -> int:
     """Vertices of all rings, closing points not counted."""
     return int(shapely.get_num_coordinates(shape)) - len(shapely.get_rings(shape))
 
 
-def _rings(shape: shapely.Geometry) -> list[Floats]:
+def _rings(shape: shapely.Geometry) -> list[Doubles]:
     return [shapely.get_coordinates(r)[:-1] for r in shapely.get_rings(shape)]
 
 
@@ -77,7 +74,7 @@ def max_tangent_angle(found: shapely.Geometry, truth: shapely.Geometry, step: fl
     return worst
 
 
-def _nearest(outline: shapely.Geometry, xy: Floats) -> Shapes:
+def _nearest(outline: shapely.Geometry, xy: Doubles) -> Shapes:
     """Nearest points of an outline of several rings."""
     return np.asarray(shapely.get_point(shapely.shortest_line(shapely.points(xy), outline), 1))
 

@@ -9,94 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from geoseg.classes import ISPRS, ClassTable
 from geoseg.commit import commit_bytes
 from geoseg.errors import ModelError
+from geoseg.models.card import Card
+from geoseg.models.foreign import onnx_card
 
-__all__ = ["Card", "ModelFile", "load_model", "load_weights", "model_kind", "save_model", "shipped_model"]
-
-BANDS = ("red", "green", "blue", "nir", "grey", "height", "other")
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a network needs and what is known about it.
-
-    `mean` and `std` are per band in the units of the data (0 to 255 for uint8). `patch`, `overlap`, `margin` and `stride` are
-    in network pixels of `gsd` metres. `output` is "logits" or "probabilities"; `temperature` divides logits before softmax.
-    `patch_dependent`: scores hang on the patch size (global pooling), so only the trained one should be used.
-    """
-
-    name: str
-    architecture: str
-    classes: ClassTable
-    bands: tuple[str, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    gsd: float
-    gsd_range: tuple[float, float]
-    arguments: dict[str, Any] = field(default_factory=dict)
-    dtype: str = "uint8"
-    patch: int = 512
-    overlap: int = 128
-    margin: int = 0
-    stride: int = 32
-    patch_dependent: bool = True
-    output: str = "logits"
-    temperature: float = 1.0
-    good_for: str = ""
-    not_good_for: str = ""
-    training: str = ""
-    licence: str = ""
-    metrics: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        count = len(self.bands)
-        if not count or len(self.mean) != count or len(self.std) != count:
-            raise ModelError(
-                self.name,
-                f"{count} bands, {len(self.mean)} means, {len(self.std)} deviations; expected as many of each",
-            )
-        if any(b not in BANDS for b in self.bands):
-            raise ModelError(self.name, f"bands {self.bands}, expected names out of {', '.join(BANDS)}")
-        if not all(s > 0 for s in self.std):
-            raise ModelError(self.name, f"deviations {self.std}, expected numbers above 0")
-        if self.output not in ("logits", "probabilities"):
-            raise ModelError(self.name, f"output {self.output!r}, expected logits or probabilities")
-        if not 0 < self.gsd_range[0] <= self.gsd <= self.gsd_range[1]:
-            raise ModelError(self.name, f"GSD {self.gsd} m outside its own range {self.gsd_range}")
-        if self.temperature <= 0:
-            raise ModelError(self.name, f"temperature {self.temperature}, expected a number above 0")
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict."""
-        return {**asdict(self), "classes": self.classes.to_json()}
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any], subject: object) -> Card:
-        """Inverse of `to_json`.
-
-        Raises:
-            ModelError: names the field that is missing or wrong.
-        """
-        if not isinstance(value, dict):
-            raise ModelError(
-                subject, f"holds a {type(value).__name__}, expected a mapping of fields", "see geoseg model info --json"
-            )
-        try:
-            known = {k: v for k, v in value.items() if k in cls.__dataclass_fields__}
-            rows = known.pop("classes")
-            for name in ("bands", "mean", "std", "gsd_range"):
-                known[name] = tuple(known[name])
-            return cls(classes=ClassTable.from_json(rows), **known)
-        except (KeyError, TypeError) as error:
-            raise ModelError(
-                subject, f"its card lacks or misspells a field: {error}", "see geoseg model info --help"
-            ) from error
+__all__ = ["ModelFile", "load_model", "load_weights", "model_kind", "save_model", "shipped_model"]
 
 
 @dataclass(frozen=True)
@@ -137,7 +59,7 @@ def load_model(path: Path) -> ModelFile:
         state, own = _safetensors(path, data)
         return ModelFile(path, "state", own, sha, state)
     kind = _kind(path, data)
-    card = _sidecar(path) or (_onnx_card(path) if kind == "onnx" else None)
+    card = _sidecar(path) or (onnx_card(path) if kind == "onnx" else None)
     if card is None:
         raise ModelError(
             path, "has no card beside it", f"write {path.with_suffix('.json').name} with bands, mean, std, gsd, classes"
@@ -250,70 +172,6 @@ def _sidecar(path: Path) -> Card | None:
         return Card.from_json(json.loads(beside.read_text()), beside)
     except ValueError as error:
         raise ModelError(beside, f"is not JSON: {error}", "correct it") from error
-
-
-def _onnx_card(path: Path) -> Card | None:
-    """Card from an ONNX file's own metadata: geoseg's key, or the keys of QGIS Deepness."""
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ImportError as error:
-        raise ModelError(path, "needs the onnx package to be read", "pip install 'geoseg[onnx]'") from error
-    try:
-        keys = {p.key: p.value for p in onnx.load(path, load_external_data=False).metadata_props}
-    except DecodeError as error:
-        raise ModelError(path, f"is damaged: {error}", "copy it again") from error
-    if "geoseg" in keys:
-        return Card.from_json(json.loads(keys["geoseg"]), path)
-    if "resolution" not in keys or "class_names" not in keys:
-        return None
-    try:
-        return _deepness_card(path, keys)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ModelError(
-            path, f"has unreadable Deepness metadata: {error}", f"write {path.with_suffix('.json').name} beside it"
-        ) from error
-
-
-def _deepness_card(path: Path, keys: dict[str, str]) -> Card:
-    """Card from the metadata that QGIS Deepness reads; its resolution is in centimetres."""
-    names = json.loads(keys["class_names"])
-    values = sorted((int(k), str(v)) for k, v in names.items())
-    colours = [c.colour for c in ISPRS.classes]
-    rows = [
-        {"value": v, "name": n, "colour": list(colours[i % 6]), "role": _role(n)} for i, (v, n) in enumerate(values)
-    ]
-    patch = int(json.loads(keys.get("tiles_size", "512")))
-    share = float(json.loads(keys.get("tiles_overlap", "25"))) / 100
-    mean = json.loads(keys.get("standardization_mean", "[0, 0, 0]"))
-    std = json.loads(keys.get("standardization_std", "[1, 1, 1]"))
-    gsd = float(json.loads(keys["resolution"])) / 100
-    return Card(
-        name=path.stem,
-        architecture="onnx",
-        classes=ClassTable.from_json(rows),
-        bands=("red", "green", "blue", "nir")[: len(mean)],
-        mean=tuple(255 * m for m in mean),
-        std=tuple(255 * s for s in std),
-        gsd=gsd,
-        gsd_range=(gsd, gsd),
-        patch=patch,
-        overlap=int(patch * share) // 2 * 2,
-        stride=1,
-    )
-
-
-def _role(name: str) -> str:
-    words = {
-        "building": "building",
-        "house": "building",
-        "road": "road",
-        "imperv": "road",
-        "tree": "tree",
-        "car": "car",
-        "veget": "ground",
-    }
-    return next((role for word, role in words.items() if word in name.lower()), "other")
 
 
 def save_model(path: Path, state: dict[str, Any], card: Card) -> str:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import rasterio
 
-from geoseg.classes import ClassTable
-from geoseg.night.night import RunReport, run_all
-from geoseg.runfolder.job import load_job
-from geoseg.stages.infer.infer import InferOptions
+from geoseg.night.listener import QUIET, Listener
+from geoseg.night.stages import RunReport, run_stages
+from geoseg.options import MosaicOptions, RunOptions
+from geoseg.runfolder.folder import Run
 from geoseg.stages.look.view import view_run
-from geoseg.stages.mosaic.mosaic import MosaicOptions
 from geoseg.stages.sample import make_sample
-from geoseg.stages.tile.tile import TileOptions
 
-__all__ = ["Accuracy", "demo"]
+__all__ = ["Accuracy", "DemoReport", "demo"]
 
 
 @dataclass(frozen=True)
@@ -29,33 +26,36 @@ class Accuracy:
     iou: dict[str, float]
 
 
-def demo(
-    out: Path,
-    sheets: Path | None = None,
-    told: Callable[[object], None] = lambda report: None,
-    progress: Callable[[int, int], None] = lambda d, t: None,
-) -> tuple[RunReport, Path, Accuracy | None]:
-    """Run everything on sample sheets, made here unless a folder of them is given; returns reports, the picture and the accuracy."""
+@dataclass(frozen=True)
+class DemoReport:
+    """What the demo made: the run, its picture, and how right it is (None without exact labels)."""
+
+    run: Run
+    stages: RunReport
+    picture: Path
+    accuracy: Accuracy | None
+
+
+def demo(out: Path, sheets: Path | None = None, *, listener: Listener = QUIET) -> DemoReport:
+    """Run everything on sample sheets; they are made here unless a folder of them is given."""
     if sheets is None:
         make_sample(out / "sample")
         sheets = out / "sample" / "sheets"
-    run = out / "run"
-    report = run_all(
-        [sheets], run, TileOptions(), InferOptions(), MosaicOptions(name="demo"), told=told, progress=progress
-    )
-    path = view_run(run, out / "demo.png")
+    run = Run(out / "run")
+    options = RunOptions(mosaic=MosaicOptions(name="demo"))
+    report = run_stages([sheets], run, options, listener=listener)
+    picture = view_run(run, out / "demo.png")
     truth = sheets.parent / "classes"
-    return report, path, _accuracy(run, truth) if truth.is_dir() else None
+    return DemoReport(run, report, picture, _accuracy(run, truth) if truth.is_dir() else None)
 
 
-def _accuracy(run: Path, truth: Path) -> Accuracy:
+def _accuracy(run: Run, truth: Path) -> Accuracy:
     """Compare the per-sheet class rasters with the sample's exact classes."""
-    _, rows, _ = load_job(run)
-    table = ClassTable.from_json(rows)
+    table = run.table
     matrix = np.zeros((256, 256), np.int64)
     for path in sorted(truth.glob("*_classes.tif")):
         stem = path.name.removesuffix("_classes.tif")
-        found = list((run / "out" / "sheets").glob(f"{stem}_RGB*_classes.tif"))
+        found = list((run.out / "sheets").glob(f"{stem}_RGB*_classes.tif"))
         if not found:
             continue
         with rasterio.open(path) as a, rasterio.open(found[0]) as b:

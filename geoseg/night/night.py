@@ -1,137 +1,118 @@
-"""geoseg run: one night. tile -> infer -> mosaic -> publish on one run folder; each step skips what is up to date.
+"""geoseg run: one night. What is asked -> has it been answered? -> stages -> published -> told.
 
-sheets -> plan -> blocks (here, on workers, or one shard of them) -> outputs -> out/<date>, latest
+sheets, options -> question -> the last night's answer holds : tile -> infer -> mosaic -> out/<date>, latest -> metrics, hooks
 """
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from geoseg.errors import Busy
-from geoseg.night.publish import publish
-from geoseg.night.stamp import Question, keep, marks
-from geoseg.plan import load_plan
-from geoseg.runfolder.contents import remember
-from geoseg.runfolder.lease import held
-from geoseg.sheets.decoder import decoder
-from geoseg.stages.infer.infer import PLANNING, InferOptions, InferReport, infer, shards_in
-from geoseg.stages.infer.panel import Executor
-from geoseg.stages.mosaic.mosaic import MosaicOptions, MosaicReport, mosaic
-from geoseg.stages.tile.tile import TileOptions, TileReport, tile
+from geoseg.models.files import shipped_model
+from geoseg.night.listener import QUIET, Listener
+from geoseg.night.publish import date_of, prune
+from geoseg.night.stamp import Question, question, unchanged
+from geoseg.night.tell import Facts, telling
+from geoseg.options import RunOptions, result_values
+from geoseg.runfolder.folder import Run
+from geoseg.runfolder.job import version
+from geoseg.sheets.listing import find_sheets
 
-__all__ = ["Night", "RunReport", "run_all"]
+if TYPE_CHECKING:
+    from geoseg.night.stages import RunReport
 
+__all__ = ["night"]
 
-@dataclass(frozen=True)
-class Night:
-    """How a night is done: one shard (index from 0, count) of it or all, who computes, and the date to publish it under ("" for not).
-
-    `asked` is what it was asked for, so that the next night can see at once that nothing is new; None where that must not be.
-    """
-
-    shard: tuple[int, int] | None = None
-    executor: Executor | None = None
-    date: str = ""
-    asked: Question | None = None
+log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class RunReport:
-    """What each stage did. `mosaic` is None for a shard that others are still to follow; `complete` is False where sheets were quarantined."""
-
-    tile: TileReport
-    infer: InferReport
-    mosaic: MosaicReport | None
-    complete: bool
-    published: Path | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-def run_all(
+def night(
     sheets: Sequence[Path],
-    run: Path,
-    tiling: TileOptions,
-    inference: InferOptions,
-    mosaicking: MosaicOptions,
+    run: Run | Path,
+    options: RunOptions,
     *,
-    night: Night | None = None,
-    told: Callable[[object], None] = lambda report: None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> RunReport:
-    """All stages. `told` gets each stage's report as soon as it ends.
+    listener: Listener = QUIET,
+) -> Facts:
+    """Bring a run up to date, publish it where that is asked, and tell how it ended.
+
+    Args:
+        sheets: files, folders, patterns and lists.
+        run: the run folder.
+        options: of the whole night.
+        listener: hears of the work.
+
+    Returns:
+        What happened. Its exit code is 0, or 3 where sheets were quarantined.
 
     Raises:
-        GeosegError: whatever a stage raises.
+        GeosegError: whatever a stage raises; metrics and hooks have been told.
     """
-    night = night or Night()
-    decoder().patience = inference.read_timeout
-    clock = _Clock()
-    planned = tile(sheets, run, tiling, patience=PLANNING if night.shard else 0.0)
-    told(planned)
-    clock.lap("tile")
-    inferred = infer(run, inference, progress, executor=night.executor, shard=night.shard)
-    told(inferred)
-    clock.lap("infer")
-    seen = marks(run)
-    stitched = _stitched(run, inference, mosaicking, night)
-    clock.lap("mosaic")
-    complete = not load_plan(run).quarantined
-    if stitched is None:
-        return RunReport(planned, inferred, None, complete, None, clock.laps)
-    told(stitched)
-    published = publish(run, night.date, patience=PLANNING) if night.date else None
-    remember(run)
-    clock.lap("publish")
-    report = RunReport(planned, inferred, stitched, complete, published, clock.laps)
-    seen_again = all(
-        q.stat for q in load_plan(run).quarantined
-    )  # others were refused by a look that the next night repeats
-    if night.asked is not None and night.shard is None and seen_again:
-        keep(run, night.asked, seen, _answer(run, report))
-    return report
+    run = Run.of(run)
+    date = date_of(options.night.date or ("today" if options.night.publish else ""))
+    options = replace(options, night=replace(options.night, date=date))
+    facts = Facts(str(run.folder), date)
+    with telling(options.night, facts):
+        asked = _asked(sheets, options)
+        if not _nothing_new(run, asked, facts, listener.say):
+            listener.begin()
+            report = _stages(sheets, run, options, listener, asked)
+            _note(facts, report, listener.say)
+        if options.night.publish and facts.published:
+            for gone in prune(run, options.night.keep, options.night.keep_days * 86400, patience=60):
+                listener.say(f"removed {gone}")
+    return facts
 
 
-def _answer(run: Path, report: RunReport) -> dict[str, Any]:
-    """What to say where nothing is new."""
-    plan = load_plan(run)
-    return {
-        "sheets": len(plan.sheets),
-        "quarantined": [[q.path, q.reason, q.cure] for q in plan.quarantined],
-        "blocks": report.infer.blocks,
-        "published": str(report.published or ""),
-    }
-
-
-def _stitched(run: Path, inference: InferOptions, options: MosaicOptions, night: Night) -> MosaicReport | None:
-    """The mosaic; None where this is a shard and others are to follow.
-
-    The shard that ends last also does what no shard will do any more: blocks of an ended shard that a sheet set aside later has made stale.
-    """
-    if night.shard is None:
-        return mosaic(run, options, executor=night.executor)
-    if not shards_in(run, load_plan(run), night.shard[1]):
+def _asked(sheets: Sequence[Path], options: RunOptions) -> Question | None:
+    """What this night is asked for; None where it must look at everything, or does a part only."""
+    tiling, aoi = options.tile, options.tile.aoi
+    if tiling.overwrite or tiling.retry_failed or options.work.shard or (aoi is not None and aoi.is_dir()):
         return None
-    try:
-        return mosaic(run, options, patience=PLANNING, executor=night.executor)
-    except Busy:
-        if held(run, "shard_*"):
-            raise
-    infer(run, inference, executor=night.executor)
-    return mosaic(run, options, patience=PLANNING, executor=night.executor)
+    values = {
+        f"{stage} {name}": value
+        for stage in ("tile", "infer", "mosaic", "night")
+        for name, value in result_values(getattr(options, stage)).items()
+    }
+    others = [*(options.infer.model or (shipped_model(),)), *([aoi] if aoi else [])]
+    return question(find_sheets(sheets), others, {**values, "geoseg": version(), "sheets": list(sheets)})
 
 
-class _Clock:
-    """Wall seconds between laps."""
+def _nothing_new(run: Run, asked: Question | None, facts: Facts, say: Callable[[str], None]) -> bool:
+    """Whether all is as the last night left it; says so, and what was set aside then."""
+    known = None if asked is None else unchanged(run, asked)
+    if known is None:
+        return False
+    for path, reason, cure in known["quarantined"]:
+        log.error("%s: %s (%s)", path, reason, cure)
+    facts.sheets, facts.quarantined, facts.blocks = known["sheets"], len(known["quarantined"]), known["blocks"]
+    facts.exit_code, facts.published = 3 if known["quarantined"] else 0, known["published"]
+    say(f"nothing to do: {facts.sheets} sheets, {facts.blocks} blocks and all outputs are as the last run left them")
+    return True
 
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._since = time.monotonic()
 
-    def lap(self, name: str) -> None:
-        """Time since the last lap goes under this name."""
-        now = time.monotonic()
-        self.laps[name], self._since = round(now - self._since, 3), now
+def _stages(
+    sheets: Sequence[Path], run: Run, options: RunOptions, listener: Listener, asked: Question | None
+) -> RunReport:
+    """All stages, by whom the options say."""
+    from geoseg.night.stages import run_stages  # only now: torch and GDAL take seconds
+    from geoseg.work.dask import executor
+
+    work, inference = options.work, options.infer
+    with executor(work.workers, work.scheduler, inference.max_ram, inference.device) as who:
+        return run_stages(sheets, run, options, listener=listener, executor=who, asked=asked)
+
+
+def _note(facts: Facts, report: RunReport, say: Callable[[str], None]) -> None:
+    """What the stages did."""
+    facts.sheets, facts.quarantined = len(report.tile.plan.sheets), len(report.infer.quarantined)
+    facts.blocks, facts.computed, facts.seconds = report.infer.blocks, report.infer.computed, report.seconds
+    facts.exit_code = 0 if report.complete else 3
+    if report.published:
+        facts.published = str(report.published)
+        say(f"published {report.published}")
+    facts.partial = report.mosaic is None
+    if facts.partial:
+        say("this shard is done; the last one to end writes the outputs")

@@ -20,13 +20,12 @@ from pathlib import Path
 
 from geoseg.commit import commit_bytes, read_json
 from geoseg.errors import EnvironmentFault, PlanError, UsageError
-from geoseg.runfolder.lease import lease
+from geoseg.runfolder.folder import Run
 
-__all__ = ["Published", "nights", "parse_date", "prune", "publish"]
+__all__ = ["Published", "date_of", "nights", "prune", "publish"]
 
 log = logging.getLogger(__name__)
 
-LATEST = "latest"
 CONTENTS = "night.json"
 
 
@@ -40,54 +39,49 @@ class Published:
     key: str
 
 
-def parse_date(text: str) -> str:
-    """YYYY-MM-DD; UsageError for anything else, today for ""."""
-    if not text:
-        return time.strftime("%Y-%m-%d")
-    try:
-        return time.strftime("%Y-%m-%d", time.strptime(text, "%Y-%m-%d"))
-    except ValueError as error:
-        raise UsageError("--date", f"{text!r} is not a date", "write it as 2026-11-21") from error
+def date_of(text: str) -> str:
+    """A date as YYYY-MM-DD; `today` is the one of this machine's clock, "" stays as it is."""
+    return time.strftime("%Y-%m-%d") if text == "today" else text
 
 
-def nights(run: Path) -> list[Published]:
+def nights(run: Run) -> list[Published]:
     """All published nights, the oldest first."""
     found = []
-    for path in (run / "out").glob(f"*/{CONTENTS}"):
+    for path in run.out.glob(f"*/{CONTENTS}"):
         if not path.parent.is_symlink() and not path.parent.name.startswith("."):  # hidden: half made or half removed
             value = read_json(path)
             found.append(Published(path.parent, value["date"], float(value["published"]), value["key"]))
     return sorted(found, key=lambda n: (n.published, n.folder.name))
 
 
-def latest(run: Path) -> Path | None:
+def latest(run: Run) -> Path | None:
     """The folder that `latest` stands for; None where nothing was published."""
-    link = run / "out" / LATEST
+    link = run.latest
     return link.resolve() if link.exists() else None
 
 
-def publish(run: Path, date: str, *, patience: float = 0.0) -> Path:
+def publish(run: Run, date: str, *, patience: float = 0.0) -> Path:
     """Keep what `mosaic` wrote as one night, and switch `latest` to it; the same outputs are not published twice for a date.
 
     Raises:
         PlanError: `mosaic` has not finished.
         EnvironmentFault: the disk takes neither hard links nor copies, or no symbolic link.
     """
-    with lease(run, patience=patience):
+    with run.lock(patience=patience):
         _sweep(run)
-        finished = read_json(run / "run.json")
+        finished = run.finished
         files = {name: finished["sha256"][name] for name in finished["files"]}
         key = hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
         here = [n for n in nights(run) if n.date == date]
         same = next((n.folder for n in here if n.key == key), None)
-        folder = same or _made(run, date, key, list(files))
-        _switch(run / "out" / LATEST, folder)
+        folder = same or _filled(run, date, key, list(files))
+        _switch(run.latest, folder)
         return folder
 
 
-def _made(run: Path, date: str, key: str, files: list[str]) -> Path:
+def _filled(run: Run, date: str, key: str, files: list[str]) -> Path:
     """A new night's folder: filled under a temporary name, then renamed."""
-    out = run / "out"
+    out = run.out
     taken = [
         int(p.name[len(date) + 1 :] or 1)
         for p in out.glob(f"{date}*")
@@ -97,7 +91,7 @@ def _made(run: Path, date: str, key: str, files: list[str]) -> Path:
     temporary = out / f".{uuid.uuid4().hex[:12]}.night"
     try:
         for name in files:
-            source, there = run / name, temporary / Path(name).relative_to("out")
+            source, there = run.folder / name, temporary / Path(name).relative_to("out")
             there.parent.mkdir(parents=True, exist_ok=True)
             _linked(source, there)
         value = {"date": date, "published": time.time(), "key": key, "files": files}
@@ -136,7 +130,7 @@ def _switch(link: Path, folder: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def prune(run: Path, keep: int, older_than: float, *, dry_run: bool = False, patience: float = 0.0) -> list[Path]:
+def prune(run: Run, keep: int, older_than: float, *, dry_run: bool = False, patience: float = 0.0) -> list[Path]:
     """Remove old nights; returns their folders.
 
     The newest `keep`, those younger than `older_than` seconds, what `latest` stands for and the one before it always stay: readers on shared storage
@@ -144,7 +138,7 @@ def prune(run: Path, keep: int, older_than: float, *, dry_run: bool = False, pat
     """
     if keep < 1:
         raise UsageError("--keep", f"{keep}, expected at least 1", "latest always stays")
-    with lease(run, patience=patience):
+    with run.lock(patience=patience):
         every = nights(run)
         now = _disk_clock(run)
         current = latest(run)
@@ -165,15 +159,15 @@ def prune(run: Path, keep: int, older_than: float, *, dry_run: bool = False, pat
         return gone
 
 
-def _sweep(run: Path) -> None:
+def _sweep(run: Run) -> None:
     """Remove what is set aside, also by one that was killed; what cannot go now goes the next time."""
-    for folder in [*(run / "out").glob(".*.gone"), *(run / "out").glob(".*.night")]:
+    for folder in [*run.out.glob(".*.gone"), *run.out.glob(".*.night")]:
         try:
             shutil.rmtree(folder)
         except OSError as error:
             log.warning("%s cannot be removed yet: %s", folder, error.strerror)
 
 
-def _disk_clock(run: Path) -> float:
+def _disk_clock(run: Run) -> float:
     """Now, by this machine; never earlier than the last night, so a clock that was set back removes nothing."""
     return max([time.time(), *(n.published for n in nights(run))])

@@ -18,13 +18,12 @@ from typing import Any
 
 from geoseg.commit import commit_state, digest, read_json
 from geoseg.errors import Busy, PlanError
-from geoseg.runfolder.lease import lease
+from geoseg.runfolder.folder import Run
 
 __all__ = ["Question", "keep", "question", "unchanged"]
 
 log = logging.getLogger(__name__)
 
-NAME = "stamp.json"
 COMPANIONS = (".tfw", ".TFW", ".tifw", ".wld", ".json", ".shx", ".dbf", ".prj")
 """What may lie beside a sheet or a model and changes what it means."""
 
@@ -49,29 +48,29 @@ def question(sheets: Iterable[Path], others: Iterable[Path], options: Mapping[st
     return Question(_hash(parts))
 
 
-def unchanged(run: Path, asked: Question) -> dict[str, Any] | None:
+def unchanged(run: Run, asked: Question) -> dict[str, Any] | None:
     """The answer of the last night, where it was asked the same and nobody has touched a file of the run since; else None."""
     try:
-        stored = read_json(run / NAME) if (run / NAME).exists() else {}
+        stored = read_json(run.stamp_json) if run.stamp_json.exists() else {}
         return dict(stored["answer"]) if stored.get("asked") == asked.key and stored["state"] == _state(run) else None
     except (PlanError, OSError, KeyError, TypeError, AttributeError) as error:
-        log.info("%s: %s", run / NAME, error)
+        log.info("%s: %s", run.stamp_json, error)
         return None
 
 
-def marks(run: Path) -> tuple[str, str]:
+def marks(run: Run) -> tuple[str, str]:
     """Hashes of the plan and of the job: who changes blocks changes one of them."""
-    return digest(run / "plan.json"), digest(run / "infer.json")
+    return digest(run.plan_json), digest(run.infer_json)
 
 
-def keep(run: Path, asked: Question, seen: tuple[str, str], answer: Mapping[str, Any]) -> None:
+def keep(run: Run, asked: Question, seen: tuple[str, str], answer: Mapping[str, Any]) -> None:
     """Store a night's answer; nothing where somebody else has begun to work on the run since `seen` was taken."""
     try:
-        with lease(run):
+        with run.lock():
             if marks(run) == seen:
-                commit_state(run / NAME, {"asked": asked.key, "state": _state(run), "answer": dict(answer)})
+                commit_state(run.stamp_json, {"asked": asked.key, "state": _state(run), "answer": dict(answer)})
     except Busy:
-        log.info("%s: somebody else works on it already", run)
+        log.info("%s: somebody else works on it already", run.folder)
 
 
 def _look(path: Path) -> list[tuple[str, int, int, int]]:
@@ -91,17 +90,17 @@ def _look(path: Path) -> list[tuple[str, int, int, int]]:
     return found
 
 
-def _state(run: Path) -> str:
-    """Hash of the sizes and times of all files of a run folder, of links where they point; locks and this file aside."""
+def _state(run: Run) -> str:
+    """Hash of the sizes and times of all files of a run folder, of links where they point; locks and the stamp aside."""
     lines = []
-    for folder, folders, files in os.walk(run):
-        folders[:] = sorted(f for f in folders if f != "locks")
+    for folder, folders, files in os.walk(run.folder):
+        folders[:] = sorted(f for f in folders if f != run.locks.name)
         for name in (*files, *folders):
             path = os.path.join(folder, name)
             facts = os.lstat(path)
             if os.path.islink(path):
                 lines.append(f"{path}|{os.readlink(path)}")
-            elif name in files and name != NAME:
+            elif name in files and name != run.stamp_json.name:
                 lines.append(f"{path}|{facts.st_size}|{facts.st_mtime_ns}")
     return _hash(sorted(lines))
 

@@ -9,26 +9,21 @@ import os
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from geoseg.commit import commit_bytes
+from geoseg.errors import GeosegError, exit_code_of
+from geoseg.options import NightOptions
 
-__all__ = ["Hooks", "JsonLines", "metrics_text", "tell", "write_metrics"]
+__all__ = ["Facts", "JsonLines", "log_as_json", "metrics_text", "tell", "telling", "write_metrics"]
 
 log = logging.getLogger(__name__)
 
 HOOK_SECONDS = 20
-
-
-@dataclass(frozen=True)
-class Hooks:
-    """Commands (argument lists, no shell) and a URL that is sent the facts as JSON."""
-
-    success: tuple[str, ...] = ()
-    failure: tuple[str, ...] = ()
-    webhook: str = ""
 
 
 @dataclass
@@ -100,16 +95,36 @@ def write_metrics(path: Path, facts: Facts) -> None:
     commit_bytes(path, metrics_text(facts, earlier).encode(errors="backslashreplace"))
 
 
-def tell(hooks: Hooks, facts: Facts) -> None:
-    """Run the command and call the webhook; what goes wrong there is logged and changes nothing. A shard that others are to follow has no success to tell."""
+@contextmanager
+def telling(options: NightOptions, facts: Facts) -> Iterator[None]:
+    """Tell metrics and hooks how a night ended, whatever happens in the block; neither changes how it ended."""
+    try:
+        yield
+    except BaseException as error:
+        facts.exit_code, facts.error = exit_code_of(error), str(error)
+        raise
+    finally:
+        try:
+            if options.metrics is not None:
+                write_metrics(options.metrics, facts)
+        except (GeosegError, OSError, ValueError) as error:
+            log.warning("metrics: %s", error)
+        tell(options, facts)
+
+
+def tell(options: NightOptions, facts: Facts) -> None:
+    """Run the command and call the webhook; what goes wrong there is logged and changes nothing.
+
+    A shard that others are to follow has no success to tell.
+    """
     if facts.partial and facts.exit_code in (0, 3):
         return
     value = json.dumps(facts.__dict__)  # ASCII: file names may hold anything
-    command = hooks.success if facts.exit_code in (0, 3) else hooks.failure
+    command = options.success if facts.exit_code in (0, 3) else options.failure
     if command:
         _run(list(command), value, facts)
-    if hooks.webhook:
-        _post(hooks.webhook, value)
+    if options.webhook:
+        _post(options.webhook, value)
 
 
 def _run(command: list[str], value: str, facts: Facts) -> None:
@@ -151,3 +166,13 @@ class JsonLines(logging.Formatter):
         if record.exc_info:
             value["traceback"] = self.formatException(record.exc_info)
         return json.dumps(value, ensure_ascii=False)
+
+
+def log_as_json() -> None:
+    """Log lines as JSON from now on, those of geoseg from INFO on."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(JsonLines())
+    for name in ("geoseg", None):
+        logger = logging.getLogger(name)
+        logger.setLevel(min(logging.INFO, logger.level or logging.INFO))
+    logging.getLogger("distributed").setLevel(logging.WARNING)

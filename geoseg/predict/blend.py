@@ -11,12 +11,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from geoseg.arrays import Bytes, Floats
 from geoseg.classes import NODATA
 
 __all__ = ["Strip", "cut"]
-
-Floats = npt.NDArray[np.float32]
-Bytes = npt.NDArray[np.uint8]
 
 
 @numba.njit(cache=True, nogil=True, fastmath=False)

@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from geoseg.arrays import Bytes
 from geoseg.classes import NODATA
 from geoseg.errors import EnvironmentFault, ModelError
 from geoseg.geometry.lattice import Lattice
-from geoseg.predict.stream import Normalise, Rows
+from geoseg.models.facts import Conversion
+from geoseg.predict.backend import Rows
 
 __all__ = ["DeviceBackend", "pick_device"]
-
-Bytes = npt.NDArray[np.uint8]
 
 
 def pick_device(name: str) -> str:
@@ -91,9 +91,10 @@ class DeviceBackend:
 
     Args:
         network: wrapped network; moved to the device and its precision here.
+        conversion: what lies around it.
         device: "cuda", "cuda:1", ... ("cpu" for tests).
         precision: "f32" or "bf16".
-        compiled: run the network through CUDA graphs by torch.compile.
+        batch: patches per call.
     """
 
     depth = 2
@@ -101,23 +102,18 @@ class DeviceBackend:
     def __init__(
         self,
         network: torch.nn.Module,
-        normalise: Normalise,
-        values: tuple[int, ...],
-        temperature: float,
+        conversion: Conversion,
         *,
         device: str,
         precision: str = "bf16",
         batch: int = 16,
-        compiled: bool = False,
-        subject: object = "model",
     ) -> None:
-        self.device, self.batch = torch.device(device), batch
-        self.values, self.temperature, self.subject = values, temperature, subject
+        self.device, self.batch, self.subject = torch.device(device), batch, conversion.subject
+        self.values, self.temperature = conversion.values, conversion.temperature
+        normalise = conversion.normalise
         self.dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[precision]
         network = network.eval().to(self.device, self.dtype)
         self.network: Any = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if compiled:
-            self.network = torch.compile(self.network, mode="reduce-overhead", dynamic=False)
         self.mean = torch.from_numpy(normalise.mean).to(self.device)[:, None, None]
         self.std = torch.from_numpy(normalise.std).to(self.device)[:, None, None]
         self.copies: Any = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None  # type: ignore[no-untyped-call]

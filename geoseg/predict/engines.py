@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from geoseg.arrays import Floats
 from geoseg.errors import EnvironmentFault, ModelError
 
 __all__ = ["ENGINES", "PRECISIONS", "Score", "available", "supports_bf16"]
 
-Floats = npt.NDArray[np.float32]
 Score = Callable[[Floats], Floats]
 Shape = tuple[int, int, int, int]
 

@@ -14,15 +14,16 @@ import torch
 from rasterio.windows import Window
 
 from geoseg.geometry.lattice import Lattice
-from geoseg.models.files import Card
+from geoseg.models.card import Card
+from geoseg.models.facts import Conversion, Normalise
+from geoseg.predict.backend import Backend
+from geoseg.predict.cpu import CpuBackend
 from geoseg.predict.cuda import DeviceBackend, pick_device
 from geoseg.predict.engines import ENGINES
-from geoseg.predict.stream import CpuBackend, Finished, Normalise, Read, stream_panel
+from geoseg.predict.stream import Finished, Read, stream_panel
 from geoseg.predict.wrap import Wrapped
 
 __all__ = ["predict_region", "region_backend", "region_lattice", "snapped_ratio"]
-
-Backend = CpuBackend | DeviceBackend
 
 
 def snapped_ratio(gsd: float, card: Card) -> Fraction:
@@ -61,12 +62,11 @@ def region_backend(
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
     indices = tuple(range(len(card.classes)))
     where = pick_device(device)
+    conversion = Conversion(normalise, indices, card.temperature, card.name)
     if where.startswith("cuda"):
-        return DeviceBackend(
-            wrapped, normalise, indices, card.temperature, device=where, precision="bf16", batch=4, subject=card.name
-        )
+        return DeviceBackend(wrapped, conversion, device=where, precision="bf16", batch=4)
     shape = (1, len(card.bands), side, side)
-    return CpuBackend(ENGINES["torch"](wrapped, shape, "f32", lanes), normalise, indices, card.temperature, lanes=lanes)
+    return CpuBackend(ENGINES["torch"](wrapped, shape, "f32", lanes), conversion, lanes=lanes)
 
 
 def predict_region(

@@ -6,36 +6,21 @@ device), added into a strip in lattice order, and rows that no later patch reach
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rasterio.windows import Window
 
+from geoseg.arrays import Bytes, Image, Valid
 from geoseg.classes import NODATA
 from geoseg.geometry.lattice import Lattice
-from geoseg.predict.blend import Strip, cut
-from geoseg.predict.engines import Score
+from geoseg.predict.backend import AnyStrip, Backend, Rows
 
-__all__ = ["Backend", "CpuBackend", "Finished", "Normalise", "buffered_rows", "stream_panel"]
-
-Image = npt.NDArray[np.generic]
-Valid = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
-Bytes = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Normalise:
-    """(x - mean) / std per band, in the units of the source data."""
-
-    mean: Floats
-    std: Floats
+__all__ = ["Finished", "buffered_rows", "stream_panel"]
 
 
 @dataclass(frozen=True)
@@ -46,90 +31,6 @@ class Finished:
     classes: Bytes
     confidence: Bytes
     shares: Bytes | None
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of one patch row: P rows from `top` on of a buffer `image` (C, R, W) and its validity `valid` (R, W)."""
-
-    image: Image
-    valid: Valid
-    top: int
-
-
-class AnyStrip(Protocol):
-    """What `stream_panel` needs of a strip; see `blend.Strip`."""
-
-    def add(self, scores: Any, col: int) -> None:
-        """Add one patch."""
-
-    def shares(self, rows: int) -> Bytes:
-        """Softmax of the first rows."""
-
-    def finish(self, good: Valid) -> tuple[Bytes, Bytes]:
-        """Class and confidence of the first rows, 255 where not good."""
-
-
-class Backend(Protocol):
-    """Where patches are scored and blended."""
-
-    batch: int
-    depth: int
-
-    def strip(self, lattice: Lattice, width: int) -> AnyStrip:
-        """An empty strip for a panel of this width."""
-
-    def load(self, rows: Rows, side: int) -> Any:
-        """Take over the rows of one patch row."""
-
-    def submit(self, rows: Any, cols: list[int], side: int) -> Future[Any]:
-        """Scores of the patches that start at these columns of the rows."""
-
-
-class CpuBackend:
-    """Lanes of one thread each; every lane cuts and scores one batch by itself."""
-
-    def __init__(
-        self,
-        score: Score,
-        normalise: Normalise,
-        values: tuple[int, ...],
-        temperature: float,
-        *,
-        batch: int = 1,
-        lanes: int = 1,
-    ) -> None:
-        self.score, self.batch, self.depth = score, batch, lanes + 1
-        self.mean, self.inverse = normalise.mean, (1 / normalise.std).astype(np.float32)
-        self.values, self.temperature = values, temperature
-        self.own = threading.local()
-        self.pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
-
-    def strip(self, lattice: Lattice, width: int) -> Strip:
-        """An empty strip for a panel of this width."""
-        return Strip(self.values, lattice.weights(), lattice.margin, width, self.temperature)
-
-    def load(self, rows: Rows, side: int) -> Rows:
-        """Rows as they are."""
-        return rows
-
-    def submit(self, rows: Rows, cols: list[int], side: int) -> Future[Floats]:
-        """Scores (n, K, P, P) of the patches that start at these columns of the rows."""
-        return self.pool.submit(self._batch, rows, cols, side)
-
-    def _batch(self, rows: Rows, cols: list[int], side: int) -> Floats:
-        shape = (self.batch, len(rows.image), side, side)  # always full: one static shape
-        if getattr(self.own, "shape", None) != shape:
-            self.own.shape, self.own.patches = shape, np.zeros(shape, np.float32)
-        patches = self.own.patches  # each lane its own, used again: fresh pages cost more than filling them
-        patches[len(cols) :] = 0
-        for patch, col in zip(patches, cols, strict=False):
-            cut(rows.image, rows.valid, rows.top, col, self.mean, self.inverse, patch)
-        return self.score(patches)[: len(cols)]
-
-    def close(self) -> None:
-        """Stop the lanes."""
-        self.pool.shutdown(cancel_futures=True)
 
 
 Read = Callable[[Window], tuple[Image, Valid]]

@@ -6,28 +6,36 @@ Resume trusts the record, never that a file exists or opens.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numba
 import numpy as np
-import numpy.typing as npt
 import rasterio
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
+from geoseg.arrays import Bytes
 from geoseg.classes import NODATA
 from geoseg.commit import commit_bytes, commit_state, read_json
 from geoseg.errors import PlanError
+from geoseg.geometry.blocks import Block, block_window
 from geoseg.geometry.grid import overlap, slices
-from geoseg.geometry.lattice import Block, block_window
 from geoseg.plan import Plan
 
-__all__ = ["BlockReader", "Part", "Record", "block_path", "read_record", "record_of", "shares_path", "write_block"]
-
-Bytes = npt.NDArray[np.uint8]
+__all__ = [
+    "BlockPixels",
+    "BlockPlace",
+    "BlockReader",
+    "Record",
+    "block_path",
+    "read_record",
+    "record_of",
+    "shares_path",
+    "write_block",
+]
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,11 @@ class Record:
     size: int
     counts: dict[int, int]
     seconds: float
+
+    @property
+    def pixels(self) -> int:
+        """Pixels with data."""
+        return sum(n for value, n in self.counts.items() if value != NODATA)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict."""
@@ -71,7 +84,7 @@ def _name(block: Block) -> str:
 
 
 @dataclass(frozen=True)
-class Part:
+class BlockPixels:
     """Pixels of the region of a block that holds sheets: class, confidence (H, W), shares (K, H, W) or None."""
 
     region: Window
@@ -80,14 +93,14 @@ class Part:
     shares: Bytes | None = None
 
 
-def block_path(run: Path, block: Block) -> Path:
+def block_path(folder: Path, block: Block) -> Path:
     """Raster of a block."""
-    return run / "blocks" / f"{_name(block)}.tif"
+    return folder / f"{_name(block)}.tif"
 
 
-def shares_path(run: Path, block: Block) -> Path:
+def shares_path(folder: Path, block: Block) -> Path:
     """Raster of a block's class shares (only with --probabilities)."""
-    return run / "blocks" / "probabilities" / f"{_name(block)}.tif"
+    return folder / "probabilities" / f"{_name(block)}.tif"
 
 
 def _encode(plan: Plan, block: Block, region: Window, bands: list[Bytes], descriptions: list[str]) -> bytes:
@@ -117,34 +130,36 @@ def _encode(plan: Plan, block: Block, region: Window, bands: list[Bytes], descri
         return bytes(memory.getbuffer())
 
 
-def write_block(
-    run: Path,
-    plan: Plan,
-    block: Block,
-    key: str,
-    part: Part,
-    names: list[str],
-    seconds: float,
-) -> Record:
+@dataclass(frozen=True)
+class BlockPlace:
+    """Where a block is written: its folder, the plan that it belongs to, and its number."""
+
+    folder: Path
+    plan: Plan
+    block: Block
+
+
+def write_block(place: BlockPlace, key: str, pixels: BlockPixels, names: list[str], seconds: float) -> Record:
     """Commit a block's raster (255 outside the part that was computed), then its record."""
-    if part.shares is not None:
-        commit_bytes(shares_path(run, block), _encode(plan, block, part.region, list(part.shares), names))
-    data = _encode(plan, block, part.region, [part.classes, part.confidence], ["class", "confidence"])
-    sha = commit_bytes(block_path(run, block), data)
-    totals = _histogram(part.classes.ravel())
-    totals[NODATA] += plan.block**2 - part.classes.size
+    folder, plan, block = place.folder, place.plan, place.block
+    if pixels.shares is not None:
+        commit_bytes(shares_path(folder, block), _encode(plan, block, pixels.region, list(pixels.shares), names))
+    data = _encode(plan, block, pixels.region, [pixels.classes, pixels.confidence], ["class", "confidence"])
+    sha = commit_bytes(block_path(folder, block), data)
+    totals = _histogram(pixels.classes.ravel())
+    totals[NODATA] += plan.block**2 - pixels.classes.size
     counts = {int(v): int(n) for v, n in enumerate(totals) if n}
     record = Record(key, sha, len(data), counts, round(seconds, 3))
     commit_state(
-        block_path(run, block).with_suffix(".json"),
+        block_path(folder, block).with_suffix(".json"),
         {**record.to_json(), "state": "done"},
     )
     return record
 
 
-def read_record(run: Path, block: Block) -> Record | None:
+def read_record(folder: Path, block: Block) -> Record | None:
     """The committed record of a block whose raster is there at its full size; None where it has to be computed."""
-    path = block_path(run, block)
+    path = block_path(folder, block)
     try:
         record = record_of(read_json(path.with_suffix(".json")))
         return record if path.stat().st_size == record.size else None
@@ -155,8 +170,8 @@ def read_record(run: Path, block: Block) -> Record | None:
 class BlockReader:
     """Class and confidence of any window, out of the blocks; 255 where there is no block. Checks each file's hash once."""
 
-    def __init__(self, run: Path, plan: Plan, blocks: list[Block]) -> None:
-        self.run, self.plan, self.blocks = run, plan, set(blocks)
+    def __init__(self, folder: Path, plan: Plan, blocks: Iterable[Block]) -> None:
+        self.folder, self.plan, self.blocks = folder, plan, set(blocks)
         self._checked: set[Block] = set()
 
     def block(self, block: Block) -> tuple[Bytes, Bytes]:
@@ -169,10 +184,10 @@ class BlockReader:
         return part[0], part[1]
 
     def _read(self, block: Block, part: Window) -> Bytes:
-        path = block_path(self.run, block)
+        path = block_path(self.folder, block)
         try:
             if block not in self._checked:
-                record = read_record(self.run, block)
+                record = read_record(self.folder, block)
                 if record is None or hashlib.sha256(path.read_bytes()).hexdigest() != record.sha256:
                     raise PlanError(path, "is not what was committed", "delete it and run geoseg infer again")
                 self._checked.add(block)
@@ -189,7 +204,7 @@ class BlockReader:
         """
         out = np.zeros((count, window.height, window.width), np.uint8)
         for block, both, inside in self._meeting(window):
-            path = shares_path(self.run, block)
+            path = shares_path(self.folder, block)
             try:
                 with rasterio.open(path, driver="GTiff") as dataset:
                     part = dataset.read(window=inside)

@@ -14,7 +14,8 @@ from typing import Any
 
 from geoseg.commit import commit_state, digest, read_json
 from geoseg.errors import PlanError
-from geoseg.plan import Plan, Sheet, load_plan
+from geoseg.plan import Plan, Sheet
+from geoseg.runfolder.folder import Run
 from geoseg.sheets.door import stat_key
 
 __all__ = ["recognised", "remember"]
@@ -22,8 +23,7 @@ __all__ = ["recognised", "remember"]
 log = logging.getLogger(__name__)
 
 
-def _stored(run: Path) -> dict[str, Any]:
-    path = run / "contents.json"
+def _stored(path: Path) -> dict[str, Any]:
     try:
         return dict(read_json(path)) if path.exists() else {}
     except (PlanError, TypeError, ValueError) as error:
@@ -31,17 +31,16 @@ def _stored(run: Path) -> dict[str, Any]:
         return {}
 
 
-def remember(run: Path) -> int:
+def remember(run: Run) -> int:
     """Hash the sheets of a run whose bytes are not known yet; returns how many."""
-    known = _stored(run)
-    plan = load_plan(run)
-    new = [s for s in plan.sheets if known.get(s.path, {}).get("stat") != list(s.stat)]
+    known = _stored(run.contents_json)
+    new = [s for s in run.plan.sheets if known.get(s.path, {}).get("stat") != list(s.stat)]
     if not new:
         return 0
     with ThreadPoolExecutor(4) as pool:
         hashes = list(pool.map(_digest, new))
     found = {s.path: {"stat": list(s.stat), "sha256": h} for s, h in zip(new, hashes, strict=True) if h}
-    commit_state(run / "contents.json", {**known, **found})
+    commit_state(run.contents_json, {**known, **found})
     return len(found)
 
 
@@ -55,9 +54,9 @@ def _digest(sheet: Sheet) -> str:
         return ""
 
 
-def recognised(run: Path, sheets: Iterable[Sheet], earlier: Plan) -> list[Sheet]:
+def recognised(run: Run, sheets: Iterable[Sheet], earlier: Plan) -> list[Sheet]:
     """The sheets, those with the bytes that the earlier plan knew under another stat marked so."""
-    before, known = {s.path: s for s in earlier.sheets}, _stored(run)
+    before, known = {s.path: s for s in earlier.sheets}, _stored(run.contents_json)
     return [_recognised(s, before.get(s.path), known.get(s.path)) for s in sheets]
 
 

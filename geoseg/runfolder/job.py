@@ -7,25 +7,22 @@ import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from geoseg.commit import read_json
+from geoseg.geometry.blocks import Block, block_window
 from geoseg.geometry.grid import grown
-from geoseg.geometry.lattice import Block, Lattice, block_window
+from geoseg.geometry.lattice import Lattice
+from geoseg.models.facts import EngineFacts, Normalise
 from geoseg.plan import Plan
-from geoseg.predict.predictor import EngineFacts
-from geoseg.predict.stream import Normalise
-from geoseg.runfolder.blocks import read_record
 
-__all__ = ["Job", "block_key", "fresh", "load_job", "version"]
+__all__ = ["Job", "block_key", "job_of", "version"]
 
 
 @lru_cache(maxsize=1)
 def version() -> str:
-    """Of geoseg: results of another version are stale."""
+    """The version of geoseg. Results of another version are stale."""
     return metadata.version("geoseg")
 
 
@@ -63,20 +60,9 @@ def block_key(plan: Plan, job: Job, block: Block) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def fresh(run: Path, plan: Plan, job: Job, block: Block) -> bool:
-    """Whether a block is committed with the key of what would go into it now."""
-    record = read_record(run, block)
-    return record is not None and record.key == block_key(plan, job, block)
-
-
-def load_job(run: Path) -> tuple[Job, list[dict[str, Any]], list[dict[str, Any]]]:
-    """(job, class table as JSON, models as JSON) that `infer` left.
-
-    Raises:
-        PlanError: `infer` has not finished here.
-    """
-    value = read_json(run / "infer.json")
-    job = Job(
+def job_of(value: dict[str, Any]) -> Job:
+    """The job that infer.json holds."""
+    return Job(
         lattice=Lattice(**value["lattice"]),
         facts=EngineFacts(**value["engine"]),
         models=tuple((m["path"], m["key"]) for m in value["models"]),
@@ -84,4 +70,3 @@ def load_job(run: Path) -> tuple[Job, list[dict[str, Any]], list[dict[str, Any]]
         normalise=Normalise(np.array(value["mean"], np.float32), np.array(value["std"], np.float32)),
         probabilities=bool(value["probabilities"]),
     )
-    return job, value["classes"], value["models"]

@@ -30,15 +30,15 @@ STALE = 60.0
 
 
 @contextmanager
-def lease(run: Path, name: str = "plan", *, patience: float = 0.0) -> Iterator[None]:
-    """Hold the lock of a run for a `with` block; tries again for `patience` seconds where somebody holds it.
+def lease(locks: Path, name: str = "plan", *, patience: float = 0.0) -> Iterator[None]:
+    """Hold a lock in a run's folder of locks for a `with` block; tries again for `patience` seconds where somebody holds it.
 
     Raises:
         Busy: another process holds it.
     """
-    path = folder(run / "locks") / f"{name}.lock"
+    path = folder(locks) / f"{name}.lock"
     with path.open("a+") as file:
-        _acquired(run, path, file, patience)
+        _wait_for(path, file, patience)
         stop = threading.Event()
         heart = threading.Thread(target=_beat, args=(path, stop), daemon=True)
         heart.start()
@@ -54,13 +54,13 @@ def lease(run: Path, name: str = "plan", *, patience: float = 0.0) -> Iterator[N
                 fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a library has forked meanwhile
 
 
-def held(run: Path, pattern: str) -> list[str]:
-    """Names of the locks of a run that somebody holds now."""
+def held(locks: Path, pattern: str) -> list[str]:
+    """Names of the locks in a folder that somebody holds now."""
     found = []
-    for path in sorted((run / "locks").glob(f"{pattern}.lock")):
+    for path in sorted(locks.glob(f"{pattern}.lock")):
         try:
             with path.open("a+") as file:
-                _acquire(run, path, file)
+                _acquire(path, file)
                 file.seek(0)
                 file.truncate()
                 if fcntl is not None:
@@ -70,21 +70,21 @@ def held(run: Path, pattern: str) -> list[str]:
     return found
 
 
-def _acquired(run: Path, path: Path, file: IO[str], patience: float) -> None:
+def _wait_for(path: Path, file: IO[str], patience: float) -> None:
     """Try until it works or patience ends."""
     until = time.monotonic() + patience
     while True:
         try:
-            return _acquire(run, path, file)
+            return _acquire(path, file)
         except Busy:
             if time.monotonic() >= until:
                 raise
             time.sleep(0.2)
 
 
-def _acquire(run: Path, path: Path, file: IO[str]) -> None:
+def _acquire(path: Path, file: IO[str]) -> None:
     busy = Busy(
-        run,
+        path.parent.parent,
         "another geoseg works on this run" if path.stem == "plan" else f"another geoseg works on its {path.stem}",
         "wait for it, or stop it, then run the same command again",
     )

@@ -13,36 +13,34 @@ from typing import Any
 
 from geoseg.commit import commit_state, read_json
 from geoseg.errors import GeosegError, PlanError
-from geoseg.geometry.lattice import Block
+from geoseg.geometry.blocks import Block
 from geoseg.runfolder.blocks import Record, block_path, read_record, record_of
 
 __all__ = ["records_of"]
 
 log = logging.getLogger(__name__)
 
-NAME = "ledger.json"
 Mark = tuple[int, int, int]
 """Size, time of change and number of a record's file: another file under the same name has another one."""
 
 
-def records_of(run: Path, blocks: Iterable[Block], *, keep: bool = True) -> dict[Block, Record]:
-    """Records of those blocks that are committed, as `read_record` gives them one by one; `keep` False writes no copy."""
-    folder = run / "blocks"
+def records_of(folder: Path, ledger: Path, blocks: Iterable[Block], *, keep: bool = True) -> dict[Block, Record]:
+    """Records of those blocks that are committed, as `read_record` gives them one by one; `keep` False writes no copy to the ledger."""
     marks, sizes = _looked_at(folder)
-    known = _stored(run)
+    known = _stored(ledger)
     found: dict[Block, Record] = {}
     rows = {name: record for name, (mark, record) in known.items() if marks.get(name) == mark}
     for block in blocks:
-        name = block_path(run, block).stem
+        name = block_path(folder, block).stem
         mark = marks.get(name)
         if mark is None:
             continue
-        record = rows[name] if name in rows else read_record(run, block)
+        record = rows[name] if name in rows else read_record(folder, block)
         if record is not None and sizes.get(name) == record.size:
             found[block] = record
             rows[name] = record
     if keep and len(rows) >= WORTH_IT and rows != {name: record for name, (_, record) in known.items()}:
-        _store(run, {name: {"mark": list(marks[name]), "record": r.to_json()} for name, r in rows.items()})
+        _store(ledger, {name: {"mark": list(marks[name]), "record": r.to_json()} for name, r in rows.items()})
     return found
 
 
@@ -70,9 +68,8 @@ def _looked_at(folder: Path) -> tuple[dict[str, Mark], dict[str, int]]:
     return marks, sizes
 
 
-def _stored(run: Path) -> dict[str, tuple[Mark, Record]]:
+def _stored(path: Path) -> dict[str, tuple[Mark, Record]]:
     """What was copied the last time; nothing where that is damaged, or of another geoseg."""
-    path = run / "locks" / NAME
     try:
         rows = read_json(path)["records"] if path.exists() else {}
         return {name: (_mark(*row["mark"]), record_of(row["record"])) for name, row in rows.items()}
@@ -85,9 +82,9 @@ def _mark(size: int, time: int, number: int) -> Mark:
     return size, time, number
 
 
-def _store(run: Path, rows: dict[str, Any]) -> None:
+def _store(ledger: Path, rows: dict[str, Any]) -> None:
     """A copy only: where it cannot be kept (somebody who may only read asks), all is well."""
     try:
-        commit_state(run / "locks" / NAME, {"records": rows})
+        commit_state(ledger, {"records": rows})
     except GeosegError as error:
         log.info("%s", error)

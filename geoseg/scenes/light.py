@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from geoseg.arrays import Floats
 from geoseg.scenes import noise
 from geoseg.scenes.objects import Style
 from geoseg.scenes.paint import Canvas
 
 __all__ = ["halo", "photograph"]
 
-Floats = npt.NDArray[np.float32]
 TALLEST = 26.0  # metres: five storeys, a steep roof and a chimney
 
 

@@ -17,6 +17,7 @@ import shapely
 from rasterio.features import rasterize
 from rasterio.transform import Affine
 
+from geoseg.arrays import Floats, Mask
 from geoseg.scenes import noise
 from geoseg.scenes.layout import Layout
 from geoseg.scenes.objects import Block, Building, Car, Clutter, Street, Tree
@@ -24,8 +25,6 @@ from geoseg.scenes.outlines import street_band
 
 __all__ = ["Canvas", "paint"]
 
-Floats = npt.NDArray[np.float32]
-Mask = npt.NDArray[np.bool_]
 
 _TILED_ROOFS = [
     (0.30, 0.115, 0.07),

@@ -17,6 +17,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,15 +26,14 @@ import numpy as np
 import numpy.typing as npt
 
 from geoseg.errors import EnvironmentFault, SheetError
+from geoseg.options import READ_TIMEOUT
+from geoseg.plan import Header
 from geoseg.sheets.decoder_process import FRAME
-from geoseg.sheets.door import Header
 
-__all__ = ["PATIENCE", "Decoder", "decoder"]
+__all__ = ["Decoder", "PixelRequest", "decoder"]
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 25.0
-"""Seconds without a sign of life (16 MB of pixels, or a header) after which a decoder is ended."""
 TRIES = 2
 START = 120.0
 """Seconds that starting the process may take: Python and GDAL may come over a network."""
@@ -46,19 +46,38 @@ class _Ended(Exception):
     """The process is gone; says how."""
 
 
+@dataclass(frozen=True)
+class PixelRequest:
+    """A window of a sheet that somebody wants decoded.
+
+    `stat`: its stat key, another one opens it anew; `bands`: 1-based, none for the file's own mask; `rows`, `cols`: of the file;
+    `cache`: bytes for GDAL's block cache; `holes`: whether blocks that are not in the file may be read as 0;
+    `patience`: seconds without a sign of life (16 MB of pixels) after which the process is ended.
+    """
+
+    path: Path
+    stat: tuple[int, int]
+    bands: tuple[int, ...]
+    rows: slice
+    cols: slice
+    cache: int = 64 << 20
+    holes: bool = False
+    patience: float = READ_TIMEOUT
+
+
 class Decoder:
     """One process that decodes sheets; `command` starts it. May be used from many threads, one request goes at a time."""
 
-    def __init__(self, command: tuple[str, ...] | None = None, patience: float = PATIENCE) -> None:
+    def __init__(self, command: tuple[str, ...] | None = None) -> None:
         self.command = command or (sys.executable, "-P", "-m", "geoseg.sheets.decoder_process")
-        self.patience = patience
+        self._patience = READ_TIMEOUT  # of the request that is being answered
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
         self._given_up = False
         self._for: object = None
 
-    def header(self, path: Path, *, palette: bool = False) -> Header:
+    def header(self, path: Path, *, palette: bool = False, patience: float = READ_TIMEOUT) -> Header:
         """As `sheets.read_header`.
 
         Raises:
@@ -71,36 +90,20 @@ class Decoder:
                 found[name] = found[name] and tuple(found[name])
             return Header(**found)
 
-        return self._ask(path, {"do": "header", "palette": palette}, receive)
+        return self._ask(path, {"do": "header", "palette": palette}, receive, patience)
 
-    def read(
-        self,
-        path: Path,
-        stat: tuple[int, int],
-        bands: tuple[int, ...],
-        rows: slice,
-        cols: slice,
-        cache: int,
-        *,
-        holes: bool = False,
-        who: object = None,
-    ) -> npt.NDArray[Any]:
-        """Pixels (C, H, W) of 1-based bands in a window; no bands: the file's own mask (1, H, W).
+    def read(self, wanted: PixelRequest, who: object = None) -> npt.NDArray[Any]:
+        """Pixels (C, H, W) of a window; of the file's own mask (1, H, W) where no bands are named.
 
         Args:
-            path: the sheet.
-            stat: its stat key; another one opens it anew.
-            bands: 1-based.
-            rows: rows of the file.
-            cols: columns of the file.
-            cache: bytes for GDAL's block cache.
-            holes: whether blocks that are not in the file may be read as 0.
-            who: asks; see `give_up`.
+            wanted: which pixels.
+            who: asks for them; see `give_up`.
 
         Raises:
             SheetError: damaged, or decoding it crashes, takes too much memory or never ends.
         """
-        shape = (len(bands) or 1, rows.stop - rows.start, cols.stop - cols.start)
+        rows, cols = wanted.rows, wanted.cols
+        shape = (len(wanted.bands) or 1, rows.stop - rows.start, cols.stop - cols.start)
 
         def receive() -> npt.NDArray[Any]:
             pixels = np.empty(shape, self._json()["dtype"])
@@ -109,21 +112,20 @@ class Decoder:
                 done += self._pixels(pixels[:, done:])
             return pixels
 
-        window = [rows.start, rows.stop, cols.start, cols.stop]
         request = {
             "do": "read",
-            "stat": list(stat),
-            "bands": list(bands),
-            "window": window,
-            "cache": cache,
-            "holes": holes,
+            "stat": list(wanted.stat),
+            "bands": list(wanted.bands),
+            "window": [rows.start, rows.stop, cols.start, cols.stop],
+            "cache": wanted.cache,
+            "holes": wanted.holes,
         }
-        return self._ask(path, request, receive, who)
+        return self._ask(wanted.path, request, receive, wanted.patience, who)
 
     def forget(self) -> None:
         """Close the files that the process holds open."""
         if self._process is not None and self._owner == os.getpid():
-            self._ask(Path(), {"do": "forget"}, self._json)
+            self._ask(Path(), {"do": "forget"}, self._json, READ_TIMEOUT)
 
     def give_up(self, who: object) -> None:
         """End the request of somebody who is leaving, and whose other thread waits for the answer; nobody else's."""
@@ -143,10 +145,12 @@ class Decoder:
         with suppress(subprocess.TimeoutExpired):  # it hangs in the kernel: it will end when that does
             process.wait(GRACE)
 
-    def _ask(self, path: Path, request: dict[str, Any], receive: Callable[[], Got], who: object = None) -> Got:
+    def _ask(
+        self, path: Path, request: dict[str, Any], receive: Callable[[], Got], patience: float, who: object = None
+    ) -> Got:
         line = json.dumps({**request, "path": str(path)}).encode() + b"\n"
         with self._lock:
-            self._given_up, self._for = False, who
+            self._given_up, self._for, self._patience = False, who, patience
             try:
                 for left in reversed(range(TRIES)):
                     try:
@@ -200,7 +204,7 @@ class Decoder:
                 "the decoder of sheets", f"does not start: {error}", "see ulimit -u and ulimit -n"
             ) from error
         _widen(self._process)
-        usual, self.patience = self.patience, max(self.patience, START)
+        usual, self._patience = self._patience, max(self._patience, START)
         try:
             self._json()
         except _Ended as error:
@@ -209,7 +213,7 @@ class Decoder:
                 "the decoder of sheets", f"does not start: {said}", "repair the installation"
             ) from error
         finally:
-            self.patience = usual
+            self._patience = usual
         return self._process
 
     def _json(self) -> dict[str, Any]:
@@ -257,7 +261,7 @@ class Decoder:
             late.set()
             self._kill()
 
-        timer = threading.Timer(self.patience, end)
+        timer = threading.Timer(self._patience, end)
         timer.daemon = True
         timer.start()
         try:
@@ -265,7 +269,7 @@ class Decoder:
                 self._await(process)
                 got = process.stdout.readinto(view)  # type: ignore[attr-defined]
                 if not got:
-                    raise _Ended(f"it took more than {self.patience:g} s") if late.is_set() else self._ended()
+                    raise _Ended(f"it took more than {self._patience:g} s") if late.is_set() else self._ended()
                 view = view[got:]
         finally:
             timer.cancel()
@@ -275,8 +279,8 @@ class Decoder:
         if hasattr(select, "poll") and process.stdout is not None:
             poll = select.poll()
             poll.register(process.stdout, select.POLLIN | select.POLLHUP)
-            if not poll.poll(1000 * (self.patience + GRACE)):
-                raise _Ended(f"it took more than {self.patience:g} s, and its process cannot be ended")
+            if not poll.poll(1000 * (self._patience + GRACE)):
+                raise _Ended(f"it took more than {self._patience:g} s, and its process cannot be ended")
 
     def _kill(self) -> None:
         process = self._process

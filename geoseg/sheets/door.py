@@ -7,15 +7,12 @@ read by geoseg itself, through the same checks.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import stat
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +24,9 @@ from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 
 from geoseg.errors import SheetError
+from geoseg.plan import Header
 
-__all__ = ["DTYPES", "Header", "gdal_settings", "mask_path", "open_sheet", "read_header", "stat_key", "transform_of"]
+__all__ = ["DTYPES", "gdal_settings", "mask_path", "open_sheet", "read_header", "stat_key"]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "float32", "float64")
 MOST_BANDS = 32
@@ -41,33 +39,6 @@ LARGE = 16 << 30
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ALLOWED_REMOTE = ("/vsi", "http:", "https:", "s3:", "gs:", "az:")
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a sheet says of itself before any pixel is read.
-
-    `transform` is GDAL's six numbers (a, b, c, d, e, f); `meanings` the colour interpretation of each band, lower case.
-    `mask` is "none", "internal", "external" or "alpha"; `mask_stat` the stat key of an external one.
-    """
-
-    width: int
-    height: int
-    bands: int
-    dtype: str
-    crs: str
-    transform: tuple[float, float, float, float, float, float]
-    georeferenced: bool
-    nodata: float | None
-    meanings: tuple[str, ...]
-    mask: str
-    block: tuple[int, int]
-    mask_stat: tuple[int, int] | None = None
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Hash of all of it."""
-        return hashlib.sha256(repr(asdict(self)).encode()).hexdigest()[:16]
 
 
 def gdal_settings(cache_bytes: int | None = None) -> dict[str, Any]:
@@ -230,8 +201,3 @@ def read_header(path: Path, *, palette: bool = False) -> Header:
             block=dataset.block_shapes[0],
             mask_stat=stat_key(mask_path(path)) if mask == "external" else None,
         )
-
-
-def transform_of(header: Header) -> Affine:
-    """The header's geotransform."""
-    return Affine(*header.transform)

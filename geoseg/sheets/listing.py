@@ -1,4 +1,4 @@
-"""Which files are the sheets: folders, patterns, lists and names, as users give them; and which are the features of a run."""
+"""Which files are the sheets: folders, patterns, lists and names, as users give them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from geoseg.errors import UsageError
 
-__all__ = ["feature_files", "find_sheets"]
+__all__ = ["find_sheets"]
 
 SUFFIXES = (".tif", ".tiff")
 
@@ -44,9 +44,3 @@ def _listed(path: Path) -> list[Path]:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(path, f"cannot be read as a list of sheets: {error}", "one path in each line") from error
     return [path.parent / line for line in lines if line and not line.startswith("#")]
-
-
-def feature_files(run: Path) -> list[Path]:
-    """GeoPackages of features in a run's outputs; not of exact outlines, nor any that is being written (or was, by a process that was killed)."""
-    found = sorted((run / "out").glob("*.gpkg"))
-    return [p for p in found if not p.stem.endswith("_exact") and not p.name.startswith(".")]

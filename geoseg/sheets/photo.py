@@ -7,26 +7,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 from rasterio.features import geometry_mask
 from rasterio.transform import Affine
 from rasterio.warp import Resampling, reproject, transform_bounds
 from rasterio.windows import Window
 
+from geoseg.arrays import Image, Valid
 from geoseg.errors import PlanError, SheetError
 from geoseg.geometry.grid import Grid, overlap, slices
-from geoseg.plan import Plan, Sheet
-from geoseg.sheets.decoder import decoder
-from geoseg.sheets.door import mask_path, stat_key, transform_of
+from geoseg.options import READ_TIMEOUT
+from geoseg.plan import Plan, Sheet, transform_of
+from geoseg.sheets.decoder import PixelRequest, decoder
+from geoseg.sheets.door import mask_path, stat_key
 
 __all__ = ["Source", "area_mask"]
 
-Image = npt.NDArray[Any]
-Valid = npt.NDArray[np.bool_]
 
 CHUNK = 512
 """Warped sheets are computed in squares of this side, anchored on the grid, whatever window is asked for."""
@@ -44,11 +42,14 @@ def area_mask(area: str, grid: Grid, window: Window) -> Valid:
 class Source:
     """The plan's sheets as one image of the chosen bands; files that are open for it are closed by `close` or `with`.
 
-    To be read from one thread. `bands` are 1-based indices per sheet path.
+    To be read from one thread. `bands` are 1-based indices per sheet path; `width` is that of the widest window; `patience`
+    are seconds without a sign of life after which a sheet is given up.
     """
 
-    def __init__(self, plan: Plan, bands: dict[str, tuple[int, ...]], *, width: int = 8192) -> None:
-        self.plan, self.bands = plan, bands
+    def __init__(
+        self, plan: Plan, bands: dict[str, tuple[int, ...]], *, width: int = 8192, patience: float = READ_TIMEOUT
+    ) -> None:
+        self.plan, self.bands, self.patience = plan, bands, patience
         self.dtype = np.dtype(plan.sheets[0].header.dtype) if plan.sheets else np.dtype("uint8")
         self.count = len(next(iter(bands.values()))) if bands else 0
         self._used: set[str] = set()
@@ -140,7 +141,7 @@ class Source:
 
     def _check_mask(self, sheet: Sheet) -> None:
         try:
-            mask = decoder().header(mask_path(Path(sheet.path)))
+            mask = decoder().header(mask_path(Path(sheet.path)), patience=self.patience)
         except SheetError as error:
             raise SheetError(sheet.path, f"has a .msk that {error.what}", "delete or redo the .msk") from error
         found, expected = (mask.height, mask.width), (sheet.header.height, sheet.header.width)
@@ -169,7 +170,9 @@ class Source:
     def _from(self, path: Path, stat: tuple[int, int], bands: tuple[int, ...], rows: slice, cols: slice) -> Image:
         self._decoding = True
         try:
-            return decoder().read(path, stat, bands, rows, cols, self._cache, holes=bool(self.plan.nodata), who=self)
+            holes = bool(self.plan.nodata)
+            wanted = PixelRequest(path, stat, bands, rows, cols, self._cache, holes, self.patience)
+            return decoder().read(wanted, who=self)
         finally:
             self._decoding = False
 

@@ -6,15 +6,14 @@ GEOS has one too; on hulls with edges of a millimetre, which buffers leave, it w
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import shapely
+
+from geoseg.arrays import Doubles
 
 __all__ = ["smallest_box"]
 
-Floats = npt.NDArray[np.float64]
 
-
-def smallest_box(shape: shapely.Geometry) -> tuple[Floats, Floats, Floats]:
+def smallest_box(shape: shapely.Geometry) -> tuple[Doubles, Doubles, Doubles]:
     """Corner and both sides (vectors, the longer first) of the box of least area; one side of it lies on an edge of the hull (Freeman, Shapira 1975)."""
     hull = shapely.get_coordinates(shapely.convex_hull(shape))
     steps = np.diff(hull, axis=0)

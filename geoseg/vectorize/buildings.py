@@ -12,14 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
+from geoseg.arrays import Doubles
 from geoseg.vectorize.boxes import smallest_box
 
 __all__ = ["SquareOptions", "Squared", "square_building"]
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class _Edge:
     k: int
     offset: float
     weight: float
-    end: Floats
+    end: Doubles
 
 
 def square_building(raw: shapely.Polygon, options: SquareOptions | None = None) -> Squared:
@@ -137,7 +135,7 @@ def _main_direction(polygon: shapely.Polygon) -> float:
 
 def _squared_ring(
     ring: shapely.LinearRing, body: shapely.Polygon, axis: float, options: SquareOptions
-) -> Floats | None:
+) -> Doubles | None:
     """Corners (N, 2) of one squared ring; None where fewer than four edges are left."""
     corners = shapely.get_coordinates(ring)[:-1]
     if len(corners) < 4:
@@ -152,19 +150,19 @@ def _squared_ring(
     return None if edges is None or len(edges) < 4 else _corners(edges, axis)
 
 
-def _outline_near(ring: shapely.LinearRing, body: shapely.Polygon) -> Floats:
+def _outline_near(ring: shapely.LinearRing, body: shapely.Polygon) -> Doubles:
     """Points of the body's own ring that this simplified ring stands for, dense enough to fit lines to."""
     rings = shapely.get_rings(body)
     mine = min(rings, key=lambda r: abs(r.length - ring.length) + shapely.hausdorff_distance(r, ring))
     return np.asarray(shapely.get_coordinates(shapely.segmentize(mine, 0.25)))[:-1]
 
 
-def _normal(k: int, axis: float) -> Floats:
+def _normal(k: int, axis: float) -> Doubles:
     angle = axis + k * np.pi / 4
     return np.array([-np.sin(angle), np.cos(angle)])
 
 
-def _edges(corners: Floats, outline: Floats, axis: float, options: SquareOptions) -> list[_Edge]:
+def _edges(corners: Doubles, outline: Doubles, axis: float, options: SquareOptions) -> list[_Edge]:
     """Edges with direction and offset; the offset is the mean of the outline's points between the edge's ends."""
     following = np.roll(corners, -1, axis=0)
     starts = np.array([int(np.argmin(((outline - c) ** 2).sum(1))) for c in corners])
@@ -227,7 +225,7 @@ def _with_step(edges: list[_Edge], i: int, step: _Edge) -> list[_Edge]:
     return [*edges[: i + 1], step, *edges[i + 1 :]]
 
 
-def _corners(edges: list[_Edge], axis: float) -> Floats | None:
+def _corners(edges: list[_Edge], axis: float) -> Doubles | None:
     """Where consecutive edges meet (N, 2)."""
     normals = np.array([_normal(e.k, axis) for e in edges])
     offsets = np.array([e.offset for e in edges])
@@ -237,7 +235,7 @@ def _corners(edges: list[_Edge], axis: float) -> Floats | None:
     return np.asarray(np.linalg.solve(matrices, np.stack([offsets, np.roll(offsets, -1)], 1)[..., None])[..., 0])
 
 
-def _lengths(edges: list[_Edge], axis: float) -> Floats:
+def _lengths(edges: list[_Edge], axis: float) -> Doubles:
     corners = _corners(edges, axis)
     if corners is None:
         return np.zeros(len(edges))

@@ -9,14 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
+from geoseg.arrays import Doubles
 from geoseg.vectorize.boxes import smallest_box
 
 __all__ = ["Car", "CarOptions", "split_cars"]
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -95,8 +93,8 @@ def _cells(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygon]:
 
 
 def _trimmed(
-    part: shapely.Polygon, corner: Floats, a: Floats, b: Floats, share: float = 0.02
-) -> tuple[Floats, Floats, Floats]:
+    part: shapely.Polygon, corner: Doubles, a: Doubles, b: Doubles, share: float = 0.02
+) -> tuple[Doubles, Doubles, Doubles]:
     """The box without the bumps that hold less than a share of the area at any of its sides: one bump would add a row of cars."""
     if min(np.hypot(*a), np.hypot(*b)) < 1e-6:
         return corner, a, b

@@ -16,6 +16,8 @@ from rasterio.windows import Window
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from geoseg.arrays import Doubles, Ints, Shapes
+
 __all__ = [
     "FINE",
     "CoverageFigures",
@@ -28,9 +30,6 @@ __all__ = [
     "straight_on",
 ]
 
-Shapes = npt.NDArray[np.object_]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 FINE = 64
 """Lines meet on a grid of this many steps for a unit of the coordinates (a pixel): 0.8 mm at 5 cm."""
@@ -70,7 +69,7 @@ class Placed:
 def set_into(
     polygons: Shapes,
     new: dict[int, shapely.Polygon],
-    least: Floats,
+    least: Doubles,
     fixed: npt.NDArray[np.bool_],
     swallowed: float = 0.0,
 ) -> Placed:
@@ -130,7 +129,7 @@ def _holder(shapes: Shapes, points: Shapes, numbers: Ints) -> Ints:
 
 
 def _owners(
-    area: Floats, before: Ints, inside: Ints, whole: Floats, fixed: npt.NDArray[np.bool_], swallowed: float
+    area: Doubles, before: Ints, inside: Ints, whole: Doubles, fixed: npt.NDArray[np.bool_], swallowed: float
 ) -> Ints:
     """Owner of each face; -1 where its polygon gave it up."""
     taken = (inside >= 0) & (inside != before)
@@ -145,7 +144,7 @@ def _owners(
     return np.asarray(np.where(keeps[before], before, owner), np.int64)
 
 
-def _neighbours(faces: Shapes) -> tuple[Ints, Floats]:
+def _neighbours(faces: Shapes) -> tuple[Ints, Doubles]:
     """Pairs of faces that share an edge (N, 2), and the length of the edge; an edge comes once for each of its segments."""
     xy, ring = shapely.get_coordinates(shapely.get_rings(faces)), _ring_of(faces)
     start, end = xy[:-1], xy[1:]
@@ -170,7 +169,7 @@ def _ring_of(faces: Shapes) -> tuple[Ints, Ints]:
     return np.repeat(face, sizes), np.repeat(np.arange(len(rings)), sizes)
 
 
-def _given_away(owner: Ints, pairs: Ints, lengths: Floats, new: Ints, fixed: npt.NDArray[np.bool_]) -> Ints:
+def _given_away(owner: Ints, pairs: Ints, lengths: Doubles, new: Ints, fixed: npt.NDArray[np.bool_]) -> Ints:
     """Faces without an owner to the neighbour with the longest common edge: one that did not get a new outline where there is one."""
     owner = owner.copy()
     last = False
@@ -203,7 +202,7 @@ def _components(owner: Ints, pairs: Ints) -> Ints:
 
 
 def _without_crumbs(
-    owner: Ints, pairs: Ints, lengths: Floats, area: Floats, least: Floats, new: Ints, fixed: npt.NDArray[np.bool_]
+    owner: Ints, pairs: Ints, lengths: Doubles, area: Doubles, least: Doubles, new: Ints, fixed: npt.NDArray[np.bool_]
 ) -> tuple[Ints, Ints]:
     """(owner, component) of each face after small pieces that were cut off went to a neighbour."""
     for _ in range(8):
@@ -244,7 +243,7 @@ def _pieces(polygons: Shapes, owners: Ints, parts: Ints) -> tuple[Shapes, Ints, 
     return single, owners, np.arange(len(owners)) - np.repeat(starts, np.diff(np.append(starts, len(owners))))
 
 
-def _numbers(xy: Floats) -> Ints:
+def _numbers(xy: Doubles) -> Ints:
     """One number for each point of the fine grid."""
     fine = np.rint(xy * FINE).astype(np.int64)
     return np.asarray(fine[:, 0] * (1 << 32) + fine[:, 1], np.int64)
@@ -282,7 +281,7 @@ def _straightened(polygons: Shapes, known: Ints) -> Shapes:
     return polygons
 
 
-def _closed(kind: shapely.GeometryType, xy: Floats, ring: Ints, drop: npt.NDArray[np.bool_], parts: Ints) -> Shapes:
+def _closed(kind: shapely.GeometryType, xy: Doubles, ring: Ints, drop: npt.NDArray[np.bool_], parts: Ints) -> Shapes:
     """Polygons of the points that stay; rings whose first point went are closed anew."""
     xy, ring = xy[~drop], ring[~drop]
     heads = np.flatnonzero(np.diff(ring, prepend=-1))

@@ -16,14 +16,13 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from geoseg.arrays import Bytes, Ints
 from geoseg.geometry.sectors import Sector
 from geoseg.vectorize.labels import flattened, grown, label_row, united
 from geoseg.vectorize.trace import trace_rings
 
 __all__ = ["DICED", "GIANT", "SMALL", "Codes", "Frame", "coded", "cut_from", "first_pixels", "frame_of_core", "wholes"]
 
-Bytes = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int64]
 Pixel = tuple[int, int]
 
 GIANT = 50_000

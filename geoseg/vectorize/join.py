@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
-from geoseg.geometry.lattice import Block
+from geoseg.arrays import Ints
+from geoseg.geometry.blocks import Block
 from geoseg.vectorize.trace import Regions
 
 __all__ = ["join"]
-
-Ints = npt.NDArray[np.int64]
 
 
 def join(parts: Iterable[tuple[Block, Regions]], size: int) -> Regions:

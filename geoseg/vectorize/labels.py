@@ -11,9 +11,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from geoseg.arrays import Bytes
+
 __all__ = ["SIDES", "at_sides", "grown", "label_regions", "label_row", "region_sizes", "root_of", "united"]
 
-Bytes = npt.NDArray[np.uint8]
 
 Sides = tuple[bool, bool, bool, bool]
 """Top, bottom, left, right of a raster."""

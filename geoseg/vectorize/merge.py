@@ -14,12 +14,11 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from geoseg.arrays import Bytes, Ints
 from geoseg.vectorize.labels import SIDES, Sides, at_sides, grown, label_row, painted, region_sizes, root_of
 
 __all__ = ["merge_small"]
 
-Bytes = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int64]
 
 ENDLESS = 1 << 50
 """Pixels of a region that goes on where nobody looks."""

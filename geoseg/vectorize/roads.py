@@ -15,12 +15,12 @@ import numpy.typing as npt
 import shapely
 from scipy import ndimage
 
+from geoseg.arrays import Mask
 from geoseg.vectorize.labels import SIDES, Sides
 from geoseg.vectorize.strips import on_long_lines
 
 __all__ = ["Centreline", "RoadOptions", "carriageway", "centrelines"]
 
-Mask = npt.NDArray[np.bool_]
 Pixel = tuple[int, int]
 
 

@@ -18,11 +18,10 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from geoseg.arrays import Bytes
 from geoseg.vectorize.trace import Rings
 
 __all__ = ["noded", "simplified"]
-
-Bytes = npt.NDArray[np.uint8]
 
 
 @numba.njit(cache=True, nogil=True)

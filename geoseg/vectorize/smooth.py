@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from rasterio.windows import Window
 from scipy import ndimage
 
+from geoseg.arrays import Bytes
 from geoseg.classes import NODATA
 
 __all__ = ["smoothed"]
 
-Bytes = npt.NDArray[np.uint8]
 ROWS, TRUNCATE = 512, 4.0
 
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-import numpy.typing as npt
+
+from geoseg.arrays import Mask
 
 __all__ = ["on_long_lines"]
-
-Mask = npt.NDArray[np.bool_]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from geoseg.arrays import Bytes
 from geoseg.vectorize.labels import flattened, grown, united
 
 __all__ = ["Regions", "Rings", "trace", "trace_rings"]
 
-Bytes = npt.NDArray[np.uint8]
 
 _ONE = np.zeros((1, 1), np.uint8)
 

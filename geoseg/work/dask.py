@@ -1,4 +1,4 @@
-"""Panels on Dask: a cluster on this machine, or a scheduler of yours. The only module that knows Dask.
+"""Tasks on Dask: a cluster on this machine, or a scheduler of yours. The only module that knows Dask.
 
 Tasks are pure, small and can be done twice, so lost workers and retries are Dask's business. Whoever can reach a scheduler can run code on its workers:
 the local cluster listens on 127.0.0.1 only, others belong on a network of their own or behind tls://.
@@ -8,30 +8,33 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from geoseg.errors import EnvironmentFault, PlanError
-from geoseg.stages.infer.panel import Executor, InProcess, Outcome, PanelTask, Prepared, unless_error, work
+from geoseg.errors import EnvironmentFault, GeosegError, PlanError
+from geoseg.work.executor import Executor
+from geoseg.work.local import LOCAL
+from geoseg.work.task import Advance, Outcome, Task, do, silent
 
 __all__ = ["DaskExecutor", "executor"]
 
 log = logging.getLogger(__name__)
 
 RETRIES = 2
-"""How often a panel is tried again after an error that is no error of geoseg's; Dask itself tries again what killed its worker."""
+"""How often a task is tried again after an error that is no error of geoseg's; Dask itself tries again what killed its worker."""
 AHEAD = 3
-"""Parts of a mosaic for each worker that are under way at a time."""
+"""Tasks for each worker that are under way at a time, or wait for their turn."""
+RESULT_SECONDS = 10
+"""Seconds to fetch a result from the worker that has it; pieces of vectors may be large."""
 LARGEST = 4 << 30
-"""Bytes that a panel takes at most where workers have more: wider panels gain nothing."""
+"""Bytes that a task takes at most where workers have more: wider panels gain nothing."""
 SILENCE = 30.0
 """Seconds after which a scheduler that does not answer is lost."""
 
 
 class DaskExecutor:
-    """Panels as Dask tasks, up to three for each worker so that none waits long for the last one."""
+    """Tasks on Dask: a few for each worker are under way at a time, so that none waits long and results do not pile up."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -40,94 +43,76 @@ class DaskExecutor:
         self.workers = max(1, len(workers))
         self.max_ram = min(int(0.8 * min(limits)), LARGEST) if limits else None
 
-    def run(
-        self, tasks: list[PanelTask], prepared: Callable[[], Prepared], advance: Callable[[int], None]
-    ) -> Iterator[tuple[PanelTask, Outcome]]:
-        """As `Executor.run`. What still runs when this is left early is cancelled."""
+    def map(
+        self, tasks: Sequence[Task], *, here: Callable[[], Any], advance: Advance = silent, ordered: bool = True
+    ) -> Iterator[tuple[Task, Outcome]]:
+        """As `Executor.map`. What still runs when this is left early is cancelled."""
         from distributed import as_completed
 
-        def submitted(task: PanelTask) -> Any:
-            return self.client.submit(work, task, pure=False, retries=RETRIES)
+        left = list(reversed(list(enumerate(tasks))))
+        under_way: dict[Any, tuple[int, Task, int]] = {}
+        done: dict[int, tuple[Task, Outcome]] = {}
+        waiting, turn = as_completed(), 0
 
-        futures = {submitted(task): (task, RETRIES) for task in tasks}
-        waiting = as_completed(list(futures))
+        def submit(number: int, task: Task, more: int = RETRIES) -> None:
+            future = self.client.submit(do, task, pure=False, retries=RETRIES)
+            under_way[future] = number, task, more
+            waiting.add(future)
+
+        def fill() -> None:
+            while left and len(under_way) + len(done) < AHEAD * self.workers:
+                submit(*left.pop())
+
         try:
-            for future in waiting:
-                task, more = futures.pop(future)
-                if (
-                    future.status == "lost" and more
-                ):  # its worker died after it; what it committed is not computed again
-                    again = submitted(task)
-                    futures[again] = task, more - 1
-                    waiting.add(again)
+            fill()
+            while under_way or done:
+                future = next(waiting)
+                number, task, more = under_way.pop(future)
+                outcome = _outcome(future, task, final=not more)
+                if outcome is LOST:  # what it committed is found, not made again
+                    submit(number, task, more - 1)
                     continue
-                outcome = _outcome(future, task)
-                if isinstance(outcome, int):
-                    advance(_pixels(task))
-                yield task, outcome
+                done[number] = task, outcome
+                future.release()
+                if not isinstance(outcome, GeosegError):
+                    advance(task.size)
+                while done and (not ordered or turn in done):
+                    yield done.pop(turn if ordered else next(iter(done)))
+                    turn += 1
+                    fill()
         finally:
             if self.client.status == "running":
-                self.client.cancel(list(futures), force=True)
-
-    def each(self, work: Callable[[Any], Any], items: list[Any]) -> Iterator[Any]:
-        """As `Executor.each`."""
-        left, futures = list(reversed(items)), deque[Any]()
-        try:
-            while left or futures:
-                while (
-                    left and len(futures) < AHEAD * self.workers
-                ):  # results wait in the workers' memory until they are fetched
-                    futures.append(self.client.submit(work, left.pop(), pure=False, retries=RETRIES))
-                found = self._gathered(futures[0])
-                futures.popleft().release()
-                yield unless_error(found)
-        finally:
-            if self.client.status == "running":
-                self.client.cancel(list(futures), force=True)
-
-    def _gathered(self, future: Any) -> Any:
-        from concurrent.futures import CancelledError
-
-        from distributed import KilledWorker
-
-        try:
-            return future.result()
-        except CancelledError as error:
-            cure = "start it again, then run the same command again"
-            raise EnvironmentFault("the Dask scheduler", "was lost", cure) from error
-        except KilledWorker as error:
-            raise PlanError("a worker", f"died again and again: {error}", "give workers more memory") from error
+                self.client.cancel(list(under_way), force=True)
 
 
-def _pixels(task: PanelTask) -> int:
-    from pathlib import Path
-
-    from geoseg.stages.infer.infer import block_pixels
-
-    return sum(block_pixels(Path(task.run), block) for block in task.blocks)
+LOST = object()
+"""Instead of an outcome, where the worker that had it died."""
 
 
-def _outcome(future: Any, task: PanelTask) -> Outcome:
-    """Patches, or an error of geoseg's that says what happened."""
-    if future.status == "finished":
-        return _result(future)
-    if future.status == "cancelled":
-        raise EnvironmentFault("the Dask scheduler", "was lost", "start it again, then run the same command again")
-    error = future.exception()
-    what = f"{task.name}: {type(error).__name__}: {error}"
-    return PlanError(task.run, what, "run the same command again; --workers 0 shows what happens without Dask")
+def _outcome(future: Any, task: Task, *, final: bool) -> Outcome:
+    """What a task gave, an error of geoseg's that says what happened, or `LOST`; never that for the final try.
 
-
-def _result(future: Any) -> Outcome:
-    """What the worker said; 0 patches where it has died since: its blocks are committed all the same."""
+    Raises:
+        EnvironmentFault: the scheduler was lost.
+    """
+    from distributed import KilledWorker
     from distributed import TimeoutError as Late
 
-    try:
-        found: Outcome = future.result(timeout=10)
-        return found
-    except (Late, OSError) as error:
-        log.debug("the count of a panel is lost: %s", error)
-        return 0
+    if future.status == "finished":
+        try:
+            return future.result(timeout=None if final else RESULT_SECONDS)
+        except (Late, OSError) as error:
+            log.debug("the result of %s is lost: %s", task.name, error)
+            return LOST
+    if future.status == "cancelled":
+        raise EnvironmentFault("the Dask scheduler", "was lost", "start it again, then run the same command again")
+    if future.status == "lost" and not final:
+        return LOST
+    raised = future.exception()
+    cure = "run the same command again; --workers 0 shows what happens without Dask"
+    if isinstance(raised, KilledWorker):
+        cure = "give the workers more memory, or " + cure
+    return PlanError(task.fence.run, f"{task.name}: {type(raised).__name__}: {raised}", cure)
 
 
 @contextmanager
@@ -146,7 +131,7 @@ def executor(
         EnvironmentFault: the scheduler cannot be reached, or no worker came up.
     """
     if not workers and not scheduler:
-        yield InProcess()
+        yield LOCAL
         return
     with _client(workers, scheduler, max_ram) as client:
         if workers and ":" not in device:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -22,29 +22,21 @@ import shapely
 
 from geoseg.commit import commit_bytes, digest, sweep
 from geoseg.errors import EnvironmentFault, PlanError
-from geoseg.gis.geopackage import Layer
-from geoseg.stages.features.sector import Found
-from geoseg.vectorize.dice import Frame
+from geoseg.runfolder.folder import Run
 from geoseg.work.packed import packed, unpacked
 
-__all__ = ["KeptParts", "Made", "made_files", "name_of", "only"]
+__all__ = ["KeptParts", "Made", "keep_only", "made_files", "name_of"]
 
 log = logging.getLogger(__name__)
 
-PARTS = "parts"
-"""Folder of the run."""
-
 Made = tuple[Any, Iterable[Path]]
 """A result, and the files below the run folder that it stands for."""
-
-KINDS = {kind.__name__: kind for kind in (Found, Frame, Layer)}
-"""What results are made of."""
 
 _UNUSABLE = (PlanError, OSError, ValueError, TypeError, KeyError, BadZipFile, shapely.errors.ShapelyError)
 
 
 def name_of(key: str) -> str:
-    """Of what may be used again by a mosaic with this key: pieces that other libraries have made might not fit."""
+    """Name of what may be used again by a mosaic with this key: pieces that other libraries have made might not fit."""
     libraries = [version(n) for n in ("numpy", "shapely", "geopandas", "scipy", "scikit-image", "numba")]
     facts = [key, libraries, shapely.geos_version, rasterio.__gdal_version__]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
@@ -55,9 +47,9 @@ def made_files(run: Path, files: list[Path]) -> Made:
     return [file.relative_to(run).as_posix() for file in files], files
 
 
-def only(run: Path, name: str = "") -> None:
+def keep_only(run: Run, name: str = "") -> None:
     """Remove all that was kept but what bears a name; what cannot go now goes the next time."""
-    place = run / PARTS
+    place = run.parts
     if place.is_symlink():  # what it leads to is none of ours
         with suppress(OSError):
             place.unlink()
@@ -75,30 +67,37 @@ def only(run: Path, name: str = "") -> None:
 
 @dataclass(frozen=True)
 class KeptParts:
-    """Of one mosaic of a run (`name_of`); `check` comes before anything is kept."""
+    """What the parts of one mosaic of a run have made.
 
-    run: Path
+    `name`: see `name_of`; `kinds`: dataclasses that results hold, by name; `check` comes before anything is kept.
+    """
+
+    run: Run
     name: str
+    kinds: Mapping[str, type]
     check: Callable[[], None] = lambda: None
 
     @property
     def folder(self) -> Path:
         """Where they are; what steps leave for each other lies there too."""
-        return self.run / PARTS / self.name
+        return self.run.parts / self.name
 
     def once(self, part: str, make: Callable[[], Made]) -> Any:
         """The result of a part; made unless it was kept, and the files that it stands for are still the same bytes."""
         path = self.folder / f"{part}.part"
         if path.exists():
             try:
-                result, files = unpacked(path.read_bytes(), KINDS)
-                if all((self.run / file).is_file() and digest(self.run / file) == sha for file, sha in files.items()):
+                result, files = unpacked(path.read_bytes(), self.kinds)
+                if all(
+                    (self.run.folder / file).is_file() and digest(self.run.folder / file) == sha
+                    for file, sha in files.items()
+                ):
                     log.debug("%s was made before", part)
                     return result
             except _UNUSABLE as error:
                 log.debug("%s: %s", path, error)
         result, made = make()
-        files = {file.relative_to(self.run).as_posix(): digest(file) for file in made}
+        files = {file.relative_to(self.run.folder).as_posix(): digest(file) for file in made}
         self.check()
         try:
             commit_bytes(path, packed((result, files)))

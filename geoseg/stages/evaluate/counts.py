@@ -11,9 +11,11 @@ import numpy.typing as npt
 import shapely
 from rasterio.windows import Window
 
+from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.datasets.items import Item, read_labels
 from geoseg.datasets.shapes import read_boxes
+from geoseg.layers import ROLES
 from geoseg.metrics.objects import ObjectCounts, boxes_matched, matched
 from geoseg.metrics.pixels import (
     Reliability,
@@ -22,39 +24,16 @@ from geoseg.metrics.pixels import (
     reliability,
     tally,
 )
+from geoseg.options import EvaluateOptions
 from geoseg.vectorize.join import join
 from geoseg.vectorize.trace import trace
 
-__all__ = ["EvaluateOptions", "ReadBytes", "SheetCounts", "Subject", "counted"]
+__all__ = ["ReadBytes", "SheetCounts", "Subject", "counted"]
 
-Bytes = npt.NDArray[np.uint8]
 ReadBytes = Callable[[Window], Bytes]
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """Options of `geoseg evaluate`.
-
-    `boundary` is "all", "noBoundary" (only said of the labels given) or "eroded"; `left_out` names classes that the means leave out;
-    `radii` are metres for the boundary F1; `min_object` square metres below which found and true objects do not count.
-    """
-
-    boundary: str = "all"
-    left_out: tuple[str, ...] = ()
-    radii: tuple[float, ...] = (0.5, 1.0)
-    min_object: float = 1.0
-    tta: str = "none"
-    device: str = "auto"
-    split: str = "validation"
-    legend: str = "auto"
-    classes: tuple[tuple[str, str], ...] = ()
-    rest: str = ""
-
-
 STRIP = 1024
-
-
-OBJECT_ROLES = ("building", "car")
 
 
 @dataclass(frozen=True)
@@ -98,9 +77,9 @@ def counted(subject: Subject, table: ClassTable, options: EvaluateOptions) -> tu
     """Counts of one sheet by strips of rows, each with a halo for distances to borders."""
     item, count = subject.item, len(table)
     total, sure = Tally.zero(count), Reliability.zero()
-    borders = np.zeros((len(options.radii), 4), np.int64)
+    borders = np.zeros((len(options.radius), 4), np.int64)
     unpredicted = 0
-    halo = int(max(options.radii, default=0) / item.image.gsd) + 2
+    halo = int(max(options.radius, default=0) / item.image.gsd) + 2
     step = max(1, max(item.region[2:]) // 1500)
     thumbs: list[tuple[Bytes, Bytes]] = []
     for strip in _strips(item.region):
@@ -110,7 +89,7 @@ def counted(subject: Subject, table: ClassTable, options: EvaluateOptions) -> tu
         unpredicted += int(((labels[inner] < count) & (found[inner] == NODATA)).sum())
         if subject.confidence is not None:
             sure = sure + reliability(labels[inner], found[inner], subject.confidence(strip), count)
-        for k, radius in enumerate(options.radii):
+        for k, radius in enumerate(options.radius):
             borders[k] += boundary_counts(labels, found, radius / item.image.gsd, inner)
         first = -(int(strip.row_off) - item.region[0]) % step
         thumbs.append((labels[inner][first::step, ::step], found[inner][first::step, ::step]))
@@ -127,10 +106,10 @@ def _with_halo(strip: Window, region: tuple[int, int, int, int], halo: int) -> t
 
 
 def _objects(subject: Subject, table: ClassTable, options: EvaluateOptions) -> dict[str, ObjectCounts]:
-    """Buildings and cars by object, where the labels name any."""
+    """Buildings, cars and whatever else comes in single things, by object, where the labels name any."""
     item, counts = replace(subject.item, labels=replace(subject.item.labels, eroded=0)), {}
     for index, c in enumerate(table.classes):
-        if c.role not in OBJECT_ROLES:
+        if not ROLES[c.role].objects:
             continue
         found = _shapes(item, lambda w, k=index: (subject.classes(w) == k) & (read_labels(item, w) != NODATA), options)  # type: ignore[misc]
         if item.labels.kind == "boxes":

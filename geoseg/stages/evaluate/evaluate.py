@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from geoseg.arrays import Bytes
 from geoseg.classes import ISPRS, ClassTable
-from geoseg.commit import read_json
 from geoseg.datasets.sets import labelled_sets
 from geoseg.errors import PlanError, UsageError
 from geoseg.learn.settings import TrainConfig
@@ -26,13 +25,13 @@ from geoseg.metrics.pixels import (
     scores_of,
 )
 from geoseg.models.files import load_model
-from geoseg.predict.predictor import build_network
-from geoseg.stages.evaluate.counts import EvaluateOptions, SheetCounts, Subject, counted
+from geoseg.models.network import build_network
+from geoseg.options import EvaluateOptions
+from geoseg.runfolder.folder import Run
+from geoseg.stages.evaluate.counts import SheetCounts, Subject, counted
 from geoseg.stages.evaluate.subjects import paired_subjects, predicted_subjects
 
 __all__ = ["EvaluateOptions", "Evaluation", "evaluate_model", "evaluate_rasters", "evaluate_run"]
-
-Bytes = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -58,20 +57,21 @@ def evaluate_rasters(
     return _evaluated(pairs, table, options, protocol)
 
 
-def evaluate_run(run: Path, labels: Path, options: EvaluateOptions) -> Evaluation:
+def evaluate_run(run: Run | Path, labels: Path, options: EvaluateOptions) -> Evaluation:
     """The class rasters per sheet of a finished run against labels of the same names.
 
     Raises:
         PlanError: the run is not finished, or was made without per-sheet rasters.
     """
-    facts = read_json(run / "run.json")
+    run = Run.of(run)
+    facts = run.finished
     table = ClassTable.from_json(facts["classes"])
-    sheets = run / "out" / "sheets"
+    sheets = run.out / "sheets"
     if not any(sheets.glob("*_classes.tif")):
-        raise PlanError(run, "has no rasters per sheet", "run geoseg mosaic without --no-sheets")
+        raise PlanError(run.folder, "has no rasters per sheet", "run geoseg mosaic without --no-sheets")
     lattice, engine = facts["lattice"], facts["engine"]
     protocol = {
-        "prediction": str(run),
+        "prediction": str(run.folder),
         "labels": str(labels),
         "model": ", ".join(m["name"] for m in facts["models"]),
         "patch_px": lattice["patch"],
@@ -79,8 +79,7 @@ def evaluate_run(run: Path, labels: Path, options: EvaluateOptions) -> Evaluatio
         "tta": engine["tta"],
         "precision": engine["precision"],
     }
-    (confidence,) = (run / "out").glob("*_confidence.tif")
-    pairs = paired_subjects(sheets, labels, options, table, "*_classes.tif", confidence)
+    pairs = paired_subjects(sheets, labels, options, table, "*_classes.tif", run.confidence)
     return _evaluated(pairs, table, options, protocol)
 
 
@@ -135,7 +134,7 @@ def _report(
 ) -> dict[str, Any]:
     """Everything as plain data: protocol first; each data set by itself where there are several."""
     names = [c.name for c in table.classes]
-    odd = [n for n in options.left_out if n not in names]
+    odd = [n for n in options.without if n not in names]
     if odd:
         raise UsageError("--without", f"names {', '.join(odd)}", f"classes: {', '.join(names)}")
     scores = _scores(table, sheets, options)
@@ -143,7 +142,7 @@ def _report(
         "protocol": {
             **protocol,
             "averaged_classes": scores.pop("averaged_classes"),
-            "left_out_of_means": list(options.left_out),
+            "left_out_of_means": list(options.without),
             "boundary_rule": RULES[options.boundary],
             "sheets": len(sheets),
             "interval": "95 % percentile bootstrap over sheets, 1000 draws",
@@ -163,7 +162,7 @@ def _report(
 def _scores(table: ClassTable, sheets: dict[str, SheetCounts], options: EvaluateOptions) -> dict[str, Any]:
     """Scores of some sheets together."""
     names = [c.name for c in table.classes]
-    left_out = [names.index(n) for n in options.left_out]
+    left_out = [names.index(n) for n in options.without]
     total = sum(list(sheets.values())[1:], start=next(iter(sheets.values())))
     scores, tallies = scores_of(total.tally, left_out), [s.tally for s in sheets.values()]
     report: dict[str, Any] = {
@@ -172,7 +171,7 @@ def _scores(table: ClassTable, sheets: dict[str, SheetCounts], options: Evaluate
         "labelled_pixels_without_prediction": total.unpredicted,
         "intervals": {k: bootstrap(tallies, k, left_out=left_out) for k in ("mean_iou", "mean_f1", "overall_accuracy")},
         "classes": {n: {k: scores[k][i] for k in ("precision", "recall", "f1", "iou")} for i, n in enumerate(names)},
-        "boundary_f1": {f"{r:g} m": _number(boundary_f1(total.borders[k])) for k, r in enumerate(options.radii)},
+        "boundary_f1": {f"{r:g} m": _number(boundary_f1(total.borders[k])) for k, r in enumerate(options.radius)},
         "objects": {n: c.scores() for n, c in total.objects.items()},
         "confusion": {
             "classes": names,

@@ -6,18 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from geoseg.classes import NODATA
+from geoseg.arrays import Bytes
+from geoseg.classes import NODATA, NOT
 from geoseg.commit import commit_bytes, commit_json, folder
 from geoseg.gis.picture import write_png
-from geoseg.learn.losses import NOT
 from geoseg.learn.pictures import confusion_png
 from geoseg.stages.evaluate.evaluate import Evaluation
 
 __all__ = ["error_map", "markdown", "write_evaluation"]
-
-Bytes = npt.NDArray[np.uint8]
 
 
 def write_evaluation(out: Path, evaluation: Evaluation) -> list[Path]:

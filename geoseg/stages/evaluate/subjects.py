@@ -11,20 +11,21 @@ import numpy.typing as npt
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.datasets.folders import image_file, stem_of
 from geoseg.datasets.items import ImageFile, Item, LabelFile, read_item
 from geoseg.datasets.legend import Legend, cube_legend, decoded, named_codes, table_legend
 from geoseg.errors import ModelError, UsageError
-from geoseg.models.files import Card
-from geoseg.predict.predictor import default_lanes
+from geoseg.models.card import Card
+from geoseg.options import EvaluateOptions
+from geoseg.predict.build import default_lanes
 from geoseg.predict.region import predict_region, region_backend, region_lattice, snapped_ratio
 from geoseg.sheets.raster import raster_window
-from geoseg.stages.evaluate.counts import EvaluateOptions, ReadBytes, Subject
+from geoseg.stages.evaluate.counts import ReadBytes, Subject
 
 __all__ = ["paired_subjects", "predicted_subjects"]
 
-Bytes = npt.NDArray[np.uint8]
 
 VECTORS = (".gpkg", ".geojson", ".json", ".shp", ".fgb")
 

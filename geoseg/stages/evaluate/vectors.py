@@ -13,20 +13,20 @@ from typing import Any
 
 import geopandas
 import numpy as np
-import numpy.typing as npt
 import pyogrio
 import shapely
 from pyproj.exceptions import CRSError
 
+from geoseg.arrays import Shapes
 from geoseg.errors import UsageError
 from geoseg.geometry.ground import metres_per_unit
+from geoseg.layers import tables
 from geoseg.metrics.vectors import boundary_f1, centreline_scores, crown_scores, object_scores, shape_scores
-from geoseg.sheets.listing import feature_files
+from geoseg.runfolder.folder import Run
 from geoseg.vectorize.coverage import coverage_figures
 
 __all__ = ["VECTORS", "evaluate_vectors", "vector_markdown"]
 
-Shapes = npt.NDArray[np.object_]
 Scores = dict[str, Any]
 
 VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".shp", ".parquet")
@@ -49,9 +49,10 @@ def evaluate_vectors(
     Raises:
         UsageError: no layer in common, or a file that cannot be read as vectors.
     """
-    path = _of_run(prediction) if (prediction / "plan.json").is_file() else prediction
+    path = _of_run(Run(prediction)) if Run(prediction).plan_json.is_file() else prediction
     found, truth = _layers(path, layer), _layers(reference, layer)
-    common = [n for n in found if n in truth and n in _SCORES]
+    scored = {n: t.scores for n, t in tables().items() if t.scores}
+    common = [n for n in found if n in truth and n in scored]
     if not common and "landcover" not in found:
         raise UsageError(
             reference, f"has layers {', '.join(truth)}, the prediction {', '.join(found)}", "name it with --layer"
@@ -71,7 +72,7 @@ def evaluate_vectors(
     box = _around(list(found.values()))
     for name in common:
         mine, true = _in_metres(found[name], truth[name], box)
-        report["layers"][name] = _SCORES[name](mine, true, radii)
+        report["layers"][name] = _SCORES[scored[name]](mine, true, radii)
     if "landcover" in found:
         report["coverage"] = _coverage(found["landcover"])
     cleaned: dict[str, Any] = json.loads(json.dumps(report), parse_constant=lambda _: None)
@@ -84,11 +85,10 @@ def _around(frames: list[geopandas.GeoDataFrame]) -> shapely.Polygon:
     return shapely.box(*bounds[:, :2].min(0), *bounds[:, 2:].max(0)) if len(bounds) else shapely.Polygon()
 
 
-def _of_run(run: Path) -> Path:
-    files = feature_files(run)
-    if not files:
-        raise UsageError(run, "has no polygons", "run geoseg mosaic without --no-vectors")
-    return files[0]
+def _of_run(run: Run) -> Path:
+    if not run.feature_files:
+        raise UsageError(run.folder, "has no polygons", "run geoseg mosaic without --no-vectors")
+    return run.feature_files[0]
 
 
 def _layers(path: Path, single: str) -> dict[str, geopandas.GeoDataFrame]:
@@ -147,11 +147,11 @@ def _lines(found: Shapes, truth: Shapes, radii: tuple[float, ...]) -> Scores:
 
 
 _SCORES: dict[str, Callable[[Shapes, Shapes, tuple[float, ...]], Scores]] = {
-    "buildings": _objects,
-    "cars": _objects,
-    "trees": _crowns,
-    "road_centrelines": _lines,
+    "objects": _objects,
+    "crowns": _crowns,
+    "lines": _lines,
 }
+"""By `layers.Table.scores`."""
 
 
 def _coverage(frame: geopandas.GeoDataFrame) -> dict[str, Any]:

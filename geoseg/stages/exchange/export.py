@@ -7,12 +7,10 @@ export: network -> ONNX or torch.export -> read back -> classes compared on a dr
 from __future__ import annotations
 
 import json
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,96 +18,19 @@ import torch
 
 from geoseg.commit import commit_bytes, commit_file
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
-from geoseg.models.files import Card, ModelFile, load_model, load_weights, model_kind, save_model
-from geoseg.networks import make_network
-from geoseg.networks.smp_networks import SMP_DECODERS
-from geoseg.predict.engines import ENGINES, available, supports_bf16
-from geoseg.predict.predictor import build_network
+from geoseg.models.card import Card
+from geoseg.models.files import ModelFile, load_model
+from geoseg.models.network import build_network
+from geoseg.predict.engines import available
 from geoseg.scenes.scene import Scene
 
-__all__ = ["AGREEMENT", "bench_model", "export_model", "import_model"]
+__all__ = ["AGREEMENT", "export_model"]
 
 AGREEMENT = 0.9999
 """Share of a drawn scene's pixels whose class an export must give as the model does."""
 
 _PREFIXES = ("module.", "model.", "network.", "net.", "_orig_mod.")
 _NESTED = ("state_dict", "model_state_dict", "model", "network", "weights")
-
-
-def import_model(file: Path, out: Path | None, card: Card) -> Path:
-    """Make a foreign model file usable; returns the file to give to --model.
-
-    Args:
-        file: weights (state dict, safetensors, a folder of smp's `save_pretrained`), TorchScript, .pt2 or ONNX.
-        out: NAME.safetensors for weights; not used for files that are used in place.
-        card: what the network needs and is good for.
-
-    Raises:
-        ModelError: weights that do not fit the card's architecture, or a file of no known kind.
-    """
-    kind = "state" if file.is_dir() or file.suffix == ".safetensors" else model_kind(file)
-    if kind != "state":
-        beside = file.with_suffix(".json")
-        placed = replace(card, architecture=kind)
-        commit_bytes(beside, (json.dumps(placed.to_json(), indent=1) + "\n").encode())
-        build_network(load_model(file))
-        return file
-    state, fitting = _foreign_state(file, card)
-    network = make_network(fitting.architecture, len(card.bands), len(card.classes), **fitting.arguments)
-    try:
-        network.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
-        raise ModelError(
-            file,
-            f"its weights do not fit {fitting.architecture}: {detail}",
-            "check --architecture, --classes and --bands",
-        ) from error
-    target = out or file.with_suffix(".geoseg.safetensors")
-    save_model(target, network.state_dict(), fitting)
-    return target
-
-
-def _foreign_state(file: Path, card: Card) -> tuple[dict[str, torch.Tensor], Card]:
-    """Tensors under the names of our networks, and the card with what a checkpoint's own config says."""
-    if file.is_dir():
-        return load_weights(file / "model.safetensors"), _smp_card(file / "config.json", card)
-    try:
-        state = load_weights(file)
-    except ModelError as error:
-        state = _nested(file, error)
-    shortest = next((p for p in _PREFIXES if state and all(k.startswith(p) for k in state)), "")
-    return {k.removeprefix(shortest): v for k, v in state.items()}, card
-
-
-def _nested(file: Path, error: ModelError) -> dict[str, torch.Tensor]:
-    """The state dict inside a trainer's checkpoint, read without running anything in it."""
-    import pickle
-
-    try:
-        whole = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as deeper:
-        raise error from deeper
-    inner = next((whole[k] for k in _NESTED if isinstance(whole, dict) and isinstance(whole.get(k), dict)), None)
-    if inner is None or not all(isinstance(v, torch.Tensor) for v in inner.values()):
-        raise error
-    return dict(inner)
-
-
-def _smp_card(path: Path, card: Card) -> Card:
-    """Architecture and arguments of a folder that smp's `save_pretrained` wrote."""
-    try:
-        config = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(path, f"cannot be read: {error}", "give the folder that save_pretrained wrote") from error
-    name = str(config.pop("_model_class", ""))
-    decoder = next((d for d, c in SMP_DECODERS.items() if c == name), None)
-    if decoder is None:
-        raise ModelError(path, f"is a {name or 'model of unknown class'}", f"known: {', '.join(SMP_DECODERS.values())}")
-    encoder = config.pop("encoder_name")
-    for own in ("encoder_weights", "in_channels", "classes", "activation", "aux_params"):
-        config.pop(own, None)
-    return replace(card, architecture=f"{decoder}/{encoder}", arguments=config)
 
 
 def _sample_patches(card: Card, count: int = 2) -> npt.NDArray[np.float32]:
@@ -225,38 +146,3 @@ def _write_export(network: torch.nn.Module, card: Card, path: Path) -> None:
         warnings.simplefilter("ignore")
         program = torch.export.export(network, (example,))
         torch.export.save(program, str(path))
-
-
-def bench_model(model: ModelFile, seconds: float = 3.0) -> list[dict[str, Any]]:
-    """CPU seconds per megapixel of each engine that is installed, one thread, on the card's own patches."""
-    card = model.card
-    patches = _sample_patches(card, 1)
-    shape = (1, *patches.shape[1:])
-    network = build_network(model)
-    rows = []
-    for engine in ENGINES:
-        if not available(engine) or (engine != "torch" and model.kind not in ("state", "torchscript")):
-            continue
-        for precision in ("f32", "bf16"):
-            if precision == "bf16" and not supports_bf16(engine):
-                continue
-            module = network if isinstance(network, torch.nn.Module) else None
-            if module is None:
-                continue
-            score = ENGINES[engine](_Plain(module).eval(), shape, precision, 1)
-            score(patches)
-            start, begun, count = time.process_time(), time.monotonic(), 0
-            while time.monotonic() - begun < seconds:
-                score(patches)
-                count += 1
-            spent = (time.process_time() - start) / count
-            fresh = (1 - card.overlap / card.patch) ** 2
-            rows.append(
-                {
-                    "engine": engine,
-                    "precision": precision,
-                    "cpu_s_per_patch": round(spent, 4),
-                    "cpu_s_per_megapixel": round(spent / (card.patch**2 * fresh / 1e6), 4),
-                }
-            )
-    return rows

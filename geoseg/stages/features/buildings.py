@@ -7,26 +7,12 @@ import shapely
 
 from geoseg.classes import LandClass
 from geoseg.gis.geopackage import Layer
-from geoseg.gis.styles import classes_qml, fill_qml
-from geoseg.stages.features.piece import Classified, Rows, frame_of, outlines
-from geoseg.vectorize.cars import split_cars
+from geoseg.gis.styles import fill_qml
+from geoseg.stages.features.piece import Classified
+from geoseg.stages.features.table import Rows, frame_of, outlines
 from geoseg.vectorize.coverage import straight_on
 
-__all__ = ["building_layers", "car_layers", "landcover_layers"]
-
-
-def landcover_layers(found: Classified) -> list[Layer]:
-    """The whole coverage."""
-    cover = found.coverage
-    rows = (
-        (shape, found.common(int(i), int(k) if k else None))
-        for shape, i, k in zip(cover.polygons, cover.owner, cover.part, strict=True)
-    )
-    frame = frame_of(found, rows, ("part_of",))
-    styles = [(c.name, c.colour) for c in found.table.classes]
-    return [
-        Layer("landcover", frame, classes_qml("class", styles, alpha=130), "all classes: neighbours share every edge")
-    ]
+__all__ = ["building_layers"]
 
 
 def building_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
@@ -56,26 +42,3 @@ def building_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     style = fill_qml((196, 96, 88), alpha=90, outline=(120, 30, 30), width=0.5)
     text = "buildings with right angles, as they lie in the land cover; status says which kept their simplified or round outline"
     return [Layer("buildings", frame, style, text)]
-
-
-def car_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
-    """Vehicles as oriented boxes."""
-
-    def rows() -> Rows:
-        for i, outline in outlines(found, classes):
-            for k, car in enumerate(split_cars(outline)):
-                yield (
-                    found.ground.from_own(car.box, found.rings.first[i]),
-                    {
-                        **found.common(i, k),
-                        "length_m": round(car.length, 2),
-                        "width_m": round(car.width, 2),
-                        "heading_deg": round(car.heading, 1),
-                        "kind": car.kind,
-                        "component": found.identity(i),
-                    },
-                )
-
-    frame = frame_of(found, rows(), ("length_m", "width_m", "heading_deg", "kind", "component"))
-    text = "vehicles as oriented boxes; component is the connected region that they were split from"
-    return [Layer("cars", frame, fill_qml((240, 200, 40), alpha=190, outline=(90, 70, 0), width=0.3), text)]

@@ -6,21 +6,19 @@ All layers of a piece are made from one `Classified`, so that ids, attributes an
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import geopandas
 import numpy as np
 import numpy.typing as npt
 import shapely
-from rasterio.windows import Window
 
-from geoseg.classes import NODATA, ClassTable, LandClass
+from geoseg.arrays import Bytes
+from geoseg.classes import NODATA, ClassTable
 from geoseg.errors import GeosegError
-from geoseg.geometry.grid import Grid
-from geoseg.geometry.ground import area_factors
 from geoseg.geometry.sectors import SIDE
+from geoseg.stages.features.ground import Ground
 from geoseg.stages.features.streets import Streets, streets_in_one_piece
 from geoseg.vectorize.buildings import Squared, SquareOptions, square_building
 from geoseg.vectorize.coverage import FINE, Placed, coverage_figures, open_edges, set_into
@@ -30,65 +28,14 @@ from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.simplify import simplified
 from geoseg.vectorize.trace import Rings, trace_rings
 
-__all__ = [
-    "Classified",
-    "Ground",
-    "Piece",
-    "Rows",
-    "classified",
-    "cleaned",
-    "codes_of",
-    "frame_of",
-    "outlined",
-    "outlines",
-    "pixel_facts",
-    "unclean",
-    "within",
-]
+__all__ = ["Classified", "Piece", "classified", "cleaned", "codes_of", "outlined", "unclean", "within"]
 
-Bytes = npt.NDArray[np.uint8]
-Rows = Iterator[tuple[shapely.Geometry, dict[str, Any]]]
 
 log = logging.getLogger(__name__)
 
-COMMON = ("id", "class", "class_id", "confidence", "touches_edge", "sheet", "run_id")
-"""Attributes of every layer."""
-
-KINDS: dict[str, Any] = {
-    "class_id": np.int32,
-    "touches_edge": bool,
-    "vertices": np.int64,
-    **dict.fromkeys(("confidence", "area_m2", "perimeter_m", "orientation_deg", "iou_raw"), np.float64),
-    **dict.fromkeys(("crown_diameter_m", "length_m", "width_m", "heading_deg"), np.float64),
-}
-"""Attributes that are no text; all others are, also in a piece that has none of them: files get the same columns whatever comes first."""
 
 NEAR = 256
 """Pixels: what lies farther from a region has no say in what becomes of it, but for a neighbour's whole area (seams are checked for that)."""
-
-
-@dataclass(frozen=True)
-class Ground:
-    """Where a raster lies: its grid, its window, metres on the ground per pixel, which sheet holds a pixel (row, column), which run it is of."""
-
-    grid: Grid
-    window: Window
-    gsd: float
-    sheet_of: Callable[[int, int], str]
-    run_id: str = ""
-
-    def own(self, shape: shapely.Geometry, first: npt.NDArray[np.int64]) -> shapely.Geometry:
-        """Pixel corners to metres from a region's own first pixel (row, column): the same numbers wherever the raster begins."""
-        return shapely.transform(shape, lambda xy: (xy - first[::-1]) * [self.gsd, -self.gsd])
-
-    def from_own(self, shape: shapely.Geometry, first: npt.NDArray[np.int64]) -> shapely.Geometry:
-        """Back from metres from a region's own first pixel to pixel corners."""
-        return shapely.transform(shape, lambda xy: xy / [self.gsd, -self.gsd] + first[::-1])
-
-    def world(self, shapes: Any) -> Any:
-        """Pixel corners of the raster to the grid's CRS."""
-        corner, size = [self.window.col_off, self.window.row_off], self.grid.pixel
-        return shapely.transform(shapes, lambda xy: (xy + corner) * [size, -size] + [self.grid.x0, self.grid.y0])
 
 
 @dataclass(frozen=True)
@@ -325,39 +272,3 @@ def unclean(checks: Mapping[str, Any]) -> GeosegError:
     """The error that says that the land cover cannot be trusted."""
     cure = "report it, and run geoseg mosaic with --no-vectors --exact meanwhile"
     return GeosegError("land cover", f"is no clean coverage: {dict(checks)}", cure)
-
-
-def pixel_facts(ground: Ground, c: LandClass, pixel: tuple[int, int], confidence: float) -> dict[str, Any]:
-    """Attributes that every layer has, of what is known by a pixel (row, column) of the grid."""
-    return {
-        "id": f"{pixel[0]}_{pixel[1]}",
-        "class": c.name,
-        "class_id": c.value,
-        "confidence": round(confidence, 1),
-        "sheet": ground.sheet_of(*pixel),
-        "run_id": ground.run_id,
-    }
-
-
-def outlines(found: Classified, classes: list[LandClass]) -> Iterator[tuple[int, shapely.Polygon]]:
-    """(region, exact outline in metres from its own first pixel) of some classes."""
-    wanted = np.flatnonzero(np.isin(found.rings.values, [c.value for c in classes]))
-    for i, polygon in zip(wanted.tolist(), found.rings.polygons(wanted), strict=True):
-        yield i, found.ground.own(polygon, found.rings.first[i])
-
-
-def frame_of(found: Classified, rows: Rows, columns: tuple[str, ...], kind: str = "Polygon") -> geopandas.GeoDataFrame:
-    """Features (in pixel corners) in the grid's CRS; areas and lengths by the local scale of the map."""
-    pairs = list(rows)
-    shapes = np.array([s for s, _ in pairs], object)
-    world = found.ground.world(shapes) if len(pairs) else shapes
-    grid = found.ground.grid
-    data: dict[str, Any] = {name: [r.get(name) for _, r in pairs] for name in COMMON}
-    if kind == "Polygon":
-        centres = shapely.get_coordinates(shapely.centroid(world)) if len(pairs) else np.zeros((0, 2))
-        factors = area_factors(grid.crs, centres[:, 0], centres[:, 1]) if len(pairs) else np.zeros(0)
-        data["area_m2"] = np.round(shapely.area(world) * factors, 3)
-        data["perimeter_m"] = np.round(shapely.length(world) * np.sqrt(factors), 2)
-    data |= {name: [r[name] for _, r in pairs] for name in columns}
-    frame = geopandas.GeoDataFrame(data, geometry=list(world), crs=grid.crs)
-    return frame.astype({name: KINDS.get(name, object) for name in frame.columns if name != "geometry"})

@@ -12,8 +12,9 @@ from geoseg.classes import LandClass
 from geoseg.geometry.sectors import coarse_window
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, road_qml
-from geoseg.stages.features.piece import Classified, Rows, frame_of, pixel_facts, within
+from geoseg.stages.features.piece import Classified, within
 from geoseg.stages.features.streets import CARRIAGEWAY, KIND_CODES, YARD, Streets, coarse_mean
+from geoseg.stages.features.table import Rows, frame_of, pixel_facts
 from geoseg.vectorize.dice import cut_from
 from geoseg.vectorize.roads import centrelines
 from geoseg.vectorize.simplify import simplified

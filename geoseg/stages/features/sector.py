@@ -9,7 +9,7 @@ checked once more when their layers are put together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,23 +19,25 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
+from geoseg.arrays import Bytes
 from geoseg.classes import NODATA
-from geoseg.geometry.districts import districts_of
 from geoseg.geometry.grid import bounding, overlap, slices
-from geoseg.geometry.sectors import Sector, Sectors, coarse_window, sectors_of
+from geoseg.geometry.sectors import Sector, Sectors, coarse_window, districts_of, sectors_of
 from geoseg.gis.geopackage import Layer
+from geoseg.layers import ROLES, makes_any
+from geoseg.options import MosaicOptions
+from geoseg.stages.features.ground import Ground
 from geoseg.stages.features.layers import feature_layers
-from geoseg.stages.features.piece import NEAR, Ground, Piece, cleaned, codes_of, outlined
-from geoseg.stages.features.rasters import Kept, Memory, gathered
+from geoseg.stages.features.piece import NEAR, Piece, cleaned, codes_of, outlined
+from geoseg.stages.features.raster import ClassRaster
+from geoseg.stages.features.store import FileStore, MemoryStore, Store, gathered
 from geoseg.stages.features.streets import KIND_CODES, REACH, Streets, coarse_step, cover_of, kinds_of, largest_kind
-from geoseg.stages.features.whole import MIN_AREA, MosaicOptions, MosaicRun
 from geoseg.vectorize.dice import Codes, Frame, coded, frame_of_core, wholes
 from geoseg.vectorize.labels import Sides
 from geoseg.vectorize.smooth import smoothed
 
-__all__ = ["STEPS", "District", "Found", "Wholes", "districts", "of_one_sector"]
+__all__ = ["STEPS", "District", "Found", "Step", "Wholes", "districts", "do_step", "of_one_sector"]
 
-Bytes = npt.NDArray[np.uint8]
 Pixels = Mapping[tuple[int, int], tuple[int, int]]
 Wholes = tuple[Pixels, Pixels]
 """First pixels of whole regions, by those of their parts in a core: of classes, of kinds of paved ground."""
@@ -63,7 +65,7 @@ class Found:
 class District:
     """Sheets (by number) that lie far from all others, and its sectors."""
 
-    run: MosaicRun
+    raster: ClassRaster
     sheets: tuple[int, ...]
     options: MosaicOptions
     key: str
@@ -71,56 +73,56 @@ class District:
     @cached_property
     def sectors(self) -> Sectors:
         """Those with data, or near it."""
-        windows = [self.run.plan.sheets[i].window for i in self.sheets]
-        whole = overlap(bounding(windows), self.run.extent)
+        windows = [self.raster.plan.sheets[i].window for i in self.sheets]
+        whole = overlap(bounding(windows), self.raster.extent)
         assert whole is not None  # as `districts` gives them
-        return sectors_of(windows, whole, step=coarse_step(self.run.plan.gsd), side=self.options.sector)
+        return sectors_of(windows, whole, step=coarse_step(self.raster.plan.gsd), side=self.options.sector)
 
     @property
     def paved(self) -> bool:
         """Whether there are layers of roads."""
-        return "roads" in self.options.layers and any(c.role == "road" for c in self.run.table.classes)
+        return "roads" in self.options.layers and makes_any((c.role for c in self.raster.table.classes), ("roads",))
 
     @property
     def least(self) -> dict[int, float]:
         """Smallest region in square metres by class value."""
         one = self.options.min_area
-        return {c.value: MIN_AREA[c.role] if one is None else one for c in self.run.table.classes}
+        return {c.value: ROLES[c.role].min_area if one is None else one for c in self.raster.table.classes}
 
-    def clean(self, kept: Kept, sector: Sector) -> None:
+    def clean(self, store: Store, sector: Sector) -> None:
         """First step: classes without small regions, and what covers the ground on the coarse raster."""
-        sectors, gsd = self.sectors, self.run.plan.gsd
+        sectors, gsd = self.sectors, self.raster.plan.gsd
         core, window = sectors.core(sector), sectors.around(sector, CLEANING)
         classes = cleaned(self._classes(window), self.least, gsd, _goes_on(window, sectors.whole))[slices(core, window)]
-        kept.put("clean", sector, classes)
+        store.put("clean", sector, classes)
         if self.paved:
-            kept.put("cover", sector, cover_of(classes, core, self.run.table, sectors.step))
+            store.put("cover", sector, cover_of(classes, core, self.raster.table, sectors.step))
 
-    def kinds(self, kept: Kept, sector: Sector) -> None:
+    def kinds(self, store: Store, sector: Sector) -> None:
         """Second step: kinds of paved ground."""
         sectors = self.sectors
         core, window = sectors.coarse_core(sector), sectors.coarse_around(sector, round(REACH / self.pixel))
         whole = coarse_window(sectors.whole, sectors.step)
-        kinds = kinds_of(self._gathered(kept, "cover", window), self.pixel, _goes_on(window, whole))
-        kept.put("kinds", sector, kinds[slices(core, window)])
+        kinds = kinds_of(self._gathered(store, "cover", window), self.pixel, _goes_on(window, whole))
+        store.put("kinds", sector, kinds[slices(core, window)])
 
-    def codes(self, kept: Kept, sector: Sector) -> tuple[Frame, Frame | None]:
+    def codes(self, store: Store, sector: Sector) -> tuple[Frame, Frame | None]:
         """Third step: classes and kinds as codes, large regions cut; what neighbours must know."""
         sectors = self.sectors
         core, window = sectors.core(sector), sectors.around(sector, sectors.largest + 1)
-        clean = self._gathered(kept, "clean", window)
-        frame = self._coded(kept, "codes", sector, clean, codes_of(self.run.table), (core, window), self.limits)
+        clean = self._gathered(store, "clean", window)
+        frame = self._coded(store, "codes", sector, clean, codes_of(self.raster.table), (core, window), self.limits)
         if not self.paved:
             return frame, None
         limit = largest_kind(self.pixel)
         core, window = sectors.coarse_core(sector), sectors.coarse_around(sector, limit + 1)
-        kinds = self._gathered(kept, "kinds", window)
+        kinds = self._gathered(store, "kinds", window)
         limits = {"largest": limit, "cell": sectors.side, "giant": kinds.size + 1}
-        return frame, self._coded(kept, "streets", sector, kinds, KIND_CODES, (core, window), limits)
+        return frame, self._coded(store, "streets", sector, kinds, KIND_CODES, (core, window), limits)
 
     def _coded(
         self,
-        kept: Kept,
+        store: Store,
         name: str,
         sector: Sector,
         raster: Bytes,
@@ -130,13 +132,13 @@ class District:
     ) -> Frame:
         core, window = place
         inside, at = slices(core, window), (int(window.row_off), int(window.col_off))
-        kept.put(name, sector, coded(raster, codes, inside, at, sector, **limits))
+        store.put(name, sector, coded(raster, codes, inside, at, sector, **limits))
         return frame_of_core(raster[inside], (int(core.row_off), int(core.col_off)), NODATA)
 
     @property
     def pixel(self) -> float:
         """Metres along a coarse pixel."""
-        return self.sectors.step * self.run.plan.gsd
+        return self.sectors.step * self.raster.plan.gsd
 
     @property
     def limits(self) -> dict[str, int]:
@@ -145,19 +147,19 @@ class District:
         alone = len(sectors.numbers) == 1
         return {"largest": sectors.side if alone else sectors.largest, "cell": sectors.cell}
 
-    def layers(self, kept: Kept, sector: Sector, whole_of: Wholes = ({}, {}), *, square: bool = True) -> Found:
+    def layers(self, store: Store, sector: Sector, whole_of: Wholes = ({}, {}), *, square: bool = True) -> Found:
         """Last step: land cover as a coverage, and buildings, roads, trees and cars as GIS users want them.
 
         Raises:
             GeosegError: the coverage is not clean.
         """
-        r, sectors = self.run, self.sectors
+        r, sectors = self.raster, self.sectors
         core = sectors.core(sector)
         window = sectors.around(sector, 2 * sectors.largest + NEAR)  # what sticks out, and the buildings beside it
-        codes = self._gathered(kept, "codes", window)
+        codes = self._gathered(store, "codes", window)
         confidence = r.reader.read(window)[1]
         confidence[codes_of(r.table).skipped[codes]] = 0
-        streets = self._streets(kept, sector, whole_of[1]) if self.paved else None
+        streets = self._streets(store, sector, whole_of[1]) if self.paved else None
         piece = Piece(codes, confidence, slices(core, window), streets, whole_of[0])
         ground = Ground(r.plan.grid, window, r.plan.gsd, self._sheet_at, self.key[:12])
         found = outlined(
@@ -171,13 +173,13 @@ class District:
         kinds = wholes({s: k for s, (_, k) in frames.items() if k is not None})
         return {s: (classes[s], kinds.get(s, {})) for s in frames}
 
-    def _streets(self, kept: Kept, sector: Sector, whole_of: Pixels) -> Streets:
+    def _streets(self, store: Store, sector: Sector, whole_of: Pixels) -> Streets:
         sectors = self.sectors
         core, whole = sectors.coarse_core(sector), coarse_window(sectors.whole, sectors.step)
         window = sectors.coarse_around(sector, largest_kind(self.pixel) + SPARE)
         left, top = int(whole.col_off - window.col_off), int(whole.row_off - window.row_off)
         return Streets(
-            codes=self._gathered(kept, "streets", window),
+            codes=self._gathered(store, "streets", window),
             window=window,
             core=slices(core, window),
             frame=(left, top, left + int(whole.width), top + int(whole.height)),
@@ -187,31 +189,31 @@ class District:
             whole_of=whole_of,
         )
 
-    def _gathered(self, kept: Kept, name: str, window: Window) -> npt.NDArray[Any]:
+    def _gathered(self, store: Store, name: str, window: Window) -> npt.NDArray[Any]:
         """A window of what a step has left of all sectors."""
         sectors = self.sectors
         fine = name in ("clean", "codes")
         core = sectors.core if fine else sectors.coarse_core
         near = sectors.meeting(window, sectors.side if fine else sectors.side // sectors.step)
-        codes = {"codes": codes_of(self.run.table), "streets": KIND_CODES}.get(name)
+        codes = {"codes": codes_of(self.raster.table), "streets": KIND_CODES}.get(name)
         nothing = 0 if name == "cover" else NODATA
         fill, dtype = (nothing, np.uint8) if codes is None else (int(codes.code_of[NODATA, 0]), codes.dtype)
-        return gathered(kept, name, window, ((s, core(s)) for s in near), fill, dtype)
+        return gathered(store, name, window, ((s, core(s)) for s in near), fill, dtype)
 
     def _classes(self, window: Window) -> Bytes:
         """Class values of this district's sheets, blurred if that was asked for."""
-        classes = self.run.reader.read(window)[0]
+        classes = self.raster.reader.read(window)[0]
         self._without_others(classes, window)
         if self.options.smooth:
-            values = list(self.run.table.values)
-            shares = lambda part: self.run.reader.shares(part, len(values))
-            classes = smoothed(shares, classes, window, values, self.options.smooth / self.run.plan.gsd)
+            values = list(self.raster.table.values)
+            shares = lambda part: self.raster.reader.shares(part, len(values))
+            classes = smoothed(shares, classes, window, values, self.options.smooth / self.raster.plan.gsd)
         return classes
 
     def _without_others(self, classes: Bytes, window: Window) -> None:
         """No data where the window holds sheets of other districts."""
-        own = {self.run.plan.sheets[i].path for i in self.sheets}
-        here = self.run.plan.meeting(window)
+        own = {self.raster.plan.sheets[i].path for i in self.sheets}
+        here = self.raster.plan.meeting(window)
         if all(s.path in own for s in here):
             return
         keep = np.zeros(classes.shape, bool)
@@ -223,19 +225,53 @@ class District:
 
     def _sheet_at(self, row: int, col: int) -> str:
         """Name of the first sheet whose footprint holds a pixel."""
-        return next((Path(s.path).stem for s in self.run.plan.meeting(Window(col, row, 1, 1))), "")
+        return next((Path(s.path).stem for s in self.raster.plan.meeting(Window(col, row, 1, 1))), "")
 
 
 STEPS = ("clean", "kinds", "codes", "layers")
 """In their order; each of all sectors before the next."""
 
 
-def districts(r: MosaicRun, options: MosaicOptions, key: str) -> list[District]:
+def districts(raster: ClassRaster, options: MosaicOptions, key: str) -> list[District]:
     """Those that hold something of the area of interest; all sheets in one where none does."""
-    windows = [s.window for s in r.plan.sheets]
-    found = districts_of(windows, APART / r.plan.gsd)
-    chosen = [tuple(d) for d in found if any(overlap(windows[i], r.extent) for i in d)]
-    return [District(r, sheets, options, key) for sheets in chosen or [tuple(range(len(windows)))]]
+    windows = [s.window for s in raster.plan.sheets]
+    found = districts_of(windows, APART / raster.plan.gsd)
+    chosen = [tuple(d) for d in found if any(overlap(windows[i], raster.extent) for i in d)]
+    return [District(raster, sheets, options, key) for sheets in chosen or [tuple(range(len(windows)))]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a sector of a district (by number), or with `what` "district" all steps of a district that is one sector.
+
+    `whole_of`: regions that go on in other sectors; `square`: whether its buildings may get right angles.
+    """
+
+    what: str
+    district: int
+    sector: Sector = (0, 0)
+    whole_of: Wholes = ({}, {})
+    square: bool = True
+
+    @property
+    def name(self) -> str:
+        """A name that no other step of the same mosaic has."""
+        plain = "" if self.square else "_plain"
+        return f"{self.what}_{self.district}_{self.sector[0]}_{self.sector[1]}{plain}"
+
+
+def do_step(
+    step: Step, found: Sequence[District], folder: Path, check: Callable[[], None]
+) -> tuple[Any, Iterable[Path]]:
+    """What a step gives, and the files in a folder that it leaves for the next one; `check` comes before each of these."""
+    district = found[step.district]
+    if step.what == "district":
+        return of_one_sector(district, square=step.square), []
+    assert step.what in STEPS, step.what
+    store = FileStore(folder, check, f"_{step.district}")
+    if step.what == "layers":
+        return district.layers(store, step.sector, step.whole_of, square=step.square), []
+    return getattr(district, step.what)(store, step.sector), store.written
 
 
 def _goes_on(window: Window, whole: Window) -> Sides:
@@ -251,9 +287,9 @@ def _goes_on(window: Window, whole: Window) -> Sides:
 def of_one_sector(district: District, *, square: bool = True) -> Found:
     """All steps of a district that is one sector; nothing is written."""
     (sector,) = district.sectors.numbers
-    kept = Memory()
-    district.clean(kept, sector)
+    store = MemoryStore()
+    district.clean(store, sector)
     if district.paved:
-        district.kinds(kept, sector)
-    frames = {sector: district.codes(kept, sector)}
-    return district.layers(kept, sector, district.wholes_of(frames)[sector], square=square)
+        district.kinds(store, sector)
+    frames = {sector: district.codes(store, sector)}
+    return district.layers(store, sector, district.wholes_of(frames)[sector], square=square)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.windows import Window
 
+from geoseg.arrays import Bytes, Mask
 from geoseg.classes import NODATA, ClassTable
 from geoseg.geometry.sectors import coarse_window
 from geoseg.vectorize.dice import Codes, coded
@@ -33,8 +34,6 @@ __all__ = [
     "streets_in_one_piece",
 ]
 
-Bytes = npt.NDArray[np.uint8]
-Mask = npt.NDArray[np.bool_]
 
 STREET_PIXEL = 0.25
 """Metres: streets are told from yards, and their centrelines drawn, on a raster of about this."""

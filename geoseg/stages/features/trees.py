@@ -13,7 +13,8 @@ from geoseg.classes import LandClass
 from geoseg.geometry.sectors import SIDE
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, point_qml
-from geoseg.stages.features.piece import Classified, codes_of, frame_of, outlines, pixel_facts
+from geoseg.stages.features.piece import Classified, codes_of
+from geoseg.stages.features.table import frame_of, outlines, pixel_facts
 from geoseg.vectorize.dice import SMALL
 from geoseg.vectorize.trace import trace_rings
 from geoseg.vectorize.trees import Crown, CrownOptions, split_crowns

@@ -13,10 +13,10 @@ import numpy as np
 
 from geoseg.errors import ModelError, UsageError
 from geoseg.geometry.lattice import Lattice
-from geoseg.models.files import Card
+from geoseg.models.card import Card
+from geoseg.models.facts import Normalise
 from geoseg.plan import Plan, Sheet
 from geoseg.predict.region import snapped_ratio
-from geoseg.predict.stream import Normalise
 
 __all__ = ["bands_of", "fitted_lattice", "normalise_of", "ratio_of"]
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from geoseg.commit import read_json
 from geoseg.errors import PlanError
-from geoseg.plan import load_plan
-from geoseg.runfolder.job import block_key, load_job
-from geoseg.runfolder.records import records_of
-from geoseg.stages.planned import plan_blocks
+from geoseg.runfolder.folder import Run
+from geoseg.runfolder.state import State, state_of
 
 __all__ = ["Status", "status"]
 
@@ -28,38 +25,41 @@ class Status:
     latest: str = ""
 
 
-def status(run: Path) -> Status:
-    """State of a run.
+def status(run: Run | Path) -> Status:
+    """How far a run is.
 
     Raises:
         PlanError: no plan there.
     """
-    plan = load_plan(run)
-    blocks = plan_blocks(plan)
-    records = records_of(run, blocks)
+    run = Run.of(run)
+    plan = run.plan
     try:
-        job, _, _ = load_job(run)
-        fresh = [records[b] for b in blocks if b in records and records[b].key == block_key(plan, job, b)]
+        job = run.job
+        state = state_of(run, plan, job)
+        done = len(state.fresh)
     except (PlanError, KeyError):  # infer has not ended once, or sheets were added since: count what is there
-        fresh = list(records.values())
-        job = None
-    finished = False
-    if job is not None and len(fresh) == len(blocks) and (run / "run.json").exists():
-        made = read_json(run / "run.json")
-        same = made.get("blocks", {}) == {f"{b[0]}_{b[1]}": r.sha256 for b, r in zip(blocks, fresh, strict=True)}
-        finished = same and all(_has(run / name, size) for name, size in made.get("files", {}).items())
-    link = run / "out" / "latest"
-    latest = str(link.resolve()) if link.exists() else ""
-    todo = (
-        "nothing: done"
-        if finished
-        else f"geoseg mosaic {run}"
-        if job is not None and len(fresh) == len(blocks)
-        else f"geoseg infer {run}"
-    )
-    return Status(
-        len(plan.sheets), tuple(asdict(q) for q in plan.quarantined), len(blocks), len(fresh), finished, todo, latest
-    )
+        state = state_of(run, plan, None)
+        done = len(state.records)
+    finished = state.complete and _outputs_hold(run, state)
+    latest = str(run.latest.resolve()) if run.latest.exists() else ""
+    quarantined = tuple(asdict(q) for q in plan.quarantined)
+    return Status(len(plan.sheets), quarantined, len(state.blocks), done, finished, _next(run, state, finished), latest)
+
+
+def _next(run: Run, state: State, finished: bool) -> str:
+    """The command that comes next."""
+    if finished:
+        return "nothing: done"
+    return f"geoseg mosaic {run.folder}" if state.complete else f"geoseg infer {run.folder}"
+
+
+def _outputs_hold(run: Run, state: State) -> bool:
+    """Whether the outputs are there, and made of these blocks."""
+    if not run.run_json.exists():
+        return False
+    made = run.finished
+    same = made.get("blocks", {}) == {f"{b[0]}_{b[1]}": state.fresh[b].sha256 for b in state.blocks}
+    return same and all(_has(run.folder / name, size) for name, size in made.get("files", {}).items())
 
 
 def _has(path: Path, size: int) -> bool:

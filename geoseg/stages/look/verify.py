@@ -13,12 +13,12 @@ import rasterio
 import shapely
 
 from geoseg.classes import NODATA
-from geoseg.commit import digest, read_json
+from geoseg.commit import digest
 from geoseg.errors import PlanError
-from geoseg.plan import Plan, load_plan
-from geoseg.runfolder.blocks import block_path, read_record
-from geoseg.runfolder.job import block_key, load_job
-from geoseg.stages.planned import plan_blocks
+from geoseg.plan import Plan, plan_blocks
+from geoseg.runfolder.blocks import block_path
+from geoseg.runfolder.folder import Run
+from geoseg.runfolder.state import state_of
 from geoseg.vectorize.coverage import coverage_figures
 
 __all__ = ["Verified", "verify"]
@@ -33,49 +33,52 @@ class Verified:
     faults: tuple[tuple[str, str, str], ...]
 
 
-def verify(run: Path, told: Callable[[str], None] = lambda text: None) -> Verified:
+def verify(run: Run | Path, told: Callable[[str], None] = lambda text: None) -> Verified:
     """Read every byte that a run has committed.
 
     Raises:
         PlanError: no plan there.
     """
-    plan = load_plan(run)
+    run = Run.of(run)
+    plan, cure = run.plan, f"geoseg mosaic {run.folder}"
     blocks = plan_blocks(plan)
     told(f"{len(blocks)} blocks")
     faults = list(_blocks(run, plan))
     try:
-        finished = read_json(run / "run.json")
+        finished = run.finished
         files, made_of = list(finished["sha256"].items()), dict(finished["blocks"])
     except (PlanError, KeyError, TypeError):
-        return Verified(len(blocks), 0, (*faults, (str(run / "run.json"), "is not there", f"geoseg mosaic {run}")))
+        return Verified(len(blocks), 0, (*faults, (str(run.run_json), "is not there", cure)))
     told(f"{len(files)} files")
-    if made_of != {f"{b[0]}_{b[1]}": r.sha256 for b in blocks if (r := read_record(run, b)) is not None}:
-        faults.append((str(run / "run.json"), "its outputs are older than the blocks", f"geoseg mosaic {run}"))
+    records = state_of(run, plan, None, keep=False).records
+    if made_of != {f"{b[0]}_{b[1]}": r.sha256 for b, r in records.items()}:
+        faults.append((str(run.run_json), "its outputs are older than the blocks", cure))
     for name, expected in files:
-        faults += _file(run, run / name, expected, plan)
+        faults += _file(run.folder / name, expected, plan, f"{cure} --overwrite")
     return Verified(len(blocks), len(files), tuple(faults))
 
 
-def _blocks(run: Path, plan: Plan) -> Iterator[tuple[str, str, str]]:
-    cure = f"geoseg infer {run}"
+def _blocks(run: Run, plan: Plan) -> Iterator[tuple[str, str, str]]:
+    cure = f"geoseg infer {run.folder}"
     try:
-        job = load_job(run)[0]
+        job = run.job
     except (PlanError, KeyError, TypeError) as error:
-        yield str(run / "infer.json"), str(error), cure
+        yield str(run.infer_json), str(error), cure
         return
-    for block in plan_blocks(plan):
-        path, record = block_path(run, block), read_record(run, block)
+    state = state_of(run, plan, job, keep=False)
+    for block in state.blocks:
+        path, record = block_path(run.blocks, block), state.records.get(block)
         if record is None:
             yield str(path), "is missing, cut, or has no record", cure
-        elif record.key != block_key(plan, job, block):
+        elif block not in state.fresh:
             yield str(path), "is of an earlier state of the run", cure
         elif digest(path) != record.sha256:
             yield str(path), "is not what was committed", f"delete it, then {cure}"
         else:
-            yield from _pixels(path, record.counts, plan, cure)
+            yield from _pixels(path, record.counts, cure)
 
 
-def _pixels(path: Path, counts: dict[int, int], plan: Plan, cure: str) -> Iterator[tuple[str, str, str]]:
+def _pixels(path: Path, counts: dict[int, int], cure: str) -> Iterator[tuple[str, str, str]]:
     with rasterio.open(path, driver="GTiff") as dataset:
         classes, confidence = dataset.read()
     values, numbers = np.unique(classes, return_counts=True)
@@ -85,8 +88,7 @@ def _pixels(path: Path, counts: dict[int, int], plan: Plan, cure: str) -> Iterat
         yield str(path), "has a confidence that does not fit its classes", f"delete it, then {cure}"
 
 
-def _file(run: Path, path: Path, expected: str, plan: Plan) -> Iterator[tuple[str, str, str]]:
-    cure = f"geoseg mosaic {run} --overwrite"
+def _file(path: Path, expected: str, plan: Plan, cure: str) -> Iterator[tuple[str, str, str]]:
     if not path.exists():
         yield str(path), "is missing", cure
     elif digest(path) != expected:

@@ -1,5 +1,6 @@
 """geoseg mosaic: blocks to rasters, feature layers, report and catalogue."""
 
-from geoseg.stages.mosaic.mosaic import MosaicOptions, MosaicReport, layer_groups, mosaic
+from geoseg.options import MosaicOptions
+from geoseg.stages.mosaic.mosaic import MosaicReport, mosaic
 
-__all__ = ["MosaicOptions", "MosaicReport", "layer_groups", "mosaic"]
+__all__ = ["MosaicOptions", "MosaicReport", "mosaic"]

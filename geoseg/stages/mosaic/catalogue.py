@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import shapely
-from rasterio.windows import Window
 
-from geoseg.classes import ClassTable
 from geoseg.commit import commit_bytes, commit_json, digest
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.project import ProjectLayer, qgis_project
 from geoseg.gis.stac import Asset, class_bands, confidence_bands, footprint_in_degrees, projection, result_item
 from geoseg.gis.styles import raster_qml
-from geoseg.plan import Plan
+from geoseg.layers import tables
+from geoseg.stages.mosaic.finish import versions
+from geoseg.stages.mosaic.inputs import Inputs
 
 __all__ = ["write_project", "write_stac"]
 
@@ -30,14 +29,11 @@ _TYPES = {
     ".qgz": "application/zip",
     ".html": "text/html",
 }
-_HIDDEN = ("trees", "tree_points", "roads", "landcover")
-"""Layers that the project holds but does not show at first: they would cover what lies below."""
 
 
-def write_project(
-    path: Path, name: str, plan: Plan, extent: Window, layers: list[Layer], table: ClassTable
-) -> list[Path]:
+def write_project(inputs: Inputs, layers: list[Layer]) -> list[Path]:
     """Write NAME.qgz: objects over land cover over the class raster."""
+    name, plan = inputs.name, inputs.plan
     vectors = [
         ProjectLayer(
             layer.name,
@@ -45,32 +41,24 @@ def write_project(
             "vector",
             layer.qml,
             layer.geometry_type.removesuffix("String"),
-            shown=layer.name not in _HIDDEN,
+            shown=tables()[layer.name].shown,
         )
         for layer in reversed(layers)
     ]
-    raster = ProjectLayer("classes", f"./{name}_classes.tif", "raster", raster_qml(table))
-    commit_bytes(path, qgis_project(name, plan.grid.crs, plan.grid.bounds(extent), [*vectors, raster]))
+    raster = ProjectLayer("classes", f"./{name}_classes.tif", "raster", raster_qml(inputs.table))
+    path = inputs.run.out / f"{name}.qgz"
+    commit_bytes(path, qgis_project(name, plan.grid.crs, plan.grid.bounds(inputs.extent), [*vectors, raster]))
     return [path]
 
 
-def write_stac(
-    path: Path,
-    name: str,
-    plan: Plan,
-    extent: Window,
-    table: ClassTable,
-    counts: dict[int, int],
-    files: list[Path],
-    *,
-    software: dict[str, str],
-    models: list[dict[str, Any]],
-) -> list[Path]:
+def write_stac(inputs: Inputs, counts: dict[int, int], files: list[Path]) -> list[Path]:
     """Write NAME.stac.json beside the outputs; it names all of them but the rasters of single sheets."""
+    name, plan, extent = inputs.name, inputs.plan, inputs.extent
+    path = inputs.run.out / f"{name}.stac.json"
     shape = int(extent.height), int(extent.width)
     place = projection(plan.grid.crs, shape, list(plan.grid.window_transform(extent)))
     bands = {
-        f"{name}_classes.tif": class_bands(table, counts),
+        f"{name}_classes.tif": class_bands(inputs.table, counts),
         f"{name}_confidence.tif": confidence_bands(),
     }
     assets = {}
@@ -91,8 +79,8 @@ def write_stac(
         footprint_in_degrees(plan.grid.crs, ground),
         (_rfc3339(times[0]), _rfc3339(times[-1])),
         assets,
-        software=software,
-        lineage=f"Semantic segmentation by {', '.join(m['name'] for m in models)}; classes blended over overlapping patches, "
+        software=versions(),
+        lineage=f"Semantic segmentation by {', '.join(m['name'] for m in inputs.models)}; classes blended over overlapping patches, "
         "polygons as a coverage with squared buildings.",
         sources=[Path(s.path).absolute().as_uri() for s in plan.sheets],
         gsd=plan.gsd,

@@ -1,49 +1,42 @@
 """geoseg mosaic: blocks -> class and confidence COGs, one class raster per sheet, polygons in a GeoPackage, run.json.
 
-blocks -> COGs -> per-sheet crops -> feature layers (and exact polygons) -> run.json (written last = finished)
+blocks -> COGs -> per-sheet crops -> feature layers (and exact polygons) -> report, catalogue -> run.json (last = finished)
 """
 
 from __future__ import annotations
 
-import logging
-import platform
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from importlib import metadata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import pyogrio
 import rasterio
 
-from geoseg.classes import NODATA
-from geoseg.commit import commit_state, digest, folder, read_json, sweep
-from geoseg.errors import PlanError, UsageError
-from geoseg.geometry.ground import area_factors
-from geoseg.gis.cog import RasterSpec, write_cog
-from geoseg.gis.vector_formats import check_formats
-from geoseg.plan import load_plan
-from geoseg.runfolder.blocks import Record
-from geoseg.runfolder.lease import lease
-from geoseg.stages.features.layers import GROUPS, makes_any
-from geoseg.stages.features.seams import write_vectors
-from geoseg.stages.features.whole import MosaicOptions, MosaicRun, load_run, mosaic_key, shifted, tags_of
-from geoseg.stages.infer.panel import Executor, InProcess
-from geoseg.stages.mosaic.catalogue import write_stac
+from geoseg.commit import folder, sweep
+from geoseg.errors import UsageError
+from geoseg.gis.vector_formats import check_formats, write_layers
+from geoseg.layers import makes_any
+from geoseg.options import MosaicOptions
+from geoseg.runfolder.folder import Run
+from geoseg.stages.features.write import write_features
+from geoseg.stages.mosaic import rasters
+from geoseg.stages.mosaic.areas import class_areas, class_counts
+from geoseg.stages.mosaic.catalogue import write_project, write_stac
 from geoseg.stages.mosaic.exact import exact_layers
-from geoseg.stages.mosaic.parts import RASTER_CACHE, Part, Work, at_work, do_part, left_over
-from geoseg.stages.mosaic.rasters import sidecars
+from geoseg.stages.mosaic.finish import Outputs, earlier_files, still_finished, write_run_json
+from geoseg.stages.mosaic.inputs import Inputs, load_inputs, mosaic_key
 from geoseg.stages.mosaic.report import write_report
-from geoseg.work.parts import made_files, only
+from geoseg.stages.mosaic.work import RASTER_CACHE, MosaicWork, at_work, make_sheet, make_step, make_trace
+from geoseg.work.executor import Executor
+from geoseg.work.local import LOCAL
+from geoseg.work.parts import keep_only, made_files
 
-__all__ = ["MosaicOptions", "MosaicReport", "layer_groups", "mosaic"]
+__all__ = ["MosaicOptions", "MosaicReport", "mosaic"]
 
-log = logging.getLogger(__name__)
-
-HUGE, FILLED = 4_000_000_000, 0.01
-"""Rasters of more pixels get overviews only where at least this share of them lies in blocks."""
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -58,253 +51,138 @@ class MosaicReport:
     seconds: float
 
 
-def layer_groups(names: Sequence[str]) -> tuple[str, ...]:
-    """Names given to `--layers`, all of them for none; UsageError names one that there is not."""
-    chosen = tuple(n.strip() for n in names)
-    for name in chosen:
-        if name not in GROUPS:
-            raise UsageError("--layers", f"there is no layer {name!r}", f"choose from {', '.join(GROUPS)}")
-    return chosen or GROUPS
-
-
 def mosaic(
-    run: Path,
+    run: Run | Path,
     options: MosaicOptions | None = None,
-    progress: Callable[[str], None] = lambda step: None,
+    progress: Progress = lambda step: None,
     *,
     patience: float = 0.0,
-    executor: Executor | None = None,
+    executor: Executor = LOCAL,
 ) -> MosaicReport:
-    """Everything that GIS users open, out of the blocks of a run; waits `patience` seconds for another process on it.
+    """Everything that GIS users open, out of the blocks of a run.
 
-    `executor` does the sheets' rasters and the districts' layers; results do not depend on it.
+    Args:
+        run: folder of a run whose blocks are all there.
+        options: see `MosaicOptions`.
+        progress: called with the name of each step.
+        patience: seconds to wait for another process on the run.
+        executor: who makes the sheets' rasters and the districts' layers; results do not depend on it.
 
     Raises:
         PlanError: blocks are missing or stale: run `infer` first.
         EnvironmentFault: an output could not be written whole.
     """
     options = options or MosaicOptions()
-    check_formats(options.formats)
-    load_plan(run)
-    with lease(run, patience=patience), rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE):  # GDAL's own is 5 % of the machine
-        return _mosaic(run.absolute(), options, progress, executor or InProcess())
+    check_formats(options.vector_format)
+    run = Run(Run.of(run).folder.absolute())
+    _ = run.plan  # an error where there is none, before anything is locked
+    with run.lock(patience=patience), rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE):  # GDAL's own is 5 % of the machine
+        return _mosaic(run, options, progress, executor)
 
 
-def _mosaic(run: Path, options: MosaicOptions, progress: Callable[[str], None], executor: Executor) -> MosaicReport:
+def _mosaic(run: Run, options: MosaicOptions, progress: Progress, executor: Executor) -> MosaicReport:
     started = time.monotonic()
-    r = load_run(run, options)
-    if options.vectors and not makes_any(r.table, options.layers):
+    inputs = load_inputs(run, options)
+    _check_layers(inputs, options)
+    key = mosaic_key(inputs, options)
+    done = still_finished(run, key)
+    if done is not None and not options.overwrite:
+        keep_only(run)
+        files = tuple(run.folder / f for f in done["files"])
+        return MosaicReport(run.out, files, done["areas_m2"], done["features"], True, 0.0)
+    earlier = earlier_files(run)
+    names = [str(file.relative_to(run.folder)) for file in earlier]
+    with at_work(inputs, key, options, executor, names) as work:
+        run.run_json.unlink(missing_ok=True)
+        for place in (folder(run.out), run.out / "sheets"):
+            sweep(place)
+        made = _make(work, options, progress)
+        work.fence.check()
+        _remove(earlier, made.files)
+        write_run_json(inputs, key, made)
+    return MosaicReport(run.out, tuple(made.files), made.areas, made.features, False, time.monotonic() - started)
+
+
+def _check_layers(inputs: Inputs, options: MosaicOptions) -> None:
+    if options.vectors and not makes_any((c.role for c in inputs.table.classes), options.layers):
         names = ", ".join(options.layers)
         raise UsageError("--layers", f"{names}: no class of this network is one", "choose others, or --no-vectors")
-    key = mosaic_key(r, options)
-    done = _finished(run, key)
-    if done is not None and not options.overwrite:
-        only(run)
-        return MosaicReport(r.out, tuple(run / f for f in done["files"]), done["areas_m2"], done["features"], True, 0.0)
-    earlier = _earlier_files(run)
-    with at_work(r, key, options, (str(file.relative_to(run)) for file in earlier)) as work:
-        (run / "run.json").unlink(missing_ok=True)
-        for place in (folder(r.out), r.out / "sheets"):
-            sweep(place)
-        made = _outputs(r, key, options, progress, executor, work)
-        work.kept.check()
-        written = {file.resolve() for file in made.files}
-        for old in earlier:  # of another name, a sheet that is gone, an option left out
-            if old.resolve() not in written:
-                old.unlink(missing_ok=True)
-        _write_run_json(r, key, made)
-    return MosaicReport(r.out, tuple(made.files), made.areas, made.features, False, time.monotonic() - started)
 
 
-@dataclass(frozen=True)
-class _Outputs:
-    """Files; seconds by step; square metres by class; features by layer; figures of the coverage."""
-
-    files: list[Path] = field(default_factory=list)
-    timings: dict[str, float] = field(default_factory=dict)
-    areas: dict[str, float] = field(default_factory=dict)
-    features: dict[str, int] = field(default_factory=dict)
-    checks: dict[str, Any] = field(default_factory=dict)
+def _remove(earlier: set[Path], files: list[Path]) -> None:
+    """Files of another name, of a sheet that is gone, of an option that was left out."""
+    written = {file.resolve() for file in files}
+    for old in earlier:
+        if old.resolve() not in written:
+            old.unlink(missing_ok=True)
 
 
-def _outputs(
-    r: MosaicRun, key: str, options: MosaicOptions, progress: Callable[[str], None], executor: Executor, work: Work
-) -> _Outputs:
+def _make(work: MosaicWork, options: MosaicOptions, progress: Progress) -> Outputs:
     """Make all files but run.json."""
-    made, part = _Outputs(), work.part
-
-    def step(name: str, make: Callable[[], list[Path]]) -> None:
-        progress(name)
-        begin = time.monotonic()
-        made.files.extend(make())
-        made.timings[name] = round(time.monotonic() - begin, 3)
-
-    def once(name: str, make: Callable[[], list[Path]]) -> list[Path]:
-        return [r.folder / file for file in work.kept.once(name, lambda: made_files(r.folder, make()))]
-
-    def by_all(parts: list[Part]) -> Iterator[Any]:
-        return executor.each(do_part, parts)
-
-    counts = _class_counts(r.records)
-    made.areas.update(_areas(r, counts))
-    step("class raster", lambda: once("classes", lambda: _class_cog(r, counts)))
-    step("confidence raster", lambda: once("confidence", lambda: _confidence_cog(r)))
-    if options.sheets:
-        sheets = [part("sheet", i) for i in range(len(r.plan.sheets))]
-        step("sheet rasters", lambda: [r.folder / file for names in by_all(sheets) for file in names])
+    inputs = work.context.inputs
+    counts = class_counts(inputs.records.values())
+    made = Outputs(areas=class_areas(inputs))
+    step = partial(_step, made, progress)
+    with step("class raster"):
+        made.files += _once(work, "classes", lambda: rasters.class_raster(inputs, counts))
+    with step("confidence raster"):
+        made.files += _once(work, "confidence", lambda: rasters.confidence_raster(inputs))
+    if options.sheet_rasters:
+        with step("sheet rasters"):
+            made.files += _sheets(work)
     if options.vectors:
-        step("feature layers", lambda: write_vectors(r, options, key, part, by_all, counts, made.features, made.checks))
+        with step("feature layers"):
+            _features(work, options, made, counts)
     if options.exact:
-        blocks = [part("trace", i) for i in range(len(r.blocks))]
-        step("exact polygons", lambda: exact_layers(r, options, by_all(blocks), made.features))
+        with step("exact polygons"):
+            _exact(work, options, made)
     if options.vectors:
-        step("report", lambda: [_report(r, made)])
-    step("catalogue", lambda: _stac(r, counts, made.files))
+        with step("report"):
+            made.files.append(write_report(inputs, made))
+    with step("catalogue"):
+        made.files += write_stac(inputs, counts, made.files)
     return made
 
 
-def _finished(run: Path, key: str) -> dict[str, Any] | None:
-    """run.json if it belongs to this key and all its files are there at their size."""
-    path = run / "run.json"
-    if not path.exists():
-        return None
-    try:
-        value: dict[str, Any] = read_json(path)
-        intact = value["key"] == key and all((run / f).stat().st_size == n for f, n in value["files"].items())
-    except (PlanError, ValueError, KeyError, TypeError, OSError):
-        return None
-    return value if intact else None
+@contextmanager
+def _step(made: Outputs, progress: Progress, name: str) -> Iterator[None]:
+    """Tell that a step begins, and note how long it takes."""
+    progress(name)
+    begin = time.monotonic()
+    yield
+    made.timings[name] = round(time.monotonic() - begin, 3)
 
 
-def _earlier_files(run: Path) -> set[Path]:
-    """Files that the last finished mosaic of this run wrote, and what one that was stopped had yet to remove."""
-    try:
-        names = {*read_json(run / "run.json")["files"]}
-    except (PlanError, KeyError, TypeError):
-        names = set()
-    inside = (run / "out").resolve()
-    return {run / name for name in names | left_over(run) if (run / name).resolve().is_relative_to(inside)}
+def _once(work: MosaicWork, name: str, make: Callable[[], list[Path]]) -> list[Path]:
+    """Files of a part; not made again where a mosaic that was stopped has made them."""
+    place = work.context.inputs.run.folder
+    return [place / file for file in work.context.kept.once(name, lambda: made_files(place, make()))]
 
 
-def _class_counts(records: list[Record]) -> dict[int, int]:
-    """Pixels per class value over all blocks."""
-    total: Counter[int] = Counter()
-    for record in records:
-        total.update(record.counts)
-    total.pop(NODATA, None)
-    return dict(sorted(total.items()))
+def _sheets(work: MosaicWork) -> list[Path]:
+    """One class raster for each sheet, and what lies beside it."""
+    inputs = work.context.inputs
+    given = work.each(make_sheet, range(len(inputs.plan.sheets)))
+    return [inputs.run.folder / file for names in given for file in names]
 
 
-def _class_cog(r: MosaicRun, counts: dict[int, int]) -> list[Path]:
-    extent = r.extent
-    spec = RasterSpec(
-        extent.width,
-        extent.height,
-        r.plan.grid.crs,
-        r.plan.grid.window_transform(extent),
-        "class",
-        r.table,
-        tags_of(r),
-        _overviews(r),
-    )
-    path = r.out / f"{r.name}_classes.tif"
-    write_cog(path, spec, lambda w: r.reader.read(shifted(w, extent))[0], lambda w: r.reader.empty(shifted(w, extent)))
-    return [path, *sidecars(path, r.table, counts)]
+def _features(work: MosaicWork, options: MosaicOptions, made: Outputs, counts: dict[int, int]) -> None:
+    """NAME.gpkg, NAME.qgz, and each layer in other formats."""
+    inputs = work.context.inputs
+    path = inputs.run.out / f"{inputs.name}.gpkg"
+    written = write_features(path, work.context.districts, lambda steps: work.each(make_step, steps), counts)
+    made.features |= written.features
+    made.checks |= written.checks
+    made.files.append(path)
+    for layer in written.layers if options.vector_format else []:
+        frame = pyogrio.read_dataframe(path, layer=layer.name)
+        made.files += write_layers(path.with_suffix(""), [replace(layer, frame=frame)], options.vector_format)
+    made.files += write_project(inputs, written.layers)
 
 
-def _overviews(r: MosaicRun) -> bool:
-    """Whether the rasters of the whole get overviews: not where nearly all of a huge one is empty, as GDAL would look at each pixel of it."""
-    extent = r.extent
-    pixels = int(extent.width) * int(extent.height)
-    if pixels <= HUGE or len(r.blocks) * r.plan.block**2 >= FILLED * pixels:
-        return True
-    log.warning(
-        "the sheets lie so far apart that the raster of the whole (%d x %d px) gets no overviews",
-        extent.width,
-        extent.height,
-    )
-    return False
-
-
-def _confidence_cog(r: MosaicRun) -> list[Path]:
-    extent = r.extent
-    transform = r.plan.grid.window_transform(extent)
-    spec = RasterSpec(
-        extent.width,
-        extent.height,
-        r.plan.grid.crs,
-        transform,
-        "confidence in percent",
-        None,
-        tags_of(r),
-        _overviews(r),
-    )
-    path = r.out / f"{r.name}_confidence.tif"
-    write_cog(path, spec, lambda w: r.reader.read(shifted(w, extent))[1], lambda w: r.reader.empty(shifted(w, extent)))
-    return [path]
-
-
-def _report(r: MosaicRun, made: _Outputs) -> Path:
-    return write_report(
-        r.folder,
-        r.out / "report.html",
-        r.plan,
-        r.table,
-        r.blocks,
-        r.reader,
-        name=r.name,
-        areas=made.areas,
-        features=made.features,
-        timings=made.timings,
-        models=r.models,
-        engine=r.job.facts.to_json(),
-    )
-
-
-def _stac(r: MosaicRun, counts: dict[int, int], files: list[Path]) -> list[Path]:
-    path = r.out / f"{r.name}.stac.json"
-    extent = r.extent
-    return write_stac(path, r.name, r.plan, extent, r.table, counts, files, software=_versions(), models=r.models)
-
-
-def _areas(r: MosaicRun, counts: dict[int, int]) -> dict[str, float]:
-    """Square metres on the ground per class: pixels of each block times its local factor."""
-    total = dict.fromkeys((c.name for c in r.table.classes), 0.0)
-    grid, size = r.plan.grid, r.plan.block
-    corners = np.array([[(c + 0.5) * size, (row + 0.5) * size] for row, c in r.blocks])
-    factors = area_factors(grid.crs, grid.x0 + corners[:, 0] * grid.pixel, grid.y0 - corners[:, 1] * grid.pixel)
-    for record, factor in zip(r.records, factors, strict=True):
-        for value, pixels in record.counts.items():
-            if value != NODATA:
-                total[r.table.by_value(value).name] += pixels * grid.pixel**2 * float(factor)
-    return {name: round(area, 2) for name, area in total.items()}
-
-
-def _versions() -> dict[str, str]:
-    packages = ("geoseg", "torch", "rasterio", "numpy", "shapely", "geopandas")
-    return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
-
-
-def _write_run_json(r: MosaicRun, key: str, made: _Outputs) -> None:
-    commit_state(
-        r.folder / "run.json",
-        {
-            "key": key,
-            "versions": _versions(),
-            "grid": r.plan.grid.to_json(),
-            "gsd_m": r.plan.gsd,
-            "lattice": r.job.lattice.to_json(),
-            "engine": r.job.facts.to_json(),
-            "models": r.models,
-            "classes": r.table.to_json(),
-            "areas_m2": made.areas,
-            "features": made.features,
-            "coverage": made.checks,
-            "sheets": len(r.plan.sheets),
-            "quarantined": [{"path": q.path, "reason": q.reason, "cure": q.cure} for q in r.plan.quarantined],
-            "timings_s": made.timings,
-            "blocks": {f"{b[0]}_{b[1]}": rec.sha256 for b, rec in zip(r.blocks, r.records, strict=True)},
-            "files": {str(f.relative_to(r.folder)): f.stat().st_size for f in made.files},
-            "sha256": {str(f.relative_to(r.folder)): digest(f) for f in made.files},
-        },
-    )
+def _exact(work: MosaicWork, options: MosaicOptions, made: Outputs) -> None:
+    """NAME_exact.gpkg."""
+    inputs = work.context.inputs
+    files, features = exact_layers(inputs, options, work.each(make_trace, range(len(inputs.blocks))))
+    made.files += files
+    made.features |= features

@@ -1,26 +1,76 @@
-"""One class raster per sheet: the crop of the whole on the sheet's own size and transform; and what lies beside a class raster."""
+"""The rasters of a run: classes and confidence of the whole, and the crop of each sheet on its own size and transform."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from rasterio.windows import Window
 
+from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.commit import commit_bytes
 from geoseg.gis.cog import RasterSpec, write_cog
 from geoseg.gis.styles import raster_aux_xml, raster_qml
-from geoseg.plan import Sheet
-from geoseg.sheets.door import transform_of
+from geoseg.options import READ_TIMEOUT
+from geoseg.plan import Sheet, transform_of
 from geoseg.sheets.photo import Source
-from geoseg.stages.features.whole import MosaicRun, tags_of
+from geoseg.stages.mosaic.inputs import Inputs, shifted, tags_of
 
-__all__ = ["sheet_rasters", "sidecars"]
+__all__ = ["class_raster", "confidence_raster", "sheet_rasters", "sidecars"]
 
-Bytes = npt.NDArray[np.uint8]
+
+log = logging.getLogger(__name__)
+
+HUGE, FILLED = 4_000_000_000, 0.01
+"""Rasters of more pixels get overviews only where at least this share of them lies in blocks."""
+
+
+def class_raster(inputs: Inputs, counts: dict[int, int]) -> list[Path]:
+    """NAME_classes.tif, and what lies beside it."""
+    path = inputs.run.out / f"{inputs.name}_classes.tif"
+    _write_whole(inputs, path, "class", inputs.table, 0)
+    return [path, *sidecars(path, inputs.table, counts)]
+
+
+def confidence_raster(inputs: Inputs) -> list[Path]:
+    """NAME_confidence.tif."""
+    path = inputs.run.out / f"{inputs.name}_confidence.tif"
+    _write_whole(inputs, path, "confidence in percent", None, 1)
+    return [path]
+
+
+def _write_whole(inputs: Inputs, path: Path, text: str, table: ClassTable | None, band: int) -> None:
+    """One band of all blocks as a COG."""
+    extent, grid = inputs.extent, inputs.plan.grid
+    spec = RasterSpec(
+        extent.width,
+        extent.height,
+        grid.crs,
+        grid.window_transform(extent),
+        text,
+        table,
+        tags_of(inputs),
+        _overviews(inputs),
+    )
+    read = lambda w: inputs.reader.read(shifted(w, extent))[band]
+    write_cog(path, spec, read, lambda w: inputs.reader.empty(shifted(w, extent)))
+
+
+def _overviews(inputs: Inputs) -> bool:
+    """Whether the rasters of the whole get overviews: not where nearly all of a huge one is empty, as GDAL would look at each pixel of it."""
+    extent = inputs.extent
+    pixels = int(extent.width) * int(extent.height)
+    if pixels <= HUGE or len(inputs.records) * inputs.plan.block**2 >= FILLED * pixels:
+        return True
+    log.warning(
+        "the sheets lie so far apart that the raster of the whole (%d x %d px) gets no overviews",
+        extent.width,
+        extent.height,
+    )
+    return False
 
 
 def sidecars(path: Path, table: ClassTable, counts: dict[int, int]) -> list[Path]:
@@ -31,30 +81,36 @@ def sidecars(path: Path, table: ClassTable, counts: dict[int, int]) -> list[Path
     return [aux, qml]
 
 
-def sheet_rasters(r: MosaicRun, numbers: Sequence[int], check: Callable[[], None] = lambda: None) -> list[Path]:
+def sheet_rasters(
+    inputs: Inputs,
+    numbers: Sequence[int],
+    check: Callable[[], None] = lambda: None,
+    *,
+    patience: float = READ_TIMEOUT,
+) -> list[Path]:
     """The crop of the whole for some sheets, each on its own size and transform, 255 outside its own validity; `check` comes before each."""
     files: list[Path] = []
-    with Source(r.plan, r.job.bands) as source:
+    with Source(inputs.plan, inputs.job.bands, patience=patience) as source:
         for number in numbers:
             check()
-            sheet, path = r.plan.sheets[number], r.out / "sheets" / f"{r.stems[number]}_classes.tif"
-            write_cog(path, _sheet_spec(r, sheet), _sheet_reader(r, sheet, source))
-            files += [path, *sidecars(path, r.table, {})]
+            sheet, path = inputs.plan.sheets[number], inputs.run.out / "sheets" / f"{inputs.stems[number]}_classes.tif"
+            write_cog(path, _sheet_spec(inputs, sheet), _sheet_reader(inputs, sheet, source))
+            files += [path, *sidecars(path, inputs.table, {})]
     return files
 
 
-def _sheet_spec(r: MosaicRun, sheet: Sheet) -> RasterSpec:
+def _sheet_spec(inputs: Inputs, sheet: Sheet) -> RasterSpec:
     w = sheet.window
-    transform = r.plan.grid.window_transform(w) if sheet.mode == "warped" else transform_of(sheet.header)
-    crs = r.plan.grid.crs if sheet.mode == "warped" else sheet.crs
-    return RasterSpec(w.width, w.height, crs, transform, "class", r.table, tags_of(r))
+    transform = inputs.plan.grid.window_transform(w) if sheet.mode == "warped" else transform_of(sheet.header)
+    crs = inputs.plan.grid.crs if sheet.mode == "warped" else sheet.crs
+    return RasterSpec(w.width, w.height, crs, transform, "class", inputs.table, tags_of(inputs))
 
 
-def _sheet_reader(r: MosaicRun, sheet: Sheet, source: Source) -> Callable[[Window], Bytes]:
+def _sheet_reader(inputs: Inputs, sheet: Sheet, source: Source) -> Callable[[Window], Bytes]:
     plain = (
         sheet.header.mask == "none"
         and sheet.header.nodata is None
-        and not r.plan.nodata
+        and not inputs.plan.nodata
         and sheet.header.dtype in ("uint8", "int8", "uint16", "int16")
         and sheet.mode != "warped"
     )
@@ -64,7 +120,7 @@ def _sheet_reader(r: MosaicRun, sheet: Sheet, source: Source) -> Callable[[Windo
         flipped = sheet.mode == "flipped"
         top = whole.height - window.row_off - window.height if flipped else window.row_off
         part = Window(whole.col_off + window.col_off, whole.row_off + top, window.width, window.height)
-        classes = r.reader.read(part)[0]
+        classes = inputs.reader.read(part)[0]
         if not plain:
             classes[~source.validity(sheet, part)] = NODATA
         return np.ascontiguousarray(classes[::-1]) if flipped else classes

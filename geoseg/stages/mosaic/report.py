@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,63 +12,51 @@ import pyogrio
 from PIL import Image
 from rasterio.windows import Window
 
-from geoseg.classes import ClassTable
 from geoseg.commit import commit_bytes
 from geoseg.geometry.grid import bounding, overlap
 from geoseg.gis.report import ReportFacts, report_html
-from geoseg.plan import Plan
-from geoseg.runfolder.blocks import BlockReader
-from geoseg.stages.look.view import run_picture
+from geoseg.gis.run_picture import run_picture
+from geoseg.stages.mosaic.finish import Outputs
+from geoseg.stages.mosaic.inputs import Inputs
 
 __all__ = ["write_report"]
 
 ZOOM, SIDE = 420, 420
 
 
-def write_report(
-    run: Path,
-    path: Path,
-    plan: Plan,
-    table: ClassTable,
-    blocks: Sequence[tuple[int, int]],
-    reader: BlockReader,
-    *,
-    name: str,
-    areas: dict[str, float],
-    features: dict[str, int],
-    timings: dict[str, float],
-    models: list[dict[str, Any]],
-    engine: dict[str, Any],
-) -> Path:
+def write_report(inputs: Inputs, made: Outputs) -> Path:
     """Write report.html; everything it shows is inside it."""
-    gpkg = path.parent / f"{name}.gpkg"
+    plan, path = inputs.plan, inputs.run.out / "report.html"
+    gpkg = inputs.run.out / f"{inputs.name}.gpkg"
     doubtful = _doubtful(gpkg) if gpkg.is_file() else []
-    colours = {c.name: c.hex for c in table.classes}
+    colours = {c.name: c.hex for c in inputs.table.classes}
+    engine = inputs.job.facts
     facts = ReportFacts(
-        title=name,
-        pictures=_pictures(run, plan, doubtful, gpkg if gpkg.is_file() else None),
-        areas=[(n, colours[n], a) for n, a in areas.items()],
-        features=features,
-        confidence=_confidence(blocks, reader),
+        title=inputs.name,
+        pictures=_pictures(inputs, doubtful, gpkg if gpkg.is_file() else None),
+        areas=[(n, colours[n], a) for n, a in made.areas.items()],
+        features=made.features,
+        confidence=_confidence(inputs),
         doubtful=doubtful,
         quarantined=[{"path": q.path, "reason": q.reason, "cure": q.cure} for q in plan.quarantined],
-        timings=timings,
-        models=[{k: str(m.get(k, "")) for k in ("name", "good_for", "not_good_for", "licence")} for m in models],
+        timings=made.timings,
+        models=[{k: str(m.get(k, "")) for k in ("name", "good_for", "not_good_for", "licence")} for m in inputs.models],
         facts={
             "sheets": str(len(plan.sheets)),
             "pixel": f"{plan.gsd:.3f} m on the ground",
-            "engine": f"{engine['engine']} {engine['precision']} on {engine['device']}",
-            "TTA": str(engine["tta"]),
+            "engine": f"{engine.engine} {engine.precision} on {engine.device}",
+            "TTA": engine.tta,
         },
     )
     commit_bytes(path, report_html(facts).encode())
     return path
 
 
-def _confidence(blocks: Sequence[tuple[int, int]], reader: BlockReader) -> list[int]:
+def _confidence(inputs: Inputs) -> list[int]:
+    """Pixels by per cent of confidence."""
     counts = np.zeros(256, np.int64)
-    for block in blocks:
-        counts += np.bincount(reader.block(block)[1].ravel(), minlength=256)
+    for block in inputs.blocks:
+        counts += np.bincount(inputs.reader.block(block)[1].ravel(), minlength=256)
     return [int(v) for v in counts[:101]]
 
 
@@ -87,8 +74,9 @@ def _doubtful(gpkg: Path, most: int = 8) -> list[dict[str, Any]]:
     ]
 
 
-def _pictures(run: Path, plan: Plan, doubtful: list[dict[str, Any]], gpkg: Path | None) -> list[tuple[str, bytes]]:
+def _pictures(inputs: Inputs, doubtful: list[dict[str, Any]], gpkg: Path | None) -> list[tuple[str, bytes]]:
     """All of it; its middle and its most doubtful place pixel by pixel."""
+    run, plan = inputs.run, inputs.plan
     whole = bounding([s.window for s in plan.sheets])
     centre = whole.col_off + whole.width / 2, whole.row_off + whole.height / 2
     pictures = [("photo | classes | features", _png(run_picture(run, SIDE, features=gpkg)))]

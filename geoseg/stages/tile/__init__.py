@@ -1,5 +1,6 @@
 """geoseg tile: sheets to a plan."""
 
-from geoseg.stages.tile.tile import TileOptions, TileReport, parse_nodata, tile
+from geoseg.options import TileOptions
+from geoseg.stages.tile.tile import TileReport, tile
 
-__all__ = ["TileOptions", "TileReport", "parse_nodata", "tile"]
+__all__ = ["TileOptions", "TileReport", "tile"]

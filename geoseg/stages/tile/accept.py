@@ -15,9 +15,8 @@ import numpy as np
 from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import metres_per_unit
-from geoseg.plan import Plan, Quarantined, Sheet
-from geoseg.sheets.decoder import decoder
-from geoseg.sheets.door import Header
+from geoseg.plan import Header, Plan, Quarantined, Sheet
+from geoseg.sheets.decoder import PixelRequest, decoder
 from geoseg.stages.tile.place import Found, place_sheet
 
 __all__ = [
@@ -37,7 +36,7 @@ FARTHEST = 100_000.0
 """Metres on the ground between the sheet in the middle and any other."""
 
 
-def headers_of(paths: list[Path]) -> tuple[Found, list[Quarantined]]:
+def headers_of(paths: list[Path], read_timeout: float) -> tuple[Found, list[Quarantined]]:
     """Sheets whose header can be read, and whose name can be written down."""
     found: Found = []
     refused: list[Quarantined] = []
@@ -48,7 +47,7 @@ def headers_of(paths: list[Path]) -> tuple[Found, list[Quarantined]]:
             refused.append(Quarantined(name, reason, "rename it"))
             continue
         try:
-            found.append((path, decoder().header(path)))
+            found.append((path, decoder().header(path, patience=read_timeout)))
         except SheetError as error:
             refused.append(_quarantined(error))
     return found, refused
@@ -156,7 +155,7 @@ def undeclared_border(sheet: Sheet) -> int | None:
     try:
         for row, col in ((0, 0), (0, header.width - wide), (header.height - high, 0)):
             rows, cols = slice(row, row + high), slice(col, col + wide)
-            pixels = decoder().read(Path(sheet.path), sheet.stat, bands, rows, cols, 64 << 20)
+            pixels = decoder().read(PixelRequest(Path(sheet.path), sheet.stat, bands, rows, cols))
             edges = pixels[:, 0 if row == 0 else -1], pixels[:, :, 0 if col == 0 else -1]  # the sheet's own
             for value, low, top in ((255, 243, 255), (0, 0, 3)):
                 flat, *along = (((p >= low) & (p <= top)).all(0).mean() for p in (pixels, *edges))
@@ -167,10 +166,47 @@ def undeclared_border(sheet: Sheet) -> int | None:
     return None
 
 
-def nothing_left(paths: list[Path], refused: list[Quarantined]) -> UsageError:
+def usable(
+    found: Found, refused: list[Quarantined], crs: str, bands: tuple[int, ...]
+) -> tuple[Found, list[Quarantined]]:
+    """Sheets that have a place and look like the others, and all that were refused so far.
+
+    Raises:
+        UsageError: no sheet is left.
+    """
+    found, nowhere = georeferenced(found, crs)
+    found, aliens = alike(found, bands)
+    refused = refused + nowhere + aliens
+    if not found:
+        raise nothing_left(refused)
+    return found, refused
+
+
+def placed(found: Found, refused: list[Quarantined], grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
+    """Sheets on the grid and not far from the others, and all that were refused so far."""
+    on_grid, lost = placed_on(found, grid)
+    kept, far = near(on_grid, grid)
+    return kept, refused + lost + far
+
+
+def check_left(kept: list[Sheet], refused: list[Quarantined], *, strict: bool) -> None:
+    """End here where nothing can be planned.
+
+    Raises:
+        SheetError: a sheet was refused, and `strict` allows none.
+        UsageError: no sheet is left.
+    """
+    if strict and refused:
+        first = refused[0]
+        raise SheetError(first.path, first.reason, first.cure)
+    if not kept:
+        raise nothing_left(refused)
+
+
+def nothing_left(refused: list[Quarantined]) -> UsageError:
     """The error of a run none of whose sheets can be used: it names the first."""
     first = refused[0]
-    return UsageError(first.path, f"{first.reason}; none of {len(paths)} sheets can be used", first.cure)
+    return UsageError(first.path, f"{first.reason}; none of {len(refused)} sheets can be used", first.cure)
 
 
 def _quarantined(error: SheetError) -> Quarantined:

@@ -19,17 +19,17 @@ from geoseg.commit import commit_bytes
 from geoseg.datasets.folders import stem_of
 from geoseg.datasets.legend import cube_legend, decoded, table_legend
 from geoseg.errors import UsageError
-from geoseg.plan import Plan, Sheet, load_plan
+from geoseg.plan import Plan, Sheet, patch_windows
+from geoseg.runfolder.folder import Run
 from geoseg.sheets.decoder import decoder
 from geoseg.sheets.door import stat_key
 from geoseg.sheets.listing import find_sheets
 from geoseg.sheets.photo import Source, area_mask
-from geoseg.stages.planned import patch_windows
 
 __all__ = ["decode_labels", "write_patches"]
 
 
-def write_patches(run: Path, labels: Path | None = None) -> tuple[int, int]:
+def write_patches(run: Run | Path, labels: Path | None = None) -> tuple[int, int]:
     """Write all patches that hold data; returns (patches, label patches).
 
     Args:
@@ -40,7 +40,8 @@ def write_patches(run: Path, labels: Path | None = None) -> tuple[int, int]:
         UsageError: a sheet without a label, or a label of another size.
         SheetError: a label with values that mean no class.
     """
-    plan = load_plan(run)
+    run = Run.of(run)
+    plan = run.plan
     bands = {
         s.path: plan.bands or tuple(i + 1 for i, m in enumerate(s.header.meanings) if m != "alpha") for s in plan.sheets
     }
@@ -56,13 +57,13 @@ def write_patches(run: Path, labels: Path | None = None) -> tuple[int, int]:
                 continue
             image[:, ~valid] = 0
             name = f"p_{row}_{col}.tif"
-            commit_bytes(run / "patches" / name, _encoded(plan, window, image, valid))
+            commit_bytes(run.patches / name, _encoded(plan, window, image, valid))
             images += 1
             if label_source is not None:
                 colours, known = label_source.read(window)
                 values = decode_labels(colours, f"labels at patch {name}")
                 values[~(known & valid)] = NODATA
-                commit_bytes(run / "patches" / "labels" / name, _encoded(plan, window, values[None], None))
+                commit_bytes(run.patches / "labels" / name, _encoded(plan, window, values[None], None))
                 masks += 1
     return images, masks
 

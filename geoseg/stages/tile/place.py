@@ -23,8 +23,8 @@ from rasterio.windows import Window
 from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.grid import Grid, same_crs
 from geoseg.geometry.ground import is_geographic, metres_per_unit
-from geoseg.plan import Sheet
-from geoseg.sheets.door import Header, stat_key, transform_of
+from geoseg.plan import Header, Sheet, transform_of
+from geoseg.sheets.door import stat_key
 
 __all__ = ["Found", "choose_grid", "crs_name", "crs_wkt", "ground_gsd", "place_sheet"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from geoseg.classes import ClassTable
 from geoseg.learn.settings import TrainConfig
-from geoseg.models.files import Card
+from geoseg.models.card import Card
 from geoseg.networks import geometry_of
 
 __all__ = ["card_of", "finished_card"]

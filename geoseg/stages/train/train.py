@@ -62,7 +62,7 @@ def train(config: TrainConfig, out: Path, say: Say = lambda line: None, *, overw
         TrainingError: the loss is not finite; the batch is saved.
     """
     folder(out)
-    with _processes() as (rank, ranks), lease(out if ranks == 1 else out / f"rank{rank}"):
+    with _processes() as (rank, ranks), lease((out if ranks == 1 else out / f"rank{rank}") / "locks"):
         table = class_table(config.model)
         sets = labelled_sets(config.data, table, len(config.model.bands), out / "cache")
         if not sets["train"]:

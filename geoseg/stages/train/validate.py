@@ -11,19 +11,18 @@ import torch
 from rasterio.windows import Window
 from torch import nn
 
+from geoseg.arrays import Bytes
 from geoseg.classes import NODATA
 from geoseg.datasets.items import Item, read_item, read_labels
 from geoseg.datasets.samples import LabelledSet, Samples
 from geoseg.learn.augment import NONE
 from geoseg.learn.loop import standardised
 from geoseg.metrics.pixels import Tally, tally
-from geoseg.models.files import Card
-from geoseg.predict.predictor import default_lanes
+from geoseg.models.card import Card
+from geoseg.predict.build import default_lanes
 from geoseg.predict.region import predict_region, region_backend, region_lattice, snapped_ratio
 
 __all__ = ["centred", "fitted_temperature", "validate"]
-
-Bytes = npt.NDArray[np.uint8]
 
 
 def centred(item: Item, pixels: int) -> Item:

@@ -21,12 +21,12 @@ from geoseg.errors import PlanError
 from geoseg.geometry.grid import overlap, slices
 from geoseg.geometry.sectors import Sector
 
-__all__ = ["Files", "Kept", "Memory", "gathered"]
+__all__ = ["FileStore", "MemoryStore", "Store", "gathered"]
 
 Raster = npt.NDArray[np.unsignedinteger]
 
 
-class Kept(Protocol):
+class Store(Protocol):
     """Where the rasters are."""
 
     def put(self, name: str, sector: Sector, raster: Raster) -> None:
@@ -39,22 +39,22 @@ class Kept(Protocol):
 
 
 @dataclass(frozen=True)
-class Memory:
+class MemoryStore:
     """Of this process."""
 
     rasters: dict[tuple[str, Sector], Raster] = field(default_factory=dict)
 
     def put(self, name: str, sector: Sector, raster: Raster) -> None:
-        """As `Kept.put`."""
+        """As `Store.put`."""
         self.rasters[name, sector] = raster
 
     def get(self, name: str, sector: Sector, part: tuple[slice, slice]) -> Raster:
-        """As `Kept.get`."""
+        """As `Store.get`."""
         return self.rasters[name, sector][part]
 
 
 @dataclass(frozen=True)
-class Files:
+class FileStore:
     """In a folder; `check` comes before each one is written, `written` are those that were."""
 
     folder: Path
@@ -63,7 +63,7 @@ class Files:
     written: list[Path] = field(default_factory=list)
 
     def put(self, name: str, sector: Sector, raster: Raster) -> None:
-        """As `Kept.put`."""
+        """As `Store.put`."""
         high, wide = raster.shape
         profile: dict[str, Any] = {"driver": "GTiff", "count": 1, "height": high, "width": wide, "dtype": raster.dtype.name,
                                    "compress": "zstd", "zstd_level": 1}  # fmt: skip
@@ -78,7 +78,7 @@ class Files:
         self.written.append(self._path(name, sector))
 
     def get(self, name: str, sector: Sector, part: tuple[slice, slice]) -> Raster:
-        """As `Kept.get`."""
+        """As `Store.get`."""
         path = self._path(name, sector)
         rows, cols = part
         try:
@@ -100,12 +100,12 @@ def _no_place() -> Any:
 
 
 def gathered(
-    kept: Kept, name: str, window: Window, cores: Iterator[tuple[Sector, Window]], fill: int, dtype: Any
+    store: Store, name: str, window: Window, cores: Iterator[tuple[Sector, Window]], fill: int, dtype: Any
 ) -> Raster:
     """A window (H, W) put together from the cores that it meets; `fill` where there is none."""
     out = np.full((window.height, window.width), fill, dtype)
     for sector, core in cores:
         both = overlap(core, window)
         if both is not None:
-            out[slices(both, window)] = kept.get(name, sector, slices(both, core))
+            out[slices(both, window)] = store.get(name, sector, slices(both, core))
     return out

@@ -1,0 +1,23 @@
+"""Types of arrays, named once for the whole house."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Bytes", "Doubles", "Floats", "Image", "Ints", "Mask", "Shapes", "Valid"]
+
+Bytes = npt.NDArray[np.uint8]
+"""Class values, confidence, colours."""
+Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Valid = npt.NDArray[np.bool_]
+"""Which pixels hold data."""
+Image = npt.NDArray[Any]
+"""Pixels (C, H, W) of any data type."""
+Shapes = npt.NDArray[np.object_]
+"""Shapely geometries."""

@@ -1,0 +1,156 @@
+"""The feature layers: one row for each thing that is mapped. What a layer is called, made of and shown as is known here only.
+
+A new layer is one row in `LAYERS`, one file with its maker, and a test (docs/develop/add-a-layer.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any
+
+__all__ = [
+    "GROUPS",
+    "LAYERS",
+    "ROLES",
+    "FeatureLayer",
+    "Role",
+    "Table",
+    "columns",
+    "makes_any",
+    "role_of_name",
+    "tables",
+]
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a class stands for on the ground, and what follows for its polygons.
+
+    `min_area`: smallest polygon that is kept, in square metres; `alpha`: how opaque its exact outlines are drawn (0 to 255);
+    `objects`: whether it comes in single things that `evaluate` counts; `words`: parts of class names that mean it.
+    """
+
+    min_area: float
+    alpha: int
+    words: tuple[str, ...]
+    objects: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the GeoPackage, and how it is shown.
+
+    `shown`: whether the QGIS project shows it at first; `stroke`, `fill` and `on_map`: the same for the web page, in CSS;
+    `drawn`: colour of its outlines on pictures, None for not drawn; `level`: what lies over what on the page; `scores`: which scores `evaluate --vectors` gives it.
+    """
+
+    name: str
+    stroke: str
+    fill: str
+    geometry: str = "Polygon"
+    shown: bool = True
+    on_map: bool = True
+    drawn: Colour | None = None
+    level: int = 0
+    scores: str = ""
+
+
+@dataclass(frozen=True)
+class FeatureLayer:
+    """One name of `--layers`: what it is made of and by whom, its own columns, and its tables.
+
+    `role`: of the classes that it is made of, "" for all classes, and `facts` of it; `maker`: `module:function` of
+    (piece, its classes) -> list of `gis.geopackage.Layer`; `columns`: type of each column that is no text.
+    """
+
+    role: str
+    maker: str
+    tables: tuple[Table, ...]
+    facts: Role | None = None
+    columns: Mapping[str, type] = field(default_factory=dict)
+
+    def make(self, *arguments: Any) -> Any:
+        """Call the maker; it is imported only now, so that this table stays light."""
+        module, _, name = self.maker.partition(":")
+        function: Callable[..., Any] = getattr(import_module(f"geoseg.stages.features.{module}"), name)
+        return function(*arguments)
+
+
+LAYERS: dict[str, FeatureLayer] = {
+    "landcover": FeatureLayer(
+        role="",
+        maker="landcover:landcover_layers",
+        tables=(Table("landcover", "rgba(40,40,40,.6)", "rgba(255,255,255,.25)", shown=False, on_map=False),),
+    ),
+    "buildings": FeatureLayer(
+        role="building",
+        facts=Role(min_area=4.0, alpha=150, words=("building", "house"), objects=True),
+        maker="buildings:building_layers",
+        tables=(Table("buildings", "rgba(200,30,30,1)", "rgba(220,70,60,.25)", drawn=(230, 30, 30), scores="objects", level=5),),
+        columns={"orientation_deg": float, "vertices": int, "iou_raw": float},
+    ),
+    "roads": FeatureLayer(
+        role="road",
+        facts=Role(min_area=4.0, alpha=90, words=("road", "imperv")),
+        maker="roads:road_layers",
+        tables=(
+            Table("roads", "rgba(90,90,95,.9)", "rgba(150,150,155,.45)", shown=False, on_map=False, level=1),
+            Table("road_centrelines", "rgba(250,200,60,1)", "none", "LineString", scores="lines", level=2),
+        ),
+        columns={"width_m": float, "length_m": float},
+    ),
+    "trees": FeatureLayer(
+        role="tree",
+        facts=Role(min_area=1.0, alpha=110, words=("tree",)),
+        maker="trees:tree_layers",
+        tables=(
+            Table("trees", "rgba(30,120,45,1)", "rgba(70,180,80,.3)", shown=False, drawn=(20, 150, 40), scores="crowns", level=3),
+            Table("tree_points", "rgba(10,70,20,1)", "rgba(30,100,40,1)", "Point", shown=False, on_map=False, level=4),
+        ),
+        columns={"crown_diameter_m": float},
+    ),
+    "cars": FeatureLayer(
+        role="car",
+        facts=Role(min_area=1.5, alpha=200, words=("car",), objects=True),
+        maker="cars:car_layers",
+        tables=(Table("cars", "rgba(90,70,0,1)", "rgba(250,210,40,.7)", drawn=(255, 190, 0), scores="objects", level=6),),
+        columns={"length_m": float, "width_m": float, "heading_deg": float},
+    ),
+}  # fmt: skip
+"""By the name that `--layers` takes, in the order in which they are made."""
+
+GROUPS = tuple(LAYERS)
+"""What `--layers` may name; roads come with their centrelines, trees with their points."""
+
+ROLES: dict[str, Role] = {
+    **{layer.role: layer.facts for layer in LAYERS.values() if layer.facts is not None},
+    "ground": Role(min_area=2.0, alpha=60, words=("veget",)),
+    "other": Role(min_area=1.0, alpha=110, words=()),
+}
+"""Every role that a class can have; the last two have no layer of their own."""
+
+
+def tables() -> dict[str, Table]:
+    """All tables of a GeoPackage by name."""
+    return {t.name: t for layer in LAYERS.values() for t in layer.tables}
+
+
+def columns() -> dict[str, type]:
+    """Type of every column of any layer that is no text."""
+    return {name: kind for layer in LAYERS.values() for name, kind in layer.columns.items()}
+
+
+def role_of_name(name: str) -> str:
+    """The role that a class of this name most likely has; "other" where no word tells."""
+    fits = (role for role, facts in ROLES.items() if any(word in name.lower() for word in facts.words))
+    return next(fits, "other")
+
+
+def makes_any(roles: Iterable[str], groups: Iterable[str]) -> bool:
+    """Whether classes of these roles are what one of these layers is made of."""
+    there = set(roles)
+    return any(not LAYERS[g].role or LAYERS[g].role in there for g in groups)

@@ -1,0 +1,65 @@
+"""Cards of model files that other tools wrote: ONNX files with the keys of QGIS Deepness."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from geoseg.classes import ISPRS, ClassTable
+from geoseg.errors import ModelError
+from geoseg.layers import role_of_name
+from geoseg.models.card import Card
+
+__all__ = ["onnx_card"]
+
+
+def onnx_card(path: Path) -> Card | None:
+    """Card from an ONNX file's own metadata: geoseg's key, or the keys of QGIS Deepness."""
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError as error:
+        raise ModelError(path, "needs the onnx package to be read", "pip install 'geoseg[onnx]'") from error
+    try:
+        keys = {p.key: p.value for p in onnx.load(path, load_external_data=False).metadata_props}
+    except DecodeError as error:
+        raise ModelError(path, f"is damaged: {error}", "copy it again") from error
+    if "geoseg" in keys:
+        return Card.from_json(json.loads(keys["geoseg"]), path)
+    if "resolution" not in keys or "class_names" not in keys:
+        return None
+    try:
+        return _deepness_card(path, keys)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ModelError(
+            path, f"has unreadable Deepness metadata: {error}", f"write {path.with_suffix('.json').name} beside it"
+        ) from error
+
+
+def _deepness_card(path: Path, keys: dict[str, str]) -> Card:
+    """Card from the metadata that QGIS Deepness reads; its resolution is in centimetres."""
+    names = json.loads(keys["class_names"])
+    values = sorted((int(k), str(v)) for k, v in names.items())
+    colours = [c.colour for c in ISPRS.classes]
+    rows = [
+        {"value": v, "name": n, "colour": list(colours[i % 6]), "role": role_of_name(n)}
+        for i, (v, n) in enumerate(values)
+    ]
+    patch = int(json.loads(keys.get("tiles_size", "512")))
+    share = float(json.loads(keys.get("tiles_overlap", "25"))) / 100
+    mean = json.loads(keys.get("standardization_mean", "[0, 0, 0]"))
+    std = json.loads(keys.get("standardization_std", "[1, 1, 1]"))
+    gsd = float(json.loads(keys["resolution"])) / 100
+    return Card(
+        name=path.stem,
+        architecture="onnx",
+        classes=ClassTable.from_json(rows),
+        bands=("red", "green", "blue", "nir")[: len(mean)],
+        mean=tuple(255 * m for m in mean),
+        std=tuple(255 * s for s in std),
+        gsd=gsd,
+        gsd_range=(gsd, gsd),
+        patch=patch,
+        overlap=int(patch * share) // 2 * 2,
+        stride=1,
+    )

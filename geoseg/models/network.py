@@ -1,0 +1,80 @@
+"""A model file as a torch network with its weights."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from geoseg.errors import ModelError, UsageError
+from geoseg.models.files import ModelFile
+from geoseg.networks import make_network
+from geoseg.predict.engines import available
+
+__all__ = ["build_network"]
+
+
+def build_network(model: ModelFile) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The network of one model file, with its weights, in eval mode.
+
+    Raises:
+        ModelError: unknown architecture, or weights that do not fit it.
+    """
+    if model.kind == "torchscript":
+        scripted: torch.nn.Module = _guarded(model, lambda: torch.jit.load(str(model.path), map_location="cpu").eval())  # type: ignore[no-untyped-call]
+        return scripted
+    if model.kind == "export":
+        exported = _guarded(model, lambda: torch.export.load(str(model.path)).module())
+        return lambda x: exported(x)  # type: ignore[no-any-return] # not registered as a module: it cannot be put in eval mode
+    if model.kind == "onnx":
+        return _onnx_network(model)
+    card = model.card
+    try:
+        network = make_network(card.architecture, len(card.bands), len(card.classes), **card.arguments)
+    except UsageError as error:
+        raise ModelError(model.path, f"its architecture {error.subject} {error.what}", error.cure) from error
+    state = {k.removeprefix("module."): v for k, v in (model.state or {}).items()}
+    try:
+        network.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
+        raise ModelError(
+            model.path, f"its weights do not fit {card.architecture}: {detail}", "check architecture, classes and bands"
+        ) from error
+    return network.eval()
+
+
+def _guarded(model: ModelFile, load: Callable[[], Any]) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch would rather have .pt2 than TorchScript
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return load()
+    except Exception as error:  # loaders raise what they like
+        reason = (str(error).splitlines() or [repr(error)])[0]
+        raise ModelError(model.path, f"cannot be loaded: {reason}", "export it again") from error
+
+
+class _Onnx(torch.nn.Module):
+    """An ONNX file as a module, run by ONNX Runtime on one thread."""
+
+    def __init__(self, model: ModelFile) -> None:
+        super().__init__()
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
+        self.input = self.session.get_inputs()[0].name
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(self.session.run(None, {self.input: x.float().cpu().numpy()})[0])
+
+
+def _onnx_network(model: ModelFile) -> torch.nn.Module:
+    if not available("onnxruntime"):
+        raise ModelError(model.path, "needs ONNX Runtime", "pip install 'geoseg[onnx]'")
+    network: torch.nn.Module = _guarded(model, lambda: _Onnx(model))
+    return network

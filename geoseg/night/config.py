@@ -1,0 +1,140 @@
+"""The config of `geoseg run`: sections and keys follow from the options, so nothing is said twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
+
+from geoseg.config import load_yaml
+from geoseg.errors import UsageError
+from geoseg.options import InferOptions, MosaicOptions, NightOptions, Option, TileOptions, WorkOptions, known
+
+__all__ = ["RunConfig", "Stated", "load_config", "with_config"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=False, protected_namespaces=())
+
+
+def _checked(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A reader whose errors name file and line: pydantic knows where, the reader knows what."""
+
+    def checked(value: Any) -> Any:
+        try:
+            return None if value is None else read(value)
+        except UsageError as error:
+            raise ValueError(f"{error.what} ({error.cure})") from error
+
+    return checked
+
+
+def _kind(one: Option, hint: Any) -> Any:
+    """Type of a key's value."""
+    if one.read is not None:
+        return Annotated[Any, BeforeValidator(_checked(one.read))]
+    if one.choices:
+        return Literal[one.choices]
+    bounds: Any = {"gt" if one.above else "ge": one.least, "le": one.most}
+    field: Any = Field(**{k: v for k, v in bounds.items() if v is not None})
+    return Annotated[hint, field]
+
+
+def keys_of(kind: type) -> dict[str, str]:
+    """Keys of a config, and the option that each one stands for."""
+    return {(one.key or name): name for name, one in known(kind).items() if one.key != ""}
+
+
+def _section(name: str, *kinds: type, **more: Any) -> type[_Section]:
+    """A section of a config, out of the options of some values."""
+    found: dict[str, Any] = {}
+    for kind in kinds:
+        hints = get_type_hints(kind)
+        for key, option in keys_of(kind).items():
+            found[key] = _kind(known(kind)[option], hints[option]), None
+    return create_model(name, __base__=_Section, **found, **more)
+
+
+class HooksSection(_Section):
+    """Commands as lists of arguments (no shell), and a URL; all are told how the night ended, as JSON."""
+
+    success: list[str] = []
+    failure: list[str] = []
+    webhook: str = ""
+
+
+SECTIONS: dict[str, tuple[type, ...]] = {
+    "night": (NightOptions, WorkOptions),
+    "tile": (TileOptions,),
+    "infer": (InferOptions,),
+    "mosaic": (MosaicOptions,),
+}
+"""Sections of a config, and the options that each one holds."""
+
+
+_FIELDS: dict[str, Any] = {
+    "sheets": (list[Path], Field(min_length=1)),
+    "out": (Path | None, None),
+    "night": (_section("Night", *SECTIONS["night"], hooks=(HooksSection, HooksSection())) | None, None),
+    **{name: (_section(name.title(), *SECTIONS[name]) | None, None) for name in ("tile", "infer", "mosaic")},
+}
+RunConfig: type[Any] = create_model("RunConfig", __base__=_Section, **_FIELDS)
+"""A whole run: where sheets come from, where results go, and the options of each stage."""
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a config says: sheets, run folder, and the options that it names."""
+
+    sheets: list[Path]
+    out: Path | None
+    options: dict[str, Any]
+
+
+def load_config(path: Path) -> Stated:
+    """Read and check a config of `geoseg run`; relative paths in it count from its own folder.
+
+    Raises:
+        UsageError: see `config.load_yaml`.
+    """
+    config: Any = load_yaml(path, RunConfig, "configs/nightly.yaml")
+    base = path.resolve().parent
+    options: dict[str, Any] = {}
+    for section, kinds in SECTIONS.items():
+        stated = getattr(config, section)
+        if stated is None:
+            continue
+        names = {key: name for kind in kinds for key, name in keys_of(kind).items()}
+        options |= {names[key]: getattr(stated, key) for key in stated.model_fields_set if key in names}
+        if "hooks" in stated.model_fields_set:
+            hooks = stated.hooks
+            options |= {"success": tuple(hooks.success), "failure": tuple(hooks.failure), "webhook": hooks.webhook}
+    options = {name: _anchored(value, base) for name, value in options.items() if value is not None}
+    return Stated([base / p for p in config.sheets], None if config.out is None else base / config.out, options)
+
+
+def _anchored(value: Any, base: Path) -> Any:
+    """Relative paths made absolute from the config's folder."""
+    if isinstance(value, Path):
+        return base / value
+    if isinstance(value, tuple) and value and all(isinstance(v, Path) for v in value):
+        return tuple(base / v for v in value)
+    return value
+
+
+def with_config(
+    sheets: Sequence[Path], run: Path | None, options: Mapping[str, Any]
+) -> tuple[list[Path], Path | None, dict[str, Any]]:
+    """(sheets, run folder, options): what was said, over what a config says where a single YAML file stands for the sheets.
+
+    Raises:
+        UsageError: see `load_config`.
+    """
+    paths = list(sheets)
+    if len(paths) != 1 or paths[0].suffix.lower() not in (".yaml", ".yml"):
+        return paths, run, dict(options)
+    config = load_config(paths[0])
+    return config.sheets, run or config.out, {**config.options, **options}

@@ -1,0 +1,127 @@
+"""The stages of a night, one after the other on one run folder; each skips what is up to date.
+
+sheets -> plan -> blocks (here, on workers, or one shard of them) -> outputs -> out/<date>, latest
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from geoseg.errors import Busy
+from geoseg.night.listener import QUIET, Listener
+from geoseg.night.publish import publish
+from geoseg.night.stamp import Question, keep, marks
+from geoseg.options import RunOptions
+from geoseg.runfolder.contents import remember
+from geoseg.runfolder.folder import Run
+from geoseg.runfolder.shards import shards_at_work, shards_in
+from geoseg.stages.infer.infer import PLANNING, InferReport, infer
+from geoseg.stages.mosaic.mosaic import MosaicReport, mosaic
+from geoseg.stages.tile.tile import TileReport, tile
+from geoseg.work.executor import Executor
+from geoseg.work.local import LOCAL
+
+__all__ = ["RunReport", "run_stages"]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What each stage did. `mosaic` is None for a shard that others are still to follow; `complete` is False where sheets were quarantined."""
+
+    tile: TileReport
+    infer: InferReport
+    mosaic: MosaicReport | None
+    complete: bool
+    published: Path | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def run_stages(
+    sheets: Sequence[Path],
+    run: Run | Path,
+    options: RunOptions,
+    *,
+    listener: Listener = QUIET,
+    executor: Executor = LOCAL,
+    asked: Question | None = None,
+) -> RunReport:
+    """All stages of a night.
+
+    Args:
+        sheets: files, folders, patterns and lists.
+        run: the run folder.
+        options: of all stages; a date publishes the outputs under it.
+        listener: hears of the work.
+        executor: who computes.
+        asked: what the night was asked for, so that the next one sees at once that nothing is new; None where that must not be.
+
+    Raises:
+        GeosegError: whatever a stage raises.
+    """
+    run, shard = Run.of(run), options.work.shard
+    patience = PLANNING if shard else 0.0
+    seconds: dict[str, float] = {}
+    with _timed(seconds, "tile"):
+        planned = tile(sheets, run, options.tile, patience=patience)
+        listener.told(planned)
+    with _timed(seconds, "infer"):
+        inferred = infer(run, options.infer, listener.progress, executor=executor, shard=shard)
+        listener.told(inferred)
+    with _timed(seconds, "mosaic"):
+        seen = marks(run)
+        stitched = _stitched(run, options, listener, executor)
+    quarantined = run.plan.quarantined
+    if stitched is None:
+        return RunReport(planned, inferred, None, not quarantined, None, seconds)
+    listener.told(stitched)
+    with _timed(seconds, "publish"):
+        published = publish(run, options.night.date, patience=PLANNING) if options.night.date else None
+        remember(run)
+    report = RunReport(planned, inferred, stitched, not quarantined, published, seconds)
+    lasting = all(q.stat for q in quarantined)  # others were refused by a look that the next night repeats
+    if asked is not None and shard is None and lasting:
+        keep(run, asked, seen, _answer(run, report))
+    return report
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Note the wall seconds of a block under a name."""
+    begin = time.monotonic()
+    yield
+    seconds[name] = round(time.monotonic() - begin, 3)
+
+
+def _answer(run: Run, report: RunReport) -> dict[str, Any]:
+    """What to say where nothing is new."""
+    plan = run.plan
+    return {
+        "sheets": len(plan.sheets),
+        "quarantined": [[q.path, q.reason, q.cure] for q in plan.quarantined],
+        "blocks": report.infer.blocks,
+        "published": str(report.published or ""),
+    }
+
+
+def _stitched(run: Run, options: RunOptions, listener: Listener, executor: Executor) -> MosaicReport | None:
+    """The mosaic; None where this is a shard and others are to follow.
+
+    The shard that ends last also does what no shard will do any more: blocks of an ended shard that a sheet set aside later has made stale.
+    """
+    shard = options.work.shard
+    if shard is None:
+        return mosaic(run, options.mosaic, listener.step, executor=executor)
+    if not shards_in(run, run.plan, shard[1]):
+        return None
+    try:
+        return mosaic(run, options.mosaic, listener.step, patience=PLANNING, executor=executor)
+    except Busy:
+        if shards_at_work(run):
+            raise
+    infer(run, options.infer, executor=executor)
+    return mosaic(run, options.mosaic, listener.step, patience=PLANNING, executor=executor)

@@ -1,0 +1,377 @@
+"""The options of every command, each in one place: type, default, help, unit, choices, and whether it changes results.
+
+Out of these values come the command line, the schema of configs, the keys that tell stale results, the keywords of the Python
+functions and the page of options in the docs. A field's metadata holds its `Option`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from geoseg import parse
+from geoseg.errors import UsageError
+from geoseg.geometry.sectors import SIDE
+from geoseg.layers import GROUPS, ROLES
+
+__all__ = [
+    "EvaluateOptions",
+    "InferOptions",
+    "MosaicOptions",
+    "NightOptions",
+    "Option",
+    "RunOptions",
+    "TileOptions",
+    "WorkOptions",
+    "known",
+    "result_values",
+    "run_options",
+    "split",
+    "stage_options",
+]
+
+ENGINES = ("auto", "torch", "openvino", "onnxruntime")
+PRECISIONS = ("auto", "f32", "bf16")
+TTA = ("none", "flip", "d4")
+VECTOR_FORMATS = ("fgb", "geojson", "parquet", "pmtiles")
+READ_TIMEOUT = 25.0
+"""Seconds without a sign of life (16 MB of pixels, or a header) after which a decoder is ended."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of one option besides its name, type and default.
+
+    `flags`: on the command line, where they are not `--name`; none at all for what only a config or Python can say;
+    `key`: in a config, where it is not the name, "" for not there; `read`: turns what users write into a value;
+    `many`: on the command line it is given once for each of its values;
+    `least` and `most` bound numbers, `above` leaves the bound itself out; `results`: whether it changes what is written.
+    """
+
+    help: str
+    flags: tuple[str, ...] | None = None
+    key: str | None = None
+    metavar: str = ""
+    many: bool = False
+    read: Callable[[Any], Any] | None = None
+    choices: tuple[str, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    above: bool = False
+    results: bool = True
+
+
+def option(default: Any, text: str, **facts: Any) -> Any:
+    """A field of one of the option values below."""
+    return field(default=default, metadata={"option": Option(text, **facts)})
+
+
+def _read_timeout(**facts: Any) -> Any:
+    """How long a sheet may take; all three stages read sheets."""
+    text = "A sheet that takes longer for 16 MB of pixels, twice, is set aside."
+    bounds = {"least": 0, "most": 86_400, "above": True}
+    return option(READ_TIMEOUT, text, metavar="SECONDS", results=False, **bounds, **facts)
+
+
+@dataclass(frozen=True)
+class TileOptions:
+    """Options of `geoseg tile`: the grid, the patches, and which sheets and bands are used."""
+
+    patch_size: int | None = option(None, "Patch side in pixels of the sheets [default: the network's].", least=1)
+    overlap: str | None = option(
+        None, "Overlap of patches, in pixels or per cent (128, 25%) [default: the network's].", read=parse.overlap
+    )
+    block_size: int | None = option(None, "Side of an output block in pixels [default: 4096].", least=16)
+    bands: tuple[int, ...] = option(
+        (), "Bands to use, counted from 1, in the network's order: 1,2,3.", read=parse.number_list("--bands", int)
+    )
+    nodata: tuple[tuple[float, float], ...] = option(
+        (),
+        "Values that mean no data, in all bands: 255~12.",
+        metavar="VALUE[~TOLERANCE][,VALUE..]",
+        read=parse.nodata,
+    )
+    crs: str = option("", "CRS of the grid, and of sheets that have none: EPSG:25833.")
+    gsd: float | None = option(
+        None, "Pixel size of the grid in metres on the ground [default: the majority's].", least=0, above=True
+    )
+    anchor: tuple[float, float] | None = option(
+        None,
+        "Where the grid begins, x,y in its CRS, moved to the nearest corner of a pixel "
+        "[default: upper left of the first sheets].",
+        read=parse.number_list("--anchor", float, 2),
+    )
+    bbox: tuple[float, float, float, float] | None = option(
+        None,
+        "Only this area: left,bottom,right,top in the grid's CRS.",
+        read=parse.number_list("--bbox", float, 4),
+    )
+    aoi: Path | None = option(None, "Only the polygons of this vector file.")
+    strict: bool = option(False, "Fail on the first sheet that cannot be used.")
+    overwrite: bool = option(False, "Forget an earlier plan of this run folder.", key="")
+    retry_failed: bool = option(False, "Try sheets again whose pixels could not be read, also unchanged ones.", key="")
+    read_timeout: float = _read_timeout(key="")
+
+
+@dataclass(frozen=True)
+class InferOptions:
+    """Options of `geoseg infer`: the network, and how it is run."""
+
+    model: tuple[Path, ...] = option(
+        (),
+        "Model file; several make an ensemble [default: the shipped network].",
+        flags=("-m", "--model"),
+        many=True,
+        read=parse.paths,
+    )
+    engine: str = option("auto", "What computes the network.", choices=ENGINES)
+    device: str = option("auto", "auto, cpu or cuda[:N].")
+    precision: str = option("auto", "Number format of the network's arithmetic.", choices=PRECISIONS)
+    batch_size: int | None = option(
+        None, "Patches per call [default: 1 on a CPU, where more hurt; 16 on a GPU].", least=1
+    )
+    tta: str = option("none", "Test-time augmentation.", choices=TTA)
+    probabilities: bool = option(False, "Also keep every class's share, in per cent.")
+    range: tuple[float, float] | None = option(
+        None,
+        "Sheet values that stand for the network's darkest and brightest.",
+        metavar="LOW,HIGH",
+        read=parse.number_list("--range", float, 2),
+    )
+    resample: bool = option(False, "Accept sheets far outside the network's GSD range.")
+    threads: int | None = option(
+        None, "Patches computed side by side on a CPU [default: all cores].", least=1, results=False
+    )
+    max_ram: int | None = option(None, "Memory to stay under: 2G.", metavar="SIZE", read=parse.size, results=False)
+    read_timeout: float = _read_timeout()
+
+
+_SMALLEST = f"{min(r.min_area for r in ROLES.values()):g} to {max(r.min_area for r in ROLES.values()):g}"
+
+
+@dataclass(frozen=True)
+class MosaicOptions:
+    """Options of `geoseg mosaic`: which rasters, layers and formats are written, and how outlines are drawn."""
+
+    name: str = option("", "Start of the output names [default: the run folder's name].")
+    min_area: float | None = option(
+        None, f"Smallest polygon in square metres [default: by class, {_SMALLEST}].", least=0
+    )
+    sheet_rasters: bool = option(
+        True, "One class raster for each sheet.", flags=("--sheets/--no-sheets",), key="sheets"
+    )
+    vectors: bool = option(True, "Land cover, buildings, roads, trees and cars as polygons and lines.")
+    simplify: float = option(0.3, "Metres that outlines of the land cover may move.", least=0)
+    smooth: float = option(
+        0.0,
+        "Metres by which class shares are blurred before the vectors are made; needs infer --probabilities.",
+        least=0,
+    )
+    square: bool = option(True, "Right angles for buildings.")
+    layers: tuple[str, ...] = option(
+        GROUPS,
+        f"Only these layers: {', '.join(GROUPS)} [default: all].",
+        metavar="A,B",
+        read=parse.names("--layers", GROUPS, GROUPS),
+    )
+    vector_format: tuple[str, ...] = option(
+        (),
+        f"Also these formats, one file for each layer: {', '.join(VECTOR_FORMATS)}.",
+        metavar="A,B",
+        read=parse.names("--vector-format", VECTOR_FORMATS),
+    )
+    exact: bool = option(False, "Also every class's exact pixel outlines, in NAME_exact.gpkg.")
+    overwrite: bool = option(False, "Write everything again.", key="", results=False)
+    read_timeout: float = _read_timeout(key="")
+    sector: int = option(SIDE, "Pixels along a sector, where large regions are cut.", flags=(), key="", least=256)
+
+    def __post_init__(self) -> None:
+        if self.name:
+            check_name(self.name)
+
+
+def check_name(name: str) -> None:
+    """UsageError for what would lie in another folder, or be hidden."""
+    if Path(name).name != name or name.startswith("."):
+        raise UsageError("--name", f"{name!r} is not the start of a file name", "leave out folders and leading dots")
+
+
+@dataclass(frozen=True)
+class WorkOptions:
+    """Who computes: this process, a local Dask cluster, a scheduler of yours, or one shard of several."""
+
+    workers: int = option(0, "Processes of a local Dask cluster [default: none].", least=0, results=False)
+    scheduler: str = option(
+        "", "A Dask scheduler of yours: tcp://HOST:8786, tls://HOST:8786.", metavar="ADDR", results=False
+    )
+    shard: tuple[int, int] | None = option(
+        None,
+        "Only this share of the blocks: 1/4, or auto in a job array (Slurm, AWS Batch; auto/N in Kubernetes).",
+        metavar="I/N",
+        key="",
+        read=parse.shard,
+        results=False,
+    )
+
+    def __post_init__(self) -> None:
+        if self.shard and (self.workers or self.scheduler):
+            what = "together with --workers or --scheduler"
+            raise UsageError("--shard", what, "choose one way to share the work out")
+        if self.workers and self.scheduler:
+            raise UsageError("--workers", "together with --scheduler", "the scheduler has workers of its own")
+
+
+@dataclass(frozen=True)
+class NightOptions:
+    """A night as a whole: whether it is published, what stays of earlier ones, and who is told how it ended."""
+
+    date: str = option(
+        "",
+        "Keep the outputs as out/DATE and switch out/latest to them: 2026-11-21 or today.",
+        metavar="DATE",
+        key="",
+        read=parse.day,
+    )
+    quarantine_ok: bool = option(
+        False,
+        "Exit code 0 instead of 3 where sheets were quarantined, for schedulers that try again.",
+        key="",
+        results=False,
+    )
+    dry_run: bool = option(
+        False, "Only say what is new, changed, stale, and what it would take.", key="", results=False
+    )
+    metrics: Path | None = option(None, "Write a Prometheus textfile at the end.", results=False)
+    log_json: bool = option(False, "Log lines as JSON, also what each stage did.", key="", results=False)
+    publish: bool = option(False, "Publish each night under its date, as --date today.", flags=(), results=False)
+    keep: int = option(14, "Published nights that stay whatever their age.", flags=(), least=1, results=False)
+    keep_days: float = option(14, "Published nights younger than this stay too.", flags=(), least=0, results=False)
+    success: tuple[str, ...] = option((), "Command that is told of a good end.", flags=(), key="", results=False)
+    failure: tuple[str, ...] = option((), "Command that is told of a bad end.", flags=(), key="", results=False)
+    webhook: str = option("", "Address that is told how it ended.", flags=(), key="", results=False)
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Options of `geoseg evaluate`: which pixels and objects count, and how labels are coded."""
+
+    boundary: str = option(
+        "all",
+        "Which pixels count; noBoundary only says so of the labels you give.",
+        choices=("all", "noBoundary", "eroded"),
+    )
+    without: tuple[str, ...] = option((), "Leave a class out of the means (repeat).", metavar="CLASS", many=True)
+    radius: tuple[float, ...] = option(
+        (0.5, 1.0), "Metres for the boundary F1.", read=parse.number_list("--radius", float)
+    )
+    min_object: float = option(1.0, "Smallest object in square metres.", least=0)
+    legend: str = option("auto", "How label rasters are coded.", choices=("auto", "values", "isprs"))
+    classes: tuple[tuple[str, str], ...] = option(
+        (),
+        "Meaning of a label value or column value, such as '1=building' or '*=building' (repeat).",
+        flags=("--class",),
+        metavar="LABEL=CLASS",
+        many=True,
+        read=parse.label_classes,
+    )
+    rest: str = option("", "What polygons do not cover: a class, 'not CLASS' or ignore [default: ignore].")
+    split: str = option(
+        "validation", "With a model: which split of the config's data.", choices=("train", "validation", "test")
+    )
+    tta: str = option("none", "With a model: test-time augmentation.", choices=TTA)
+    device: str = option("auto", "With a model: auto, cpu or cuda[:N].")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """The options of a whole night, by stage."""
+
+    tile: TileOptions = field(default_factory=TileOptions)
+    infer: InferOptions = field(default_factory=InferOptions)
+    mosaic: MosaicOptions = field(default_factory=MosaicOptions)
+    work: WorkOptions = field(default_factory=WorkOptions)
+    night: NightOptions = field(default_factory=NightOptions)
+
+
+STAGES: dict[str, type] = {
+    "tile": TileOptions,
+    "infer": InferOptions,
+    "mosaic": MosaicOptions,
+    "work": WorkOptions,
+    "night": NightOptions,
+}
+"""Options of each part of a night."""
+
+
+def known(kind: type) -> dict[str, Option]:
+    """The options of a value above, by name."""
+    return {f.name: f.metadata["option"] for f in fields(kind)}
+
+
+def result_values(options: Any) -> dict[str, Any]:
+    """What decides results, by name: whatever goes into a key."""
+    return {name: getattr(options, name) for name, one in known(type(options)).items() if one.results}
+
+
+def stage_options(kind: type, values: Mapping[str, Any]) -> Any:
+    """One of the values above out of what a user wrote.
+
+    Raises:
+        UsageError: a name that no option has (it names the nearest one), or a value that is none.
+    """
+    options = known(kind)
+    refuse_unknown(values, options)
+    return kind(**{name: checked(name, options[name], value) for name, value in values.items()})
+
+
+def run_options(values: Mapping[str, Any]) -> RunOptions:
+    """The options of a whole night out of what a user wrote; errors as of `stage_options`."""
+    refuse_unknown(values, [name for kind in STAGES.values() for name in known(kind)])
+    parts = {}
+    for stage, kind in STAGES.items():
+        names = known(kind).keys() - ({"overwrite"} if stage == "mosaic" else set())  # outputs follow by their keys
+        parts[stage] = stage_options(kind, {n: v for n, v in values.items() if n in names})
+    return RunOptions(**parts)
+
+
+def split(values: Mapping[str, Any], *kinds: type) -> list[Any]:
+    """Values of a command line, already read by click, as the option values that they belong to."""
+    return [kind(**{n: v for n, v in values.items() if n in known(kind)}) for kind in kinds]
+
+
+def refuse_unknown(values: Iterable[str], names: Iterable[str]) -> None:
+    """UsageError for a name that no option has."""
+    names = list(names)
+    for name in values:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            cure = f"did you mean {near[0]!r}?" if near else f"known options: {', '.join(sorted(names))}"
+            raise UsageError(name, "is no option", cure)
+
+
+def checked(name: str, one: Option, value: Any) -> Any:
+    """A value as the stages take it: read, and within its choices and bounds."""
+    flag = one.flags[-1].partition("/")[0] if one.flags else "--" + name.replace("_", "-")
+    if value is None:
+        return None
+    if one.read is not None:
+        return one.read(value)
+    if one.choices and value not in one.choices:
+        raise UsageError(flag, f"{value!r}", f"choose from {', '.join(one.choices)}")
+    if one.least is not None or one.most is not None:
+        _check_bounds(flag, one, value)
+    return value
+
+
+def _check_bounds(flag: str, one: Option, value: Any) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise UsageError(flag, f"{value!r} is no number", "give a number")
+    low = one.least is not None and (value < one.least or (one.above and value == one.least))
+    if low or (one.most is not None and value > one.most):
+        limits = f"{'above' if one.above else 'at least'} {one.least:g}" + (
+            f", at most {one.most:g}" if one.most else ""
+        )
+        raise UsageError(flag, f"{value!r}, expected a number of {limits}", "correct it")

@@ -1,0 +1,161 @@
+"""What users write, turned into values: the same for the command line, a config and the keywords of Python functions.
+
+Each function takes the text, or a value that already is what it should be, and raises UsageError with an example.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date
+from pathlib import Path
+
+from geoseg.errors import UsageError
+
+__all__ = ["age", "day", "label_classes", "names", "nodata", "number_list", "overlap", "paths", "shard", "size"]
+
+Names = str | Sequence[str]
+Numbers = str | Sequence[float]
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+Nodata = str | float | Sequence[tuple[float, float]]
+Pair = tuple[int, int]
+
+
+def number_list(flag: str, kind: type, count: int | None = None) -> Callable[[Numbers], tuple[float, ...]]:
+    """A reader of numbers separated by commas; `count` of them, any number for None."""
+
+    def read(value: Numbers) -> tuple[float, ...]:
+        parts = [v for v in value.split(",") if v.strip()] if isinstance(value, str) else list(value)
+        try:
+            numbers = tuple(kind(v) for v in parts)
+        except (ValueError, TypeError) as error:
+            raise UsageError(flag, f"{value!r} is not a list of numbers", "for instance 1,2,3") from error
+        if count is not None and len(numbers) != count:
+            raise UsageError(
+                flag, f"{value!r} holds {len(numbers)} numbers, expected {count}", "separate them by commas"
+            )
+        return numbers
+
+    return read
+
+
+def names(flag: str, choices: Sequence[str], default: tuple[str, ...] = ()) -> Callable[[Names], tuple[str, ...]]:
+    """A reader of names separated by commas, each one of `choices`; no name at all means `default`."""
+
+    def read(value: Names) -> tuple[str, ...]:
+        parts: Iterable[str] = value.split(",") if isinstance(value, str) else value
+        chosen = tuple(n.strip() for n in parts if n.strip())
+        for name in chosen:
+            if name not in choices:
+                raise UsageError(flag, f"does not know {name!r}", f"choose from {', '.join(choices)}")
+        return chosen or default
+
+    return read
+
+
+def size(value: str | float) -> int:
+    """Bytes, with K, M, G or T."""
+    if not isinstance(value, str):
+        return int(value)
+    text = value.strip().upper().removesuffix("B").removesuffix("I")
+    factor = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}.get(text[-1:], 1)
+    try:
+        return int(float(text.rstrip("KMGT")) * factor)
+    except (ValueError, OverflowError) as error:
+        raise UsageError("--max-ram", f"{value!r} is not a size", "for instance 2G or 800M") from error
+
+
+def nodata(value: Nodata) -> tuple[tuple[float, float], ...]:
+    """`VALUE[~TOLERANCE][,VALUE..]` as pairs of (value, tolerance)."""
+    if isinstance(value, (int, float)):
+        return ((float(value), 0.0),)
+    if not isinstance(value, str):
+        return tuple((float(v), float(t)) for v, t in value)
+    pairs = []
+    for part in filter(None, (p.strip() for p in value.split(","))):
+        number, _, tolerance = part.partition("~")
+        try:
+            pairs.append((float(number), float(tolerance or 0)))
+        except ValueError as error:
+            what = f"{part!r} is not VALUE or VALUE~TOLERANCE"
+            raise UsageError("--nodata", what, "for instance 255~12 or 0") from error
+    return tuple(pairs)
+
+
+def overlap(value: str | int) -> str:
+    """Pixels or per cent, as text: what per cent means depends on the patch size."""
+    text = str(value).strip()
+    try:
+        float(text.removesuffix("%"))
+    except ValueError as error:
+        what = f"{text!r} is not a number of pixels or per cent"
+        raise UsageError("--overlap", what, "for instance 128 or 25%") from error
+    return text
+
+
+def paths(value: Paths) -> tuple[Path, ...]:
+    """One path, or several."""
+    return (Path(value),) if isinstance(value, (str, os.PathLike)) else tuple(Path(p) for p in value)
+
+
+def shard(value: str | Pair) -> tuple[int, int]:
+    """I/N, or `auto` from the variables of a job array, or auto/N where the array does not say its size: (index from 0, count)."""
+    if not isinstance(value, str):
+        return int(value[0]), int(value[1])
+    index, _, count = value.partition("/")
+    try:
+        found = _of_array(count) if index == "auto" else (int(index) - 1, int(count))
+    except KeyError as error:
+        raise UsageError("--shard", f"{value!r}: {error} is not set", "name the shard as I/N") from error
+    except ValueError as error:
+        raise UsageError(
+            "--shard", f"{value!r} is not a share of the blocks", "I/N like 1/4, auto or auto/N"
+        ) from error
+    if not 0 <= found[0] < found[1]:
+        raise UsageError("--shard", f"{value!r} is shard {found[0] + 1} of {found[1]}", "I/N with I from 1 to N")
+    return found
+
+
+def _of_array(count: str) -> tuple[int, int]:
+    """(index from 0, count) from Slurm, AWS Batch or a Kubernetes indexed job."""
+    env = os.environ
+    if "SLURM_ARRAY_TASK_ID" in env:
+        first = int(env.get("SLURM_ARRAY_TASK_MIN", "0"))
+        return int(env["SLURM_ARRAY_TASK_ID"]) - first, int(count or env["SLURM_ARRAY_TASK_COUNT"])
+    if "AWS_BATCH_JOB_ARRAY_INDEX" in env:
+        return int(env["AWS_BATCH_JOB_ARRAY_INDEX"]), int(count or env["AWS_BATCH_JOB_ARRAY_SIZE"])
+    return int(env["JOB_COMPLETION_INDEX"]), int(count)
+
+
+def day(value: str) -> str:
+    """A date as YYYY-MM-DD; `today` stays as it is, "" too."""
+    if value in ("", "today"):
+        return value
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError as error:
+        raise UsageError("--date", f"{value!r} is not a date", "for instance 2026-11-21, or today") from error
+
+
+def age(value: str | float) -> float:
+    """A time span (12h, 14d, 8w) in seconds."""
+    if not isinstance(value, str):
+        return float(value)
+    factor = {"h": 3600, "d": 86400, "w": 7 * 86400}.get(value[-1:])
+    try:
+        if factor is None:
+            raise ValueError
+        return float(value[:-1]) * factor
+    except ValueError as error:
+        raise UsageError("--younger-than", f"{value!r} is not a time span", "for instance 12h, 14d or 8w") from error
+
+
+def label_classes(value: Sequence[str | tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """`LABEL=CLASS` texts as pairs."""
+    pairs = []
+    for one in value:
+        label, equals, name = one.partition("=") if isinstance(one, str) else (one[0], "=", one[1])
+        if not equals:
+            raise UsageError("--class", f"{one!r}, expected LABEL=CLASS", "for instance 1=building")
+        pairs.append((label.strip(), name.strip()))
+    return tuple(pairs)

@@ -1,0 +1,47 @@
+"""Class values and confidence on a grid: all that feature layers are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import shapely
+from rasterio.windows import Window
+
+from geoseg.arrays import Bytes
+from geoseg.classes import ClassTable
+from geoseg.geometry.grid import bounding, overlap
+from geoseg.plan import Plan
+
+__all__ = ["ClassRaster", "Reader"]
+
+
+class Reader(Protocol):
+    """Where the pixels come from; `runfolder.blocks.BlockReader` is one."""
+
+    def read(self, window: Window) -> tuple[Bytes, Bytes]:
+        """Class and confidence (H, W) of a window; 255 where there is no data."""
+        ...
+
+    def shares(self, window: Window, count: int) -> Bytes:
+        """Per cent of each of so many classes (K, H, W)."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClassRaster:
+    """A class raster: the plan says where it lies, the table what its values mean, the reader gives its pixels."""
+
+    plan: Plan
+    table: ClassTable
+    reader: Reader
+
+    @cached_property
+    def extent(self) -> Window:
+        """Bounding window of all sheets, cut to the area of interest."""
+        whole = bounding([s.window for s in self.plan.sheets])
+        if not self.plan.area:
+            return whole
+        area = self.plan.grid.covering(*shapely.from_wkt(self.plan.area).bounds)
+        return overlap(whole, area) or whole

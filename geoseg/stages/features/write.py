@@ -1,0 +1,127 @@
+"""The feature layers of a run, written to one GeoPackage in batches; all pieces must fit."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas
+
+from geoseg.gis.geopackage import Layer, new_geopackage
+from geoseg.stages.features.piece import unclean
+from geoseg.stages.features.seams import Seams
+from geoseg.stages.features.sector import STEPS, District, Found, Step
+from geoseg.vectorize.coverage import cancelled
+
+__all__ = ["Written", "write_features"]
+
+
+log = logging.getLogger(__name__)
+
+BATCH = 100_000
+"""Features that are written at a time: fewer opening and closing of the file, little to hold."""
+
+Do = Callable[[list[Step]], Iterator[Any]]
+"""Does steps, here or on workers, and gives what they give, in their order."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """The layers that were written (without their features), how many features each has, and the figures of the coverage."""
+
+    layers: list[Layer]
+    features: dict[str, int]
+    checks: dict[str, Any]
+
+
+def write_features(path: Path, found: list[District], do: Do, counts: Mapping[int, int]) -> Written:
+    """Write the feature layers of all districts to one GeoPackage, a batch at a time.
+
+    Args:
+        path: of the GeoPackage.
+        found: the districts of a class raster.
+        do: does the steps.
+        counts: pixels of each class value in the class raster.
+
+    Raises:
+        GeosegError: the land cover has a gap, an overlap or an invalid polygon: nothing of it is written.
+    """
+    raster, options = found[0].raster, found[0].options
+    before = {c.name: counts.get(c.value, 0) for c in raster.table.classes}
+    prepared = _prepared(found, do)
+    plain: set[int] = set()  # districts whose buildings are not squared
+    for _ in range(2 if options.square else 1):
+        seams, steps = Seams(), [replace(s, square=s.district not in plain) for s in prepared]
+        with new_geopackage(path) as package:
+            for layers in _batches(_in_order(found, do(steps), seams)):
+                package.add(layers)
+            if not seams.unfit:
+                package.commit()
+                figures = seams.figures(raster.plan.gsd, before)
+                return Written(list(package.heads.values()), dict(package.counts), figures)
+        if options.square:
+            log.warning(
+                "squared buildings do not fit where sectors of district %s meet; they keep their simplified outlines",
+                sorted(seams.unfit),
+            )
+        plain |= seams.unfit
+    raise unclean(seams.figures(raster.plan.gsd, before))
+
+
+def _prepared(found: list[District], do: Do) -> list[Step]:
+    """All steps but the last of districts of several sectors, step by step; returns the steps that give layers, in their order."""
+    several = [(n, d, s) for n, d in enumerate(found) if len(d.sectors.numbers) > 1 for s in d.sectors.numbers]
+    frames: dict[int, dict[Any, Any]] = {}
+    for name in STEPS[:-1]:
+        if name == "kinds" and not any(d.paved for _, d, _ in several):
+            continue
+        given = do([Step(name, n, s) for n, _, s in several])
+        for (n, _, s), result in zip(several, given, strict=True):
+            if name == "codes":
+                frames.setdefault(n, {})[s] = result
+    wholes = {n: found[n].wholes_of(f) for n, f in frames.items()}
+    return [
+        Step("layers", n, s, wholes[n][s]) if n in wholes else Step("district", n)
+        for n, d in enumerate(found)
+        for s in d.sectors.numbers
+    ]
+
+
+def _in_order(found: list[District], results: Iterator[Found], seams: Seams) -> Iterator[list[Layer]]:
+    """The layers of each piece; figures of a district are added up when its last one has come."""
+    for number, district in enumerate(found):
+        checks, edges = [], np.zeros((0, 4), np.int64)
+        for piece in islice(results, len(district.sectors.numbers)):
+            checks.append(piece.checks)
+            edges = cancelled([edges, piece.edges])  # what is left is the front: memory hangs on its length
+            yield piece.layers
+        seams.add(number, district.sectors, checks, edges)
+
+
+def _batches(pieces: Iterator[list[Layer]]) -> Iterator[list[Layer]]:
+    """Layers with the features of several pieces."""
+    waiting: list[list[Layer]] = []
+    features = 0
+    for layers in pieces:
+        waiting.append(layers)
+        features += sum(len(layer.frame) for layer in layers)
+        if features >= BATCH:
+            yield _joined(waiting)
+            waiting, features = [], 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(pieces: list[list[Layer]]) -> list[Layer]:
+    return [replace(parts[0], frame=_concatenated([p.frame for p in parts])) for parts in zip(*pieces, strict=True)]
+
+
+def _concatenated(frames: list[Any]) -> Any:
+    """Rows of all frames; empty ones have no types that would count."""
+    full = [f for f in frames if len(f)]
+    return frames[0] if not full else full[0] if len(full) == 1 else pandas.concat(full, ignore_index=True)

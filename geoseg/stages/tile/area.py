@@ -1,0 +1,55 @@
+"""The area of interest of a run, from a box or a vector file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import shapely
+
+from geoseg.errors import UsageError
+from geoseg.geometry.grid import Grid
+from geoseg.options import TileOptions
+
+__all__ = ["area_of"]
+
+
+def area_of(options: TileOptions, grid: Grid) -> str:
+    """Area of interest as WKT in the grid's CRS; "" for all."""
+    shapes = []
+    if options.bbox is not None:
+        left, bottom, right, top = options.bbox
+        if left >= right or bottom >= top:
+            raise UsageError(
+                "--bbox",
+                f"{options.bbox}, expected left,bottom,right,top in the grid's CRS",
+                "left < right, bottom < top",
+            )
+        shapes.append(shapely.box(left, bottom, right, top))
+    if options.aoi is not None:
+        shapes.append(_polygons(options.aoi, grid))
+    if not shapes:
+        return ""
+    area = shapes[0] if len(shapes) == 1 else shapely.intersection(shapes[0], shapes[1])
+    if area.is_empty:
+        raise UsageError("--aoi", "does not meet --bbox", "leave one of them out")
+    return str(shapely.to_wkt(area, rounding_precision=6))
+
+
+def _polygons(path: Path, grid: Grid) -> shapely.Geometry:
+    import geopandas
+    from pyogrio.errors import DataSourceError
+
+    try:
+        frame = geopandas.read_file(path)
+    except DataSourceError as error:
+        raise UsageError(
+            path, f"cannot be read as vector data: {error}", "name a GeoPackage, GeoJSON or Shapefile of polygons"
+        ) from error
+    if not isinstance(frame, geopandas.GeoDataFrame):
+        raise UsageError(path, "holds no geometry", "name a file of polygons")
+    if frame.crs is None:
+        raise UsageError(path, "has no CRS", "assign one first")
+    area = shapely.union_all(frame.to_crs(grid.crs).geometry.make_valid().to_numpy())
+    if area.area == 0:
+        raise UsageError(path, "holds no polygon", "name a file of polygons")
+    return area
