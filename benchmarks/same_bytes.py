@@ -29,7 +29,19 @@ PLACE = Path(tempfile.gettempdir()) / "geoseg-same-bytes"
 SAMPLE = Path(__file__).resolve().parent.parent / "sample_data"
 MOMENT = 1_700_000_000
 CLOCK = {"planned", "seconds", "timings_s", "published", "since", "seconds_per_step", "rate", "waiting", "created"}
-KEYS = {"key", "job", "sha256", "question", "file:checksum", "file:size", "answer", "asked", "state", "versions", "seal"}
+KEYS = {
+    "key",
+    "job",
+    "sha256",
+    "question",
+    "file:checksum",
+    "file:size",
+    "answer",
+    "asked",
+    "state",
+    "versions",
+    "seal",
+}
 TRAINING = """
 out: runs/tiny
 model: {network: unet_s, classes: isprs, bands: [red, green, blue], gsd: 0.1, name: tiny}

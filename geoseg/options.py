@@ -6,9 +6,8 @@ functions and the page of options in the docs. A field's metadata holds its `Opt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,6 @@ __all__ = [
     "WorkOptions",
     "known",
     "result_values",
-    "run_options",
-    "split",
-    "stage_options",
 ]
 
 ENGINES = ("auto", "torch", "openvino", "onnxruntime")
@@ -109,7 +105,7 @@ class TileOptions:
         "Only this area: left,bottom,right,top in the grid's CRS.",
         read=parse.number_list("--bbox", float, 4),
     )
-    aoi: Path | None = option(None, "Only the polygons of this vector file.")
+    aoi: Path | None = option(None, "Only the polygons of this vector file.", metavar="FILE", read=parse.path)
     strict: bool = option(False, "Fail on the first sheet that cannot be used.")
     overwrite: bool = option(False, "Forget an earlier plan of this run folder.", key="")
     retry_failed: bool = option(False, "Try sheets again whose pixels could not be read, also unchanged ones.", key="")
@@ -244,7 +240,9 @@ class NightOptions:
     dry_run: bool = option(
         False, "Only say what is new, changed, stale, and what it would take.", key="", results=False
     )
-    metrics: Path | None = option(None, "Write a Prometheus textfile at the end.", results=False)
+    metrics: Path | None = option(
+        None, "Write a Prometheus textfile at the end.", metavar="FILE", read=parse.path, results=False
+    )
     log_json: bool = option(False, "Log lines as JSON, also what each stage did.", key="", results=False)
     publish: bool = option(False, "Publish each night under its date, as --date today.", flags=(), results=False)
     keep: int = option(14, "Published nights that stay whatever their age.", flags=(), least=1, results=False)
@@ -314,64 +312,3 @@ def known(kind: type) -> dict[str, Option]:
 def result_values(options: Any) -> dict[str, Any]:
     """What decides results, by name: whatever goes into a key."""
     return {name: getattr(options, name) for name, one in known(type(options)).items() if one.results}
-
-
-def stage_options(kind: type, values: Mapping[str, Any]) -> Any:
-    """One of the values above out of what a user wrote.
-
-    Raises:
-        UsageError: a name that no option has (it names the nearest one), or a value that is none.
-    """
-    options = known(kind)
-    refuse_unknown(values, options)
-    return kind(**{name: checked(name, options[name], value) for name, value in values.items()})
-
-
-def run_options(values: Mapping[str, Any]) -> RunOptions:
-    """The options of a whole night out of what a user wrote; errors as of `stage_options`."""
-    refuse_unknown(values, [name for kind in STAGES.values() for name in known(kind)])
-    parts = {}
-    for stage, kind in STAGES.items():
-        names = known(kind).keys() - ({"overwrite"} if stage == "mosaic" else set())  # outputs follow by their keys
-        parts[stage] = stage_options(kind, {n: v for n, v in values.items() if n in names})
-    return RunOptions(**parts)
-
-
-def split(values: Mapping[str, Any], *kinds: type) -> list[Any]:
-    """Values of a command line, already read by click, as the option values that they belong to."""
-    return [kind(**{n: v for n, v in values.items() if n in known(kind)}) for kind in kinds]
-
-
-def refuse_unknown(values: Iterable[str], names: Iterable[str]) -> None:
-    """UsageError for a name that no option has."""
-    names = list(names)
-    for name in values:
-        if name not in names:
-            near = get_close_matches(name, names, 1)
-            cure = f"did you mean {near[0]!r}?" if near else f"known options: {', '.join(sorted(names))}"
-            raise UsageError(name, "is no option", cure)
-
-
-def checked(name: str, one: Option, value: Any) -> Any:
-    """A value as the stages take it: read, and within its choices and bounds."""
-    flag = one.flags[-1].partition("/")[0] if one.flags else "--" + name.replace("_", "-")
-    if value is None:
-        return None
-    if one.read is not None:
-        return one.read(value)
-    if one.choices and value not in one.choices:
-        raise UsageError(flag, f"{value!r}", f"choose from {', '.join(one.choices)}")
-    if one.least is not None or one.most is not None:
-        _check_bounds(flag, one, value)
-    return value
-
-
-def _check_bounds(flag: str, one: Option, value: Any) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise UsageError(flag, f"{value!r} is no number", "give a number")
-    low = one.least is not None and (value < one.least or (one.above and value == one.least))
-    if low or (one.most is not None and value > one.most):
-        limits = f"{'above' if one.above else 'at least'} {one.least:g}" + (
-            f", at most {one.most:g}" if one.most else ""
-        )
-        raise UsageError(flag, f"{value!r}, expected a number of {limits}", "correct it")

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from geoseg.errors import UsageError
 
-__all__ = ["age", "day", "label_classes", "names", "nodata", "number_list", "overlap", "paths", "shard", "size"]
+__all__ = ["age", "day", "label_classes", "names", "nodata", "number_list", "overlap", "path", "paths", "shard", "size"]
 
 Names = str | Sequence[str]
 Numbers = str | Sequence[float]
-Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+OnePath = str | os.PathLike[str]
+Paths = OnePath | Sequence[OnePath]
 Nodata = str | float | Sequence[tuple[float, float]]
-Pair = tuple[int, int]
+Pair = str | tuple[int, int]
+LabelClasses = Sequence[str | tuple[str, str]]
 
 
 def number_list(flag: str, kind: type, count: int | None = None) -> Callable[[Numbers], tuple[float, ...]]:
@@ -93,12 +95,17 @@ def overlap(value: str | int) -> str:
     return text
 
 
+def path(value: OnePath) -> Path:
+    """One path."""
+    return Path(value)
+
+
 def paths(value: Paths) -> tuple[Path, ...]:
     """One path, or several."""
     return (Path(value),) if isinstance(value, (str, os.PathLike)) else tuple(Path(p) for p in value)
 
 
-def shard(value: str | Pair) -> tuple[int, int]:
+def shard(value: Pair) -> tuple[int, int]:
     """I/N, or `auto` from the variables of a job array, or auto/N where the array does not say its size: (index from 0, count)."""
     if not isinstance(value, str):
         return int(value[0]), int(value[1])
@@ -150,7 +157,7 @@ def age(value: str | float) -> float:
         raise UsageError("--younger-than", f"{value!r} is not a time span", "for instance 12h, 14d or 8w") from error
 
 
-def label_classes(value: Sequence[str | tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+def label_classes(value: LabelClasses) -> tuple[tuple[str, str], ...]:
     """`LABEL=CLASS` texts as pairs."""
     pairs = []
     for one in value:

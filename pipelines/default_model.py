@@ -15,8 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from geoseg.config import load_yaml
-from geoseg.learn.settings import TrainConfig, anchored
+from geoseg.learn.settings import TrainConfig, load_settings
 from geoseg.models.files import load_model, save_model
 from geoseg.networks import geometry_of
 from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model
@@ -39,7 +38,7 @@ LICENCE = (
 
 
 def config() -> TrainConfig:
-    return anchored(load_yaml(CONFIG, TrainConfig, "configs/sample_cpu.yaml"), CONFIG.parent)
+    return load_settings(CONFIG)
 
 
 def measure() -> None:

@@ -11,9 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from geoseg.config import load_yaml
 from geoseg.errors import GeosegError
-from geoseg.learn.settings import TrainConfig, anchored
+from geoseg.learn.settings import TrainConfig, load_settings
 from geoseg.night.stages import run_stages
 from geoseg.options import InferOptions, MosaicOptions, RunOptions
 from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model
@@ -23,7 +22,7 @@ from geoseg.stages.train.train import train
 
 def settings_of(config: Path, release: Path) -> TrainConfig:
     """The config with its first data set read from this release."""
-    settings = anchored(load_yaml(config, TrainConfig, "configs/potsdam_unet_resnet18.yaml"), config.resolve().parent)
+    settings = load_settings(config)
     first = settings.data[0].model_copy(update={"root": release.resolve()})
     return settings.model_copy(update={"data": [first, *settings.data[1:]]})
 

@@ -276,7 +276,7 @@ def test_config_mistakes_name_line_and_key(tmp_path, geoseg, text, message):
 
 
 def test_the_shipped_configs_load():
-    from geoseg.config import load_config
+    from geoseg.night.config import load_config
 
     load_config(
         Path(__file__).parent.parent / "configs" / "nightly.yaml"
@@ -290,7 +290,7 @@ def test_two_at_once_the_second_is_told_to_come_back(tmp_path, geoseg, sheet, tr
     from geoseg.runfolder.lease import lease
 
     geoseg("tile", sheet, "-o", tmp_path / "run")
-    with lease(tmp_path / "run"):
+    with lease(tmp_path / "run" / "locks"):
         code, _, err = geoseg("infer", tmp_path / "run", "--model", truth_network, "--engine", "torch")
     assert code == 75
     assert "another geoseg works on this run" in err

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from geoseg.errors import EnvironmentFault, SheetError
 from geoseg.options import InferOptions, TileOptions
-from geoseg.runfolder.plan_file import load_plan
-from geoseg.sheets.decoder import Decoder, decoder
+from geoseg.runfolder.folder import Run
+from geoseg.sheets.decoder import Decoder, PixelRequest, decoder
 from geoseg.sheets.decoder_process import _chunks
 from geoseg.sheets.door import read_header, stat_key
 from geoseg.stages.infer.infer import infer
@@ -49,12 +49,12 @@ decoding.main()
 def poisoned():
     """The decoder of this process, with one that chokes on sheets by their name."""
     shared = decoder()
-    kept = shared.command, shared.patience
+    kept = shared.command
     shared.close()
     shared.command = (sys.executable, "-c", POISON)
     yield shared
     shared.close()
-    shared.command, shared.patience = kept
+    shared.command = kept
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def sheet(path: Path, seed: int = 1, col: int = 0) -> Path:
     return write_sheet(path, pixels, place=moved(PLACE, col, 0), compress="deflate")
 
 
-def read(which: Decoder, path: Path, rows=slice(0, 96), cols=slice(0, 128), bands=(1, 2, 3)):
-    return which.read(path, stat_key(path), bands, rows, cols, 16 << 20)
+def read(which: Decoder, path: Path, rows=slice(0, 96), cols=slice(0, 128), bands=(1, 2, 3), patience=25.0):
+    return which.read(PixelRequest(path, stat_key(path), bands, rows, cols, 16 << 20, patience=patience))
 
 
 @given(st.integers(0, 50), st.integers(1, 200), st.integers(1, 60), st.integers(1, 40))
@@ -98,7 +98,7 @@ def test_pixels_and_headers_are_those_of_the_file(alone, tmp_path, monkeypatch) 
 def test_windows_larger_than_one_part(alone, tmp_path) -> None:
     pixels = np.random.default_rng(3).integers(0, 60_000, (3, 3000, 2100), np.uint16)
     path = write_sheet(tmp_path / "l.tif", pixels, tiled=True, blockxsize=256, blockysize=256)
-    found = alone.read(path, stat_key(path), (1, 2, 3), slice(100, 3000), slice(0, 2100), 16 << 20)
+    found = read(alone, path, slice(100, 3000), slice(0, 2100))
     assert (found == pixels[:, 100:]).all()
 
 
@@ -129,19 +129,17 @@ def test_a_decoder_that_somebody_kills_costs_nothing(alone, tmp_path) -> None:
 
 
 def test_endless_decoding_has_an_end(poisoned, tmp_path) -> None:
-    poisoned.patience = 0.5
     begin = time.monotonic()
     with pytest.raises(SheetError, match="took more than 0.5 s"):
-        read(poisoned, sheet(tmp_path / "endless.tif"))
+        read(poisoned, sheet(tmp_path / "endless.tif"), patience=0.5)
     assert time.monotonic() - begin < 10
 
 
 def test_a_stopped_decoder_has_an_end(alone, tmp_path) -> None:
     path = sheet(tmp_path / "s.tif")
     before = read(alone, path)
-    alone.patience = 1.0
     os.kill(alone._process.pid, signal.SIGSTOP)
-    assert (read(alone, path) == before).all()  # a fresh one has no such trouble
+    assert (read(alone, path, patience=1.0) == before).all()  # a fresh one has no such trouble
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of address space")
@@ -158,7 +156,7 @@ def test_whoever_leaves_does_not_wait(poisoned, tmp_path) -> None:
 
     def wait() -> None:
         try:
-            poisoned.read(path, stat_key(path), (1,), slice(0, 96), slice(0, 128), 1 << 24, who=thread)
+            poisoned.read(PixelRequest(path, stat_key(path), (1,), slice(0, 96), slice(0, 128)), who=thread)
         except SheetError as error:
             told.append(error)
 
@@ -190,7 +188,6 @@ def test_a_decoder_that_cannot_start_is_no_fault_of_the_sheet(tmp_path) -> None:
 def test_the_run_goes_on_without_the_sheet(poisoned, tmp_path, blur_network, kind) -> None:
     """As a run that never saw it, and the plan says why."""
     options = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1, read_timeout=2.0)
-    poisoned.patience = 2.0
     good = [sheet(tmp_path / "s" / f"{k}.tif", k, 128 * k) for k in (0, 2)]
     bad = sheet(tmp_path / "s" / f"{kind}.tif", 7, 128)
     runs = {}
@@ -198,7 +195,7 @@ def test_the_run_goes_on_without_the_sheet(poisoned, tmp_path, blur_network, kin
         runs[name] = tmp_path / name
         tile(paths, runs[name], TileOptions(block_size=64))
         infer(runs[name], options)
-    refused = load_plan(runs["with"]).quarantined
+    refused = Run(runs["with"]).plan.quarantined
     assert [q.path for q in refused] == [str(bad)]
     assert "decode" in refused[0].reason
     assert refused[0].cure

@@ -15,9 +15,8 @@ from conftest import PLACE, moved, write_sheet
 
 from geoseg.commit import commit_state, read_json
 from geoseg.errors import EnvironmentFault, GeosegError, PlanError
-from geoseg.night.night import run_all
-from geoseg.options import InferOptions, TileOptions
-from geoseg.stages.mosaic.mosaic import MosaicOptions
+from geoseg.night.stages import run_stages
+from geoseg.options import InferOptions, MosaicOptions, RunOptions, TileOptions
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,8 @@ def done(town, tmp_path_factory, blur_network):
     options = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1)
 
     def night(where: Path):
-        return run_all([town], where, TileOptions(block_size=64), options, MosaicOptions(name="town", vectors=False))
+        mosaicking = MosaicOptions(name="town", vectors=False)
+        return run_stages([town], where, RunOptions(TileOptions(block_size=64), options, mosaicking))
 
     night(run)
     return night, run, _results(run)

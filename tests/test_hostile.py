@@ -14,7 +14,7 @@ from corpus import CONFIGS, EITHER, MODELS, READ, REFUSED, SHEETS, spots
 from geoseg.options import InferOptions, TileOptions
 from geoseg.plan import plan_blocks
 from geoseg.runfolder.blocks import BlockReader
-from geoseg.runfolder.plan_file import load_plan
+from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.tile.tile import tile
 
@@ -48,8 +48,8 @@ def night(tmp_path_factory, truth_network, listener):
     run = folder / "run"
     tile([folder / "in", *(p.parent for p in sorted((folder / "in").glob("*/*")))], run, TileOptions(block_size=512))
     infer(run, InferOptions(model=(truth_network,), engine="torch", precision="f32", threads=1))
-    plan = load_plan(run)
-    return found, plan, BlockReader(run, plan, plan_blocks(plan))
+    plan = Run(run).plan
+    return found, plan, BlockReader(run / "blocks", plan, plan_blocks(plan))
 
 
 def _in(folder, paths) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import geopandas
@@ -14,11 +15,12 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine
 
 from geoseg.options import InferOptions, TileOptions
-from geoseg.runfolder.plan_file import load_plan
-from geoseg.stages.infer import infer as infer_stage
+from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
 from geoseg.stages.tile.tile import tile
+
+infer_stage = importlib.import_module("geoseg.stages.infer.infer")
 
 RNG = np.random.default_rng(3)
 
@@ -240,7 +242,7 @@ def test_south_up_sheets_keep_their_own_orientation(tmp_path, blur_network):
     write_sheet(tmp_path / "s/s.tif", image[:, ::-1], place=south_up)
     one = _whole_run(tmp_path / "n", tmp_path / "run1", blur_network, 64)
     two = _whole_run(tmp_path / "s", tmp_path / "run2", blur_network, 64)
-    assert load_plan(two).sheets[0].mode == "flipped"
+    assert Run(two).plan.sheets[0].mode == "flipped"
     assert np.array_equal(pixels_of(one), pixels_of(two))
     own = rasterio.open(two / "out/sheets/s_classes.tif")
     assert own.transform == south_up
@@ -265,9 +267,9 @@ def test_growth_in_any_direction_keeps_grid_and_far_blocks(tmp_path, blur_networ
     tile([tmp_path / "a.tif"], run, TileOptions(block_size=64))
     infer(run, InferOptions(model=(blur_network,), engine="torch"))
     before = {p.name: p.stat().st_mtime_ns for p in (run / "blocks").glob("*.tif")}
-    grid = load_plan(run).grid
+    grid = Run(run).plan.grid
     tile([tmp_path / "a.tif", tmp_path / "b.tif"], run)
-    assert load_plan(run).grid == grid
+    assert Run(run).plan.grid == grid
     report = infer(run, InferOptions(model=(blur_network,), engine="torch"))
     after = {p.name: p.stat().st_mtime_ns for p in (run / "blocks").glob("*.tif")}
     same = [name for name in before if before[name] == after[name]]

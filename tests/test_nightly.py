@@ -16,21 +16,19 @@ import numpy as np
 import pytest
 from conftest import PLACE, class_raster, moved, write_sheet
 
-from geoseg.cli.common import Shard
+from geoseg import parse
 from geoseg.errors import UsageError
 from geoseg.geometry.blocks import block_window
 from geoseg.geometry.grid import grown, overlap
 from geoseg.night.forecast import forecast
-from geoseg.night.night import Night, run_all
-from geoseg.night.publish import nights, parse_date, prune, publish
-from geoseg.night.tell import Facts, Hooks, metrics_text, tell
-from geoseg.options import InferOptions, TileOptions
+from geoseg.night.publish import date_of, nights, prune, publish
+from geoseg.night.stages import run_stages
+from geoseg.night.tell import Facts, metrics_text, tell
+from geoseg.options import InferOptions, MosaicOptions, NightOptions, RunOptions, TileOptions, WorkOptions
 from geoseg.plan import plan_blocks
-from geoseg.runfolder.job import load_job
-from geoseg.runfolder.plan_file import load_plan
+from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.look.verify import verify
-from geoseg.stages.mosaic.mosaic import MosaicOptions
 from geoseg.stages.tile.tile import tile
 
 PLAIN = MosaicOptions(name="town", vectors=False)
@@ -54,7 +52,8 @@ def town(tmp_path, blur_network):
 
     def night(run: Path = run, *, date: str = "", mosaic: MosaicOptions = PLAIN, **tiling: object):
         inference = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1)
-        return run_all([sheets], run, TileOptions(block_size=64, **tiling), inference, mosaic, night=Night(date=date))
+        options = RunOptions(TileOptions(block_size=64, **tiling), inference, mosaic, night=NightOptions(date=date))
+        return run_stages([sheets], run, options)
 
     return sheets, run, night
 
@@ -97,7 +96,7 @@ def test_nothing_new_is_seen_without_a_look_into_any_file(town, tmp_path, blur_n
     assert geoseg(*words)[0] == 0
     before = _state(run)
     looked: list[object] = []
-    monkeypatch.setattr("geoseg.night.night.run_all", lambda *a, **k: looked.append(1) or 1 / 0)
+    monkeypatch.setattr("geoseg.night.stages.run_stages", lambda *a, **k: looked.append(1) or 1 / 0)
     code, out, _ = geoseg(*words)
     assert (code, looked) == (0, [])
     assert "nothing to do: 6 sheets" in out
@@ -146,9 +145,9 @@ def test_sheets_that_were_only_touched_make_nothing_stale(town) -> None:
 
 
 def _reached(run: Path, path: Path) -> set[tuple[int, int]]:
-    plan = load_plan(run)
+    plan = Run(run).plan
     window = next(s.window for s in plan.sheets if s.path == str(path))
-    patch = load_job(run)[0].lattice.patch
+    patch = Run(run).job.lattice.patch
     return {b for b in plan_blocks(plan) if overlap(window, grown(block_window(b, plan.block), patch))}
 
 
@@ -166,10 +165,10 @@ def test_a_replaced_sheet_costs_the_blocks_that_its_patches_reach(town, tmp_path
 def test_a_sheet_added_in_any_direction_moves_nothing(town, tmp_path, col, row) -> None:
     sheets, run, night = town
     night()
-    anchor = load_plan(run).grid
+    anchor = Run(run).plan.grid
     added = _sheet(sheets, col, row, 7)
     report = night()
-    assert load_plan(run).grid == anchor
+    assert Run(run).plan.grid == anchor
     assert report.infer.computed == len(_reached(run, added)) < report.infer.blocks
     other = tmp_path / "other"
     shutil.copytree(run, other, ignore=shutil.ignore_patterns("blocks", "out", "run.json"))
@@ -181,12 +180,12 @@ def test_a_run_made_anew_on_the_same_anchor_is_the_same(town, tmp_path) -> None:
     """Also where sheets were added to the west and north since: lost run folders can be made again, pixel for pixel."""
     sheets, run, night = town
     night()
-    grid = load_plan(run).grid
+    grid = Run(run).plan.grid
     _sheet(sheets, -1, 0, 7)
     _sheet(sheets, 0, -1, 8)
     night()
     night(tmp_path / "anew", anchor=(grid.x0 + 0.03, grid.y0 - 0.03))
-    assert load_plan(tmp_path / "anew").grid == grid
+    assert Run(tmp_path / "anew").plan.grid == grid
     (one, here), (other, there) = class_raster(run), class_raster(tmp_path / "anew")
     assert here == there
     assert np.array_equal(one, other)
@@ -215,13 +214,13 @@ def test_damage_is_remembered_until_the_file_changes(town) -> None:
     bad.write_bytes(whole[: len(whole) // 2] + bytes(len(whole) - len(whole) // 2))
     first = night()
     assert not first.complete
-    assert [q.path for q in load_plan(run).quarantined] == [str(bad)]
+    assert [q.path for q in Run(run).plan.quarantined] == [str(bad)]
     second = night()
     assert not second.complete
     assert second.infer.computed == 0
-    tried = load_plan(run).revision
+    tried = Run(run).plan.revision
     assert not night(retry_failed=True).complete  # tried, refused again
-    assert load_plan(run).revision > tried
+    assert Run(run).plan.revision > tried
     bad.write_bytes(whole)
     third = night()
     assert third.complete
@@ -235,8 +234,8 @@ def test_damage_that_the_last_shard_meets_leaves_no_night_without_outputs(town, 
     inference = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1)
 
     def shard(index: int):
-        night = Night(shard=(index, 2), date="2026-01-01")
-        return run_all([sheets], run, TileOptions(block_size=64), inference, PLAIN, night=night)
+        work, night = WorkOptions(shard=(index, 2)), NightOptions(date="2026-01-01")
+        return run_stages([sheets], run, RunOptions(TileOptions(block_size=64), inference, PLAIN, work, night))
 
     bad = sheets / ("s_1_1.tif" if order[1] else "s_1_0.tif")
     whole = bad.read_bytes()
@@ -247,10 +246,10 @@ def test_damage_that_the_last_shard_meets_leaves_no_night_without_outputs(town, 
     last = shard(order[1])
     assert last.mosaic is not None
     assert last.published == run / "out/2026-01-01"
-    assert [q.path for q in load_plan(run).quarantined] == [str(bad)]
+    assert [q.path for q in Run(run).plan.quarantined] == [str(bad)]
     other = tmp_path / "other"
     shutil.copytree(run, other, ignore=shutil.ignore_patterns("blocks", "out", "run.json"))
-    run_all([sheets], other, TileOptions(block_size=64), inference, PLAIN)
+    run_stages([sheets], other, RunOptions(TileOptions(block_size=64), inference, PLAIN))
     assert np.array_equal(class_raster(run)[0], class_raster(other)[0])
 
 
@@ -259,8 +258,8 @@ def test_what_a_killed_publish_or_prune_leaves_is_no_night(town) -> None:
     night(date="2026-01-01")
     for name in (".abc.night", ".def.gone"):
         shutil.copytree(run / "out/2026-01-01", run / "out" / name)
-    assert [n.date for n in nights(run)] == ["2026-01-01"]
-    assert publish(run, "2026-01-01").name == "2026-01-01"
+    assert [n.date for n in nights(Run(run))] == ["2026-01-01"]
+    assert publish(Run(run), "2026-01-01").name == "2026-01-01"
     assert not list((run / "out").glob(".*"))
 
 
@@ -269,7 +268,7 @@ def test_a_date_can_be_published_again_after_its_first_night_was_pruned(town) ->
     for seed in range(3):
         _sheet(sheets, 0, 0, 60 + seed)
         night(date="2026-01-01")
-    assert [p.name for p in prune(run, 1, 0)] == ["2026-01-01"]
+    assert [p.name for p in prune(Run(run), 1, 0)] == ["2026-01-01"]
     _sheet(sheets, 0, 0, 70)
     assert night(date="2026-01-01").published.name == "2026-01-01.4"
 
@@ -338,7 +337,7 @@ def test_readers_of_latest_see_one_night_whole(town) -> None:
     reader.join()
     assert looks[0] > 10
     assert not wrong
-    assert [n.date for n in nights(run)] == [f"2026-01-0{d}" for d in range(1, 6)]
+    assert [n.date for n in nights(Run(run))] == [f"2026-01-0{d}" for d in range(1, 6)]
     assert (run / "out/latest/town_classes.tif").read_bytes() == (run / "out/town_classes.tif").read_bytes()
     assert (run / "out/2026-01-01/town_classes.tif").read_bytes() != (run / "out/town_classes.tif").read_bytes()
 
@@ -358,16 +357,16 @@ def test_prune_never_takes_latest_its_predecessor_or_what_is_young(town) -> None
     for day in range(1, 6):
         _sheet(sheets, 0, 0, day)
         night(date=f"2026-01-0{day}")
-    assert prune(run, 1, 3600) == []
-    assert [p.name for p in prune(run, 1, 0, dry_run=True)] == ["2026-01-01", "2026-01-02", "2026-01-03"]
-    assert len(nights(run)) == 5
+    assert prune(Run(run), 1, 3600) == []
+    assert [p.name for p in prune(Run(run), 1, 0, dry_run=True)] == ["2026-01-01", "2026-01-02", "2026-01-03"]
+    assert len(nights(Run(run))) == 5
     (run / "out/latest").unlink()
     (run / "out/latest").symlink_to("2026-01-02")  # an operator went back
-    assert [p.name for p in prune(run, 1, 0)] == ["2026-01-03", "2026-01-04"]
-    assert [n.date for n in nights(run)] == ["2026-01-01", "2026-01-02", "2026-01-05"]
+    assert [p.name for p in prune(Run(run), 1, 0)] == ["2026-01-03", "2026-01-04"]
+    assert [n.date for n in nights(Run(run))] == ["2026-01-01", "2026-01-02", "2026-01-05"]
     with pytest.raises(UsageError):
-        prune(run, 0, 0)
-    publish(run, "2026-01-06")
+        prune(Run(run), 0, 0)
+    publish(Run(run), "2026-01-06")
     assert (run / "out/latest").resolve().name == "2026-01-06"
 
 
@@ -415,14 +414,16 @@ def test_the_ledger_is_a_copy_and_the_records_are_the_truth(town, monkeypatch) -
 
     _, run, night = town
     night()
-    blocks = plan_blocks(load_plan(run))
+    blocks = plan_blocks(Run(run).plan)
     opened: list[object] = []
     monkeypatch.setattr(ledger, "WORTH_IT", 1)
     monkeypatch.setattr(ledger, "read_record", lambda r, b: opened.append(b) or read_record(r, b))
 
     def looked() -> int:
         opened.clear()
-        assert ledger.records_of(run, blocks) == {b: r for b in blocks if (r := read_record(run, b))}
+        assert ledger.records_of(run / "blocks", run / "locks/ledger.json", blocks) == {
+            b: r for b in blocks if (r := read_record(run / "blocks", b))
+        }
         return len(opened)
 
     assert looked() == len(blocks)
@@ -435,7 +436,7 @@ def test_the_ledger_is_a_copy_and_the_records_are_the_truth(town, monkeypatch) -
     assert looked() == 1
     (run / "blocks" / "0_1.tif").write_bytes(b"cut")
     assert looked() == 0
-    assert (0, 1) not in ledger.records_of(run, blocks)
+    assert (0, 1) not in ledger.records_of(run / "blocks", run / "locks/ledger.json", blocks)
     copy = run / "locks" / "ledger.json"
     text = copy.read_text()
     copy.write_text(text.replace('"size"', '"sise"', 1))
@@ -523,7 +524,7 @@ def test_a_webhook_is_sent_the_facts_and_shards_that_wait_for_others_send_none()
 
     server = HTTPServer(("127.0.0.1", 0), Listener)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    hooks = Hooks(webhook=f"http://127.0.0.1:{server.server_port}/")
+    hooks = NightOptions(webhook=f"http://127.0.0.1:{server.server_port}/")
     tell(hooks, Facts("r\udce9", exit_code=4, error="disk full"))
     tell(hooks, Facts("r", exit_code=0, partial=True))
     tell(hooks, Facts("r", exit_code=1, partial=True))
@@ -559,22 +560,21 @@ def test_sheets_by_pattern_and_by_list(town, tmp_path) -> None:
     ],
 )
 def test_shards_are_read_from_the_line_or_the_array(text, env, expected, monkeypatch) -> None:
-    import click
-
     for name in ("SLURM_ARRAY_TASK_ID", "AWS_BATCH_JOB_ARRAY_INDEX", "JOB_COMPLETION_INDEX"):
         monkeypatch.delenv(name, raising=False)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     if expected is None:
-        with pytest.raises(click.UsageError):
-            Shard().convert(text, None, None)
+        with pytest.raises(UsageError):
+            parse.shard(text)
     else:
-        assert Shard().convert(text, None, None) == expected
+        assert parse.shard(text) == expected
 
 
 def test_dates() -> None:
-    assert parse_date("2026-2-3") == "2026-02-03"
-    assert parse_date("") == time.strftime("%Y-%m-%d")
+    assert parse.day("2026-02-03") == "2026-02-03"
+    assert date_of(parse.day("today")) == time.strftime("%Y-%m-%d")
+    assert date_of("") == ""
     for text in ("yesterday", "2026-13-01", "../x"):
         with pytest.raises(UsageError):
-            parse_date(text)
+            parse.day(text)

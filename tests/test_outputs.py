@@ -26,18 +26,19 @@ from PIL import Image
 from rasterio.features import rasterize
 from rio_cogeo.cogeo import cog_validate
 
-from geoseg import commit
+from geoseg import commit, parse
 from geoseg.classes import ISPRS, NODATA, ClassTable
 from geoseg.errors import EnvironmentFault, ModelError, SheetError, UsageError
 from geoseg.gis.cog import RasterSpec, _compare, write_cog
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.vector_formats import FORMATS, check_formats, write_layers
+from geoseg.layers import GROUPS
 from geoseg.models.files import load_model, save_model, shipped_model
-from geoseg.options import InferOptions, TileOptions
+from geoseg.options import InferOptions, MosaicOptions, TileOptions
 from geoseg.scenes.scene import Scene
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.look.web import web_map
-from geoseg.stages.mosaic.mosaic import MosaicOptions, layer_groups, mosaic
+from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.sample import SampleOptions, make_sample
 from geoseg.stages.tile.patches import decode_labels, write_patches
 from geoseg.stages.tile.tile import tile
@@ -683,4 +684,4 @@ def test_layers_are_chosen_and_buildings_left_as_they_are(finished):
     assert frame["run_id"].nunique() == 1
     assert len(frame["run_id"].iloc[0]) == 12
     with pytest.raises(UsageError, match="choose from"):
-        layer_groups(["houses"])
+        parse.names("--layers", GROUPS)("houses")

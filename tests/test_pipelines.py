@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from geoseg.cli.main import cli
-from geoseg.config import load_config
+from geoseg.night.config import load_config
 
 ROOT = Path(__file__).parent.parent
 RECIPES = ROOT / "pipelines"

@@ -15,7 +15,7 @@ from rasterio.transform import Affine
 from geoseg.classes import ISPRS
 from geoseg.errors import ModelError
 from geoseg.options import InferOptions, TileOptions
-from geoseg.runfolder.plan_file import load_plan
+from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
 from geoseg.stages.tile.tile import tile
@@ -192,7 +192,7 @@ def test_a_sheet_written_while_it_is_read_is_set_aside(tmp_path, truth_network, 
     monkeypatch.setattr(Source, "read_sheet", touching)
     report = infer(tmp_path / "run", InferOptions(model=(truth_network,), engine="torch", precision="f32"))
     assert [p.endswith("b.tif") for p in report.quarantined] == [True]
-    assert "written while it was read" in load_plan(tmp_path / "run").quarantined[0].reason
+    assert "written while it was read" in Run(tmp_path / "run").plan.quarantined[0].reason
     mosaic(tmp_path / "run")
     assert np.array_equal(class_raster(tmp_path / "run")[0], image[0])
 

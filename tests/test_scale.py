@@ -16,16 +16,19 @@ import numpy as np
 import pytest
 import torch
 from conftest import PLACE, moved, save_network, write_sheet
-from geoseg.stages.features.whole import load_run, mosaic_key
-from geoseg.stages.mosaic.parts import at_work, do_part
 
 from geoseg.errors import Busy, EnvironmentFault, PlanError
 from geoseg.geometry.blocks import panels_of, shard_of
 from geoseg.options import InferOptions, TileOptions
+from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
+from geoseg.stages.mosaic.inputs import load_inputs, mosaic_key
 from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
+from geoseg.stages.mosaic.work import at_work, load_context, make_sheet
 from geoseg.stages.tile.tile import tile
 from geoseg.work.dask import executor
+from geoseg.work.local import LOCAL
+from geoseg.work.task import Task, do
 
 
 def _hashes(run: Path) -> dict[str, str]:
@@ -128,11 +131,12 @@ def test_a_part_of_an_earlier_mosaic_writes_nothing(job, alone, planned) -> None
     """A worker that was forgotten wakes up after another mosaic has begun."""
     infer(planned, job[1])
     options = MosaicOptions(vectors=False)
-    run = load_run(planned, options)
-    with at_work(run, mosaic_key(run, options), options) as work:
-        late = work.part("sheet", 0)
-    with at_work(run, mosaic_key(run, options), options):
-        assert "another mosaic has begun" in str(do_part(late))
+    inputs = load_inputs(Run(planned), options)
+    late: list[Task] = []
+    with at_work(inputs, mosaic_key(inputs, options), options, LOCAL) as work:
+        late.append(Task(work.fence, load_context, make_sheet, options, 0, "late"))
+    with at_work(inputs, mosaic_key(inputs, options), options, LOCAL):
+        assert "another mosaic has begun" in str(do(late[0]))
     assert not (planned / "out" / "sheets").exists()
 
 
@@ -166,9 +170,7 @@ def test_shards_at_the_same_time_and_each_only_once(job, alone, planned) -> None
 
 
 def test_damage_that_one_shard_meets_is_known_to_all(job, planned, tmp_path) -> None:
-    from geoseg.runfolder.plan_file import load_plan
-
-    bad = Path(load_plan(planned).sheets[0].path)
+    bad = Path(Run(planned).plan.sheets[0].path)
     whole = bad.read_bytes()
     stat = bad.stat()
     try:
@@ -178,8 +180,8 @@ def test_damage_that_one_shard_meets_is_known_to_all(job, planned, tmp_path) -> 
         os.utime(bad, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         for shard in ((1, 2), (0, 2), (1, 2)):
             infer(planned, job[1], shard=shard)
-        assert [q.path for q in load_plan(planned).quarantined] == [str(bad)]
-        sheets = [Path(s.path) for s in load_plan(planned).sheets]
+        assert [q.path for q in Run(planned).plan.quarantined] == [str(bad)]
+        sheets = [Path(s.path) for s in Run(planned).plan.sheets]
         grid = tmp_path / "without"
         shutil.copytree(planned, grid, ignore=shutil.ignore_patterns("blocks"))
         infer(grid, job[1])
@@ -212,15 +214,13 @@ def _workers(client) -> list[dict[str, int]]:
 
 def _dies_on_one_block(task):
     """A panel that takes its worker with it."""
-    from geoseg.stages.infer import panel as panels
-
-    if (0, 0) in task.blocks:
+    if (0, 0) in task.item:
         os.kill(os.getpid(), signal.SIGKILL)
-    return panels.work(task)
+    return do(task)
 
 
 def test_a_poisonous_panel_fails_alone(job, alone, planned, monkeypatch) -> None:
-    monkeypatch.setattr("geoseg.work.dask.work", _dies_on_one_block)
+    monkeypatch.setattr("geoseg.work.dask.do", _dies_on_one_block)
     with executor(workers=2) as two, pytest.raises(PlanError, match="1 of .* panels failed"):
         infer(planned, job[1], executor=two)
     done = _hashes(planned)

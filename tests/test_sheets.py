@@ -13,9 +13,10 @@ from rasterio.crs import CRS as RioCRS
 from rasterio.transform import Affine
 from rasterio.warp import transform
 
+from geoseg import parse
 from geoseg.errors import GeosegError, PlanError, SheetError, UsageError
-from geoseg.options import InferOptions, TileOptions, parse_nodata
-from geoseg.runfolder.plan_file import load_plan
+from geoseg.options import InferOptions, TileOptions
+from geoseg.runfolder.folder import Run
 from geoseg.sheets.door import read_header
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
@@ -65,7 +66,7 @@ def test_other_data_types_take_a_range(tmp_path, truth_network, dtype):
     path = write_sheet(tmp_path / "s.tif", stored)
     with pytest.raises(GeosegError, match=f"trained on uint8, the sheets are {dtype}.*--range"):
         run_truth(tmp_path, truth_network, [path])
-    assert np.array_equal(run_truth(tmp_path, truth_network, [path], value_range=(1000.0, 26500.0)), sheet[0])
+    assert np.array_equal(run_truth(tmp_path, truth_network, [path], range=(1000.0, 26500.0)), sheet[0])
 
 
 def test_not_a_number_is_no_data(tmp_path, truth_network):
@@ -73,7 +74,7 @@ def test_not_a_number_is_no_data(tmp_path, truth_network):
     sheet[1, 10:20, 10:20] = np.nan
     sheet[0, 40, 40] = np.inf
     path = write_sheet(tmp_path / "s.tif", sheet)
-    found = run_truth(tmp_path, truth_network, [path], value_range=(0.0, 255.0))
+    found = run_truth(tmp_path, truth_network, [path], range=(0.0, 255.0))
     hole = ~np.isfinite(sheet).all(0)
     assert (found[hole] == 255).all()
     assert np.array_equal(found[~hole], sheet[0][~hole])
@@ -125,7 +126,7 @@ def test_world_files_and_missing_crs(tmp_path, truth_network):
     with pytest.raises(UsageError, match=r"no CRS.*--crs"):
         tile([path], tmp_path / "run")
     tile([path], tmp_path / "run", TileOptions(crs=CRS))
-    plan = load_plan(tmp_path / "run")
+    plan = Run(tmp_path / "run").plan
     assert (plan.grid.x0, plan.grid.y0, plan.grid.pixel) == pytest.approx((PLACE.c, PLACE.f, 0.1))
     assert np.array_equal(run_truth(tmp_path, truth_network, [path], TileOptions(crs=CRS, overwrite=True)), sheet[0])
 
@@ -160,14 +161,14 @@ def test_a_sheet_in_another_crs_is_warped_onto_the_grid(tmp_path, truth_network)
         write_sheet(tmp_path / "in/b.tif", vrt.read(), place=place, crs=other.to_wkt(), nodata=99)
     os.replace(tmp_path / "a.tif", tmp_path / "in/a.tif")
     run_truth(tmp_path, truth_network, [tmp_path / "in/a.tif", tmp_path / "in/b.tif"])
-    modes = {s.stem: s.mode for s in load_plan(tmp_path / "run").sheets}
+    modes = {s.stem: s.mode for s in Run(tmp_path / "run").plan.sheets}
     assert modes == {"a": "direct", "b": "warped"}
-    plan = load_plan(tmp_path / "run")
+    plan = Run(tmp_path / "run").plan
     a = next(s for s in plan.sheets if s.stem == "a").window
     from geoseg.plan import plan_blocks
     from geoseg.runfolder.blocks import BlockReader
 
-    reader = BlockReader(tmp_path / "run", plan, plan_blocks(plan))
+    reader = BlockReader(tmp_path / "run" / "blocks", plan, plan_blocks(plan))
     assert np.array_equal(reader.read(a)[0], sheet[0])
     beside = reader.read(rasterio.windows.Window(a.col_off + 200, a.row_off, 200, 200))[0]
     smooth = np.ones((200, 200), bool)
@@ -185,7 +186,7 @@ def test_a_rotated_sheet_is_warped(tmp_path, truth_network):
     turned = PLACE @ Affine.translation(300, 100) @ Affine.rotation(20)
     write_sheet(tmp_path / "in/b.tif", sheet, place=turned)
     run_truth(tmp_path, truth_network, [tmp_path / "in"])
-    plan = load_plan(tmp_path / "run")
+    plan = Run(tmp_path / "run").plan
     assert [s.mode for s in plan.sheets] == ["direct", "warped"]
     with rasterio.open(tmp_path / "run/out/sheets/b_classes.tif") as own:
         pixels = own.read(1)
@@ -203,7 +204,7 @@ def test_warped_pixels_do_not_depend_on_the_window_asked_for(tmp_path):
     path = write_sheet(tmp_path / "s.tif", sheet, place=PLACE @ Affine.rotation(7))
     write_sheet(tmp_path / "g.tif", sheet[:, :9, :9], place=moved(PLACE, 2000, 0))
     tile([tmp_path / "g.tif", path], tmp_path / "run")
-    plan = load_plan(tmp_path / "run")
+    plan = Run(tmp_path / "run").plan
     bands = {s.path: (1, 2, 3) for s in plan.sheets}
     w = plan.sheets[1].window
     with Source(plan, bands) as source:
@@ -385,7 +386,7 @@ def test_damage_that_shows_in_mid_run_costs_that_sheet(tmp_path, blur_network):
     tile([tmp_path / "in"], tmp_path / "run", TileOptions(block_size=64))
     report = infer(tmp_path / "run", options)
     assert [p.endswith("b.tif") for p in report.quarantined] == [True]
-    assert "damaged" in load_plan(tmp_path / "run").quarantined[0].reason
+    assert "damaged" in Run(tmp_path / "run").plan.quarantined[0].reason
     mosaic(tmp_path / "run")
     tile([tmp_path / "in/a.tif"], tmp_path / "alone", TileOptions(block_size=64))
     infer(tmp_path / "alone", options)
@@ -493,10 +494,10 @@ def test_a_sheet_written_again_is_noticed(tmp_path, truth_network):
 
 
 def test_nodata_text():
-    assert parse_nodata("255~12,0") == ((255.0, 12.0), (0.0, 0.0))
-    assert parse_nodata("") == ()
+    assert parse.nodata("255~12,0") == ((255.0, 12.0), (0.0, 0.0))
+    assert parse.nodata("") == ()
     with pytest.raises(UsageError, match="VALUE~TOLERANCE"):
-        parse_nodata("white")
+        parse.nodata("white")
 
 
 @pytest.mark.parametrize(

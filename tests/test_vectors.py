@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 from rasterio.features import rasterize
+from rasterio.transform import Affine
 from scipy import ndimage
 from shapely import affinity
 
@@ -464,32 +465,28 @@ def test_spurs_go_and_rings_stay() -> None:
 
 def test_buildings_that_cannot_be_set_into_the_coverage_keep_their_outlines(monkeypatch, caplog) -> None:
     """Whatever goes wrong with squaring, the land cover stays clean, and `status` says what the buildings are."""
-    from pyproj import CRS
-    from rasterio.windows import Window
-
     from geoseg.classes import ISPRS
-    from geoseg.geometry.grid import Grid
-    from geoseg.stages.features import piece as stage
-    from geoseg.stages.features.layers import feature_layers
+    from geoseg.options import MosaicOptions
+    from geoseg.stages.features import piece
+    from geoseg.stages.features.memory import array_raster, features_of
 
     raster = np.full((120, 160), 2, np.uint8)
     raster[30:80, 40:120] = 1
-    ground = stage.Ground(
-        Grid(CRS(25833).to_wkt(), 368000, 5808000, 0.1), Window(0, 0, 160, 120), 0.1, lambda r, c: "a", "b"
-    )
+    place = array_raster(raster, Affine(0.1, 0, 368000, 0, -0.1, 5808000), "EPSG:25833", ISPRS)
+    options = MosaicOptions(layers=("landcover", "buildings"))
 
     def broken(*_: object) -> None:
         raise ValueError("no luck")
 
-    squared = stage.classified(raster, np.full_like(raster, 80), ISPRS, ground, {})
-    monkeypatch.setattr(stage, "set_into", broken)
-    plain = stage.classified(raster, np.full_like(raster, 80), ISPRS, ground, {})
+    squared = features_of(place, options)
+    monkeypatch.setattr(piece, "set_into", broken)
+    plain = features_of(place, options)
     assert "no luck" in caplog.text
-    for found, status in ((squared, "squared"), (plain, "simplified")):
-        (layer,) = feature_layers(found, ["buildings"])
-        assert layer.frame["status"].tolist() == [status]
-        assert layer.frame["area_m2"].iloc[0] == pytest.approx(40, rel=0.02)
-        assert (found.checks["area"], found.checks["invalid"], found.checks["matched"]) == (raster.size, 0, True)
+    for (cover, buildings), status in ((squared, "squared"), (plain, "simplified")):
+        assert buildings.frame["status"].tolist() == [status]
+        assert buildings.frame["area_m2"].iloc[0] == pytest.approx(40, rel=0.02)
+        assert cover.frame.area.sum() == pytest.approx(raster.size * 0.01)
+        assert cover.frame.is_valid.all()
 
 
 def test_a_bump_on_a_parked_row_adds_no_second_row() -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from geoseg.geometry.lattice import Lattice
-from geoseg.models.facts import Normalise
+from geoseg.models.facts import Conversion, Normalise
 from geoseg.models.files import load_model, shipped_model
 from geoseg.models.network import build_network
 from geoseg.networks.unet_mobilenet import RADIUS, STRIDE
@@ -112,7 +112,7 @@ def cpu_backend(model, engine, lattice, precision="f32", **how):
         wrapped, (how.get("batch", 1), 3, lattice.patch, lattice.patch), precision, how.get("lanes", 1)
     )
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
-    return CpuBackend(score, normalise, card.classes.values, card.temperature, **how)
+    return CpuBackend(score, Conversion(normalise, card.classes.values, card.temperature), **how)
 
 
 LATTICE = Lattice(640, 416, 192)
@@ -137,9 +137,8 @@ def test_the_device_path_agrees_with_the_cpu_path(model, scene, eager):
     card = model.card
     wrapped = Wrapped([build_network(model)], [False], [1.0], LATTICE.patch)
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
-    backend = DeviceBackend(
-        wrapped, normalise, card.classes.values, card.temperature, device="cpu", precision="f32", batch=4
-    )
+    conversion = Conversion(normalise, card.classes.values, card.temperature)
+    backend = DeviceBackend(wrapped, conversion, device="cpu", precision="f32", batch=4)
     other = stream(scene, backend, LATTICE)
     assert (other[0] == eager[0]).mean() >= 0.9999
     assert np.abs(other[1].astype(int) - eager[1]).max() <= 1
@@ -150,7 +149,8 @@ def test_cuda_agrees_with_the_cpu(model, scene, eager):
     card = model.card
     wrapped = Wrapped([build_network(model)], [False], [1.0], LATTICE.patch)
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
-    backend = DeviceBackend(wrapped, normalise, card.classes.values, card.temperature, device="cuda", batch=8)
+    conversion = Conversion(normalise, card.classes.values, card.temperature)
+    backend = DeviceBackend(wrapped, conversion, device="cuda", batch=8)
     assert (stream(scene, backend, LATTICE)[0] == eager[0]).mean() >= 0.999
 
 
@@ -207,7 +207,7 @@ def test_each_row_is_read_once_and_in_order():
         return np.full((1, w.height, w.width), 3, np.uint8), np.ones((w.height, w.width), bool)
 
     normalise = Normalise(np.zeros(1, np.float32), np.ones(1, np.float32))
-    backend = CpuBackend(lambda p: np.repeat(p, 2, axis=1), normalise, (0, 1), 1.0)
+    backend = CpuBackend(lambda p: np.repeat(p, 2, axis=1), Conversion(normalise, (0, 1), 1.0))
     stream_panel(read, lambda w: None, lattice, panel, backend, lambda rows: None)
     backend.close()
     assert all(a[1] == b[0] and a[2:] == b[2:] for a, b in itertools.pairwise(asked))

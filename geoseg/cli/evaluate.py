@@ -9,9 +9,8 @@ from typing import Any
 import click
 
 from geoseg.cli.common import options_of
-from geoseg.options import EvaluateOptions, stage_options
-
-_MODELS = (".safetensors", ".pt", ".pth", ".pt2", ".onnx")
+from geoseg.options import EvaluateOptions
+from geoseg.request import stage_options
 
 
 @click.command("evaluate")
@@ -47,7 +46,6 @@ def command(
     PREDICTION a vector file (or run --vectors),   REFERENCE true polygons and lines
     """  # noqa: D301 - click's own mark
     from geoseg.errors import UsageError
-    from geoseg.runfolder.folder import Run
     from geoseg.stages.evaluate.vectors import VECTORS, evaluate_vectors
 
     if not prediction.exists():
@@ -58,20 +56,10 @@ def command(
         report = evaluate_vectors(prediction, reference, radii=values["radius"], layer=layer)
         _show_vectors(report, out, as_json)
         return
-    from geoseg.stages.evaluate.evaluate import evaluate_model, evaluate_rasters, evaluate_run
+    from geoseg.stages.evaluate import evaluate
     from geoseg.stages.evaluate.report import markdown, write_evaluation
 
-    chosen = stage_options(EvaluateOptions, values)
-    if prediction.suffix in _MODELS:
-        from geoseg.config import load_yaml
-        from geoseg.learn.settings import TrainConfig, anchored
-
-        config = anchored(load_yaml(reference, TrainConfig, "configs/sample_cpu.yaml"), reference.resolve().parent)
-        found = evaluate_model(prediction, config, chosen, None if config.out is None else config.out / "cache")
-    elif Run(prediction).plan_json.is_file():
-        found = evaluate_run(prediction, reference, chosen)
-    else:
-        found = evaluate_rasters(prediction, reference, chosen)
+    found = evaluate(prediction, reference, stage_options(EvaluateOptions, values))
     if out is not None:
         for path in write_evaluation(out, found):
             click.echo(path, err=True)

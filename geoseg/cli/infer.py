@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from geoseg.cli.common import options_of, progress_bar
-from geoseg.options import InferOptions, WorkOptions, split
+from geoseg.options import InferOptions, WorkOptions
+from geoseg.request import split
 
 
 @click.command("infer")

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from geoseg.cli.common import options_of
-from geoseg.options import MosaicOptions, WorkOptions, split
+from geoseg.options import MosaicOptions, WorkOptions
+from geoseg.request import split
 
 
 @click.command("mosaic")

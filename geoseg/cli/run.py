@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from geoseg.cli.common import options_of, progress_bar, stated
-from geoseg.options import STAGES, run_options
+from geoseg.options import STAGES
+from geoseg.request import run_options
 
 
 @click.command("run")

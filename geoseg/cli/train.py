@@ -51,11 +51,10 @@ def command(
 
     Under torchrun, one process per device trains together.
     """
-    from geoseg.config import load_yaml
     from geoseg.errors import UsageError
-    from geoseg.learn.settings import TrainConfig, anchored
+    from geoseg.learn.settings import load_settings
 
-    settings = anchored(load_yaml(config, TrainConfig, "configs/sample_cpu.yaml"), config.resolve().parent)
+    settings = load_settings(config)
     if device:
         settings = settings.model_copy(update={"device": device})
     start: dict[str, Any] = {}

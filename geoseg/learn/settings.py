@@ -7,9 +7,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from geoseg.config import load_yaml
 from geoseg.layers import ROLES
 
-__all__ = ["AugmentSection", "DataSection", "ModelSection", "SplitSection", "Stage", "TrainConfig", "anchored"]
+__all__ = [
+    "AugmentSection",
+    "DataSection",
+    "ModelSection",
+    "SplitSection",
+    "Stage",
+    "TrainConfig",
+    "anchored",
+    "load_settings",
+]
 
 
 class _Section(BaseModel):
@@ -184,3 +194,12 @@ def anchored(config: TrainConfig, base: Path) -> TrainConfig:
             "data": [d.model_copy(update={"root": base / d.root}) for d in config.data],
         }
     )
+
+
+def load_settings(path: Path) -> TrainConfig:
+    """Read and check a config of `geoseg train`; relative paths in it count from its own folder.
+
+    Raises:
+        UsageError: see `config.load_yaml`.
+    """
+    return anchored(load_yaml(path, TrainConfig, "configs/sample_cpu.yaml"), path.resolve().parent)

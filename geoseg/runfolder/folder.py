@@ -25,6 +25,8 @@ from geoseg.runfolder.plan_file import read_plan, write_plan
 if TYPE_CHECKING:
     import geopandas
 
+    from geoseg.runfolder.state import State
+
 __all__ = ["Run"]
 
 Mark = tuple[int, int, int]
@@ -219,6 +221,15 @@ class Run:
                 return frame
             raise PlanError(path, f"has no layer {name!r}", f"it has {', '.join(names)}")
         raise PlanError(self.folder, "has no feature layers", "run geoseg mosaic first, without --no-vectors")
+
+    def state(self) -> State:
+        """Which blocks there are, and which of them are up to date."""
+        from geoseg.runfolder.state import state_of  # it knows runs
+
+        try:
+            return state_of(self, self.plan, self.job)
+        except PlanError:
+            return state_of(self, self.plan, None)
 
     def _output(self, end: str) -> Path:
         """A finished raster of the whole."""

@@ -6,8 +6,11 @@ the local cluster listens on 127.0.0.1 only, others belong on a network of their
 
 from __future__ import annotations
 
+import asyncio
+import json
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +32,8 @@ RESULT_SECONDS = 10
 """Seconds to fetch a result from the worker that has it; pieces of vectors may be large."""
 LARGEST = 4 << 30
 """Bytes that a task takes at most where workers have more: wider panels gain nothing."""
+START = 120.0
+"""Seconds that starting the workers may take: Python and torch may come over a network."""
 SILENCE = 30.0
 """Seconds after which a scheduler that does not answer is lost."""
 
@@ -142,7 +147,7 @@ def executor(
 @contextmanager
 def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Any]:
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     quiet = {
         "distributed.comm.timeouts.connect": f"{SILENCE}s",
@@ -155,20 +160,40 @@ def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Any]:
             with _connected(scheduler) as client:
                 yield client
             return
-        with (
-            LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address="127.0.0.1:0",  # any free port: None would want 8787, which the next night may hold
-                memory_limit=max_ram // workers if max_ram else "auto",
-                silence_logs=logging.ERROR,
-                env=_environment(workers),
-            ) as cluster,
-            Client(cluster) as client,
-        ):
+        with _cluster(workers, max_ram) as cluster, Client(cluster) as client:
+            client.wait_for_workers(workers, timeout=START)
             yield client
+
+
+def _cluster(workers: int, max_ram: int | None) -> Any:
+    """A scheduler in this process, and workers that are started as `python -m dask spec`.
+
+    So a script that calls geoseg needs no `__main__` guard: Dask's own local cluster would start it again in each worker.
+    """
+    from distributed import Scheduler, SpecCluster
+    from distributed.deploy.subprocess import SubprocessWorker
+
+    class Worker(SubprocessWorker):  # type: ignore[misc]
+        async def _start(self) -> None:
+            spec = json.dumps({"cls": self.worker_class, "opts": self.worker_kwargs})
+            command = [sys.executable, "-m", "dask", "spec", self.scheduler, "--spec", spec]
+            quiet = {**os.environ, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "error"}
+            self.process = await asyncio.create_subprocess_exec(*command, env=quiet)
+
+    share = {} if max_ram is None else {"memory_limit": max_ram // workers}
+    nanny = {
+        "nthreads": 1,
+        "host": "127.0.0.1",
+        "env": _environment(workers),
+        "silence_logs": logging.ERROR,
+        "death_timeout": START,
+        **share,
+    }
+    return SpecCluster(
+        {number: {"cls": Worker, "options": {"worker_kwargs": {**nanny, "name": number}}} for number in range(workers)},
+        {"cls": Scheduler, "options": {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}},  # any free port
+        silence_logs=logging.ERROR,
+    )
 
 
 def _share_devices(client: Any) -> None:

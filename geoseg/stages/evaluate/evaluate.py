@@ -18,7 +18,7 @@ from geoseg.arrays import Bytes
 from geoseg.classes import ISPRS, ClassTable
 from geoseg.datasets.sets import labelled_sets
 from geoseg.errors import PlanError, UsageError
-from geoseg.learn.settings import TrainConfig
+from geoseg.learn.settings import TrainConfig, load_settings
 from geoseg.metrics.pixels import (
     bootstrap,
     boundary_f1,
@@ -31,7 +31,10 @@ from geoseg.runfolder.folder import Run
 from geoseg.stages.evaluate.counts import SheetCounts, Subject, counted
 from geoseg.stages.evaluate.subjects import paired_subjects, predicted_subjects
 
-__all__ = ["EvaluateOptions", "Evaluation", "evaluate_model", "evaluate_rasters", "evaluate_run"]
+__all__ = ["EvaluateOptions", "Evaluation", "evaluate", "evaluate_model", "evaluate_rasters", "evaluate_run"]
+
+MODELS = (".safetensors", ".pt", ".pth", ".pt2", ".onnx")
+"""Files that are networks."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,30 @@ class Evaluation:
     sheets: dict[str, SheetCounts]
     report: dict[str, Any]
     error_maps: dict[str, tuple[Bytes, Bytes]]
+
+
+def evaluate(prediction: Path, reference: Path, options: EvaluateOptions | None = None) -> Evaluation:
+    """Score whatever `prediction` is: a model file, a finished run, or class rasters.
+
+    Args:
+        prediction: model file, run folder, class raster or a folder of them.
+        reference: for a model the config whose data it is scored on; else label rasters, or one file of polygons.
+        options: see `EvaluateOptions`.
+
+    Raises:
+        UsageError: nothing there, or nothing to score.
+    """
+    options = options or EvaluateOptions()
+    if not prediction.exists():
+        raise UsageError(
+            prediction, "does not exist", "give a class raster, a vector file, a finished run or a model file"
+        )
+    if prediction.suffix in MODELS:
+        config = load_settings(reference)
+        return evaluate_model(prediction, config, options, None if config.out is None else config.out / "cache")
+    if Run(prediction).plan_json.is_file():
+        return evaluate_run(prediction, reference, options)
+    return evaluate_rasters(prediction, reference, options)
 
 
 def evaluate_rasters(

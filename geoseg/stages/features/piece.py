@@ -17,18 +17,17 @@ import shapely
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.errors import GeosegError
-from geoseg.geometry.sectors import SIDE
 from geoseg.stages.features.ground import Ground
-from geoseg.stages.features.streets import Streets, streets_in_one_piece
+from geoseg.stages.features.streets import Streets
 from geoseg.vectorize.buildings import Squared, SquareOptions, square_building
 from geoseg.vectorize.coverage import FINE, Placed, coverage_figures, open_edges, set_into
-from geoseg.vectorize.dice import SMALL, Codes, coded, cut_from
+from geoseg.vectorize.dice import SMALL, Codes, cut_from
 from geoseg.vectorize.labels import SIDES, Sides
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.simplify import simplified
 from geoseg.vectorize.trace import Rings, trace_rings
 
-__all__ = ["Classified", "Piece", "classified", "cleaned", "codes_of", "outlined", "unclean", "within"]
+__all__ = ["Classified", "Piece", "cleaned", "codes_of", "outlined", "unclean", "within"]
 
 
 log = logging.getLogger(__name__)
@@ -104,38 +103,6 @@ def cleaned(raster: Bytes, least: Mapping[int, float], gsd: float, goes_on: Side
     return merge_small(raster, {v: a / gsd**2 for v, a in least.items()}, skip=NODATA, goes_on=goes_on)
 
 
-def classified(
-    raster: Bytes,
-    confidence: Bytes,
-    table: ClassTable,
-    ground: Ground,
-    least: Mapping[int, float],
-    *,
-    tolerance: float = 0.3,
-    square: bool = True,
-) -> Classified:
-    """Clean a class raster, outline it, simplify it as a coverage and square its buildings, all in one piece.
-
-    Args:
-        raster: class values (H, W), 255 without data.
-        confidence: percent (H, W).
-        table: the classes.
-        ground: where it lies.
-        least: smallest region in square metres by class value.
-        tolerance: of the simplification, metres.
-        square: whether buildings get right angles.
-
-    Raises:
-        GeosegError: the coverage has a gap, an overlap or an invalid polygon: nothing of it is written.
-    """
-    clean = cleaned(raster, least, ground.gsd)
-    core = slice(0, raster.shape[0]), slice(0, raster.shape[1])
-    at = int(ground.window.row_off), int(ground.window.col_off)
-    codes = coded(clean, codes_of(table), core, at, (0, 0), largest=max(clean.shape), cell=SIDE // 2)
-    streets = streets_in_one_piece(clean, ground.window, table, ground.gsd)
-    return outlined(Piece(codes, confidence, core, streets), table, ground, least, tolerance=tolerance, square=square)
-
-
 def outlined(
     piece: Piece,
     table: ClassTable,
@@ -145,7 +112,15 @@ def outlined(
     tolerance: float = 0.3,
     square: bool = True,
 ) -> Classified:
-    """Outline a piece of a clean class raster, simplify it as a coverage and square its buildings; arguments as of `classified`.
+    """Outline a piece of a clean class raster, simplify it as a coverage and square its buildings.
+
+    Args:
+        piece: a core and what lies around it.
+        table: the classes.
+        ground: where it lies.
+        least: smallest region in square metres by class value.
+        tolerance: of the simplification, metres.
+        square: whether buildings get right angles.
 
     Raises:
         GeosegError: the coverage has a gap, an overlap or an invalid polygon.

@@ -9,7 +9,7 @@ checked once more when their layers are put together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +30,7 @@ from geoseg.stages.features.ground import Ground
 from geoseg.stages.features.layers import feature_layers
 from geoseg.stages.features.piece import NEAR, Piece, cleaned, codes_of, outlined
 from geoseg.stages.features.raster import ClassRaster
-from geoseg.stages.features.store import FileStore, MemoryStore, Store, gathered
+from geoseg.stages.features.store import MemoryStore, Store, gathered
 from geoseg.stages.features.streets import KIND_CODES, REACH, Streets, coarse_step, cover_of, kinds_of, largest_kind
 from geoseg.vectorize.dice import Codes, Frame, coded, frame_of_core, wholes
 from geoseg.vectorize.labels import Sides
@@ -260,18 +260,15 @@ class Step:
         return f"{self.what}_{self.district}_{self.sector[0]}_{self.sector[1]}{plain}"
 
 
-def do_step(
-    step: Step, found: Sequence[District], folder: Path, check: Callable[[], None]
-) -> tuple[Any, Iterable[Path]]:
-    """What a step gives, and the files in a folder that it leaves for the next one; `check` comes before each of these."""
+def do_step(step: Step, found: Sequence[District], store: Store) -> Any:
+    """What a step gives; what it leaves for the next one goes into the store of its district."""
     district = found[step.district]
     if step.what == "district":
-        return of_one_sector(district, square=step.square), []
-    assert step.what in STEPS, step.what
-    store = FileStore(folder, check, f"_{step.district}")
+        return of_one_sector(district, square=step.square)
     if step.what == "layers":
-        return district.layers(store, step.sector, step.whole_of, square=step.square), []
-    return getattr(district, step.what)(store, step.sector), store.written
+        return district.layers(store, step.sector, step.whole_of, square=step.square)
+    steps = {"clean": district.clean, "kinds": district.kinds, "codes": district.codes}
+    return steps[step.what](store, step.sector)
 
 
 def _goes_on(window: Window, whole: Window) -> Sides:

@@ -14,8 +14,7 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Mask
 from geoseg.classes import NODATA, ClassTable
-from geoseg.geometry.sectors import coarse_window
-from geoseg.vectorize.dice import Codes, coded
+from geoseg.vectorize.dice import Codes
 from geoseg.vectorize.labels import SIDES, Sides
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.roads import carriageway
@@ -31,7 +30,6 @@ __all__ = [
     "cover_of",
     "kinds_of",
     "largest_kind",
-    "streets_in_one_piece",
 ]
 
 
@@ -98,20 +96,6 @@ def kinds_of(cover: Bytes, pixel: float, goes_on: Sides = SIDES) -> Bytes:
     street = carriageway(ground, (cover & OVER) > 0, pixel, goes_on=goes_on)
     kinds = np.where(street, CARRIAGEWAY, np.where(ground, YARD, NODATA)).astype(np.uint8)
     return merge_small(kinds, {CARRIAGEWAY: 40 / pixel**2, YARD: 10 / pixel**2}, skip=NODATA, goes_on=goes_on)
-
-
-def streets_in_one_piece(clean: Bytes, window: Window, table: ClassTable, gsd: float) -> Streets | None:
-    """Of a whole clean class raster; None where no class is paved ground."""
-    if not any(c.role == "road" for c in table.classes):
-        return None
-    step = coarse_step(gsd)
-    kinds, where = kinds_of(cover_of(clean, window, table, step), step * gsd), coarse_window(window, step)
-    core = slice(0, kinds.shape[0]), slice(0, kinds.shape[1])
-    at = int(where.row_off), int(where.col_off)
-    size = max(kinds.shape)
-    codes = coded(kinds, KIND_CODES, core, at, (0, 0), largest=size, cell=size, giant=kinds.size + 1)
-    origin = int(window.row_off), int(window.col_off)
-    return Streets(codes, where, core, (0, 0, kinds.shape[1], kinds.shape[0]), origin, step, step * gsd)
 
 
 def coarse_mean(raster: Bytes, window: Window, step: int, of: Bytes | None = None) -> npt.NDArray[np.float32]:

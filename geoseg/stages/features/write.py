@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas
 
-from geoseg.gis.geopackage import Layer, new_geopackage
+from geoseg.gis.geopackage import Layer
 from geoseg.stages.features.piece import unclean
 from geoseg.stages.features.seams import Seams
 from geoseg.stages.features.sector import STEPS, District, Found, Step
@@ -30,6 +30,24 @@ Do = Callable[[list[Step]], Iterator[Any]]
 """Does steps, here or on workers, and gives what they give, in their order."""
 
 
+class Sink(Protocol):
+    """Takes layers batch by batch; `gis.geopackage.GeoPackage` is one."""
+
+    heads: dict[str, Layer]
+    counts: Any
+
+    def add(self, layers: list[Layer]) -> None:
+        """Take the features of some layers."""
+        ...
+
+    def commit(self) -> None:
+        """Keep what was added."""
+        ...
+
+
+New = Callable[[], AbstractContextManager[Sink]]
+
+
 @dataclass(frozen=True)
 class Written:
     """The layers that were written (without their features), how many features each has, and the figures of the coverage."""
@@ -39,11 +57,11 @@ class Written:
     checks: dict[str, Any]
 
 
-def write_features(path: Path, found: list[District], do: Do, counts: Mapping[int, int]) -> Written:
-    """Write the feature layers of all districts to one GeoPackage, a batch at a time.
+def write_features(new: New, found: list[District], do: Do, counts: Mapping[int, int]) -> Written:
+    """Write the feature layers of all districts, a batch at a time.
 
     Args:
-        path: of the GeoPackage.
+        new: opens what takes the layers; what is not committed leaves nothing.
         found: the districts of a class raster.
         do: does the steps.
         counts: pixels of each class value in the class raster.
@@ -57,7 +75,7 @@ def write_features(path: Path, found: list[District], do: Do, counts: Mapping[in
     plain: set[int] = set()  # districts whose buildings are not squared
     for _ in range(2 if options.square else 1):
         seams, steps = Seams(), [replace(s, square=s.district not in plain) for s in prepared]
-        with new_geopackage(path) as package:
+        with new() as package:
             for layers in _batches(_in_order(found, do(steps), seams)):
                 package.add(layers)
             if not seams.unfit:

@@ -17,6 +17,7 @@ import rasterio
 
 from geoseg.commit import folder, sweep
 from geoseg.errors import UsageError
+from geoseg.gis.geopackage import new_geopackage
 from geoseg.gis.vector_formats import check_formats, write_layers
 from geoseg.layers import makes_any
 from geoseg.options import MosaicOptions
@@ -170,7 +171,8 @@ def _features(work: MosaicWork, options: MosaicOptions, made: Outputs, counts: d
     """NAME.gpkg, NAME.qgz, and each layer in other formats."""
     inputs = work.context.inputs
     path = inputs.run.out / f"{inputs.name}.gpkg"
-    written = write_features(path, work.context.districts, lambda steps: work.each(make_step, steps), counts)
+    do = lambda steps: work.each(make_step, steps)
+    written = write_features(partial(new_geopackage, path), work.context.districts, do, counts)
     made.features |= written.features
     made.checks |= written.checks
     made.files.append(path)

@@ -19,6 +19,7 @@ from geoseg.gis.geopackage import Layer
 from geoseg.options import MosaicOptions
 from geoseg.runfolder.folder import Run
 from geoseg.stages.features.sector import District, Found, Step, districts, do_step
+from geoseg.stages.features.store import FileStore
 from geoseg.stages.mosaic.exact import trace_block
 from geoseg.stages.mosaic.inputs import Inputs, load_inputs, mosaic_key
 from geoseg.stages.mosaic.rasters import sheet_rasters
@@ -95,8 +96,13 @@ def make_trace(context: MosaicContext, number: int, advance: Advance) -> Regions
 def make_step(context: MosaicContext, step: Step, advance: Advance) -> Any:
     """One step of making vectors."""
     kept = context.kept
+
+    def make() -> Any:
+        store = FileStore(kept.folder, kept.check, f"_{step.district}")
+        return do_step(step, context.districts, store), store.written
+
     with rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE):
-        return kept.once(step.name, lambda: do_step(step, context.districts, kept.folder, kept.check))
+        return kept.once(step.name, make)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,429 @@
+"""The public face: what a notebook or another program calls. Each function takes the options of its command by name.
+
+Nothing is computed here: options are read and checked, progress is shown, one stage is called.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+
+from geoseg.arrays import Bytes
+from geoseg.classes import ClassTable
+from geoseg.errors import UsageError
+from geoseg.keywords import EvaluateKeywords, InferKeywords, MosaicKeywords, RunKeywords, TileKeywords
+from geoseg.options import EvaluateOptions, InferOptions, MosaicOptions, TileOptions, WorkOptions, known
+from geoseg.request import refuse_unknown, run_options, stage_options
+from geoseg.runfolder.folder import Run
+
+if TYPE_CHECKING:
+    import geopandas
+
+    from geoseg.models.card import Card
+    from geoseg.models.files import ModelFile
+    from geoseg.night.listener import Listener
+    from geoseg.stages.evaluate import Evaluation
+    from geoseg.stages.look.verify import Verified
+
+__all__ = [
+    "Network",
+    "demo",
+    "evaluate",
+    "features",
+    "infer",
+    "load_model",
+    "mosaic",
+    "run",
+    "tile",
+    "train",
+    "verify",
+    "view",
+]
+
+PathLike = str | os.PathLike[str]
+Sheets = PathLike | Sequence[PathLike]
+
+
+def _paths(sheets: Sheets) -> list[Path]:
+    return [Path(sheets)] if isinstance(sheets, (str, os.PathLike)) else [Path(p) for p in sheets]
+
+
+def _split(values: dict[str, Any], *kinds: type) -> list[Any]:
+    """Keywords as the option values that they belong to; UsageError for one that is none of them."""
+    refuse_unknown(values, [name for kind in kinds for name in known(kind)])
+    return [stage_options(kind, {n: v for n, v in values.items() if n in known(kind)}) for kind in kinds]
+
+
+@contextmanager
+def _bar(shown: bool) -> Iterator[Any]:
+    """(done, total) -> a bar of pixels, in a notebook or on a terminal."""
+    if not shown:
+        yield lambda done, total: None
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(unit="px", unit_scale=True) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield advance
+
+
+@contextmanager
+def _listener(shown: bool) -> Iterator[Listener]:
+    from geoseg.night.listener import Listener
+
+    with _bar(shown) as advance:
+        yield Listener(progress=advance)
+
+
+def run(
+    sheets: Sheets, run: PathLike | Run | None = None, *, progress: bool = True, **options: Unpack[RunKeywords]
+) -> Run:
+    """Tile, infer and mosaic in one go; what is up to date is skipped.
+
+    Args:
+        sheets: files, folders, patterns, lists, or one config (YAML) as of `geoseg run`.
+        run: the run folder; may be left out where a config names it.
+        progress: whether a bar is shown.
+        options: those of `geoseg run`, by name.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UsageError: an unknown option (it names the nearest one), a bad value, no usable sheet.
+        ModelError: the network cannot take these sheets.
+        GeosegError: whatever else a stage raises.
+
+    Example:
+        >>> run = geoseg.run("sheets", "run", block_size=1024, layers="buildings,trees")
+        >>> sorted(run.areas)[:2]
+        ['building', 'car']
+    """
+    from geoseg.night.config import with_config
+    from geoseg.night.night import night
+
+    named = None if run is None else Run.of(run).folder
+    paths, folder, values = with_config(_paths(sheets), named, dict(options))
+    if folder is None:
+        raise UsageError("run", "no run folder named", 'give one: geoseg.run("sheets/", "run/")')
+    chosen = run_options(values)
+    with _listener(progress) as listener:
+        night(paths, folder, chosen, listener=listener)
+    return Run(folder)
+
+
+def tile(sheets: Sheets, run: PathLike | Run, **options: Unpack[TileKeywords]) -> Run:
+    """Put sheets on one grid and plan overlapping patches.
+
+    Args:
+        sheets: files, folders, patterns, lists.
+        run: the run folder; it is made where there is none.
+        options: those of `geoseg tile`, by name.
+
+    Raises:
+        UsageError: bad options, or no usable sheet.
+        SheetError: with `strict`, the first sheet that cannot be used.
+
+    Example:
+        >>> geoseg.tile("sheets", "planned").plan.block
+        4096
+    """
+    from geoseg.stages.tile import tile as stage
+
+    stage(_paths(sheets), Run.of(run), stage_options(TileOptions, options))
+    return Run.of(run)
+
+
+def infer(run: PathLike | Run, *, progress: bool = True, **options: Unpack[InferKeywords]) -> Run:
+    """Run a network over a planned run: class and confidence blocks. A rerun computes what is missing or out of date.
+
+    Args:
+        run: a folder that `tile` has planned.
+        progress: whether a bar is shown.
+        options: those of `geoseg infer`, by name.
+
+    Raises:
+        PlanError: no plan. ModelError: the network cannot take these sheets.
+
+    Example:
+        >>> geoseg.infer("planned", progress=False).state().complete
+        True
+    """
+    from geoseg.stages.infer import infer as stage
+    from geoseg.work.dask import executor
+
+    inference, work = _split(dict(options), InferOptions, WorkOptions)
+    with executor(work.workers, work.scheduler, inference.max_ram, inference.device) as who, _bar(progress) as advance:
+        stage(Run.of(run), inference, advance, executor=who, shard=work.shard)
+    return Run.of(run)
+
+
+def mosaic(run: PathLike | Run, **options: Unpack[MosaicKeywords]) -> Run:
+    """Stitch the blocks of a run into class rasters, polygons, a report and a catalogue.
+
+    Args:
+        run: a folder whose blocks `infer` has computed.
+        options: those of `geoseg mosaic`, by name.
+
+    Raises:
+        PlanError: blocks are missing or out of date.
+
+    Example:
+        >>> geoseg.mosaic("planned", name="town").classes.name
+        'town_classes.tif'
+    """
+    from geoseg.stages.mosaic import mosaic as stage
+    from geoseg.work.dask import executor
+
+    outputs, work = _split(dict(options), MosaicOptions, WorkOptions)
+    with executor(work.workers, work.scheduler) as who:
+        stage(Run.of(run), outputs, executor=who)
+    return Run.of(run)
+
+
+def train(config: PathLike, out: PathLike | None = None, *, overwrite: bool = False) -> Path:
+    """Train the network that a config describes; after a crash or kill the same call goes on.
+
+    Args:
+        config: YAML as of `geoseg train`.
+        out: folder of checkpoint, logs and model; by default the config's.
+        overwrite: start again although there is a checkpoint.
+
+    Returns:
+        The model file.
+
+    Raises:
+        UsageError: a config with mistakes; names file and line. TrainingError: training cannot go on.
+
+    Example:
+        >>> geoseg.train("small.yaml", "trained").name
+        'model.safetensors'
+    """
+    from geoseg.learn.settings import load_settings
+    from geoseg.stages.train import train as stage
+
+    settings = load_settings(Path(config))
+    folder = settings.out if out is None else Path(out)
+    if folder is None:
+        raise UsageError(config, "has no `out`", "add it, or name a folder")
+    return stage(settings, folder, overwrite=overwrite).model
+
+
+def evaluate(prediction: PathLike, reference: PathLike, **options: Unpack[EvaluateKeywords]) -> Evaluation:
+    """Score a finished run, class rasters or a model against labels; `.report` holds scores and protocol.
+
+    Args:
+        prediction: a run folder, a class raster, a folder of them, or a model file.
+        reference: label rasters or polygons; for a model the config whose data it is scored on.
+        options: those of `geoseg evaluate`, by name.
+
+    Raises:
+        UsageError: nothing to score. SheetError: labels with values that mean no class.
+
+    Example:
+        >>> scores = geoseg.evaluate("run", "labels").report
+        >>> 0 <= scores["mean_iou"] <= 1
+        True
+    """
+    from geoseg.stages.evaluate import evaluate as stage
+
+    return stage(Path(prediction), Path(reference), stage_options(EvaluateOptions, options))
+
+
+def verify(run: PathLike | Run) -> Verified:
+    """Check every byte that a run has committed once more; `.faults` lists (file, what, cure).
+
+    Args:
+        run: a run folder.
+
+    Raises:
+        PlanError: no plan there.
+
+    Example:
+        >>> geoseg.verify("run").faults
+        ()
+    """
+    from geoseg.stages.look.verify import verify as stage
+
+    return stage(Run.of(run))
+
+
+def view(run: PathLike | Run, out: PathLike, *, size: int = 900) -> Path:
+    """Draw a run (photo, classes, features) or a class raster as PNG with a legend.
+
+    Args:
+        run: a run folder or a class raster.
+        out: the PNG to write.
+        size: longest side of each part, in pixels.
+
+    Raises:
+        PlanError: no run. UsageError: a raster without a colour table.
+
+    Example:
+        >>> geoseg.view("run", "look.png").name
+        'look.png'
+    """
+    from geoseg.stages.look.view import view_raster, view_run
+
+    place = run.folder if isinstance(run, Run) else Path(run)
+    return view_run(place, Path(out), size) if place.is_dir() else view_raster(place, Path(out), size)
+
+
+def demo(out: PathLike, sheets: PathLike | None = None, *, progress: bool = True) -> Run:
+    """Make sample sheets, run everything on them, and draw a picture (OUT/demo.png).
+
+    Args:
+        out: folder to write into.
+        sheets: a folder of sample sheets; by default they are made.
+        progress: whether a bar is shown.
+
+    Example:
+        >>> geoseg.demo("demo", "sheets", progress=False).layer("buildings").crs.to_epsg()
+        25833
+    """
+    from geoseg.night.demo import demo as make
+
+    with _listener(progress) as listener:
+        return make(Path(out), None if sheets is None else Path(sheets), listener=listener).run
+
+
+def load_model(path: PathLike | None = None) -> Network:
+    """A network, ready for images in memory.
+
+    Args:
+        path: any model file that geoseg reads; by default the shipped network.
+
+    Raises:
+        ModelError: not there, not a model, or without a card.
+
+    Example:
+        >>> geoseg.load_model().classes.classes[1].name
+        'building'
+    """
+    from geoseg.models.files import load_model as load
+    from geoseg.models.files import shipped_model
+
+    return Network(load(shipped_model() if path is None else Path(path)))
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network with its card; `segment` runs it over an image."""
+
+    model: ModelFile
+
+    @property
+    def card(self) -> Card:
+        """What it needs and what is known about it."""
+        return self.model.card
+
+    @property
+    def classes(self) -> ClassTable:
+        """What the values of its classes mean."""
+        return self.card.classes
+
+    def __repr__(self) -> str:
+        card = self.card
+        return f"<geoseg network {card.name!r}: {', '.join(card.bands)} at {card.gsd:g} m, {len(card.classes)} classes>"
+
+    @cached_property
+    def _network(self) -> Any:
+        from geoseg.models.network import build_network
+
+        return build_network(self.model)
+
+    def segment(
+        self, image: Any, *, gsd: float | None = None, device: str = "auto", tta: str = "none"
+    ) -> tuple[Bytes, Bytes]:
+        """Classes and confidence of an image, with the blending of `geoseg infer`; memory does not grow with its height.
+
+        Args:
+            image: array (C, H, W) in the bands that the network wants, an open rasterio dataset, or an xarray DataArray.
+            gsd: metres on the ground per pixel; by default the dataset's, else the network's own.
+            device: auto, cpu or cuda[:N].
+            tta: test-time augmentation: none, flip or d4.
+
+        Returns:
+            Class values (H, W) and confidence in per cent (H, W), both uint8, 255 where the image has no data.
+
+        Raises:
+            UsageError: an image that is none, or with too few bands. ModelError: a network that cannot be run.
+
+        Example:
+            >>> image = np.zeros((3, 64, 64), np.uint8)
+            >>> classes, confidence = geoseg.load_model().segment(image)
+            >>> classes.shape, classes.dtype.name
+            ((64, 64), 'uint8')
+        """
+        from geoseg.predict.build import default_lanes
+        from geoseg.predict.region import predict_region, region_backend, region_lattice, snapped_ratio
+        from geoseg.sheets.arrays import image_source
+
+        source = image_source(image, len(self.card.bands))
+        size = gsd or source.gsd
+        ratio = Fraction(1) if size is None else snapped_ratio(size, self.card)
+        out = np.full((2, *source.shape), 255, np.uint8)
+        values = np.full(256, 255, np.uint8)
+        values[: len(self.classes)] = self.classes.values
+
+        def take(window: Any, classes: Bytes, confidence: Bytes) -> None:
+            rows = slice(int(window.row_off), int(window.row_off) + len(classes))
+            out[0, rows], out[1, rows] = values[classes], confidence
+
+        backend = region_backend(self._network, self.card, ratio, device=device, lanes=default_lanes(), tta=tta)
+        try:
+            predict_region(source.read, source.window, region_lattice(self.card, ratio), backend, take)
+        finally:
+            backend.close()
+        return out[0], out[1]
+
+
+def features(
+    classes: Bytes,
+    transform: Any,
+    crs: Any,
+    table: ClassTable,
+    confidence: Bytes | None = None,
+    **options: Unpack[MosaicKeywords],
+) -> dict[str, geopandas.GeoDataFrame]:
+    """Feature layers of a class raster in memory; nothing is written.
+
+    Args:
+        classes: values (H, W) uint8, 255 without data.
+        transform: affine, north-up, square pixels.
+        crs: projected, in anything that rasterio takes.
+        table: what the values mean.
+        confidence: per cent (H, W) uint8; 100 everywhere by default.
+        options: those of `geoseg mosaic` that concern layers: layers, min_area, simplify, square.
+
+    Returns:
+        A GeoDataFrame by layer: landcover, buildings, roads, road_centrelines, trees, tree_points, cars.
+
+    Raises:
+        UsageError: a transform or CRS that no metres can be measured in, or values that the table lacks.
+
+    Example:
+        >>> classes = np.full((200, 200), 2, np.uint8)
+        >>> classes[50:150, 50:150] = 1
+        >>> place = rasterio.Affine(0.1, 0, 367000, 0, -0.1, 5807000)
+        >>> layers = geoseg.features(classes, place, "EPSG:25833", geoseg.ISPRS)
+        >>> round(layers["buildings"].area.sum())
+        100
+    """
+    from geoseg.stages.features.memory import array_raster, features_of
+
+    raster = array_raster(np.asarray(classes, np.uint8), transform, crs, table, confidence)
+    found = features_of(raster, stage_options(MosaicOptions, options))
+    return {layer.name: layer.frame for layer in found}

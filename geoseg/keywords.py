@@ -1,0 +1,107 @@
+"""Keywords of the Python functions, as type checkers want them.
+
+Written by `python -m geoseg.request`; a test compares it with `geoseg.options`.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+from geoseg.parse import LabelClasses, Names, Nodata, Numbers, OnePath, Pair, Paths
+
+
+class WorkKeywords(TypedDict, total=False):
+    """Keywords out of `WorkOptions`."""
+
+    workers: int
+    scheduler: str
+    shard: Pair | None
+
+
+class TileKeywords(TypedDict, total=False):
+    """Keywords out of `TileOptions`."""
+
+    patch_size: int | None
+    overlap: str | int | None
+    block_size: int | None
+    bands: Numbers | None
+    nodata: Nodata | None
+    crs: str
+    gsd: float | None
+    anchor: Numbers | None
+    bbox: Numbers | None
+    aoi: OnePath | None
+    strict: bool
+    overwrite: bool
+    retry_failed: bool
+    read_timeout: float
+
+
+class InferKeywords(WorkKeywords, total=False):
+    """Keywords out of `InferOptions`."""
+
+    model: Paths | None
+    engine: str
+    device: str
+    precision: str
+    batch_size: int | None
+    tta: str
+    probabilities: bool
+    range: Numbers | None
+    resample: bool
+    threads: int | None
+    max_ram: str | float | None
+    read_timeout: float
+
+
+class MosaicKeywords(WorkKeywords, total=False):
+    """Keywords out of `MosaicOptions`."""
+
+    name: str
+    min_area: float | None
+    sheet_rasters: bool
+    vectors: bool
+    simplify: float
+    smooth: float
+    square: bool
+    layers: Names | None
+    vector_format: Names | None
+    exact: bool
+    overwrite: bool
+    read_timeout: float
+    sector: int
+
+
+class NightKeywords(TypedDict, total=False):
+    """Keywords out of `NightOptions`."""
+
+    date: str | None
+    quarantine_ok: bool
+    dry_run: bool
+    metrics: OnePath | None
+    log_json: bool
+    publish: bool
+    keep: int
+    keep_days: float
+    success: tuple[str, ...]
+    failure: tuple[str, ...]
+    webhook: str
+
+
+class EvaluateKeywords(TypedDict, total=False):
+    """Keywords out of `EvaluateOptions`."""
+
+    boundary: str
+    without: tuple[str, ...]
+    radius: Numbers | None
+    min_object: float
+    legend: str
+    classes: LabelClasses | None
+    rest: str
+    split: str
+    tta: str
+    device: str
+
+
+class RunKeywords(TileKeywords, InferKeywords, MosaicKeywords, NightKeywords, total=False):
+    """Keywords of a whole night."""
