@@ -20,8 +20,8 @@ from geoseg.arrays import Bytes
 from geoseg.classes import ClassTable
 from geoseg.errors import UsageError
 from geoseg.keywords import EvaluateKeywords, InferKeywords, MosaicKeywords, RunKeywords, TileKeywords
-from geoseg.options import EvaluateOptions, InferOptions, MosaicOptions, TileOptions, WorkOptions, known
-from geoseg.request import refuse_unknown, run_options, stage_options
+from geoseg.options import EvaluateOptions, InferOptions, MosaicOptions, TileOptions, WorkOptions
+from geoseg.request import run_options, split, stage_options
 from geoseg.runfolder.folder import Run
 
 if TYPE_CHECKING:
@@ -54,12 +54,6 @@ Sheets = PathLike | Sequence[PathLike]
 
 def _paths(sheets: Sheets) -> list[Path]:
     return [Path(sheets)] if isinstance(sheets, (str, os.PathLike)) else [Path(p) for p in sheets]
-
-
-def _split(values: dict[str, Any], *kinds: type) -> list[Any]:
-    """Keywords as the option values that they belong to; UsageError for one that is none of them."""
-    refuse_unknown(values, [name for kind in kinds for name in known(kind)])
-    return [stage_options(kind, {n: v for n, v in values.items() if n in known(kind)}) for kind in kinds]
 
 
 @contextmanager
@@ -164,7 +158,7 @@ def infer(run: PathLike | Run, *, progress: bool = True, **options: Unpack[Infer
     from geoseg.stages.infer import infer as stage
     from geoseg.work.dask import executor
 
-    inference, work = _split(dict(options), InferOptions, WorkOptions)
+    inference, work = split(options, InferOptions, WorkOptions)
     with executor(work.workers, work.scheduler, inference.max_ram, inference.device) as who, _bar(progress) as advance:
         stage(Run.of(run), inference, advance, executor=who, shard=work.shard)
     return Run.of(run)
@@ -187,7 +181,7 @@ def mosaic(run: PathLike | Run, **options: Unpack[MosaicKeywords]) -> Run:
     from geoseg.stages.mosaic import mosaic as stage
     from geoseg.work.dask import executor
 
-    outputs, work = _split(dict(options), MosaicOptions, WorkOptions)
+    outputs, work = split(options, MosaicOptions, WorkOptions)
     with executor(work.workers, work.scheduler) as who:
         stage(Run.of(run), outputs, executor=who)
     return Run.of(run)

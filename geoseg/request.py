@@ -39,8 +39,9 @@ def run_options(values: Mapping[str, Any]) -> RunOptions:
 
 
 def split(values: Mapping[str, Any], *kinds: type) -> list[Any]:
-    """Values of a command line, already read by click, as the option values that they belong to."""
-    return [kind(**{n: v for n, v in values.items() if n in known(kind)}) for kind in kinds]
+    """Values by name as the option values that they belong to; errors as of `stage_options`."""
+    refuse_unknown(values, [name for kind in kinds for name in known(kind)])
+    return [stage_options(kind, {n: v for n, v in values.items() if n in known(kind)}) for kind in kinds]
 
 
 def refuse_unknown(values: Iterable[str], names: Iterable[str]) -> None:

@@ -71,7 +71,7 @@ def test_a_wrong_option_would_be_found() -> None:
 
 def test_the_config_is_valid() -> None:
     config = load_config(RECIPES / "nightly.yaml")
-    assert config.night.publish
+    assert config.options["publish"]
 
 
 def test_systemd_accepts_the_units(tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 
@@ -214,7 +215,7 @@ def test_an_unforeseen_error_is_one_line(tmp_path, geoseg, monkeypatch):
     def fail(*_):
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("geoseg.stages.tile.tile.find_sheets", fail)
+    monkeypatch.setattr(importlib.import_module("geoseg.stages.tile.tile"), "find_sheets", fail)
     code, _, err = geoseg("tile", "x.tif", "-o", tmp_path / "run")
     assert code == 1
     assert "unexpected ZeroDivisionError: surprise" in err

@@ -270,7 +270,7 @@ def test_the_land_cover_is_whole_and_says_what_is_cut(both) -> None:
 
 
 def test_pieces_put_together_are_the_whole_before_simplification(town) -> None:
-    plain = {"sheets": False, "simplify": 0.0, "square": False, "layers": ("landcover",)}
+    plain = {"sheet_rasters": False, "simplify": 0.0, "square": False, "layers": ("landcover",)}
     mosaic(town, MosaicOptions(name="one", **plain))
     one = _layers(town, "one")["landcover"]
     mosaic(town, MosaicOptions(name="many", sector=SECTOR, **plain))

@@ -9,6 +9,7 @@ import click
 
 from geoseg.cli.common import options_of
 from geoseg.options import TileOptions
+from geoseg.request import stage_options
 
 
 @click.command("tile")
@@ -32,7 +33,7 @@ def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Pa
 
     if labels is not None and not write_patches:
         raise click.UsageError("--labels needs --write-patches")
-    report = tile(sheets, run, TileOptions(**values))
+    report = tile(sheets, run, stage_options(TileOptions, values))
     echo_tile(report)
     if write_patches:
         from geoseg.stages.tile.patches import write_patches as write
