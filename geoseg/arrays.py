@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Bytes", "Doubles", "Floats", "Image", "Ints", "Mask", "Shapes", "Valid"]
+__all__ = ["Bytes", "Doubles", "Floats", "Image", "Ints", "Labels", "Mask", "Shapes", "Valid", "Values"]
 
 Bytes = npt.NDArray[np.uint8]
 """Class values, confidence, colours."""
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int32]
+"""Numbers of regions."""
+Values = npt.NDArray[np.unsignedinteger]
+"""Class values, or codes of classes and states, of one or two bytes."""
 Mask = npt.NDArray[np.bool_]
 Valid = npt.NDArray[np.bool_]
 """Which pixels hold data."""

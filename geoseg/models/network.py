@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -11,7 +12,6 @@ import torch
 from geoseg.errors import ModelError, UsageError
 from geoseg.models.files import ModelFile
 from geoseg.networks import make_network
-from geoseg.predict.engines import available
 
 __all__ = ["build_network"]
 
@@ -74,7 +74,7 @@ class _Onnx(torch.nn.Module):
 
 
 def _onnx_network(model: ModelFile) -> torch.nn.Module:
-    if not available("onnxruntime"):
+    if find_spec("onnxruntime") is None:
         raise ModelError(model.path, "needs ONNX Runtime", "pip install 'geoseg[onnx]'")
     network: torch.nn.Module = _guarded(model, lambda: _Onnx(model))
     return network
