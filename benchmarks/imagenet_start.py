@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from geoseg.config import load_yaml
-from geoseg.learn.settings import Stage, TrainConfig, anchored
+from geoseg.learn.settings import Stage, load_settings
 from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model
 from geoseg.stages.train.train import train
 
@@ -24,7 +23,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--only", choices=("imagenet", "scratch"))
     options = parser.parse_args()
-    whole = anchored(load_yaml(CONFIG, TrainConfig, CONFIG.name), CONFIG.parent)
+    whole = load_settings(CONFIG)
     data = [d for d in whole.data if d.name not in ("frozen scenes", "banepa 6.6 cm")]
     for name in [options.only] if options.only else ["imagenet", "scratch"]:
         weights = whole.model.backbone_weights if name == "imagenet" else None

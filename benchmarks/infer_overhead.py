@@ -21,10 +21,12 @@ import rasterio
 
 def measure(engine: str, precision: str, work: Path, sheet: Path) -> dict[str, float]:
     """Run `infer` once; CPU seconds inside and outside the network's calls."""
-    from geoseg.options import TileOptions
-    from geoseg.predict import engines, predictor
-    from geoseg.stages.infer import infer as stage
-    from geoseg.stages.tile.tile import tile
+    from geoseg.options import InferOptions, TileOptions
+    from geoseg.predict import build as predictor
+    from geoseg.predict import engines
+    from geoseg.stages.infer import panel as stage
+    from geoseg.stages.infer import infer
+    from geoseg.stages.tile import tile
 
     spent = {"inside": 0.0, "calls": 0}
     original = engines.ENGINES[engine]
@@ -58,9 +60,9 @@ def measure(engine: str, precision: str, work: Path, sheet: Path) -> dict[str, f
     python_before = common.python_threads()
     try:
         tile([sheet], run, TileOptions())
-        report = stage.infer(
+        report = infer(
             run,
-            stage.InferOptions(model=(common.model_file(work),), engine=engine, precision=precision, threads=1),
+            InferOptions(model=(common.model_file(work),), engine=engine, precision=precision, threads=1),
         )
         total = time.process_time() - marks["cpu"]
         before, after = marks["threads"], common.thread_seconds()

@@ -16,23 +16,19 @@ import geopandas
 import numpy as np
 import rasterio
 import shapely
-from geoseg.stages.features.whole import MIN_AREA
-from rasterio.windows import Window
 from vector_quality import damage
 
 from geoseg.classes import ISPRS
-from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import area_factors
 from geoseg.metrics.vectors import object_scores, shape_scores
-from geoseg.stages.features.ground import Ground
-from geoseg.stages.features.layers import feature_layers
-from geoseg.stages.features.piece import Classified, classified
+from geoseg.options import MosaicOptions
+from geoseg.stages.features.memory import array_raster, features_of
 
 
-def buildings(raster: np.ndarray, ground: Ground, square: bool) -> tuple[geopandas.GeoDataFrame, Classified]:
-    least = {c.value: MIN_AREA[c.role] for c in ISPRS.classes}
-    found = classified(raster, np.full(raster.shape, 90, np.uint8), ISPRS, ground, least, square=square)
-    return feature_layers(found, ["buildings"])[0].frame, found
+def buildings(raster: np.ndarray, place: rasterio.Affine, crs: str, square: bool) -> geopandas.GeoDataFrame:
+    """The layer of buildings, by the product's own path."""
+    found = array_raster(raster, place, crs, ISPRS, np.full(raster.shape, 90, np.uint8))
+    return features_of(found, MosaicOptions(square=square, layers=("buildings",)))[0].frame
 
 
 def main() -> None:
@@ -47,10 +43,9 @@ def main() -> None:
     rows, cols = np.flatnonzero((mask != 255).any(1)), np.flatnonzero((mask != 255).any(0))
     top, left = int(rows[0]), int(cols[0])
     mask = mask[top : rows[-1] + 1, left : cols[-1] + 1]
-    grid = Grid(crs.to_wkt(), transform.c, transform.f, transform.a)
-    factor = float(area_factors(grid.crs, np.array([transform.c]), np.array([transform.f]))[0])
+    place = transform @ rasterio.Affine.translation(left, top)
+    factor = float(area_factors(crs.to_wkt(), np.array([transform.c]), np.array([transform.f]))[0])
     metres = transform.a * factor**0.5
-    ground = Ground(grid, Window(left, top, mask.shape[1], mask.shape[0]), metres, lambda row, col: "sheet", "run")
     truth = geopandas.read_file(options.outlines).to_crs(crs)
     frame = shapely.box(
         transform.c + left * transform.a,
@@ -67,7 +62,7 @@ def main() -> None:
             rng = np.random.default_rng(0)
             raster = np.where(labels == 255, 255, np.where(damage(labels, rng, level) == 1, 1, 2)).astype(np.uint8)
         for name, square in (("squared", True), ("simplify", False)):
-            found, _ = buildings(raster, ground, square)
+            found = buildings(raster, place, crs.to_wkt(), square)
             shapes = np.asarray(found.geometry)
             objects, both = object_scores(shapes, true), shape_scores(shapes, true)
             states = found["status"].value_counts().to_dict()

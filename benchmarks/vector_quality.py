@@ -13,25 +13,25 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import shapely
-from geoseg.stages.features.whole import MIN_AREA
 from plain_scene import GSD, METRES, plain_scene
-from pyproj import CRS
-from rasterio.windows import Window
+from rasterio.transform import Affine
 from scipy import ndimage
 
-from geoseg.classes import ISPRS
-from geoseg.geometry.grid import Grid
+from geoseg.classes import ISPRS, NODATA
+from geoseg.layers import ROLES
 from geoseg.metrics.objects import matched
 from geoseg.metrics.vectors import centreline_scores, complexity_iou, corners, crown_scores, polis
+from geoseg.options import MosaicOptions
 from geoseg.scenes.objects import Building, Car, Tree
 from geoseg.scenes.outlines import street_axis
 from geoseg.scenes.scene import Scene
-from geoseg.stages.features.ground import Ground
-from geoseg.stages.features.layers import feature_layers
-from geoseg.stages.features.piece import Classified, classified
+from geoseg.stages.features.memory import array_raster, features_of
+from geoseg.vectorize.merge import merge_small
+from geoseg.vectorize.trace import trace
 
 VALUES = {"building": 1, "tree": 3, "car": 4}
 LAYERS = {"building": "buildings", "tree": "trees", "car": "cars"}
@@ -101,53 +101,55 @@ def damage(truth: np.ndarray, rng: np.random.Generator, level: float) -> np.ndar
     return np.where(spots > 0, classes[spots], out).astype(np.uint8)
 
 
-def mapped(raster: np.ndarray, square: bool = True) -> Classified:
-    """A class raster as the mosaic stage sees it, with the stage's own defaults."""
-    grid = Grid(CRS(25833).to_wkt(), 0.0, METRES, GSD)
-    ground = Ground(grid, Window(0, 0, raster.shape[1], raster.shape[0]), GSD, lambda row, col: "sheet", "run")
-    least = {c.value: MIN_AREA[c.role] for c in ISPRS.classes}
-    return classified(raster, np.full(raster.shape, 90, np.uint8), ISPRS, ground, least, square=square)
+PLACE = Affine(GSD, 0, 0, 0, -GSD, METRES)
 
 
-def product(found: Classified) -> Outlines:
-    frames = {la.name: la.frame for la in feature_layers(found, ["buildings", "roads", "trees", "cars"])}
-    layers = {n: np.asarray(frames[name].geometry) for n, name in LAYERS.items()}
-    return {**layers, "centreline": np.asarray(frames["road_centrelines"].geometry)}
+def layers(raster: np.ndarray, square: bool = True) -> dict[str, Any]:
+    """The feature layers of a class raster, by the product's own path, with its defaults."""
+    place = array_raster(raster, PLACE, "EPSG:25833", ISPRS, np.full(raster.shape, 90, np.uint8))
+    return {layer.name: layer.frame for layer in features_of(place, MosaicOptions(square=square))}
 
 
-def simplify_only(found: Classified) -> Outlines:
-    frame = feature_layers(found, ["landcover"])[0].frame
+def product(raster: np.ndarray) -> Outlines:
+    frames = layers(raster)
+    found = {n: np.asarray(frames[name].geometry) for n, name in LAYERS.items()}
+    return {**found, "centreline": np.asarray(frames["road_centrelines"].geometry)}
+
+
+def simplify_only(raster: np.ndarray) -> Outlines:
+    frame = layers(raster, square=False)["landcover"]
     shapes = np.asarray(frame.geometry)
     return {n: shapes[(frame["class_id"] == v) & (shapely.area(shapes) > LEAST[n])] for n, v in VALUES.items()}
 
 
-def exact(found: Classified) -> Outlines:
-    shapes = found.ground.world(found.rings.polygons())
-    values = found.rings.values
-    return {n: shapes[(values == v) & (shapely.area(shapes) > LEAST[n])] for n, v in VALUES.items()}
+def exact(raster: np.ndarray) -> Outlines:
+    """Pixel outlines without the regions that are too small."""
+    least = {c.value: ROLES[c.role].min_area / GSD**2 for c in ISPRS.classes}
+    regions = trace(merge_small(raster, least, skip=NODATA), skip=NODATA)
+    shapes = shapely.transform(regions.polygons, lambda xy: xy * [GSD, -GSD] + [0, METRES])
+    return {n: shapes[(regions.values == v) & (shapely.area(shapes) > LEAST[n])] for n, v in VALUES.items()}
 
 
-def peucker(found: Classified) -> Outlines:
-    return {n: shapely.simplify(s, 0.5 if n == "building" else 0.15) for n, s in exact(found).items()}
+def peucker(raster: np.ndarray) -> Outlines:
+    return {n: shapely.simplify(s, 0.5 if n == "building" else 0.15) for n, s in exact(raster).items()}
 
 
-def regulariser(found: Classified) -> Outlines:
+def regulariser(raster: np.ndarray) -> Outlines:
     """The package buildingregulariser (MIT) on the exact outlines."""
     try:
         import geopandas
         from buildingregulariser import regularize_geodataframe
     except ImportError:
         return {}
-    shapes = exact(found)["building"]
-    frame = geopandas.GeoDataFrame(geometry=list(shapes), crs=found.ground.grid.crs)
+    frame = geopandas.GeoDataFrame(geometry=list(exact(raster)["building"]), crs="EPSG:25833")
     return {"building": np.asarray(shapely.make_valid(regularize_geodataframe(frame, num_cores=1).geometry.to_numpy()))}
 
 
 METHODS: dict[str, Callable[[np.ndarray], Outlines]] = {
-    "geoseg": lambda raster: product(mapped(raster)),
-    "simplify": lambda raster: simplify_only(mapped(raster, square=False)),
-    "peucker": lambda raster: peucker(mapped(raster, square=False)),
-    "regulariser": lambda raster: regulariser(mapped(raster, square=False)),
+    "geoseg": product,
+    "simplify": simplify_only,
+    "peucker": peucker,
+    "regulariser": regulariser,
 }
 
 

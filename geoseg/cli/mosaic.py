@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from geoseg.cli.common import options_of
 from geoseg.options import MosaicOptions, WorkOptions
@@ -13,22 +14,50 @@ from geoseg.request import split
 
 
 @click.command("mosaic")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.option("--from", "raster", type=click.Path(path_type=Path), help="Anybody's class raster instead of a RUN.")
+@click.option("--confidence", type=click.Path(path_type=Path), help="With --from: confidence in per cent.")
+@click.option(
+    "--classes",
+    default="",
+    help="With --from: isprs, voc, cityscapes or a JSON file of rows [default: what the raster says of itself].",
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="With --from: the run folder to make.")
 @options_of(MosaicOptions, WorkOptions, but=("shard",))
-def command(run: Path, **values: Any) -> int:
+@click.pass_context
+def command(
+    ctx: click.Context, /, run: Path | None, raster: Path | None, out: Path | None, confidence: Path | None,
+    classes: str, **values: Any,
+) -> int:  # fmt: skip
     """Stitch the blocks of a RUN folder into class rasters and polygons.
 
     Writes into RUN/out: NAME_classes.tif and NAME_confidence.tif (cloud-optimised, styled), sheets/*_classes.tif (one for each
-    sheet) and NAME.gpkg (landcover, buildings, roads, road_centrelines, trees, tree_points, cars; styled), NAME.qgz (QGIS project),
-    NAME.stac.json and report.html. RUN/run.json is written last.
-    """
+    sheet), NAME.gpkg (land cover and the feature layers, styled), NAME.qgz (QGIS project), NAME.stac.json and report.html.
+    RUN/run.json is written last.
+
+    \b
+    geoseg mosaic run/ --layers buildings,trees --vector-format geojson
+    geoseg mosaic --from classes.tif -o town/
+    """  # noqa: D301 - click's own mark
     from geoseg.cli.reports import echo_mosaic
     from geoseg.runfolder.folder import Run
     from geoseg.stages.mosaic import mosaic
     from geoseg.work.dask import executor
 
+    folder = out if raster is not None else run
+    if folder is None or (run is not None and raster is not None):
+        raise click.UsageError("give a RUN, or --from RASTER with -o FOLDER")
     options, work = split(values, MosaicOptions, WorkOptions)
+    if raster is not None:
+        from dataclasses import replace
+
+        from geoseg.datasets.tables import table_by_name
+        from geoseg.stages.mosaic.from_raster import run_from_raster
+
+        run_from_raster(raster, Run(folder), confidence, table_by_name(classes) if classes else None)
+        if ctx.get_parameter_source("sheet_rasters") == ParameterSource.DEFAULT:
+            options = replace(options, sheet_rasters=False)  # it would be the raster itself
     with executor(work.workers, work.scheduler) as who:
-        report = mosaic(run, options, executor=who)
+        report = mosaic(folder, options, executor=who)
     echo_mosaic(report)
-    return 3 if Run(run).plan.quarantined else 0
+    return 3 if Run(folder).plan.quarantined else 0
