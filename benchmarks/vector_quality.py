@@ -61,7 +61,7 @@ def drawn_case(seed: int) -> Case:
     """A scene of the sample generator; its y runs down."""
     scene = Scene(seed, METRES, METRES, GSD)
     frame = shapely.box(0, 0, METRES, METRES)
-    axes = [shapely.intersection(street_axis(s, scene.layout), frame) for s in scene.layout.streets]
+    axes = [shapely.intersection(street_axis(s, scene.layout.frame), frame) for s in scene.layout.streets]
     visible = scene.truth()
     everything = {n: _up([s for v, _, s in visible if v == k]) for n, k in VALUES.items()}
     return Case(scene.labels(0, 0, *scene.shape), _hardly_hidden(scene, visible), everything, _up(axes))

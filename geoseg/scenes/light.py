@@ -1,7 +1,7 @@
 """Albedo and height to an aerial photo: one sun, cast shadows, sky, one camera.
 
-Works on any window of a scene that carries a halo of `halo()` pixels; what lies inside the halo then equals the
-crop of the whole.
+Works on any window of a scene that carries a halo of `halo()` pixels; the window without its halo then equals the crop
+of the whole scene.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from geoseg.arrays import Floats
 from geoseg.scenes import noise
+from geoseg.scenes.canvas import Canvas
 from geoseg.scenes.objects import Style
-from geoseg.scenes.paint import Canvas
 
 __all__ = ["halo", "photograph"]
 
@@ -23,7 +23,7 @@ TALLEST = 26.0  # metres: five storeys, a steep roof and a chimney
 
 
 def halo(style: Style, gsd: float) -> int:
-    """Pixels of surroundings that decide about a pixel: the longest shadow, or the ambient occlusion's reach."""
+    """How many pixels around a pixel can change it: the longest shadow, or the reach of ambient occlusion."""
     shadow = TALLEST / math.tan(math.radians(style.sun_elevation))
     return math.ceil(max(shadow, 5.5) / gsd) + 8
 
@@ -32,22 +32,22 @@ def _blur(a: Floats, sigma: float) -> Floats:
     return np.asarray(ndimage.gaussian_filter(a, sigma, truncate=4.0), np.float32)
 
 
-def _moved(a: Floats, dx: float, dy: float) -> Floats:
+def _move(a: Floats, dx: float, dy: float) -> Floats:
     return np.asarray(ndimage.shift(a, (dy, dx), order=1, mode="constant", cval=-1e3), np.float32)
 
 
 def _shadow(height: Floats, sun: npt.NDArray[np.float64], gsd: float) -> Floats:
-    """Share of each pixel in cast shadow, 0 to 1.
+    """Share of each pixel that lies in cast shadow, 0 to 1.
 
-    `ceiling` is the height below which a pixel is dark, from casters 1 to `reach` pixels towards the sun; its reach
-    doubles with each step, so ten shifts do the work of five hundred.
+    `ceiling` is the height below which a pixel is dark, because of what stands 1 to `reach` pixels towards the sun.
+    The reach doubles with each step, so ten shifts do the work of five hundred.
     """
     flat, slope = math.hypot(sun[0], sun[1]), sun[2] / math.hypot(sun[0], sun[1])
     ux, uy = -sun[0] / flat, -sun[1] / flat
-    ceiling = _moved(height, ux, uy) - np.float32(slope * gsd)
+    ceiling = _move(height, ux, uy) - np.float32(slope * gsd)
     reach = 1
     while reach * gsd * slope < TALLEST:
-        ceiling = np.maximum(ceiling, _moved(ceiling, reach * ux, reach * uy) - np.float32(reach * slope * gsd))
+        ceiling = np.maximum(ceiling, _move(ceiling, reach * ux, reach * uy) - np.float32(reach * slope * gsd))
         reach *= 2
     return _blur(np.clip((ceiling - height) / np.float32(0.12 + 2 * gsd), 0, 1), 1.1)
 
@@ -82,8 +82,6 @@ def _camera(canvas: Canvas, light: Floats, seed: int, style: Style) -> npt.NDArr
     image = np.dstack([_blur(image[..., k], style.blur) for k in range(4)]) + np.float32(style.haze)
     image = np.clip(image, 0, 1) ** np.float32(style.gamma)
     for k in range(4):
-        image[..., k] += np.float32(style.noise) * noise.grain(
-            seed + 50 + k, canvas.row, canvas.col, *canvas.height.shape
-        )
+        image[..., k] += np.float32(style.noise) * noise.grain(seed + 50 + k, canvas.window)
     image = np.clip((image - 0.5) * np.float32(style.contrast) + 0.5, 0, 1)
     return np.asarray(image * 255 + 0.5, np.uint8)

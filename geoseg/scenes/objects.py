@@ -1,16 +1,21 @@
-"""What stands in a scene: frozen values in metres, x to the right and y down from the scene's corner."""
+"""The objects of a scene: frozen values in metres, x to the right and y down from the scene's upper left corner."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-__all__ = ["Block", "Building", "Car", "Clutter", "Frame", "Street", "Style", "Tree"]
+__all__ = ["Block", "Building", "Car", "Clutter", "Frame", "Layout", "Street", "Style", "Thing", "Tree"]
 
 
 @dataclass(frozen=True)
 class Style:
-    """What a whole scene shares: the quarter, the sun and the camera."""
+    """One value for a whole scene: the quarter, the sun and the camera.
+
+    Angles are degrees; the azimuth is the direction of the sun, clockwise from x in the image. `quarter` is a key of
+    `quarters.QUARTERS`; `leaf_off` means that some trees are bare. The rest are factors and shares of the model of light
+    and camera in `light`.
+    """
 
     quarter: str
     sun_elevation: float
@@ -29,7 +34,10 @@ class Style:
 
 @dataclass(frozen=True)
 class Frame:
-    """A gently bent street grid: (u, v) along and across the main streets to (x, y)."""
+    """A gently bent street grid: (u, v) along and across the main streets to (x, y).
+
+    The main streets run at `angle` (radians) through the middle (x0, y0) of the scene, and swing by `bend` metres.
+    """
 
     angle: float
     bend: float
@@ -37,6 +45,11 @@ class Frame:
     phase: float
     x0: float
     y0: float
+
+    @property
+    def reach(self) -> float:
+        """Metres from the middle of the scene that streets must reach to cross all of it: 0.55 of its diagonal."""
+        return math.hypot(2 * self.x0, 2 * self.y0) * 0.55
 
     def xy(self, u: float, v: float) -> tuple[float, float]:
         """Position in metres."""
@@ -71,7 +84,10 @@ class Street:
 
 @dataclass(frozen=True)
 class Block:
-    """A rectangle about (x, y), turned by `angle`; ground that is not street: yard, car park, drive, soil, pool."""
+    """Ground that is not street: a rectangle around (x, y), turned by `angle`.
+
+    `kind` is yard, drive, car park, soil or pool; `tone` is a factor of its colour.
+    """
 
     kind: str
     x: float
@@ -84,7 +100,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Building:
-    """A footprint of one to three rectangles (centre, half sizes in the building's own axes) and a roof."""
+    """A footprint of one to three rectangles and a roof.
+
+    Each of `wings` is (centre along, centre across, half length, half width) in the building's own axes. `eaves` is the
+    height of the eaves; `roof` is flat, hip or gable; `pitch` is the slope of the roof (rise over run).
+    """
 
     x: float
     y: float
@@ -130,7 +150,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Clutter:
-    """Container, fence, heap, bin: anything else with a height."""
+    """Anything else that has a height: a box (container), fence, heap or bin."""
 
     kind: str
     x: float
@@ -140,3 +160,23 @@ class Clutter:
     width: float
     height: float
     seed: int
+
+
+Thing = Street | Block | Building | Car | Tree | Clutter
+"""Any object of a scene."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All objects of one scene of width x height metres, each kind in painter's order."""
+
+    width: float
+    height: float
+    style: Style
+    frame: Frame
+    streets: tuple[Street, ...]
+    grounds: tuple[Block, ...]
+    buildings: tuple[Building, ...]
+    clutter: tuple[Clutter, ...]
+    cars: tuple[Car, ...]
+    trees: tuple[Tree, ...]

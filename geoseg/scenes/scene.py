@@ -1,6 +1,7 @@
 """The door to procedural scenes: a `Scene` renders any window of itself.
 
-A window equals the crop of the whole (image, labels and height), so scenes of any size cost the memory of one window.
+Image, labels and height of a window equal the crop of the whole scene, so a scene of any size costs the memory of one
+window.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import numpy.typing as npt
 import shapely
 from rasterio.features import rasterize
 from rasterio.transform import Affine
+from rasterio.windows import Window
 
-from geoseg.scenes.layout import Layout, make_layout
+from geoseg.scenes.canvas import Canvas
+from geoseg.scenes.layout import make_layout
 from geoseg.scenes.light import halo, photograph
-from geoseg.scenes.objects import Style
-from geoseg.scenes.outlines import LOW_VEGETATION, layers
-from geoseg.scenes.paint import Canvas, paint
+from geoseg.scenes.objects import Layout, Style
+from geoseg.scenes.outlines import LOW_VEGETATION, Stack, layers
+from geoseg.scenes.paint import paint
 
 __all__ = ["Scene", "Tile"]
 
@@ -44,12 +47,12 @@ class Scene:
 
     @cached_property
     def layout(self) -> Layout:
-        """All objects, in metres; independent of the pixel size."""
+        """All objects, in metres; they do not depend on the pixel size."""
         return make_layout(self.seed, self.width, self.height, self.style)
 
     @cached_property
-    def stack(self) -> list[tuple[int, object | None, shapely.Geometry]]:
-        """(class, object, outline) in painter's order, in metres."""
+    def stack(self) -> Stack:
+        """(class, object, outline in metres) in painter's order."""
         return layers(self.layout)
 
     @property
@@ -58,7 +61,7 @@ class Scene:
         return round(self.height / self.gsd), round(self.width / self.gsd)
 
     def labels(self, row: int, col: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-        """Class values (ISPRS order) of a window: the topmost outline that holds the pixel's centre."""
+        """Class values uint8 (H, W) of a window, in ISPRS order: the topmost outline around a pixel's centre decides."""
         to_ground = Affine(self.gsd, 0, col * self.gsd, 0, self.gsd, row * self.gsd)
         frame = shapely.box(col * self.gsd, row * self.gsd, (col + width) * self.gsd, (row + height) * self.gsd)
         shapes = [(s, value) for value, _, s in self.stack if s.intersects(frame)]
@@ -70,19 +73,20 @@ class Scene:
     def tile(self, row: int, col: int, height: int, width: int) -> Tile:
         """Image, labels and height of a window."""
         around = halo(self.layout.style, self.gsd)
-        canvas = Canvas.empty(self.seed, self.gsd, row - around, col - around, height + 2 * around, width + 2 * around)
+        wide = Window(col - around, row - around, width + 2 * around, height + 2 * around)
+        canvas = Canvas.empty(self.seed, self.gsd, wide)
         paint(canvas, self.seed, self.layout, self.stack)
         inner = (slice(around, around + height), slice(around, around + width))
         image = photograph(canvas, self.seed, self.layout.style)[inner]
         return Tile(np.ascontiguousarray(image), self.labels(row, col, height, width), canvas.height[inner].copy())
 
-    def truth(self) -> list[tuple[int, object | None, shapely.Geometry]]:
-        """Visible outlines (class, object, polygon in metres) that tile the scene: what lies above is cut out."""
+    def truth(self) -> Stack:
+        """The visible parts of all outlines: (class, object, polygon in metres), without gap or overlap."""
         frame = shapely.box(0, 0, self.width, self.height)
         stack = [(v, o, s) for v, o, s in self.stack if s.intersects(frame)]
         shapes = np.array([s for _, _, s in stack], object)
         tree = shapely.STRtree(shapes)
-        visible: list[tuple[int, object | None, shapely.Geometry]] = []
+        visible: Stack = []
         for i, (value, thing, shape) in enumerate(stack):
             above = [j for j in tree.query(shape, predicate="intersects") if j > i]
             seen = shapely.intersection(shape, frame)

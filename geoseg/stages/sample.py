@@ -25,9 +25,9 @@ from geoseg.errors import UsageError
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml, road_qml
 from geoseg.scenes import noise
-from geoseg.scenes.layout import random_style
 from geoseg.scenes.objects import Building, Car, Street, Tree
 from geoseg.scenes.outlines import street_axis
+from geoseg.scenes.quarters import random_style
 from geoseg.scenes.scene import Scene, Tile
 
 __all__ = ["SampleOptions", "make_sample"]
@@ -110,8 +110,8 @@ def sheet_windows(options: SampleOptions) -> dict[tuple[int, int], Window]:
 def _ragged(tile: Tile, window: Window, seed: int) -> npt.NDArray[np.bool_]:
     """True inside an irregular edge at the right and the bottom, as mosaicked orthophotos have."""
     high, wide = tile.labels.shape
-    down = noise.fractal(seed + 91, 0, 0, high, 1, cell=220, octaves=5)[:, 0]
-    across = noise.fractal(seed + 92, 0, 0, 1, wide, cell=220, octaves=5)[0]
+    down = noise.fractal(seed + 91, Window(0, 0, 1, high), cell=220, octaves=5)[:, 0]
+    across = noise.fractal(seed + 92, Window(0, 0, wide, 1), cell=220, octaves=5)[0]
     right = wide - 0.10 * wide - 0.05 * wide * down - 0.12 * np.arange(high)
     bottom = high - 0.08 * high - 0.04 * high * across
     return np.asarray((np.arange(wide)[None] < right[:, None]) & (np.arange(high)[:, None] < bottom[None]))
@@ -210,7 +210,7 @@ def _write_truth(out: Path, scene: Scene) -> None:
 def _centrelines(scene: Scene, world: Callable[[list[shapely.Geometry]], Any]) -> Layer:
     """Centre lines of the streets, cut by the scene's frame."""
     frame = shapely.box(0, 0, scene.width, scene.height)
-    axes = [(s.width, street_axis(s, scene.layout).intersection(frame)) for s in scene.layout.streets]
+    axes = [(s.width, street_axis(s, scene.layout.frame).intersection(frame)) for s in scene.layout.streets]
     parts = [(w, p) for w, a in axes for p in shapely.get_parts(a) if p.geom_type == "LineString" and p.length > 0]
     facts = {"width_m": [round(w, 2) for w, _ in parts], "length_m": [round(p.length, 2) for _, p in parts]}
     lines = geopandas.GeoDataFrame(facts, geometry=world([p for _, p in parts]) if parts else [], crs=CRS)
