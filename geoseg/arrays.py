@@ -1,4 +1,4 @@
-"""Types of arrays, named once for the whole house."""
+"""Types of arrays and of JSON, named once for the whole house."""
 
 from __future__ import annotations
 
@@ -25,3 +25,5 @@ Image = npt.NDArray[Any]
 """Pixels (C, H, W) of any data type."""
 Shapes = npt.NDArray[np.object_]
 """Shapely geometries."""
+Json = dict[str, Any]
+"""A JSON object, as it is read from a file or written to one."""

@@ -9,39 +9,43 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
 
 from geoseg.errors import UsageError
 from geoseg.options import STAGES, EvaluateOptions, Option, RunOptions, known
 
 __all__ = ["run_options", "split", "stage_options"]
 
+A = TypeVar("A")
+B = TypeVar("B")
 
-def stage_options(kind: type, values: Mapping[str, Any]) -> Any:
-    """One of the values above out of what a user wrote.
+
+def stage_options(kind: type[A], values: Mapping[str, object]) -> A:
+    """One of the option values out of what a user wrote; None leaves an option at its default.
 
     Raises:
         UsageError: a name that no option has (it names the nearest one), or a value that is none.
     """
     options = known(kind)
     refuse_unknown(values, options)
-    return kind(**{name: checked(name, options[name], value) for name, value in values.items()})
+    return kind(**{name: checked(name, options[name], v) for name, v in values.items() if v is not None})
 
 
-def run_options(values: Mapping[str, Any]) -> RunOptions:
+def run_options(values: Mapping[str, object]) -> RunOptions:
     """The options of a whole night out of what a user wrote; errors as of `stage_options`."""
     refuse_unknown(values, [name for kind in STAGES.values() for name in known(kind)])
-    parts = {}
+    parts: dict[str, Any] = {}
     for stage, kind in STAGES.items():
         names = known(kind).keys() - ({"overwrite"} if stage == "mosaic" else set())  # outputs follow by their keys
         parts[stage] = stage_options(kind, {n: v for n, v in values.items() if n in names})
     return RunOptions(**parts)
 
 
-def split(values: Mapping[str, Any], *kinds: type) -> list[Any]:
-    """Values by name as the option values that they belong to; errors as of `stage_options`."""
-    refuse_unknown(values, [name for kind in kinds for name in known(kind)])
-    return [stage_options(kind, {n: v for n, v in values.items() if n in known(kind)}) for kind in kinds]
+def split(values: Mapping[str, object], first: type[A], second: type[B]) -> tuple[A, B]:
+    """Options of two values, sorted into them; errors as of `stage_options`."""
+    refuse_unknown(values, [*known(first), *known(second)])
+    mine, other = ({n: v for n, v in values.items() if n in known(kind)} for kind in (first, second))
+    return stage_options(first, mine), stage_options(second, other)
 
 
 def refuse_unknown(values: Iterable[str], names: Iterable[str]) -> None:
@@ -54,11 +58,9 @@ def refuse_unknown(values: Iterable[str], names: Iterable[str]) -> None:
             raise UsageError(name, "is no option", cure)
 
 
-def checked(name: str, one: Option, value: Any) -> Any:
+def checked(name: str, one: Option, value: object) -> object:
     """A value as the stages take it: read, and within its choices and bounds."""
     flag = one.flags[-1].partition("/")[0] if one.flags else "--" + name.replace("_", "-")
-    if value is None:
-        return None
     if one.read is not None:
         return one.read(value)
     if one.choices and value not in one.choices:
@@ -68,7 +70,7 @@ def checked(name: str, one: Option, value: Any) -> Any:
     return value
 
 
-def _check_bounds(flag: str, one: Option, value: Any) -> None:
+def _check_bounds(flag: str, one: Option, value: object) -> None:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise UsageError(flag, f"{value!r} is no number", "give a number")
     low = one.least is not None and (value < one.least or (one.above and value == one.least))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from geoseg.cli.common import options_of, progress_bar
+from geoseg.cli.common import echo_infer, echo_model, options_of, progress_bar
 from geoseg.options import InferOptions, WorkOptions
 from geoseg.request import split
 
@@ -16,13 +15,12 @@ from geoseg.request import split
 @click.argument("run", type=click.Path(path_type=Path))
 @options_of(InferOptions, WorkOptions)
 @click.pass_context
-def command(ctx: click.Context, /, run: Path, **values: Any) -> int:
+def command(ctx: click.Context, /, run: Path, **values: object) -> int:
     """Run a network over a RUN folder that `geoseg tile` planned.
 
     Streams the sheets through the network with sliding-window blending and commits class and confidence blocks. Can be stopped at
     any time: the same command goes on with the first block that is not committed.
     """
-    from geoseg.cli.reports import echo_infer, echo_model
     from geoseg.runfolder.folder import Run
     from geoseg.stages.infer import infer
     from geoseg.work.dask import executor

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from geoseg.cli.common import options_of
+from geoseg.cli.common import echo_mosaic, options_of
 from geoseg.options import MosaicOptions, WorkOptions
 from geoseg.request import split
 
@@ -27,7 +26,7 @@ from geoseg.request import split
 @click.pass_context
 def command(
     ctx: click.Context, /, run: Path | None, raster: Path | None, out: Path | None, confidence: Path | None,
-    classes: str, **values: Any,
+    classes: str, **values: object,
 ) -> int:  # fmt: skip
     """Stitch the blocks of a RUN folder into class rasters and polygons.
 
@@ -39,7 +38,6 @@ def command(
     geoseg mosaic run/ --layers buildings,trees --vector-format geojson
     geoseg mosaic --from classes.tif -o town/
     """  # noqa: D301 - click's own mark
-    from geoseg.cli.reports import echo_mosaic
     from geoseg.runfolder.folder import Run
     from geoseg.stages.mosaic import mosaic
     from geoseg.work.dask import executor

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from geoseg.cli.common import options_of, progress_bar, stated
+from geoseg.cli.common import echo_forecast, echo_model, echo_report, log_report, options_of, progress_bar, stated
 from geoseg.options import STAGES
 from geoseg.request import run_options
 
@@ -17,12 +16,11 @@ from geoseg.request import run_options
 @click.option("-o", "--out", "run", type=click.Path(path_type=Path), help="Run folder [default: the config's `out`].")
 @options_of(*STAGES.values())
 @click.pass_context
-def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, **_: Any) -> int:
+def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, **_: object) -> int:
     """tile, infer and mosaic in one go, for SHEETS (files, folders, patterns, .txt lists) or one CONFIG (YAML).
 
     What is up to date is skipped: run it again after adding sheets, after a crash, or every night.
     """
-    from geoseg.cli.reports import echo_forecast, echo_model, echo_report, log_report
     from geoseg.errors import UsageError
     from geoseg.night.config import with_config
     from geoseg.night.listener import Listener

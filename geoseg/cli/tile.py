@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from geoseg.cli.common import options_of
+from geoseg.cli.common import echo_tile, options_of
 from geoseg.options import TileOptions
 from geoseg.request import stage_options
 
@@ -22,13 +21,12 @@ from geoseg.request import stage_options
     type=click.Path(path_type=Path),
     help="With --write-patches: folder of label rasters, one for each sheet.",
 )
-def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Path | None, **values: Any) -> int:
+def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Path | None, **values: object) -> int:
     """Put SHEETS (files or folders) on one grid and plan overlapping patches.
 
     Writes plan.json and patches.gpkg into the run folder. The plan holds exactly the sheets named; a run that has a plan keeps its
     grid and lattice when sheets are added. Sheets that cannot be used are quarantined with reason and cure (exit code 3).
     """
-    from geoseg.cli.reports import echo_tile
     from geoseg.stages.tile import tile
 
     if labels is not None and not write_patches:

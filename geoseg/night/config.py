@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
+from geoseg.arrays import Json
 from geoseg.config import load_yaml
 from geoseg.errors import UsageError
 from geoseg.options import InferOptions, MosaicOptions, NightOptions, Option, TileOptions, WorkOptions, known
@@ -20,10 +21,18 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=False, protected_namespaces=())
 
 
-def _checked(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+class HooksSection(_Section):
+    """Commands as lists of arguments (no shell), and a URL; all are told how the night ended, as JSON."""
+
+    success: list[str] = []
+    failure: list[str] = []
+    webhook: str = ""
+
+
+def _checked(read: Callable[[Any], object]) -> Callable[[object], object]:
     """A reader whose errors name file and line: pydantic knows where, the reader knows what."""
 
-    def checked(value: Any) -> Any:
+    def checked(value: object) -> object:
         try:
             return None if value is None else read(value)
         except UsageError as error:
@@ -32,7 +41,7 @@ def _checked(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return checked
 
 
-def _kind(one: Option, hint: Any) -> Any:
+def _kind(one: Option, hint: object) -> object:
     """Type of a key's value."""
     if one.read is not None:
         return Annotated[Any, BeforeValidator(_checked(one.read))]
@@ -48,22 +57,14 @@ def keys_of(kind: type) -> dict[str, str]:
     return {(one.key or name): name for name, one in known(kind).items() if one.key != ""}
 
 
-def _section(name: str, *kinds: type, **more: Any) -> type[_Section]:
+def _section(name: str, *kinds: type, hooks: bool = False) -> type[_Section]:
     """A section of a config, out of the options of some values."""
-    found: dict[str, Any] = {}
+    found: Json = {"hooks": (HooksSection, HooksSection())} if hooks else {}
     for kind in kinds:
         hints = get_type_hints(kind)
         for key, option in keys_of(kind).items():
             found[key] = _kind(known(kind)[option], hints[option]), None
-    return create_model(name, __base__=_Section, **found, **more)
-
-
-class HooksSection(_Section):
-    """Commands as lists of arguments (no shell), and a URL; all are told how the night ended, as JSON."""
-
-    success: list[str] = []
-    failure: list[str] = []
-    webhook: str = ""
+    return create_model(name, __base__=_Section, **found)
 
 
 SECTIONS: dict[str, tuple[type, ...]] = {
@@ -75,13 +76,13 @@ SECTIONS: dict[str, tuple[type, ...]] = {
 """Sections of a config, and the options that each one holds."""
 
 
-_FIELDS: dict[str, Any] = {
+_FIELDS: Json = {
     "sheets": (list[Path], Field(min_length=1)),
     "out": (Path | None, None),
-    "night": (_section("Night", *SECTIONS["night"], hooks=(HooksSection, HooksSection())) | None, None),
+    "night": (_section("Night", *SECTIONS["night"], hooks=True) | None, None),
     **{name: (_section(name.title(), *SECTIONS[name]) | None, None) for name in ("tile", "infer", "mosaic")},
 }
-RunConfig: type[Any] = create_model("RunConfig", __base__=_Section, **_FIELDS)
+RunConfig: type[BaseModel] = create_model("RunConfig", __base__=_Section, **_FIELDS)
 """A whole run: where sheets come from, where results go, and the options of each stage."""
 
 
@@ -91,7 +92,7 @@ class Stated:
 
     sheets: list[Path]
     out: Path | None
-    options: dict[str, Any]
+    options: dict[str, object]
 
 
 def load_config(path: Path) -> Stated:
@@ -102,7 +103,7 @@ def load_config(path: Path) -> Stated:
     """
     config: Any = load_yaml(path, RunConfig, "configs/nightly.yaml")
     base = path.resolve().parent
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     for section, kinds in SECTIONS.items():
         stated = getattr(config, section)
         if stated is None:
@@ -116,7 +117,7 @@ def load_config(path: Path) -> Stated:
     return Stated([base / p for p in config.sheets], None if config.out is None else base / config.out, options)
 
 
-def _anchored(value: Any, base: Path) -> Any:
+def _anchored(value: object, base: Path) -> object:
     """Relative paths made absolute from the config's folder."""
     if isinstance(value, Path):
         return base / value
@@ -126,8 +127,8 @@ def _anchored(value: Any, base: Path) -> Any:
 
 
 def with_config(
-    sheets: Sequence[Path], run: Path | None, options: Mapping[str, Any]
-) -> tuple[list[Path], Path | None, dict[str, Any]]:
+    sheets: Sequence[Path], run: Path | None, options: Mapping[str, object]
+) -> tuple[list[Path], Path | None, dict[str, object]]:
     """(sheets, run folder, options): what was said, over what a config says where a single YAML file stands for the sheets.
 
     Raises:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from geoseg.arrays import Json
 from geoseg.errors import Busy
 from geoseg.night.listener import QUIET, Listener
 from geoseg.night.publish import publish
@@ -97,7 +97,7 @@ def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
     seconds[name] = round(time.monotonic() - begin, 3)
 
 
-def _answer(run: Run, report: RunReport) -> dict[str, Any]:
+def _answer(run: Run, report: RunReport) -> Json:
     """What to say where nothing is new."""
     plan = run.plan
     return {

@@ -14,8 +14,8 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from geoseg.arrays import Json
 from geoseg.commit import commit_state, digest, read_json
 from geoseg.errors import Busy, PlanError
 from geoseg.runfolder.folder import Run
@@ -35,7 +35,7 @@ class Question:
     key: str
 
 
-def question(sheets: Iterable[Path], others: Iterable[Path], options: Mapping[str, Any]) -> Question:
+def question(sheets: Iterable[Path], others: Iterable[Path], options: Mapping[str, object]) -> Question:
     """The question of a night; to be asked before it begins.
 
     Args:
@@ -48,7 +48,7 @@ def question(sheets: Iterable[Path], others: Iterable[Path], options: Mapping[st
     return Question(_hash(parts))
 
 
-def unchanged(run: Run, asked: Question) -> dict[str, Any] | None:
+def unchanged(run: Run, asked: Question) -> Json | None:
     """The answer of the last night, where it was asked the same and nobody has touched a file of the run since; else None."""
     try:
         stored = read_json(run.stamp_json) if run.stamp_json.exists() else {}
@@ -63,7 +63,7 @@ def marks(run: Run) -> tuple[str, str]:
     return digest(run.plan_json), digest(run.infer_json)
 
 
-def keep(run: Run, asked: Question, seen: tuple[str, str], answer: Mapping[str, Any]) -> None:
+def keep(run: Run, asked: Question, seen: tuple[str, str], answer: Mapping[str, object]) -> None:
     """Store a night's answer; nothing where somebody else has begun to work on the run since `seen` was taken."""
     try:
         with run.lock():

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from geoseg.arrays import Json
 from geoseg.commit import commit_bytes
 from geoseg.errors import GeosegError, exit_code_of
 from geoseg.options import NightOptions
@@ -157,7 +157,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Time (UTC), level, logger and message; the traceback where there is one."""
-        value: dict[str, Any] = {
+        value: Json = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03}Z",
             "level": record.levelname.lower(),
             "logger": record.name,

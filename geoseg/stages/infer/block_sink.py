@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from rasterio.windows import Window
 
+from geoseg.arrays import Mask
 from geoseg.geometry.blocks import Block, block_window
 from geoseg.geometry.grid import overlap, slices
 from geoseg.predict.stream import Finished
@@ -35,11 +35,11 @@ class BlockSink:
         cols = range(panel.col_off // size, -(-(panel.col_off + panel.width) // size))
         self.stale = {(r, c) for r in rows for c in cols} & stale
         self.full = len(self.stale) == len(rows) * len(cols)
-        self.open: dict[Block, list[Any]] = {}
-        self.pending: list[Future[Any]] = []
+        self.open: dict[Block, BlockPixels] = {}
+        self.pending: list[Future[None]] = []
         self.since = time.monotonic()
 
-    def wanted(self, window: Window) -> npt.NDArray[np.bool_] | None:
+    def wanted(self, window: Window) -> Mask | None:
         """Pixels (H, W) in the area of interest and in a stale block; None for all."""
         if self.full and not self.plan.area:
             return None
@@ -68,10 +68,10 @@ class BlockSink:
             part, region = overlap(block_window(block, size), window), self._region(block)
             assert part is not None  # `_meeting` gives blocks that meet the window
             here, there = slices(part, region), slices(part, window)
-            arrays = self.open.get(block) or self._opened(block)
-            arrays[0][here], arrays[1][here] = rows.classes[there], rows.confidence[there]
-            if rows.shares is not None:
-                arrays[2][(slice(None), *here)] = rows.shares[(slice(None), *there)]
+            pixels = self.open.get(block) or self._new(block)
+            pixels.classes[here], pixels.confidence[here] = rows.classes[there], rows.confidence[there]
+            if pixels.shares is not None and rows.shares is not None:
+                pixels.shares[(slice(None), *here)] = rows.shares[(slice(None), *there)]
             if part.row_off + part.height == region.row_off + region.height:
                 self._commit(block)
 
@@ -81,22 +81,20 @@ class BlockSink:
         assert region is not None  # `stale` holds blocks of this panel
         return region
 
-    def _opened(self, block: Block) -> list[Any]:
+    def _new(self, block: Block) -> BlockPixels:
         """Arrays for the region, not filled: every row of the panel arrives."""
         region = self._region(block)
         shape = (region.height, region.width)
         shares = np.empty((len(self.context.names), *shape), np.uint8) if self.job.probabilities else None
-        self.open[block] = [np.empty(shape, np.uint8), np.empty(shape, np.uint8), shares]
+        self.open[block] = BlockPixels(region, np.empty(shape, np.uint8), np.empty(shape, np.uint8), shares)
         return self.open[block]
 
     def _commit(self, block: Block) -> None:
-        classes, confidence, shares = self.open.pop(block)
-        region, key, now = self._region(block), block_key(self.plan, self.job, block), time.monotonic()
+        pixels, key, now = self.open.pop(block), block_key(self.plan, self.job, block), time.monotonic()
         seconds, self.since = now - self.since, now
         while len(self.pending) > 1 or (self.pending and self.pending[0].done()):
             self.pending.pop(0).result()  # bounds memory, and raises what went wrong while writing
         self.context.check()
-        pixels = BlockPixels(region, classes, confidence, shares)
         self.pending.append(self.writer.submit(self._write, block, key, pixels, seconds))
 
     def _write(self, block: Block, key: str, pixels: BlockPixels, seconds: float) -> None:

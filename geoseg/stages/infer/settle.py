@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rasterio.windows import Window
 
-from geoseg.arrays import Floats
+from geoseg.arrays import Floats, Json
 from geoseg.commit import commit_state, read_json
 from geoseg.errors import PlanError
 from geoseg.models.ensemble import Ensemble
@@ -49,7 +48,7 @@ def foreseen_job(run: Run, plan: Plan, ensemble: Ensemble, options: InferOptions
     return None if facts is None else replace(job, facts=facts)
 
 
-def _without_engine(plan: Plan, ensemble: Ensemble, options: InferOptions) -> tuple[Job, Setup, dict[str, Any]]:
+def _without_engine(plan: Plan, ensemble: Ensemble, options: InferOptions) -> tuple[Job, Setup, Json]:
     """A job whose engine is still open, what an engine has to compute, and the question that decides the engine."""
     card = ensemble.card
     ratio = ratio_of(plan.gsd, card, options.resample)
@@ -71,7 +70,7 @@ def _without_engine(plan: Plan, ensemble: Ensemble, options: InferOptions) -> tu
     return job, Setup(ensemble, lattice.patch, ratio, options.tta), question
 
 
-def _earlier_facts(run: Run, question: dict[str, Any]) -> EngineFacts | None:
+def _earlier_facts(run: Run, question: Json) -> EngineFacts | None:
     if not run.engine_json.exists():
         return None
     stored = read_json(run.engine_json)
@@ -119,7 +118,7 @@ def save_job(run: Run, ensemble: Ensemble, job: Job) -> None:
         commit_state(run.infer_json, value)
 
 
-def _stored(path: Path) -> Any:
+def _stored(path: Path) -> object:
     """What was written earlier; None where that is nothing, or damaged."""
     try:
         return read_json(path) if path.exists() else None

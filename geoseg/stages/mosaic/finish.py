@@ -6,8 +6,8 @@ import platform
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
+from geoseg.arrays import Json
 from geoseg.commit import commit_state, digest
 from geoseg.errors import PlanError
 from geoseg.runfolder.folder import Run
@@ -25,10 +25,10 @@ class Outputs:
     timings: dict[str, float] = field(default_factory=dict)
     areas: dict[str, float] = field(default_factory=dict)
     features: dict[str, int] = field(default_factory=dict)
-    checks: dict[str, Any] = field(default_factory=dict)
+    checks: Json = field(default_factory=dict)
 
 
-def still_finished(run: Run, key: str) -> dict[str, Any] | None:
+def still_finished(run: Run, key: str) -> Json | None:
     """run.json if it belongs to this key and all its files are there at their size."""
     if not run.run_json.exists():
         return None

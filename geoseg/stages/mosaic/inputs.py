@@ -7,10 +7,10 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from rasterio.windows import Window
 
+from geoseg.arrays import Json
 from geoseg.classes import ClassTable
 from geoseg.errors import Busy, PlanError
 from geoseg.geometry.blocks import Block
@@ -37,7 +37,7 @@ class Inputs:
     raster: ClassRaster
     reader: BlockReader
     job: Job
-    models: list[dict[str, Any]]
+    models: list[Json]
     records: dict[Block, Record]
     name: str
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ import pyogrio
 from PIL import Image
 from rasterio.windows import Window
 
+from geoseg.arrays import Json
 from geoseg.commit import commit_bytes
 from geoseg.geometry.grid import bounding, overlap
 from geoseg.gis.report import ReportFacts, report_html
@@ -60,7 +60,7 @@ def _confidence(inputs: Inputs) -> list[int]:
     return [int(v) for v in counts[:101]]
 
 
-def _doubtful(gpkg: Path, most: int = 8) -> list[dict[str, Any]]:
+def _doubtful(gpkg: Path, most: int = 8) -> list[Json]:
     """Land cover that covers most ground for its confidence below 70 percent."""
     if "landcover" not in {str(name) for name, _ in pyogrio.list_layers(gpkg)}:
         return []
@@ -74,7 +74,7 @@ def _doubtful(gpkg: Path, most: int = 8) -> list[dict[str, Any]]:
     ]
 
 
-def _pictures(inputs: Inputs, doubtful: list[dict[str, Any]], gpkg: Path | None) -> list[tuple[str, bytes]]:
+def _pictures(inputs: Inputs, doubtful: list[Json], gpkg: Path | None) -> list[tuple[str, bytes]]:
     """All of it; its middle and its most doubtful place pixel by pixel."""
     run, plan = inputs.run, inputs.plan
     whole = bounding([s.window for s in plan.sheets])

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import rasterio
 
@@ -26,7 +26,7 @@ from geoseg.stages.mosaic.rasters import sheet_rasters
 from geoseg.vectorize.dice import Frame
 from geoseg.vectorize.trace import Regions
 from geoseg.work.executor import Executor
-from geoseg.work.parts import KeptParts, keep_only, made_files, name_of
+from geoseg.work.parts import KeptParts, Made, keep_only, made_files, name_of
 from geoseg.work.task import Advance, Fence, Task, results
 
 __all__ = [
@@ -39,6 +39,9 @@ __all__ = [
     "make_step",
     "make_trace",
 ]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 RASTER_CACHE = 128 << 20
 """Bytes of GDAL's block cache while outputs are made; its own choice is 5 % of the machine."""
@@ -79,7 +82,7 @@ def make_sheet(context: MosaicContext, number: int, advance: Advance) -> list[st
     """The class raster of one sheet; names of its files in the run folder."""
     inputs, kept = context.inputs, context.kept
 
-    def make() -> Any:
+    def make() -> Made:
         files = sheet_rasters(inputs, [number], kept.check, patience=context.options.read_timeout)
         return made_files(inputs.run.folder, files)
 
@@ -97,7 +100,7 @@ def make_step(context: MosaicContext, step: Step, advance: Advance) -> Any:
     """One step of making vectors."""
     kept = context.kept
 
-    def make() -> Any:
+    def make() -> Made:
         store = FileStore(kept.folder, kept.check, f"_{step.district}")
         return do_step(step, context.districts, store), store.written
 
@@ -113,7 +116,7 @@ class MosaicWork:
     context: MosaicContext
     executor: Executor
 
-    def each(self, act: Callable[[MosaicContext, Any, Advance], Any], items: Sequence[Any]) -> Iterator[Any]:
+    def each(self, act: Callable[[MosaicContext, Item, Advance], Result], items: Sequence[Item]) -> Iterator[Result]:
         """What an act makes of each item, in their order.
 
         Raises:
