@@ -14,22 +14,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geoseg.api import (
-        Network,
-        demo,
-        evaluate,
-        features,
-        infer,
-        load_model,
-        mosaic,
-        run,
-        tile,
-        train,
-        verify,
-        view,
-    )
+    from geoseg.api import demo, evaluate, infer, mosaic, run, tile, train, verify, view
     from geoseg.classes import ISPRS, ClassTable, LandClass
     from geoseg.errors import GeosegError
+    from geoseg.in_memory import Network, features, load_model
     from geoseg.runfolder.folder import Run
 
 __all__ = [
@@ -58,6 +46,9 @@ _PLACES = {
     "ClassTable": "geoseg.classes",
     "LandClass": "geoseg.classes",
     "GeosegError": "geoseg.errors",
+    "Network": "geoseg.in_memory",
+    "features": "geoseg.in_memory",
+    "load_model": "geoseg.in_memory",
     "Run": "geoseg.runfolder.folder",
 }
 __version__: str

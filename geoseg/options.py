@@ -32,6 +32,7 @@ __all__ = [
 ENGINES = ("auto", "torch", "openvino", "onnxruntime")
 PRECISIONS = ("auto", "f32", "bf16")
 TTA = ("none", "flip", "d4")
+BOUNDARIES = ("all", "noBoundary", "eroded")
 VECTOR_FORMATS = ("fgb", "geojson", "parquet", "pmtiles")
 READ_TIMEOUT = 25.0
 """Seconds without a sign of life (16 MB of pixels, or a header) after which a decoder is ended."""
@@ -82,7 +83,7 @@ class TileOptions:
     )
     block_size: int | None = option(None, "Side of an output block in pixels [default: 4096].", least=16)
     bands: tuple[int, ...] = option(
-        (), "Bands to use, counted from 1, in the network's order: 1,2,3.", read=parse.number_list("--bands", int)
+        (), "Bands to use, counted from 1, in the network's order: 1,2,3.", read=parse.numbers("--bands", int)
     )
     nodata: tuple[tuple[float, float], ...] = option(
         (),
@@ -98,12 +99,12 @@ class TileOptions:
         None,
         "Where the grid begins, x,y in its CRS, moved to the nearest corner of a pixel "
         "[default: upper left of the first sheets].",
-        read=parse.number_list("--anchor", float, 2),
+        read=parse.numbers("--anchor", float, 2),
     )
     bbox: tuple[float, float, float, float] | None = option(
         None,
         "Only this area: left,bottom,right,top in the grid's CRS.",
-        read=parse.number_list("--bbox", float, 4),
+        read=parse.numbers("--bbox", float, 4),
     )
     aoi: Path | None = option(None, "Only the polygons of this vector file.", metavar="FILE", read=parse.path)
     strict: bool = option(False, "Fail on the first sheet that cannot be used.")
@@ -135,7 +136,7 @@ class InferOptions:
         None,
         "Sheet values that stand for the network's darkest and brightest.",
         metavar="LOW,HIGH",
-        read=parse.number_list("--range", float, 2),
+        read=parse.numbers("--range", float, 2),
     )
     resample: bool = option(False, "Accept sheets far outside the network's GSD range.")
     threads: int | None = option(
@@ -186,13 +187,7 @@ class MosaicOptions:
 
     def __post_init__(self) -> None:
         if self.name:
-            check_name(self.name)
-
-
-def check_name(name: str) -> None:
-    """UsageError for what would lie in another folder, or be hidden."""
-    if Path(name).name != name or name.startswith("."):
-        raise UsageError("--name", f"{name!r} is not the start of a file name", "leave out folders and leading dots")
+            parse.file_name(self.name)
 
 
 @dataclass(frozen=True)
@@ -232,14 +227,9 @@ class NightOptions:
         read=parse.day,
     )
     quarantine_ok: bool = option(
-        False,
-        "Exit code 0 instead of 3 where sheets were quarantined, for schedulers that try again.",
-        key="",
-        results=False,
+        False, "Exit code 0 instead of 3 where sheets were quarantined.", key="", results=False
     )
-    dry_run: bool = option(
-        False, "Only say what is new, changed, stale, and what it would take.", key="", results=False
-    )
+    dry_run: bool = option(False, "Only say what is new, changed or stale, and its cost.", key="", results=False)
     metrics: Path | None = option(
         None, "Write a Prometheus textfile at the end.", metavar="FILE", read=parse.path, results=False
     )
@@ -257,14 +247,10 @@ class EvaluateOptions:
     """Options of `geoseg evaluate`: which pixels and objects count, and how labels are coded."""
 
     boundary: str = option(
-        "all",
-        "Which pixels count; noBoundary only says so of the labels you give.",
-        choices=("all", "noBoundary", "eroded"),
+        "all", "Which pixels count; noBoundary only says so of the labels you give.", choices=BOUNDARIES
     )
     without: tuple[str, ...] = option((), "Leave a class out of the means (repeat).", metavar="CLASS", many=True)
-    radius: tuple[float, ...] = option(
-        (0.5, 1.0), "Metres for the boundary F1.", read=parse.number_list("--radius", float)
-    )
+    radius: tuple[float, ...] = option((0.5, 1.0), "Metres for the boundary F1.", read=parse.numbers("--radius", float))
     min_object: float = option(1.0, "Smallest object in square metres.", least=0)
     legend: str = option("auto", "How label rasters are coded.", choices=("auto", "values", "isprs"))
     classes: tuple[tuple[str, str], ...] = option(

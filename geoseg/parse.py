@@ -12,7 +12,20 @@ from pathlib import Path
 
 from geoseg.errors import UsageError
 
-__all__ = ["age", "day", "label_classes", "names", "nodata", "number_list", "overlap", "path", "paths", "shard", "size"]
+__all__ = [
+    "age",
+    "day",
+    "file_name",
+    "label_classes",
+    "names",
+    "nodata",
+    "numbers",
+    "overlap",
+    "path",
+    "paths",
+    "shard",
+    "size",
+]
 
 Names = str | Sequence[str]
 Numbers = str | Sequence[float]
@@ -23,7 +36,7 @@ Pair = str | tuple[int, int]
 LabelClasses = Sequence[str | tuple[str, str]]
 
 
-def number_list(flag: str, kind: type, count: int | None = None) -> Callable[[Numbers], tuple[float, ...]]:
+def numbers(flag: str, kind: type, count: int | None = None) -> Callable[[Numbers], tuple[float, ...]]:
     """A reader of numbers separated by commas; `count` of them, any number for None."""
 
     def read(value: Numbers) -> tuple[float, ...]:
@@ -166,3 +179,10 @@ def label_classes(value: LabelClasses) -> tuple[tuple[str, str], ...]:
             raise UsageError("--class", f"{one!r}, expected LABEL=CLASS", "for instance 1=building")
         pairs.append((label.strip(), name.strip()))
     return tuple(pairs)
+
+
+def file_name(value: str) -> str:
+    """The start of file names; UsageError for what would lie in another folder, or be hidden."""
+    if Path(value).name != value or value.startswith("."):
+        raise UsageError("--name", f"{value!r} is not the start of a file name", "leave out folders and leading dots")
+    return value

@@ -115,15 +115,15 @@ def export(file: Path, out: Path) -> None:
 @click.option("--gsd", type=click.FloatRange(min=0, min_open=True), help="Metres on the ground it was trained at.")
 @click.option(
     "--gsd-range",
-    type=Read(parse.number_list("--gsd-range", float, 2)),
+    type=Read(parse.numbers("--gsd-range", float, 2)),
     help="Smallest and largest GSD it takes [default: 20 % around --gsd].",
 )
 @click.option(
     "--mean",
-    type=Read(parse.number_list("--mean", float)),
+    type=Read(parse.numbers("--mean", float)),
     help="Mean per band, in units of the data [default: ImageNet's].",
 )
-@click.option("--std", type=Read(parse.number_list("--std", float)), help="Deviation per band [default: ImageNet's].")
+@click.option("--std", type=Read(parse.numbers("--std", float)), help="Deviation per band [default: ImageNet's].")
 @click.option(
     "--patch", type=click.IntRange(min=16), default=512, show_default=True, help="Patch side it was trained at."
 )

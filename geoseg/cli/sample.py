@@ -15,7 +15,7 @@ from geoseg.cli.common import Read, progress_bar
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same scene.")
 @click.option(
     "--size",
-    type=Read(parse.number_list("--size", int, 2)),
+    type=Read(parse.numbers("--size", int, 2)),
     default=(1296, 1296),
     show_default="1296,1296",
     help="Width,height of the scene in pixels.",
@@ -24,7 +24,7 @@ from geoseg.cli.common import Read, progress_bar
 @click.option(
     "--sheets",
     "sheet_grid",
-    type=Read(parse.number_list("--sheets", int, 2)),
+    type=Read(parse.numbers("--sheets", int, 2)),
     default=(2, 2),
     show_default="2,2",
     help="Rows,columns of sheets to cut it into.",

@@ -10,11 +10,12 @@ from functools import cached_property
 
 from rasterio.windows import Window
 
+from geoseg import parse
 from geoseg.arrays import Json
 from geoseg.classes import ClassTable
 from geoseg.errors import Busy, PlanError
 from geoseg.geometry.blocks import Block
-from geoseg.options import MosaicOptions, check_name, result_values
+from geoseg.options import MosaicOptions, result_values
 from geoseg.plan import Plan, Sheet
 from geoseg.runfolder.blocks import BlockReader, Record
 from geoseg.runfolder.folder import Run
@@ -82,8 +83,7 @@ def load_inputs(run: Run, options: MosaicOptions) -> Inputs:
         if shards_pending(run, plan):
             raise Busy(run.folder, missing, "its shards are not all in; run geoseg mosaic again when they are")
         raise PlanError(run.folder, missing, "run geoseg infer first")
-    name = options.name or run.folder.resolve().name
-    check_name(name)
+    name = parse.file_name(options.name or run.folder.resolve().name)
     reader = BlockReader(run.blocks, plan, state.blocks)
     raster = ClassRaster(plan, run.table, reader)
     return Inputs(run, raster, reader, job, run.models, {b: state.fresh[b] for b in state.blocks}, name)
