@@ -77,10 +77,11 @@ class Network:
     def segment(
         self, image: Any, *, gsd: float | None = None, device: str = "auto", tta: str = "none"
     ) -> tuple[Bytes, Bytes]:
-        """Classes and confidence of an image, with the blending of `geoseg infer`; memory does not grow with its height.
+        """Classes and confidence of an image, blended as `geoseg infer` does it.
 
         Args:
-            image: array (C, H, W) in the bands that the network wants, an open rasterio dataset, or an xarray DataArray.
+            image: array (C, H, W) of the bands that the network wants, an open rasterio dataset, or a DataArray of
+                xarray.
             gsd: metres on the ground per pixel; by default the dataset's, else the network's own.
             device: auto, cpu or cuda[:N].
             tta: test-time augmentation: none, flip or d4.

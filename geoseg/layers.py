@@ -1,4 +1,4 @@
-"""The feature layers: one row for each thing that is mapped. What a layer is called, made of and shown as is known here only.
+"""The feature layers: one row for each thing that is mapped, with all that is known of it.
 
 A new layer is one row in `LAYERS`, one file with its maker, and a test (docs/develop/add-a-layer.md).
 """
@@ -30,8 +30,9 @@ Colour = tuple[int, int, int]
 class Role:
     """What a class stands for on the ground, and what follows for its polygons.
 
-    `min_area`: smallest polygon that is kept, in square metres; `alpha`: how opaque its exact outlines are drawn (0 to 255);
-    `objects`: whether it comes in single things that `evaluate` counts; `words`: parts of class names that mean it.
+    `min_area`: the smallest polygon that is kept, in square metres; `alpha`: how opaque its exact outlines are drawn
+    (0 to 255); `objects`: whether it comes in single things that `evaluate` counts; `words`: parts of class names
+    that mean it.
     """
 
     min_area: float
@@ -44,8 +45,10 @@ class Role:
 class Table:
     """One table of the GeoPackage, and how it is shown.
 
-    `shown`: whether the QGIS project shows it at first; `stroke`, `fill` and `on_map`: the same for the web page, in CSS;
-    `drawn`: colour of its outlines on pictures, None for not drawn; `level`: what lies over what on the page; `scores`: which scores `evaluate --vectors` gives it.
+    `shown`: whether the QGIS project shows it at first; `stroke`, `fill` and `on_map`: the same for the web page, in
+    CSS;
+    `drawn`: the colour of its outlines on pictures, None where they are not drawn; `level`: its place in the pile of
+    layers on the page, 0 at the bottom; `scores`: which scores `evaluate --vectors` gives it.
     """
 
     name: str
@@ -80,6 +83,8 @@ class FeatureLayer:
         return function(*arguments)
 
 
+RED, GREEN, AMBER = (230, 30, 30), (20, 150, 40), (255, 190, 0)
+
 LAYERS: dict[str, FeatureLayer] = {
     "landcover": FeatureLayer(
         role="",
@@ -90,7 +95,9 @@ LAYERS: dict[str, FeatureLayer] = {
         role="building",
         facts=Role(min_area=4.0, alpha=150, words=("building", "house"), objects=True),
         maker="buildings:building_layers",
-        tables=(Table("buildings", "rgba(200,30,30,1)", "rgba(220,70,60,.25)", drawn=(230, 30, 30), scores="objects", level=5),),
+        tables=(
+            Table("buildings", "rgba(200,30,30,1)", "rgba(220,70,60,.25)", drawn=RED, scores="objects", level=5),
+        ),
         columns={"orientation_deg": float, "vertices": int, "iou_raw": float},
     ),
     "roads": FeatureLayer(
@@ -108,7 +115,8 @@ LAYERS: dict[str, FeatureLayer] = {
         facts=Role(min_area=1.0, alpha=110, words=("tree",)),
         maker="trees:tree_layers",
         tables=(
-            Table("trees", "rgba(30,120,45,1)", "rgba(70,180,80,.3)", shown=False, drawn=(20, 150, 40), scores="crowns", level=3),
+            Table("trees", "rgba(30,120,45,1)", "rgba(70,180,80,.3)", shown=False, drawn=GREEN, scores="crowns",
+                  level=3),
             Table("tree_points", "rgba(10,70,20,1)", "rgba(30,100,40,1)", "Point", shown=False, on_map=False, level=4),
         ),
         columns={"crown_diameter_m": float},
@@ -117,7 +125,7 @@ LAYERS: dict[str, FeatureLayer] = {
         role="car",
         facts=Role(min_area=1.5, alpha=200, words=("car",), objects=True),
         maker="cars:car_layers",
-        tables=(Table("cars", "rgba(90,70,0,1)", "rgba(250,210,40,.7)", drawn=(255, 190, 0), scores="objects", level=6),),
+        tables=(Table("cars", "rgba(90,70,0,1)", "rgba(250,210,40,.7)", drawn=AMBER, scores="objects", level=6),),
         columns={"length_m": float, "width_m": float, "heading_deg": float},
     ),
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """The options of every command, each in one place: type, default, help, unit, choices, and whether it changes results.
 
-Out of these values come the command line, the schema of configs, the keys that tell stale results, the keywords of the Python
-functions and the page of options in the docs. A field's metadata holds its `Option`.
+The command line, the schema of configs, the keys that tell stale results, the keywords of the Python functions and the
+page of options in the docs all come from these values. A field's metadata holds its `Option`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Option:
     `flags`: on the command line, where they are not `--name`; none at all for what only a config or Python can say;
     `key`: in a config, where it is not the name, "" for not there; `read`: turns what users write into a value;
     `many`: on the command line it is given once for each of its values;
-    `least` and `most` bound numbers, `above` leaves the bound itself out; `results`: whether it changes what is written.
+    `least` and `most` bound numbers, `above` leaves the lower bound itself out; `results`: whether it changes the
+    results.
     """
 
     help: str

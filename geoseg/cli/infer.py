@@ -18,8 +18,8 @@ from geoseg.request import split
 def command(ctx: click.Context, /, run: Path, **values: object) -> int:
     """Run a network over a RUN folder that `geoseg tile` planned.
 
-    Streams the sheets through the network with sliding-window blending and commits class and confidence blocks. Can be stopped at
-    any time: the same command goes on with the first block that is not committed.
+    The sheets stream through the network with sliding-window blending. Blocks of classes and confidence are committed
+    one by one. You can stop it at any time: the same command goes on with the first block that is missing.
     """
     from geoseg.runfolder.folder import Run
     from geoseg.stages.infer import infer

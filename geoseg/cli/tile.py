@@ -24,8 +24,9 @@ from geoseg.request import stage_options
 def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Path | None, **values: object) -> int:
     """Put SHEETS (files or folders) on one grid and plan overlapping patches.
 
-    Writes plan.json and patches.gpkg into the run folder. The plan holds exactly the sheets named; a run that has a plan keeps its
-    grid and lattice when sheets are added. Sheets that cannot be used are quarantined with reason and cure (exit code 3).
+    Writes plan.json and patches.gpkg into the run folder. The plan holds exactly the sheets that you name. A run that
+    has a plan keeps its grid and lattice when sheets are added. Sheets that cannot be used are quarantined: each is
+    named with the reason and a cure, and the exit code is 3.
     """
     from geoseg.stages.tile import tile
 

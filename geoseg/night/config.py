@@ -129,7 +129,7 @@ def _anchored(value: object, base: Path) -> object:
 def with_config(
     sheets: Sequence[Path], run: Path | None, options: Mapping[str, object]
 ) -> tuple[list[Path], Path | None, dict[str, object]]:
-    """(sheets, run folder, options): what was said, over what a config says where a single YAML file stands for the sheets.
+    """(sheets, run folder, options). Where a single YAML file stands for the sheets, it fills in what was left open.
 
     Raises:
         UsageError: see `load_config`.

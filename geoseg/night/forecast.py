@@ -1,4 +1,4 @@
-"""What a run would do: new, changed, unchanged and gone sheets, stale blocks, disk, memory, time. Nothing is written to the run folder."""
+"""A forecast of a run: which sheets are new, changed or gone, which blocks are stale, what it costs. It writes nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ __all__ = ["Forecast", "forecast"]
 
 @dataclass(frozen=True)
 class Forecast:
-    """Names of sheets by what happened to them, blocks, expected bytes of disk and memory; `seconds` is 0 where no block was ever computed here."""
+    """Names of sheets by what happened to them, numbers of blocks, and the expected bytes of disk and memory.
+
+    `seconds` is 0 where no block was ever computed here.
+    """
 
     new: tuple[str, ...]
     changed: tuple[str, ...]
@@ -84,7 +87,7 @@ def _compared(run: Run, earlier: Plan | None, report: TileReport, inference: Inf
 
 
 def _job(run: Run, plan: Plan, inference: InferOptions) -> Job | None:
-    """The job that `infer` would do now; None where its engine would have to be chosen first: then every block is stale."""
+    """The job that `infer` would do now; None where it has to choose an engine first: every block is stale."""
     ensemble = ensemble_of([load_model(path) for path in (inference.model or (shipped_model(),))])
     return foreseen_job(run, plan, ensemble, inference)
 

@@ -13,8 +13,8 @@ __all__ = ["QUIET", "Listener"]
 class Listener:
     """Functions that hear of the work.
 
-    `begin` is called before the stages, and not where nothing is new; `told` gets each stage's report; `progress` pixels done
-    and to do; `step` the name of each step of the mosaic; `say` a line for a person.
+    `begin` is called before the stages, and not where nothing is new; `told` gets each stage's report; `progress`
+    pixels done and to do; `step` the name of each step of the mosaic; `say` a line for a person.
     """
 
     begin: Callable[[], None] = lambda: None

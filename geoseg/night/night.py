@@ -1,6 +1,7 @@
 """geoseg run: one night. What is asked -> has it been answered? -> stages -> published -> told.
 
-sheets, options -> question -> the last night's answer holds : tile -> infer -> mosaic -> out/<date>, latest -> metrics, hooks
+sheets, options -> question -> the last night's answer holds : tile -> infer -> mosaic -> out/<date>, latest ->
+metrics, hooks
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def latest(run: Run) -> Path | None:
 
 
 def publish(run: Run, date: str, *, patience: float = 0.0) -> Path:
-    """Keep what `mosaic` wrote as one night, and switch `latest` to it; the same outputs are not published twice for a date.
+    """Keep what `mosaic` wrote as one night, and switch `latest` to it. The same outputs are published once for a date.
 
     Raises:
         PlanError: `mosaic` has not finished.
@@ -133,8 +133,8 @@ def _switch(link: Path, folder: Path) -> None:
 def prune(run: Run, keep: int, older_than: float, *, dry_run: bool = False, patience: float = 0.0) -> list[Path]:
     """Remove old nights; returns their folders.
 
-    The newest `keep`, those younger than `older_than` seconds, what `latest` stands for and the one before it always stay: readers on shared storage
-    cannot be seen.
+    Some always stay: the newest `keep`, those younger than `older_than` seconds, the one that `latest` stands for,
+    and the one before it, since nobody can see who reads on shared storage.
     """
     if keep < 1:
         raise UsageError("--keep", f"{keep}, expected at least 1", "latest always stays")

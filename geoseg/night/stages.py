@@ -31,7 +31,10 @@ __all__ = ["RunReport", "run_stages"]
 
 @dataclass(frozen=True)
 class RunReport:
-    """What each stage did. `mosaic` is None for a shard that others are still to follow; `complete` is False where sheets were quarantined."""
+    """What each stage did.
+
+    `mosaic` is None for a shard while others are still to come; `complete` is False where sheets were quarantined.
+    """
 
     tile: TileReport
     infer: InferReport
@@ -58,7 +61,8 @@ def run_stages(
         options: of all stages; a date publishes the outputs under it.
         listener: hears of the work.
         executor: who computes.
-        asked: what the night was asked for, so that the next one sees at once that nothing is new; None where that must not be.
+        asked: what the night was asked for, so that the next one sees at once that nothing is new; None to remember
+            nothing.
 
     Raises:
         GeosegError: whatever a stage raises.
@@ -109,9 +113,10 @@ def _answer(run: Run, report: RunReport) -> Json:
 
 
 def _stitched(run: Run, options: RunOptions, listener: Listener, executor: Executor) -> MosaicReport | None:
-    """The mosaic; None where this is a shard and others are to follow.
+    """The mosaic; None where this is a shard and others are still to come.
 
-    The shard that ends last also does what no shard will do any more: blocks of an ended shard that a sheet set aside later has made stale.
+    The shard that ends last does the rest. A sheet that was quarantined late makes blocks of shards stale that have
+    ended.
     """
     shard = options.work.shard
     if shard is None:

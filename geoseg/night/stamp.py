@@ -1,8 +1,11 @@
 """Nothing new since the last night: found from file sizes and times alone, before a network or GDAL is loaded.
 
-    options, sheets, models -> question      files of the run folder -> state      both as the last night left them -> its answer
+    options, sheets, models -> question
+    files of the run folder -> state
+    both are as the last night left them -> its answer
 
-Whatever differs, if only by a touch, sends the night through its stages, which look closer and may still find nothing to do.
+Anything that differs, even by a touch, sends the night through its stages. They look closer, and may still find
+nothing to do.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ def question(sheets: Iterable[Path], others: Iterable[Path], options: Mapping[st
 
 
 def unchanged(run: Run, asked: Question) -> Json | None:
-    """The answer of the last night, where it was asked the same and nobody has touched a file of the run since; else None."""
+    """The answer of the last night; None if it was asked something else, or a file of the run was touched since."""
     try:
         stored = read_json(run.stamp_json) if run.stamp_json.exists() else {}
         return dict(stored["answer"]) if stored.get("asked") == asked.key and stored["state"] == _state(run) else None
@@ -91,7 +94,7 @@ def _look(path: Path) -> list[tuple[str, int, int, int]]:
 
 
 def _state(run: Run) -> str:
-    """Hash of the sizes and times of all files of a run folder, of links where they point; locks and the stamp aside."""
+    """Hash of the sizes and times of all files of a run folder, and of where links point, without locks and stamp."""
     lines = []
     for folder, folders, files in os.walk(run.folder):
         folders[:] = sorted(f for f in folders if f != run.locks.name)

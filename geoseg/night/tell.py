@@ -1,4 +1,4 @@
-"""What a night tells others when it ends, well or not: metrics for Prometheus, commands, a webhook, log lines as JSON."""
+"""How others hear that a night has ended, well or not: metrics for Prometheus, commands, a webhook, JSON log lines."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _HELP = {
 
 
 def metrics_text(facts: Facts, earlier: str = "") -> str:
-    """Prometheus text format 0.0.4; the time of the last success is carried over from the earlier text where this run failed."""
+    """Prometheus text format 0.0.4. If this run failed, the time of the last success comes from the earlier text."""
     now = time.time()
     name = facts.run.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     label = f'{{run="{name}"}}'

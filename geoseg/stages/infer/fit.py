@@ -76,7 +76,7 @@ def normalise_of(plan: Plan, card: Card, value_range: tuple[float, float] | None
     Args:
         plan: the run.
         card: the network's.
-        value_range: what the network's 0 and 255 (or 1 for float networks) stand for in the sheets; None for the same units.
+        value_range: the sheets' values for the network's 0 and 255 (or 1 for float networks); None for the same units.
 
     Raises:
         ModelError: another data type than the network was trained on, and no range given.
@@ -100,7 +100,7 @@ def normalise_of(plan: Plan, card: Card, value_range: tuple[float, float] | None
 
 
 def ratio_of(gsd: float, card: Card, resample: bool) -> Fraction:
-    """Network pixels per source pixel: 1 where the run's GSD is within 15 % of the network's own, else a small fraction.
+    """Network pixels per source pixel: 1 within 15 % of the network's own GSD, else a small fraction.
 
     Raises:
         ModelError: the GSD is more than 20 % outside the network's range and `resample` is not set.
@@ -116,7 +116,7 @@ def ratio_of(gsd: float, card: Card, resample: bool) -> Fraction:
 
 
 def fitted_lattice(plan: Plan, card: Card, margin: int, ratio: Fraction) -> Lattice:
-    """The lattice in source pixels: the network's own geometry, or what the user asked for where the network can take it.
+    """The lattice in source pixels: the network's own, or the one asked for where the network can take it.
 
     Args:
         plan: the run.
@@ -143,7 +143,8 @@ def fitted_lattice(plan: Plan, card: Card, margin: int, ratio: Fraction) -> Latt
     if 2 * source_margin >= plan.lattice.overlap and source_margin:
         raise UsageError(
             "--overlap",
-            f"{plan.lattice.overlap} px, but {card.name} needs more than {2 * source_margin} px (its margin is {margin} network px)",
+            f"{plan.lattice.overlap} px, but {card.name} needs more than {2 * source_margin} px "
+            f"(its margin is {margin} network px)",
             "run geoseg tile again with a larger overlap, or without --patch-size and --overlap",
         )
     return replace(plan.lattice, margin=source_margin)

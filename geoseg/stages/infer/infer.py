@@ -48,7 +48,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class InferReport:
-    """What was computed. `patches` counts every call, `twice` those that were needed on both sides of a panel border."""
+    """What was computed. `patches` counts all; `twice` those that were needed on both sides of a panel border."""
 
     blocks: int
     computed: int
@@ -118,7 +118,8 @@ def infer(
         options: see `InferOptions`; no model means the shipped one.
         progress: called with the pixels done and to do.
         executor: who does the panels. Results do not depend on it.
-        shard: (index from 0, count): only this share of the blocks; any number of shards may work at once, on any hosts that see the folder.
+        shard: (index from 0, count): only this share of the blocks. Shards may work at the same time, on any hosts that
+            see the folder.
 
     Raises:
         PlanError: no plan, or a sheet was written again since.
@@ -169,7 +170,7 @@ def _infer(work: Work) -> InferReport:
 
 
 def _draw(work: Work, plan: Plan, job: Job) -> Plan | None:
-    """Draw the patches that the network really sees, where they are not those of the plan; returns the plan that was drawn."""
+    """Draw the patches that the network really sees, if they differ from the plan's; returns the plan that was drawn."""
     if work.shard is not None or job.lattice == plan.lattice:
         return None
     draw_plan(work.run.patches_gpkg, replace(plan, lattice=job.lattice))
@@ -177,7 +178,10 @@ def _draw(work: Work, plan: Plan, job: Job) -> Plan | None:
 
 
 def _set_aside(run: Run, error: SheetError, seen: Plan) -> None:
-    """A new plan revision without a sheet; nothing where another shard has done it, or where the file has been written again and planned anew."""
+    """Quarantine a sheet in a new revision of the plan.
+
+    Nothing is done where another shard has done it already, or where the file was written again and planned anew.
+    """
     if error.subject not in {s.path for s in seen.sheets}:
         raise error
     log.error("%s", error)
@@ -271,7 +275,7 @@ def _context(work: Work, plan: Plan, job: Job, stack: ExitStack) -> PanelContext
 
 
 def _pixels_to_do(plan: Plan, stale: list[Block] | tuple[Block, ...]) -> int:
-    """Upper bound of the pixels to compute, for progress: sheets' footprints in stale blocks, overlaps counted once per block."""
+    """An upper bound of the pixels to compute, for progress: the sheets' footprints in these blocks."""
     total = 0
     for block in stale:
         window = block_window(block, plan.block)

@@ -25,7 +25,10 @@ DECODER_MEMORY = 120 << 20  # what the process that decodes sheets takes, measur
 
 @lru_cache(maxsize=1)
 def resident() -> int:
-    """Bytes that this process held when it was first asked, before any engine worked: Python, torch (builds differ by hundreds of MB) and the network; a usual figure where the system does not tell."""
+    """Bytes that this process held when it was first asked: Python, torch and the network, before any engine worked.
+
+    Builds of torch differ by hundreds of megabytes. Where the system does not tell, a usual figure is taken.
+    """
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):

@@ -94,10 +94,11 @@ def _stale(run: Run, plan: Plan, job: Job, blocks: Blocks) -> list[Block]:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep what a network frees, up to 64 MiB for each thread, as it does by itself in a process that Dask did not start.
+    """Let glibc keep freed memory, up to 64 MiB for each thread, as it does in a process that Dask did not start.
 
-    Dask's nanny has each freed array given back to the kernel at once (MALLOC_TRIM_THRESHOLD_), which suits results that wait in
-    memory. A network takes and frees the same megabytes for each patch: half of a worker's time went into zeroing pages.
+    Dask's nanny has each freed array given back to the kernel at once (MALLOC_TRIM_THRESHOLD_). That suits results
+    that wait in memory. A network takes and frees the same megabytes for each patch: half of a worker's time went
+    into zeroing pages.
     """
     try:
         option = ctypes.CDLL(None).mallopt

@@ -80,8 +80,8 @@ def write_stac(inputs: Inputs, counts: dict[int, int], files: list[Path]) -> lis
         (_rfc3339(times[0]), _rfc3339(times[-1])),
         assets,
         software=versions(),
-        lineage=f"Semantic segmentation by {', '.join(m['name'] for m in inputs.models)}; classes blended over overlapping patches, "
-        "polygons as a coverage with squared buildings.",
+        lineage=f"Semantic segmentation by {', '.join(m['name'] for m in inputs.models)}; "
+        "classes blended over overlapping patches, polygons as a coverage with squared buildings.",
         sources=[Path(s.path).absolute().as_uri() for s in plan.sheets],
         gsd=plan.gsd,
     )

@@ -32,7 +32,7 @@ def trace_block(inputs: Inputs, block: Block) -> Regions:
 def exact_layers(
     inputs: Inputs, options: MosaicOptions, blocks: Iterable[Regions]
 ) -> tuple[list[Path], dict[str, int]]:
-    """Exact polygons of all classes, one layer per class, joined from what was traced of each block (`trace_block`, in the order of the blocks)."""
+    """Exact polygons, one layer for each class, joined from the regions of each block (`trace_block`, in order)."""
     parts = ((block, regions) for block, regions in zip(inputs.blocks, blocks, strict=True) if len(regions))
     regions = join(parts, inputs.plan.block)
     frame = _frame(inputs, regions)

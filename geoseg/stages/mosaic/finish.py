@@ -19,7 +19,7 @@ __all__ = ["Outputs", "earlier_files", "still_finished", "versions", "write_run_
 
 @dataclass
 class Outputs:
-    """What a mosaic has made so far: files; seconds by step; square metres by class; features by layer; figures of the coverage."""
+    """The outputs so far: files, seconds by step, square metres by class, features by layer, coverage."""
 
     files: list[Path] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)

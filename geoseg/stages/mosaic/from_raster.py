@@ -1,4 +1,4 @@
-"""geoseg mosaic --from: anybody's class raster as a run whose blocks are all there, so that the ordinary mosaic can be made of it.
+"""geoseg mosaic --from: anybody's class raster as a run whose blocks are all there. The ordinary mosaic is made of it.
 
 class raster, confidence -> plan of one sheet, a job that names no network -> blocks, each committed with its record
 """
@@ -82,10 +82,9 @@ def _check(raster: Path, header: Header) -> None:
 
 
 def table_of(raster: Path) -> ClassTable:
-    """The class table that a raster carries: geoseg's own tag, else its category names and colours, else ISPRS' six classes.
+    """The class table that a raster carries: names out of geoseg's tag, colours out of its colour table.
 
-    Raises:
-        UsageError: names without a colour table, or the other way round.
+    A raster that carries no names is taken to hold the six classes of ISPRS.
     """
     with open_sheet(raster) as dataset, rasterio.Env(**gdal_settings()):
         names = {int(k): str(v) for k, v in json.loads(dataset.tags().get("GEOSEG_CLASSES", "{}")).items()}

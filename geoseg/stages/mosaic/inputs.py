@@ -32,7 +32,10 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Inputs:
-    """A run whose blocks are all there. `raster` is what features are made of, `reader` gives its pixels, `name` begins the outputs' names."""
+    """A run whose blocks are all there.
+
+    `raster`: what features are made of; `reader` gives its pixels; `name`: the start of the outputs' names.
+    """
 
     run: Run
     raster: ClassRaster
@@ -106,7 +109,10 @@ def mosaic_key(inputs: Inputs, options: MosaicOptions) -> str:
 
 
 def _stems(plan: Plan) -> list[str]:
-    """A name for each sheet, different even where case does not count; equal file names, and very long ones, get a hash of their path."""
+    """A name for each sheet; they differ even where case does not count.
+
+    File names that are equal or very long get a hash of their path.
+    """
     seen = Counter(s.stem.casefold() for s in plan.sheets)
 
     def name(sheet: Sheet) -> str:

@@ -1,6 +1,7 @@
-"""geoseg mosaic: blocks -> class and confidence COGs, one class raster per sheet, polygons in a GeoPackage, run.json.
+"""geoseg mosaic: the blocks of a run as everything that GIS users open.
 
-blocks -> COGs -> per-sheet crops -> feature layers (and exact polygons) -> report, catalogue -> run.json (last = finished)
+blocks -> class raster, confidence raster -> sheet rasters -> feature layers, exact polygons -> report -> catalogue
+-> run.json (written last: with it the mosaic is finished)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rasters of a run: classes and confidence of the whole, and the crop of each sheet on its own size and transform."""
+"""The rasters of a run: classes and confidence of the whole, and the crop of each sheet in its own size and place."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ def _write_whole(inputs: Inputs, path: Path, text: str, table: ClassTable | None
 
 
 def _overviews(inputs: Inputs) -> bool:
-    """Whether the rasters of the whole get overviews: not where nearly all of a huge one is empty, as GDAL would look at each pixel of it."""
+    """Whether the rasters of the whole get overviews.
+
+    A huge one that is nearly empty gets none, since GDAL would look at each of its pixels.
+    """
     extent = inputs.extent
     pixels = int(extent.width) * int(extent.height)
     if pixels <= HUGE or len(inputs.records) * inputs.plan.block**2 >= FILLED * pixels:
@@ -88,7 +91,10 @@ def sheet_rasters(
     *,
     patience: float = READ_TIMEOUT,
 ) -> list[Path]:
-    """The crop of the whole for some sheets, each on its own size and transform, 255 outside its own validity; `check` comes before each."""
+    """The crop of the whole for some sheets, each in its own size and place, 255 where the sheet itself has no data.
+
+    `check` is called before each; `patience`: seconds without a sign of life after which a sheet is given up.
+    """
     files: list[Path] = []
     with Source(inputs.plan, inputs.job.bands, patience=patience) as source:
         for number in numbers:

@@ -1,6 +1,6 @@
-"""The parts of a mosaic that any process can do that sees the run folder: sheets' rasters, traced blocks, steps of making vectors.
+"""The parts of a mosaic: sheets' rasters, traced blocks, steps of making vectors. Any process can do them.
 
-What a part makes is kept until the mosaic is done (`work.parts`), so that a mosaic that was stopped goes on where it was.
+The result of a part is kept until the mosaic is done (`work.parts`). So a mosaic that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -132,9 +132,10 @@ class MosaicWork:
 def at_work(
     inputs: Inputs, key: str, options: MosaicOptions, executor: Executor, earlier: Iterable[str] = ()
 ) -> Iterator[MosaicWork]:
-    """Say in the run folder who is at work. Afterwards parts that still run are nobody's; what was kept goes if nothing was raised.
+    """Say in the run folder which mosaic is at work. Parts that still run afterwards commit nothing.
 
-    `earlier`: files of the run that are to go when the mosaic is done; the next one hears of them (`left_over`) if it is not.
+    Kept results are removed if nothing was raised. `earlier`: files of the run to remove when the mosaic is done; if
+    it is not, the next mosaic hears of them (`left_over`).
     """
     run, attempt, left = inputs.run, uuid.uuid4().hex, sorted(earlier)
     _say(run, attempt, left)
