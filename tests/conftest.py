@@ -1,118 +1,92 @@
-"""Shared parts: real GeoTIFFs, and networks whose answer is known."""
+"""Fixtures of all rooms. Nothing heavy is imported before a test asks for it: one test of arithmetic starts in under a second."""
 
 from __future__ import annotations
 
-import json
+import logging
 import os
-from collections.abc import Callable
+import shutil
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import numpy as np
 import pytest
-import rasterio
-import torch
 from hypothesis import settings
-from rasterio.transform import Affine
 
-from geoseg.classes import ISPRS
+if TYPE_CHECKING:
+    from geoseg.options import InferOptions
+    from geoseg.stages.mosaic.mosaic import MosaicReport
 
 settings.register_profile("geoseg", deadline=None)  # the first call of a kernel compiles it
 settings.load_profile("geoseg")
 
-CRS = "EPSG:25833"
-PLACE = Affine(0.1, 0, 367_000, 0, -0.1, 5_807_000)
+HERE = Path(__file__).parent
+
+# --- which tests are fast
+
+FAST_ROOMS = (
+    "geometry", "gis", "metrics", "night", "runfolder", "scenes", "sheets", "vectorize", "work", "docs", "stages/features",
+    "stages/tile", "stages/infer", "stages/look", "stages/mosaic", "stages/evaluate", "cli",
+)  # fmt: skip
+"""Rooms whose code needs no torch; of these and of `tests/test_*.py` all are fast but for `SLOW_FILES` and users of `COMPUTING`."""
+
+SLOW_FILES: frozenset[str] = frozenset()
+"""Files that import torch or start processes, or take their time."""
+
+COMPUTING = frozenset(
+    {"truth_network", "blur_network", "geoseg", "finished", "finished_copy", "town", "drawn_town", "job", "alone", "planned", "two_workers"}
+)  # fmt: skip
+"""Fixtures that run networks, stages, commands or workers."""
 
 
-def write_sheet(
-    path: Path, pixels: np.ndarray, *, place: Affine = PLACE, crs: str | None = CRS, **profile: object
-) -> Path:
-    """A real GeoTIFF of (C, H, W) or (H, W) pixels."""
-    pixels = pixels if pixels.ndim == 3 else pixels[None]
-    settings = {
-        "driver": "GTiff",
-        "count": len(pixels),
-        "height": pixels.shape[1],
-        "width": pixels.shape[2],
-        "dtype": pixels.dtype.name,
-        "crs": crs,
-        "transform": place,
-        **profile,
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(path, "w", **settings) as dataset:
-        dataset.write(pixels)
-    return path
+def _is_fast(item: pytest.Item) -> bool:
+    path = item.path.relative_to(HERE)
+    room = path.parent.as_posix()
+    if (room not in FAST_ROOMS and room != ".") or path.as_posix() in SLOW_FILES:
+        return False
+    if any(item.get_closest_marker(name) for name in ("slow", "gpu", "qgis", "starts")):
+        return False
+    return not COMPUTING & set(getattr(item, "fixturenames", ()))
 
 
-def moved(place: Affine, col: int, row: int) -> Affine:
-    """The place of a crop that starts at (col, row)."""
-    return place @ Affine.translation(col, row)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is fast."""
+    for item in items:
+        if _is_fast(item):
+            item.add_marker("fast")
 
 
-class BandNetwork(torch.nn.Module):
-    """Returns the truth: scores are one-hot of the first band, whose values are the classes."""
-
-    def __init__(self, classes: int = 6, height: float = 8.0) -> None:
-        super().__init__()
-        self.register_buffer("values", torch.arange(classes, dtype=torch.float32)[None, :, None, None])
-        self.height = height
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (torch.abs(x[:, :1] - self.values) < 0.5).float() * self.height
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """What calls itself fast imports no torch."""
+    if session.config.option.markexpr == "fast" and "torch" in sys.modules:
+        session.exitstatus = 1
+        print("\na test that is marked fast imports torch", file=sys.stderr)
 
 
-class BlurNetwork(torch.nn.Module):
-    """Random scores from a neighbourhood of 3 pixels: seams would show."""
-
-    def __init__(self, bands: int = 3, classes: int = 6) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(5)
-        self.conv = torch.nn.Conv2d(bands, classes, 7, padding=3)
-        for p in self.conv.parameters():
-            p.data = torch.randn(p.shape, generator=generator) * 0.05
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.conv(x)
-
-
-def save_network(path: Path, network: torch.nn.Module, *, bands: int = 3, **card: object) -> Path:
-    """TorchScript with its card beside it."""
-    with torch.inference_mode():
-        torch.jit.trace(network.eval(), torch.zeros(1, bands, 64, 64)).save(str(path))
-    facts = {
-        "name": path.stem,
-        "architecture": "torchscript",
-        "classes": ISPRS.to_json(),
-        "bands": ["red", "green", "blue"][:bands],
-        "mean": [0.0] * bands,
-        "std": [1.0] * bands,
-        "gsd": 0.1,
-        "gsd_range": [0.02, 10.0],
-        "patch": 64,
-        "overlap": 32,
-        "margin": 0,
-        "stride": 1,
-        "patch_dependent": False,
-        **card,
-    }
-    path.with_suffix(".json").write_text(json.dumps(facts))
-    return path
+# --- networks whose answer is known
 
 
 @pytest.fixture(scope="session")
 def truth_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network file that gives back the first band as classes."""
+    from fakes import BandNetwork, save_network
+
     return save_network(tmp_path_factory.mktemp("model") / "truth.pt", BandNetwork())
 
 
 @pytest.fixture(scope="session")
 def blur_network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network file whose scores hang on their surroundings."""
+    from fakes import BlurNetwork, save_network
+
     return save_network(
         tmp_path_factory.mktemp("model") / "blur.pt", BlurNetwork(), mean=[100.0] * 3, std=[50.0] * 3, margin=4
     )
+
+
+# --- the command line
 
 
 @pytest.fixture
@@ -121,9 +95,6 @@ def geoseg(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, 
     from geoseg.cli.main import main
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        import logging
-        import sys
-
         capsys.readouterr()
         before = sys.argv
         sys.argv = ["geoseg", *map(str, arguments)]
@@ -140,8 +111,143 @@ def geoseg(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, 
     return run
 
 
-def class_raster(run: Path) -> tuple[np.ndarray, Affine]:
-    """Pixels and place of a run's class raster."""
-    (path,) = (run / "out").glob("*_classes.tif")
-    with rasterio.open(path) as dataset:
-        return dataset.read(1), dataset.transform
+@pytest.fixture
+def sheet(tmp_path: Path) -> Path:
+    """A sheet of noise, 220 x 200 px."""
+    import numpy as np
+    from support import write_sheet
+
+    rng = np.random.default_rng(2)
+    return write_sheet(tmp_path / "s.tif", rng.integers(0, 255, (3, 200, 220)).astype(np.uint8))
+
+
+# --- runs
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, blur_network: Path) -> tuple[Path, MosaicReport]:
+    """A finished run over the project's own sample sheets; it is only looked at."""
+    from support import SAMPLE
+
+    from geoseg.options import InferOptions, MosaicOptions, TileOptions
+    from geoseg.stages.infer.infer import infer
+    from geoseg.stages.mosaic.mosaic import mosaic
+    from geoseg.stages.tile.tile import tile
+
+    run = tmp_path_factory.mktemp("outputs") / "town"
+    tile([SAMPLE / "sheets"], run, TileOptions(block_size=512))
+    infer(run, InferOptions(model=(blur_network,), engine="torch", probabilities=True))
+    return run, mosaic(run, MosaicOptions(min_area=0.5))
+
+
+@pytest.fixture
+def finished_copy(finished: tuple[Path, MosaicReport], tmp_path: Path) -> tuple[Path, MosaicReport]:
+    """The same, of one's own."""
+    run, report = finished
+    shutil.copytree(run, tmp_path / "town")
+    return tmp_path / "town", report
+
+
+@pytest.fixture
+def town(tmp_path: Path, blur_network: Path) -> tuple[Path, Path, Callable[..., object]]:
+    """(sheets, run, a night of it): six sheets of 128 px."""
+    from runs import PLAIN, town_sheet
+
+    from geoseg.night.stages import run_stages
+    from geoseg.options import InferOptions, MosaicOptions, NightOptions, RunOptions, TileOptions
+
+    sheets, run = tmp_path / "sheets", tmp_path / "run"
+    for col in range(3):
+        for row in range(2):
+            town_sheet(sheets, col, row, 10 * col + row)
+
+    def night(run: Path = run, *, date: str = "", mosaic: MosaicOptions = PLAIN, **tiling: object) -> object:
+        inference = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1)
+        options = RunOptions(TileOptions(block_size=64, **tiling), inference, mosaic, night=NightOptions(date=date))
+        return run_stages([sheets], run, options)
+
+    return sheets, run, night
+
+
+@pytest.fixture(scope="session")
+def drawn_town(tmp_path_factory: pytest.TempPathFactory, truth_network: Path) -> Path:
+    """A run over a drawn town of 900 x 1200 px whose classes the network gives back; blocks are there, outputs come and go."""
+    import numpy as np
+    from support import write_sheet
+
+    from geoseg.options import InferOptions, TileOptions
+    from geoseg.scenes.scene import Scene
+    from geoseg.stages.infer.infer import infer
+    from geoseg.stages.tile.tile import tile
+
+    folder = tmp_path_factory.mktemp("town")
+    scene = Scene(123, 120.0, 90.0, 0.1)
+    labels = scene.labels(0, 0, *scene.shape)
+    write_sheet(folder / "s/a.tif", np.stack([labels] * 3), compress="deflate")
+    run = folder / "run"
+    tile([folder / "s"], run, TileOptions(block_size=256))
+    infer(run, InferOptions(model=(truth_network,), engine="torch", precision="f32", threads=1))
+    return run
+
+
+# --- work that is shared out
+
+
+@pytest.fixture(scope="session")
+def job(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, InferOptions]:
+    """(planned run, options): twelve sheets side by side, 16 blocks and more."""
+    import numpy as np
+    from fakes import SlowBlur, save_network
+    from support import PLACE, moved, write_sheet
+
+    from geoseg.options import InferOptions, TileOptions
+    from geoseg.stages.tile.tile import tile
+
+    folder = tmp_path_factory.mktemp("scale")
+    model = save_network(folder / "blur.pt", SlowBlur(), patch=64, overlap=16, margin=0)
+    rng = np.random.default_rng(3)
+    for k in range(12):
+        row, col = divmod(k, 4)
+        pixels = rng.integers(0, 255, (3, 128, 128), np.uint8)
+        write_sheet(
+            folder / f"sheets/s{k:02}.tif", pixels, place=moved(PLACE, 128 * col, 128 * row), compress="deflate"
+        )
+    run = folder / "run"
+    tile([folder / "sheets"], run, TileOptions(block_size=96))
+    return run, InferOptions(model=(model,), engine="torch", precision="f32", threads=1)
+
+
+@pytest.fixture(scope="session")
+def done_alone(job: tuple[Path, InferOptions], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of `job` when one process has computed all its blocks."""
+    from geoseg.stages.infer.infer import infer
+
+    run = tmp_path_factory.mktemp("alone") / "run"
+    shutil.copytree(job[0], run)
+    infer(run, job[1])
+    return run
+
+
+@pytest.fixture(scope="session")
+def alone(done_alone: Path) -> dict[str, str]:
+    """Hashes of the blocks when one process does them all."""
+    from support import block_hashes
+
+    return block_hashes(done_alone)
+
+
+@pytest.fixture
+def planned(job: tuple[Path, InferOptions], tmp_path: Path) -> Path:
+    """A copy of the planned run of `job`."""
+    run = tmp_path / "run"
+    shutil.copytree(job[0], run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[object]:
+    """A local cluster of two; for tests that leave it as it was."""
+    from geoseg.work.dask import executor
+
+    with executor(workers=2) as two:
+        yield two

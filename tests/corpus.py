@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import rasterio
 import torch
-from conftest import CRS, PLACE, moved, write_sheet
 from rasterio.control import GroundControlPoint
 from rasterio.transform import Affine
+from support import CRS, PLACE, moved, write_sheet
 
 SIDE = 160
 REFUSED, READ, EITHER = "refused", "read", "either"

@@ -6,12 +6,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from conftest import PLACE, moved, write_sheet
 from PIL import Image
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.transform import Affine
+from support import PLACE, moved, write_sheet
 
 from geoseg.classes import ISPRS
+from geoseg.datasets.items import Item, read_labels
 
 COLOURS = np.array([c.colour for c in ISPRS.classes], np.uint8)
 
@@ -125,3 +126,8 @@ def cityscapes(root: Path) -> Path:
                 Image.fromarray(labels).save(fine / f"{stem}_gtFine_{other}.png")
             (fine / f"{stem}_gtFine_polygons.json").write_text("{}")
     return root
+
+
+def labels_of(item: Item) -> np.ndarray:
+    """All labels of an item."""
+    return read_labels(item, item.window)

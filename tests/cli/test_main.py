@@ -1,0 +1,79 @@
+"""The command line: help, messages, exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, geoseg.cli.main as m; m.cli.main(['--help'], standalone_mode=False); print([n for n in ('torch', 'rasterio', 'numpy', 'shapely') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+    assert "tile" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["tile", "infer", "mosaic", "run", "status", "model", "sample", "demo"])
+def test_every_command_has_help(geoseg, command):
+    code, out, _ = geoseg(command, "--help")
+    assert code == 0
+    assert out.startswith("Usage: geoseg")
+    assert len(out.splitlines()) > 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["tiel"], 2, "Did you mean 'tile'"),
+        (["tile", "SHEET"], 2, "--out"),
+        (
+            ["tile", "SHEET", "-o", "RUN", "--patch-size", "64", "--overlap", "64"],
+            2,
+            "--overlap: 64 px, expected 0 to 63",
+        ),
+        (["tile", "SHEET", "-o", "RUN", "--overlap", "much"], 2, "'much' is not a number of pixels or per cent"),
+        (["tile", "SHEET", "-o", "RUN", "--patch-size", "0"], 2, "--patch-size"),
+        (["tile", "SHEET", "-o", "RUN", "--block-size", "100"], 2, "multiple of 16"),
+        (["tile", "SHEET", "-o", "RUN", "--crs", "EPSG:1"], 2, "--crs"),
+        (["tile", "SHEET", "-o", "RUN", "--bands", "1,2,9"], 2, "--bands asks for band 9"),
+        (["tile", "SHEET", "-o", "RUN", "--bbox", "1,2,3"], 2, "expected 4"),
+        (["tile", "SHEET", "-o", "RUN", "--nodata", "white"], 2, "VALUE~TOLERANCE"),
+        (["tile", "SHEET", "-o", "RUN", "--aoi", "none.gpkg"], 2, "none.gpkg"),
+        (["tile", "SHEET", "-o", "RUN", "--labels", "x"], 2, "--labels needs --write-patches"),
+        (["tile", "/nowhere", "-o", "RUN"], 2, "/nowhere"),
+        (["infer", "RUN"], 1, "run the stage before this one first"),
+        (["mosaic", "RUN"], 1, "run the stage before this one first"),
+        (["status", "RUN"], 1, "run the stage before this one first"),
+        (["run", "SHEET"], 2, "no run folder named"),
+        (["run", "SHEET", "-o", "RUN", "--model", "none.pt"], 5, "none.pt: cannot be read"),
+        (["run", "SHEET", "-o", "RUN", "--device", "cuda:99"], 4, "no such CUDA device"),
+        (["run", "SHEET", "-o", "RUN", "--device", "abacus"], 4, "not a device"),
+        (["run", "SHEET", "-o", "RUN", "--max-ram", "lots"], 2, "is not a size"),
+        (["run", "SHEET", "-o", "RUN", "--max-ram", "100M"], 2, "allow more"),
+        (["run", "SHEET", "-o", "RUN", "--bands", "1,2"], 5, "wants 3 bands (red, green, blue), --bands names 2"),
+        (["run", "SHEET", "-o", "RUN", "--patch-size", "100"], 2, "takes multiples of 16 px"),
+        (["run", "SHEET", "-o", "RUN", "--patch-size", "256", "--overlap", "64"], 2, "needs more than 384 px"),
+        (["run", "SHEET", "-o", "RUN", "--gsd", "1.0"], 5, "force it with --resample"),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else None,
+)
+def test_mistakes_are_explained(tmp_path, geoseg, sheet, arguments, code, message):
+    words = [str(sheet) if a == "SHEET" else str(tmp_path / "run") if a == "RUN" else a for a in arguments]
+    found, _, err = geoseg(*words)
+    assert message in " ".join(err.split())
+    assert found == code
+    assert "Traceback" not in err
+
+
+def test_an_unforeseen_error_is_one_line(tmp_path, geoseg, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("surprise")
+
+    monkeypatch.setattr(importlib.import_module("geoseg.stages.tile.tile"), "find_sheets", fail)
+    code, _, err = geoseg("tile", "x.tif", "-o", tmp_path / "run")
+    assert code == 1
+    assert "unexpected ZeroDivisionError: surprise" in err
+    assert "Traceback" not in err

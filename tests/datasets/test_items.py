@@ -1,0 +1,40 @@
+"""Reading a part of an image and its labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rasterio.windows import Window
+from support import write_sheet
+
+from geoseg.classes import ISPRS, NODATA
+from geoseg.datasets.folders import pair_items
+from geoseg.datasets.items import ImageFile, read_item
+from geoseg.datasets.legend import table_legend
+from geoseg.datasets.sets import labelled_sets
+from geoseg.errors import SheetError
+from geoseg.learn.settings import DataSection
+
+
+def test_pixels_outside_the_region_are_never_read(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "a_RGB.tif", np.full((3, 64, 64), 200, np.uint8))
+    write_sheet(tmp_path / "a_label.tif", np.zeros((64, 64), np.uint8))
+    prototype = ImageFile("", "", (0, 0), (1, 2, 3), 0.0)
+    (item,) = pair_items(tmp_path, "*_RGB.tif", "*_label.tif", table_legend(ISPRS), prototype)
+    image, labels, valid = read_item(item.within((0, 0, 64, 32)), Window(-8, -8, 80, 80))
+    assert valid.sum() == 64 * 32
+    assert (image[:, ~valid] == 0).all()
+    assert (labels[~valid] == NODATA).all()
+
+
+def test_sixteen_bit_sheets_need_a_range(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "a_RGB.tif", np.full((3, 32, 32), 2000, np.uint16))
+    write_sheet(tmp_path / "a_label.tif", np.zeros((32, 32), np.uint8))
+    section = DataSection(kind="pairs", root=tmp_path, images="*_RGB.tif", labels="*_label.tif")
+    (one,) = labelled_sets([section], ISPRS, 3, None)["train"]
+    with pytest.raises(SheetError, match="range"):
+        read_item(one.items[0], Window(0, 0, 8, 8))
+    (one,) = labelled_sets([section.model_copy(update={"range": (0.0, 4000.0)})], ISPRS, 3, None)["train"]
+    assert set(np.unique(read_item(one.items[0], Window(0, 0, 8, 8))[0])) == {128}

@@ -1,0 +1,79 @@
+"""Networks whose answer is known, as files that geoseg takes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from geoseg.classes import ISPRS
+
+
+class BandNetwork(torch.nn.Module):
+    """Returns the truth: scores are one-hot of the first band, whose values are the classes."""
+
+    def __init__(self, classes: int = 6, height: float = 8.0) -> None:
+        super().__init__()
+        self.register_buffer("values", torch.arange(classes, dtype=torch.float32)[None, :, None, None])
+        self.height = height
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (torch.abs(x[:, :1] - self.values) < 0.5).float() * self.height
+
+
+class BlurNetwork(torch.nn.Module):
+    """Random scores from a neighbourhood of 3 pixels: seams would show."""
+
+    def __init__(self, bands: int = 3, classes: int = 6) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(5)
+        self.conv = torch.nn.Conv2d(bands, classes, 7, padding=3)
+        for p in self.conv.parameters():
+            p.data = torch.randn(p.shape, generator=generator) * 0.05
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(x)
+
+
+class SlowBlur(torch.nn.Module):
+    """Heavy enough that a worker can be killed in the middle."""
+
+    def __init__(self, turns: int = 60) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(5)
+        self.first = torch.nn.Conv2d(3, 6, 3, padding=1)
+        self.again = torch.nn.Conv2d(6, 6, 3, padding=1)
+        self.turns = turns
+        for p in self.parameters():
+            p.data = torch.randn(p.shape, generator=generator) * 0.1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        for _ in range(self.turns):
+            x = torch.tanh(self.again(x))
+        return x
+
+
+def save_network(path: Path, network: torch.nn.Module, *, bands: int = 3, **card: object) -> Path:
+    """TorchScript with its card beside it."""
+    with torch.inference_mode():
+        torch.jit.trace(network.eval(), torch.zeros(1, bands, 64, 64)).save(str(path))
+    facts = {
+        "name": path.stem,
+        "architecture": "torchscript",
+        "classes": ISPRS.to_json(),
+        "bands": ["red", "green", "blue"][:bands],
+        "mean": [0.0] * bands,
+        "std": [1.0] * bands,
+        "gsd": 0.1,
+        "gsd_range": [0.02, 10.0],
+        "patch": 64,
+        "overlap": 32,
+        "margin": 0,
+        "stride": 1,
+        "patch_dependent": False,
+        **card,
+    }
+    path.with_suffix(".json").write_text(json.dumps(facts))
+    return path

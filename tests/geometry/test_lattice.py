@@ -1,0 +1,46 @@
+"""The lattice of patches and its weights."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geoseg.errors import UsageError
+from geoseg.geometry.lattice import Lattice
+
+
+@st.composite
+def lattices(draw):
+    patch = draw(st.integers(2, 80))
+    over = draw(st.integers(0, patch - 1))
+    margin = draw(st.integers(0, max(0, (over - 1) // 2)))
+    return Lattice(patch, over, margin)
+
+
+@given(lattices(), st.integers(-300, 300), st.integers(1, 200))
+def test_weights_add_to_one_everywhere(lattice, first, length):
+    total = np.zeros(length)
+    weights = lattice.weights()
+    for k in lattice.touching(first, first + length):
+        start = lattice.start(k)
+        for i in range(max(start, first), min(start + lattice.patch, first + length)):
+            total[i - first] += weights[i - start]
+    assert np.allclose(total, 1, atol=1e-5)
+    assert (weights >= 0).all()
+
+
+@given(lattices(), st.integers(-300, 300), st.integers(1, 200))
+def test_exactly_the_patches_with_weight_are_touching(lattice, first, length):
+    inner = lattice.patch - 2 * lattice.margin
+    expected = [
+        k for k in range(-700, 700) if k * lattice.stride < first + length and k * lattice.stride + inner > first
+    ]
+    assert list(lattice.touching(first, first + length)) == expected
+
+
+@pytest.mark.parametrize(("patch", "over", "margin"), [(0, 0, 0), (8, 8, 0), (8, -1, 0), (8, 4, 2), (8, 4, -1)])
+def test_impossible_lattices_are_refused(patch, over, margin):
+    with pytest.raises(UsageError):
+        Lattice(patch, over, margin)

@@ -1,0 +1,20 @@
+"""The report."""
+
+from __future__ import annotations
+
+from geoseg.classes import ISPRS
+
+
+def test_the_report_is_one_page_with_everything_inside(finished):
+    run, report = finished
+    page = (run / "out/report.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert "http" not in page.replace("http-equiv", "")  # nothing is fetched
+    assert page.count("data:image/png;base64,") >= 2
+    for c in ISPRS.classes:
+        assert c.name in page
+        assert c.hex in page
+    for name, area in report.areas.items():
+        assert f"{area:,.0f}" in page, name
+    for word in ("Areas", "Confidence", "Look at these first", "Made by", "Open it", "town.gpkg"):
+        assert word in page

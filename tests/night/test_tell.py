@@ -1,0 +1,83 @@
+"""Hooks, metrics and log lines tell how a night ended."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+from geoseg.night.tell import Facts, metrics_text, tell
+from geoseg.options import NightOptions
+
+
+def test_metrics_are_prometheus_and_keep_the_last_success() -> None:
+    good = metrics_text(Facts('a "run"\\x', exit_code=0, sheets=3, seconds={"tile": 0.5}))
+    for line in good.splitlines():
+        if not line.startswith("#"):
+            name, _, value = line.rpartition(" ")
+            assert name.startswith("geoseg_")
+            float(value)
+    assert 'geoseg_sheets{run="a \\"run\\"\\\\x"} 3' in good
+    assert 'stage="tile"} 0.5' in good
+    bad = metrics_text(Facts("r", exit_code=4), good)
+
+    def last(text: str) -> float:
+        return float(next(x for x in text.splitlines() if x.startswith("geoseg_last_success")).rpartition(" ")[2])
+
+    assert last(bad) == last(good) > time.time() - 60
+    assert last(metrics_text(Facts("r", exit_code=1))) == 0
+
+
+def test_hooks_and_metrics_are_told_how_it_ended(town, tmp_path, blur_network, geoseg) -> None:
+    sheets, run, _ = town
+    config = tmp_path / "nightly.yaml"
+    log = tmp_path / "told.txt"
+    hook = json.dumps(["sh", "-c", f'echo "$GEOSEG_EXIT_CODE" >> {log}; cat >> {log}'])
+    config.write_text(
+        f"sheets: [sheets]\nout: run\ntile: {{block_size: 64}}\ninfer: {{model: {blur_network}, engine: torch, precision: f32}}\n"
+        f"mosaic: {{vectors: false}}\nnight: {{publish: true, metrics: m.prom, hooks: {{success: {hook}, failure: {hook}}}}}\n"
+    )
+    command = [sys.executable, "-m", "geoseg.cli.main", "run", str(config), "--log-json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    lines = [json.loads(x) for x in done.stderr.splitlines() if x.startswith("{")]
+    assert {"time", "level", "logger", "message"} <= set(lines[0])
+    assert any("mosaic done" in x["message"] for x in lines)
+    assert log.read_text().startswith("0\n")
+    assert json.loads(log.read_text().splitlines()[1])["computed"] > 0
+    assert "geoseg_exit_code" in (tmp_path / "m.prom").read_text()
+    assert (run / "out/latest").is_symlink()
+    for path in sheets.iterdir():
+        path.write_bytes(b"no image")
+    log.unlink()
+    code, _, _ = geoseg("run", config)
+    assert code == 2
+    assert log.read_text().startswith("2\n")
+    text = (tmp_path / "m.prom").read_text()
+    assert f'geoseg_exit_code{{run="{run}"}} 2' in text
+    assert f'geoseg_last_success_timestamp_seconds{{run="{run}"}} 0' not in text
+
+
+def test_a_webhook_is_sent_the_facts_and_shards_that_wait_for_others_send_none() -> None:
+    received: list[dict[str, object]] = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Listener)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    hooks = NightOptions(webhook=f"http://127.0.0.1:{server.server_port}/")
+    tell(hooks, Facts("r\udce9", exit_code=4, error="disk full"))
+    tell(hooks, Facts("r", exit_code=0, partial=True))
+    tell(hooks, Facts("r", exit_code=1, partial=True))
+    server.shutdown()
+    server.server_close()
+    assert [(f["exit_code"], f["error"]) for f in received] == [(4, "disk full"), (1, "")]

@@ -1,0 +1,271 @@
+"""geoseg train: model, log and curves, restarts, refusals."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import layouts
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from support import CONFIGS
+from trainings import tiny_config, weights_of
+
+from geoseg.errors import TrainingError, UsageError
+from geoseg.learn.loop import Steps
+from geoseg.models.files import load_model
+from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model
+from geoseg.stages.train.train import train
+
+
+def _same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(v, b[k]) for k, v in a.items())
+
+
+def test_training_leaves_model_log_and_curves(tmp_path: Path) -> None:
+    lines: list[str] = []
+    result = train(tiny_config(), tmp_path, lines.append)
+    assert result.steps == 10
+    card = load_model(tmp_path / "model.safetensors").card
+    assert card.architecture == "unet_s"
+    assert card.margin == 112
+    assert "protocol" in card.metrics
+    assert "backbone frozen" in card.training
+    rows = list(csv.DictReader((tmp_path / "log.csv").read_text().splitlines()))
+    assert [int(r["step"]) for r in rows] == [4, 5, 10]
+    assert all(np.isfinite(float(r["loss"])) for r in rows)
+    with Image.open(tmp_path / "curves.png") as curves:
+        assert curves.size[0] > 500
+    text = "\n".join(lines)
+    assert "samples/s" in text
+    assert "% waiting for data" in text
+    assert "validation mIoU" in text
+
+
+def test_a_restart_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped in the middle of a stage, between a checkpoint and the next, then started again."""
+    train(tiny_config(), tmp_path / "whole")
+    take, calls = Steps.take, []
+
+    def stopping(self: Steps, *arguments: object) -> object:
+        calls.append(1)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return take(self, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Steps, "take", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny_config(), tmp_path / "cut")
+    monkeypatch.undo()
+    train(tiny_config(), tmp_path / "cut")
+    assert _same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "cut"))
+    assert (tmp_path / "whole" / "log.csv").read_bytes() == (tmp_path / "cut" / "log.csv").read_bytes()
+
+
+@pytest.mark.slow
+def test_kill_9_and_restart_give_the_same_weights(tmp_path: Path) -> None:
+    config = tiny_config(stages=[{"steps": 60, "rate": 0.002}], validate_every=20)
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
+    command = [sys.executable, "-m", "geoseg.cli.main", "train", str(path), "-o"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "killed")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not (tmp_path / "killed" / "log.csv").exists():
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True)
+    assert _same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "killed"))
+
+
+def test_checkpoint_of_another_config_is_not_mixed(tmp_path: Path) -> None:
+    short = [{"steps": 2, "rate": 0.001}]
+    train(tiny_config(stages=short), tmp_path)
+    with pytest.raises(UsageError, match="checkpoint of another config"):
+        train(tiny_config(stages=short, seed=9), tmp_path)
+    train(tiny_config(stages=short, seed=9), tmp_path, overwrite=True)
+
+
+def test_loss_that_is_not_finite_stops_with_its_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    forward = Steps.forward
+
+    def broken(self: Steps, batch: object) -> object:
+        loss, scores = forward(self, batch)  # type: ignore[arg-type]
+        return loss * float("nan"), scores
+
+    monkeypatch.setattr(Steps, "forward", broken)
+    with pytest.raises(TrainingError, match="the loss is nan"):
+        train(tiny_config(), tmp_path)
+    with np.load(tmp_path / "bad_batch.npz") as kept:
+        assert kept["images"].shape == (2, 3, 64, 64)
+
+
+def test_early_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = train(
+        tiny_config(stages=[{"steps": 40, "rate": 1e-9}], validate_every=2, patience=2, average=0.0), tmp_path
+    )
+    assert result.steps <= 12
+
+
+def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
+    """Four samples at once or twice two: the same samples, nearly the same step (batch norm sees smaller batches)."""
+    stages = [{"steps": 3, "rate": 0.001}]
+    train(tiny_config(stages=stages, batch=4), tmp_path / "large")
+    train(tiny_config(stages=stages, batch=2, accumulate=2), tmp_path / "parts")
+    a, b = weights_of(tmp_path / "large"), weights_of(tmp_path / "parts")
+    assert torch.allclose(a["head.bias"], b["head.bias"], atol=0.01)
+
+
+def test_leaking_config_is_refused_before_training(tmp_path: Path) -> None:
+    scenes = {"kind": "scenes", "seed": 5, "count": 2, "metres": 16, "pixel_sizes": [0.2, 0.2]}
+    config = tiny_config(data=[scenes, {**scenes, "name": "held", "use": "validation"}])
+    with pytest.raises(UsageError, match="same image is in validation"):
+        train(config, tmp_path)
+
+
+def test_unknown_keys_and_values_name_line_and_cure(tmp_path: Path, geoseg) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("model:\n  network: unet_s\ndata:\n  - kind: scenes\n    cuont: 3\n")
+    code, _, err = geoseg("train", path, "-o", tmp_path / "o")
+    assert code == 2
+    assert "c.yaml:5: unknown key 'data.0.cuont' (did you mean 'count'?)" in err
+    path.write_text("data:\n  - kind: scenes\nloss:\n  kind: crossentropy\n")
+    code, _, err = geoseg("train", path, "-o", tmp_path / "o")
+    assert code == 2
+    assert "c.yaml:4" in err
+    path.write_text("model:\n  network: unet_t\ndata:\n  - kind: scenes\n    metres: 16\n")
+    code, _, err = geoseg("train", path, "-o", tmp_path / "o")
+    assert code == 2
+    assert "did you mean unet_s" in err
+    assert not (tmp_path / "o" / "model.safetensors").exists()
+
+
+def test_a_batch_of_one_is_refused_where_pooling_needs_two(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="needs two"):
+        train(tiny_config(model={"network": "deeplabv3_mobilenet_v3_large", "gsd": 0.2}, batch=1), tmp_path)
+
+
+def test_training_starts_from_given_weights(tmp_path: Path, geoseg) -> None:
+    from torchvision.models import mobilenet_v2
+
+    torch.manual_seed(0)
+    torch.save(mobilenet_v2(weights=None).state_dict(), tmp_path / "backbone.pth")
+    model = {"network": "unet_mobilenet_v2", "gsd": 0.2, "patch": 480, "overlap": 416}
+    config = tiny_config(model=model, stages=[{"steps": 2, "rate": 0.001, "freeze": ["backbone"]}])
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
+    code, _, err = geoseg("train", path, "-o", tmp_path / "o", "--backbone-weights", tmp_path / "backbone.pth")
+    assert code == 0, err
+    given, found = torch.load(tmp_path / "backbone.pth", weights_only=True), weights_of(tmp_path / "o")
+    assert torch.equal(found["backbone.4.conv.0.0.weight"], given["features.4.conv.0.0.weight"])
+    code, _, err = geoseg(
+        "train", path, "-o", tmp_path / "p", "--init", tmp_path / "o" / "model.safetensors", "--max-steps", 1
+    )
+    assert code == 0, err
+    assert torch.equal(weights_of(tmp_path / "p")["backbone.4.conv.0.0.weight"], given["features.4.conv.0.0.weight"])
+    code, _, err = geoseg("train", path, "-o", tmp_path / "q", "--backbone-weights", tmp_path / "nothing.pth")
+    assert code == 5
+    assert "nothing.pth" in err
+
+
+def test_preview_shows_samples(tmp_path: Path, geoseg) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(tiny_config().model_dump(mode="json", exclude_none=True)))
+    code, _, err = geoseg("train", path, "--preview", tmp_path / "p.png")
+    assert code == 0, err
+    with Image.open(tmp_path / "p.png") as image:
+        picture = np.asarray(image)
+    assert picture.shape == (4 * (2 * 64 + 12), 6 * (64 + 8), 3)
+    assert picture.std() > 20
+
+
+@pytest.mark.slow
+def test_a_minute_of_training_beats_the_majority_class(tmp_path: Path) -> None:
+    """About 60 CPU seconds from scratch on drawn scenes: accuracy at least 20 points above always saying the commonest class."""
+    config = tiny_config(
+        model={"network": "unet_s", "gsd": 0.2, "patch": 320, "overlap": 256},
+        data=[
+            {"kind": "scenes", "name": "scenes", "seed": 5, "count": 8, "metres": 48, "pixel_sizes": [0.18, 0.22]},
+            {
+                "kind": "scenes",
+                "name": "held",
+                "seed": 900,
+                "count": 3,
+                "metres": 48,
+                "pixel_sizes": [0.2, 0.2],
+                "use": "validation",
+            },
+        ],
+        stages=[{"steps": 150, "rate": 0.003}],
+        crop=128,
+        batch=8,
+        validate_every=150,
+    )
+    train(config, tmp_path)
+    report = evaluate_model(tmp_path / "model.safetensors", config, EvaluateOptions(), tmp_path / "cache").report
+    truth = np.array(report["confusion"]["rows_are_truth"]).sum(1)
+    assert report["overall_accuracy"] > truth.max() / truth.sum() + 0.20
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(tmp_path: Path) -> None:
+    config = tiny_config(stages=[{"steps": 4, "rate": 0.001}])
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump(config.model_dump(mode="json", exclude_none=True)))
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        "29655",
+        "-m",
+        "geoseg.cli.main",
+    ]
+    done = subprocess.run(
+        [*command, "train", str(path), "-o", str(tmp_path / "o")],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert load_model(tmp_path / "o" / "model.safetensors").card.architecture == "unet_s"
+
+
+def _rehearsal(name: str, root: Path) -> dict[str, object]:
+    """A config on a generated folder of the right layout, small enough for a test; all else as it ships."""
+    value = yaml.safe_load((CONFIGS / name).read_text())
+    makers = {"isprs": layouts.potsdam, "voc": layouts.voc, "cityscapes": layouts.cityscapes}
+    for section in value["data"]:
+        if section["kind"] in makers:
+            section["root"] = str(makers[section["kind"]](root / section["kind"]))
+        if section["kind"] == "scenes":
+            section.update(count=2, metres=16)
+    value["model"].pop("backbone_weights", None)  # fetched from the network
+    value |= {"crop": 64, "batch": 2, "threads": 1, "workers": 0}
+    return value
+
+
+SHIPPED = sorted(p.name for p in CONFIGS.glob("*.yaml") if p.name not in ("nightly.yaml", "default_model.yaml"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_config_reaches_its_first_validation(name: str, tmp_path: Path, geoseg) -> None:
+    path = tmp_path / name
+    path.write_text(yaml.safe_dump(_rehearsal(name, tmp_path / "data")))
+    code, out, err = geoseg("train", path, "-o", tmp_path / "o", "--max-steps", 2)
+    assert code == 0, err
+    assert "best validation mIoU" in out
+    assert "validation mIoU" in err
