@@ -1,7 +1,9 @@
-"""geoseg run: one night. What is asked -> has it been answered? -> stages -> published -> told.
+"""geoseg run: one night.
 
-sheets, options -> question -> the last night's answer holds : tile -> infer -> mosaic -> out/<date>, latest ->
-metrics, hooks
+    sheets, options -> question -> is the last night's answer still right?
+        yes: nothing to do
+        no:  tile -> infer -> mosaic -> out/<date>, latest
+    -> metrics, hooks
 """
 
 from __future__ import annotations
