@@ -1,17 +1,19 @@
 """The ISPRS 2D labelling benchmarks as they are released: Potsdam and Vaihingen.
 
-Sheets are found by name wherever the archives unpacked to (some nest a folder in itself), numbers may be padded with zeros, the place comes
-from the GeoTIFF or its .tfw. Colours are decoded by cutting each channel at 127, because some released labels were re-encoded with loss.
+Sheets are found by name in all folders, because some archives nest a folder in itself; zeros before numbers do not
+matter. The place comes from the GeoTIFF or its .tfw. Colours are decoded by cutting each channel at 127, because some
+of the released labels were re-encoded with loss.
 """
 
 from __future__ import annotations
 
 import logging
 import re
+from collections import defaultdict
 from pathlib import Path
 
 from geoseg.classes import ISPRS
-from geoseg.datasets.folders import image_file
+from geoseg.datasets.folders import ImageFacts, image_file
 from geoseg.datasets.items import Item, LabelFile
 from geoseg.datasets.legend import cube_legend
 from geoseg.errors import UsageError
@@ -21,12 +23,18 @@ __all__ = ["BOUNDARY_RULES", "isprs_items", "official_split"]
 log = logging.getLogger(__name__)
 
 BOUNDARY_RULES = ("all", "noBoundary", "eroded")
-"""Which pixels count: all; the released labels without boundaries; or `all` with a disc of radius 3 px around borders left out."""
+"""Which pixels count.
+
+All; those of the released labels without boundaries; or all but a disc of radius 3 px around each border pixel.
+"""
 
 GSD = {"potsdam": 0.05, "vaihingen": 0.09}
 
 _TRAIN = {
-    "potsdam": "2_10 2_11 2_12 3_10 3_11 3_12 4_10 4_11 4_12 5_10 5_11 5_12 6_7 6_8 6_9 6_10 6_11 6_12 7_7 7_8 7_9 7_10 7_11 7_12",
+    "potsdam": (
+        "2_10 2_11 2_12 3_10 3_11 3_12 4_10 4_11 4_12 5_10 5_11 5_12 "
+        "6_7 6_8 6_9 6_10 6_11 6_12 7_7 7_8 7_9 7_10 7_11 7_12"
+    ),
     "vaihingen": "1 3 5 7 11 13 15 17 21 23 26 28 30 32 34 37",
 }
 _TEST = {
@@ -37,14 +45,12 @@ _VALIDATION = {"potsdam": ("2_10",), "vaihingen": ("30",)}
 
 _BROKEN = {
     ("potsdam", "7_10"): "has wrong annotations in the release; most papers leave it out (`exclude: ['7_10']`)",
-    (
-        "potsdam",
-        "4_12",
-    ): "has a label that was re-encoded with loss; it is decoded by thresholds, exact colours would lose all of it",
-    (
-        "potsdam",
-        "6_7",
-    ): "has most cars as (252, 255, 0); they are decoded by thresholds, exact colours would lose 97 % of them",
+    ("potsdam", "4_12"): (
+        "has a label that was re-encoded with loss; it is decoded by thresholds, exact colours would lose all of it"
+    ),
+    ("potsdam", "6_7"): (
+        "has most cars as (252, 255, 0); they are decoded by thresholds, exact colours would lose 97 % of them"
+    ),
 }
 
 _BANDS = {"RGB": ("RGB", (1, 2, 3)), "IRRG": ("IRRG", (1, 2, 3)), "RGBIR": ("RGBIR", (1, 2, 3, 4))}
@@ -53,43 +59,50 @@ _VAIHINGEN = re.compile(r"^top_mosaic_09cm_area(\d+)(_noBoundary)?$", re.IGNOREC
 
 
 def official_split(city: str) -> dict[str, str]:
-    """Number -> split: the usual validation sheet, the rest of the official training sheets, the official test sheets."""
+    """Split ("train", "validation" or "test") of each sheet by its number.
+
+    The official training sheets without the usual validation sheet, that sheet, and the official test sheets.
+    """
     split = {n: "train" for n in _TRAIN[city].split()} | {n: "test" for n in _TEST[city].split()}
     return split | {n: "validation" for n in _VALIDATION[city]}
 
 
-def _potsdam_files(root: Path) -> tuple[dict[str, dict[str, Path]], dict[str, dict[str, Path]]]:
-    images: dict[str, dict[str, Path]] = {}
-    labels: dict[str, dict[str, Path]] = {}
+Files = dict[str, dict[str, Path]]
+"""Number of a sheet -> kind (bands of an image, boundary rule of a label) -> file."""
+
+
+def _potsdam_files(root: Path) -> tuple[Files, Files]:
+    """Images and labels."""
+    images: Files = defaultdict(dict)
+    labels: Files = defaultdict(dict)
     for path in sorted(root.rglob("*.tif")):
-        hit = _POTSDAM.match(path.stem)
-        if hit:
+        if hit := _POTSDAM.match(path.stem):
             number, kind = f"{int(hit[1])}_{int(hit[2])}", hit[3].lower()
             if kind.startswith("label"):
-                labels.setdefault(number, {})["noBoundary" if kind.endswith("noboundary") else "all"] = path
+                labels[number]["noBoundary" if kind.endswith("noboundary") else "all"] = path
             else:
-                images.setdefault(number, {})[kind.upper()] = path
+                images[number][kind.upper()] = path
     return images, labels
 
 
-def _vaihingen_files(root: Path) -> tuple[dict[str, dict[str, Path]], dict[str, dict[str, Path]]]:
-    images: dict[str, dict[str, Path]] = {}
-    labels: dict[str, dict[str, Path]] = {}
+def _vaihingen_files(root: Path) -> tuple[Files, Files]:
+    """Images and labels."""
+    images: Files = defaultdict(dict)
+    labels: Files = defaultdict(dict)
     for path in sorted(root.rglob("*.tif")):
-        hit = _VAIHINGEN.match(path.stem)
-        if hit:
+        if hit := _VAIHINGEN.match(path.stem):
             number = str(int(hit[1]))
             if path.parent.name.lower() == "top":
-                images.setdefault(number, {})["IRRG"] = path
+                images[number]["IRRG"] = path
             else:
-                labels.setdefault(number, {})["noBoundary" if hit[2] else "all"] = path
+                labels[number]["noBoundary" if hit[2] else "all"] = path
     return images, labels
 
 
 def isprs_items(
     root: Path, city: str, bands: str = "RGB", boundary: str = "all", exclude: tuple[str, ...] = (), crs: str = ""
 ) -> dict[str, list[Item]]:
-    """Items by official split.
+    """Items of the released sheets by official split ("train", "validation", "test").
 
     Args:
         root: folder of the unpacked release.
@@ -97,10 +110,10 @@ def isprs_items(
         bands: "RGB", "IRRG" or "RGBIR"; Vaihingen has IRRG only.
         boundary: one of `BOUNDARY_RULES`.
         exclude: numbers to leave out, such as "7_10".
-        crs: where the files do not say it (copies with a .tfw only).
+        crs: for copies that have no CRS, only a .tfw.
 
     Raises:
-        UsageError: nothing of that name, an image without label, or bands that the city lacks.
+        UsageError: no such sheet, an image without label, or bands that the city lacks.
     """
     if city == "vaihingen" and bands != "IRRG":
         raise UsageError(
@@ -115,8 +128,10 @@ def isprs_items(
             f"holds no {city} sheet with bands {bands}",
             "expected names as released, such as top_potsdam_2_10_RGB.tif",
         )
-    split, parts = official_split(city), {"train": [], "validation": [], "test": []}  # type: dict[str, str], dict[str, list[Item]]
+    split = official_split(city)
+    parts: dict[str, list[Item]] = {"train": [], "validation": [], "test": []}
     wanted = "noBoundary" if boundary == "noBoundary" else "all"
+    facts = ImageFacts(chosen, GSD[city], crs)
     for number in numbers:
         path = images[number][word]
         if number not in labels or wanted not in labels[number]:
@@ -125,9 +140,7 @@ def isprs_items(
             raise UsageError(path, f"has no label for boundary rule {wanted!r}", "unpack the label archive beside it")
         if (city, number) in _BROKEN:
             log.warning("%s %s", path.name, _BROKEN[city, number])
-        image = image_file(path, chosen, gsd=GSD[city], crs=crs)
-        label = LabelFile(
-            "raster", str(labels[number][wanted]), cube_legend(ISPRS), eroded=3 if boundary == "eroded" else 0
-        )
-        parts[split.get(number, "train")].append(Item(number, image, label, (0, 0, *image.shape)))
+        eroded = 3 if boundary == "eroded" else 0
+        label = LabelFile("raster", str(labels[number][wanted]), cube_legend(ISPRS), eroded=eroded)
+        parts[split.get(number, "train")].append(Item.whole(number, image_file(path, facts), label))
     return parts

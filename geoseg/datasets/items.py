@@ -1,7 +1,7 @@
 """Items: a part of one labelled image that may be read for one purpose, and how its windows are read.
 
-Items are small frozen values that travel to loader processes; open files and decoded pictures are kept per process. Pixels and
-labels outside an item's region are never read, so ground that belongs to another split cannot leak into a sample.
+Items are small frozen values that travel to loader processes; each process has its own open files and decoded pictures.
+Pixels and labels outside an item's region are never read, so ground of another split cannot leak into a sample.
 """
 
 from __future__ import annotations
@@ -10,34 +10,34 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
-from geoseg.arrays import Bytes, Valid
+from geoseg.arrays import Bytes, Image, Valid
 from geoseg.classes import NODATA
-from geoseg.datasets.drawn import DrawnScene, drawn
 from geoseg.datasets.legend import Legend, decoded
-from geoseg.datasets.shapes import burnt_boxes, burnt_polygons
+from geoseg.datasets.scene_cache import DrawnScene, scene_pixels
+from geoseg.datasets.shapes import Codes, PolygonFile, burn_boxes, burn_polygons
 from geoseg.errors import SheetError
 from geoseg.geometry.grid import overlap, slices
 from geoseg.sheets.images import read_picture
 from geoseg.sheets.raster import raster_window
 
-__all__ = ["ImageFile", "Item", "LabelFile", "read_item", "read_labels"]
+__all__ = ["Box", "ImageFile", "Item", "LabelFile", "read_item", "read_labels"]
 
 Box = tuple[int, int, int, int]
+"""A region of an image in pixels: row, column, height, width."""
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """Where pixels come from: `kind` is "sheet" (GeoTIFF, read by windows), "picture" (PNG, JPEG) or "scene" (drawn).
+    """The source of an item's pixels: `kind` is "sheet" (GeoTIFF, read by windows), "picture" (PNG, JPEG) or "scene".
 
-    `bands` are 1-based; `gsd` metres on the ground; `crs` (WKT) and `transform` are empty where it has no place on Earth; `nodata`
-    (value, tolerance) pairs; `value_range` says which values stand for 0 and 255 where data are not uint8.
+    `shape` is (rows, columns); `bands` count from 1; `gsd` is in metres on the ground. `crs` (WKT) and `transform` are
+    empty where the image has no place on Earth. `nodata` holds (value, tolerance) pairs. `value_range` holds the values
+    that become 0 and 255 where data are not uint8.
     """
 
     kind: str
@@ -54,16 +54,17 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """Where labels come from: `kind` is "raster", "polygons", "boxes" or "scene".
+    """The source of an item's labels: `kind` is "raster", "polygons", "boxes" or "scene".
 
-    `legend` decodes rasters; `codes` maps the values of `column` (polygons) or the class numbers (boxes) to codes, "*" any; `rest` is the code
-    of all that no shape covers. `offset` (rows, columns) and `scale` are not needed: label rasters match their image pixel by pixel.
+    `legend` decodes rasters, which match their image pixel by pixel; `eroded` is the radius (pixels) around class
+    borders that is left out. `codes` maps the values of `column` (polygons) or the class numbers (boxes) to label
+    codes; "*" stands for any. `rest` is the code of all that no shape covers.
     """
 
     kind: str
     path: str
     legend: Legend | None = None
-    codes: tuple[tuple[str, int], ...] = ()
+    codes: Codes = ()
     column: str = ""
     rest: int = NODATA
     eroded: int = 0
@@ -78,6 +79,11 @@ class Item:
     labels: LabelFile
     region: Box
 
+    @classmethod
+    def whole(cls, name: str, image: ImageFile, labels: LabelFile) -> Item:
+        """An image that may be read everywhere."""
+        return cls(name, image, labels, (0, 0, *image.shape))
+
     @property
     def window(self) -> Window:
         """The region as a window."""
@@ -90,10 +96,12 @@ class Item:
 
 
 def read_item(item: Item, window: Window) -> tuple[Bytes, Bytes, Valid]:
-    """Image (C, H, W), label codes (H, W) and validity (H, W) of any window; nothing outside the item's region.
+    """Image uint8 (C, H, W), label codes uint8 (H, W) and validity bool (H, W) of any window.
+
+    Outside the item's region nothing is read: the image is 0, the label 255, and validity is false.
 
     Raises:
-        SheetError: a file is damaged, or a label that the legend does not know; names it.
+        SheetError: a file is damaged, or holds a label that the legend does not know.
     """
     height, width = int(window.height), int(window.width)
     image = np.zeros((len(item.image.bands), height, width), np.uint8)
@@ -110,12 +118,16 @@ def read_item(item: Item, window: Window) -> tuple[Bytes, Bytes, Valid]:
 
 
 def read_labels(item: Item, window: Window) -> Bytes:
-    """Label codes (H, W) of a window inside the item's image."""
+    """Label codes uint8 (H, W) of a window inside the item's image.
+
+    Raises:
+        SheetError: a file is damaged, or holds a label that the legend does not know.
+    """
     return LABELS[item.labels.kind](item, window)
 
 
 @lru_cache(maxsize=24)
-def _picture(path: str, mode: str) -> npt.NDArray[Any]:
+def _picture(path: str, mode: str) -> Image:
     return read_picture(Path(path), mode)
 
 
@@ -126,7 +138,7 @@ def _read_sheet(image: ImageFile, part: Window) -> tuple[Bytes, Valid]:
     return _eight_bit(pixels, image), good
 
 
-def _eight_bit(pixels: npt.NDArray[Any], image: ImageFile) -> Bytes:
+def _eight_bit(pixels: Image, image: ImageFile) -> Bytes:
     if pixels.dtype == np.uint8 and image.value_range is None:
         return pixels
     if image.value_range is None:
@@ -147,16 +159,15 @@ def _read_picture(image: ImageFile, part: Window) -> tuple[Bytes, Valid]:
 
 
 def _read_scene(image: ImageFile, part: Window) -> tuple[Bytes, Valid]:
-    assert image.scene is not None  # made so by the scenes' own reader
+    assert image.scene is not None  # `scene_items` sees to it
     rows, cols = _rows_cols(part)
-    pixels = drawn(image.scene)[0][[b - 1 for b in image.bands]]
+    pixels = scene_pixels(image.scene)[0][[b - 1 for b in image.bands]]
     return pixels[:, rows, cols], np.ones((int(part.height), int(part.width)), bool)
 
 
 def _rows_cols(part: Window) -> tuple[slice, slice]:
-    return slice(int(part.row_off), int(part.row_off + part.height)), slice(
-        int(part.col_off), int(part.col_off + part.width)
-    )
+    rows = slice(int(part.row_off), int(part.row_off + part.height))
+    return rows, slice(int(part.col_off), int(part.col_off + part.width))
 
 
 def _raster_labels(item: Item, part: Window) -> Bytes:
@@ -169,11 +180,11 @@ def _raster_labels(item: Item, part: Window) -> Bytes:
     else:
         pixels = raster_window(labels.path, bands, part)[0]
     codes = decoded(pixels, labels.legend, labels.path)
-    return _eroded(codes, labels.eroded) if labels.eroded else codes
+    return _leave_out_borders(codes, labels.eroded) if labels.eroded else codes
 
 
-def _eroded(codes: Bytes, radius: int) -> Bytes:
-    """255 within `radius` pixels of a class border, as the ISPRS contest scores with a disc of radius 3."""
+def _leave_out_borders(codes: Bytes, radius: int) -> Bytes:
+    """255 within `radius` pixels of a class border: with radius 3 this is the rule of the ISPRS contest."""
     from scipy import ndimage
 
     border = np.zeros(codes.shape, bool)
@@ -189,26 +200,19 @@ def _eroded(codes: Bytes, radius: int) -> Bytes:
 def _polygon_labels(item: Item, part: Window) -> Bytes:
     place = Affine(*item.image.transform[:6]) @ Affine.translation(part.col_off, part.row_off)
     labels = item.labels
-    return burnt_polygons(
-        labels.path,
-        item.image.crs,
-        place,
-        (int(part.height), int(part.width)),
-        labels.codes,
-        labels.column,
-        labels.rest,
-    )
+    polygons = PolygonFile(labels.path, labels.codes, labels.column, labels.rest)
+    return burn_polygons(polygons, item.image.crs, place, (int(part.height), int(part.width)))
 
 
 def _box_labels(item: Item, part: Window) -> Bytes:
     rows, cols = _rows_cols(part)
-    return burnt_boxes(item.labels.path, item.image.shape, item.labels.codes, item.labels.rest)[rows, cols]
+    return burn_boxes(item.labels.path, item.image.shape, item.labels.codes, item.labels.rest)[rows, cols]
 
 
 def _scene_labels(item: Item, part: Window) -> Bytes:
-    assert item.image.scene is not None  # made so by the scenes' own reader
+    assert item.image.scene is not None  # `scene_items` sees to it
     rows, cols = _rows_cols(part)
-    return drawn(item.image.scene)[1][rows, cols]
+    return scene_pixels(item.image.scene)[1][rows, cols]
 
 
 IMAGES: dict[str, Callable[[ImageFile, Window], tuple[Bytes, Valid]]] = {

@@ -1,18 +1,17 @@
-"""Legends: how the labels of a data set become class indices, `NOT` + k ("anything but class k") or 255 (not known).
+"""Legends: how the labels of a data set become label codes.
 
-The text of a legend names classes: `building`, `not building`, `ignore`.
+A code is a class index, `NOT` + k ("anything but class k") or 255 (not known). The text of a legend names them:
+`building`, `not building`, `ignore`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Image, Ints
 from geoseg.classes import NODATA, NOT, ClassTable
 from geoseg.errors import SheetError, UsageError
 
@@ -21,11 +20,15 @@ __all__ = ["Legend", "code_of", "cube_legend", "decoded", "named_codes", "table_
 
 @dataclass(frozen=True)
 class Legend:
-    """How pixels are decoded.
+    """How label pixels are decoded.
 
-    `kind` is "values" (one band; `rows` are (value, code)), "cube" (three bands, each cut at 127; `rows` are (8-colour index, code))
-    or "colours" (three bands; `rows` are (0xRRGGBB, code), nearest within 48 grey levels wins). `rest` is the code of everything else, -1 for
-    an error.
+    `kind` says how many bands there are and what `rows` hold.
+
+    - "values": one band; rows of (value, code).
+    - "cube": three bands, each cut at 127; rows of (index of one of 8 colours, code).
+    - "colours": three bands; rows of (0xRRGGBB, code); the nearest colour within 48 grey levels wins.
+
+    `rest` is the code of all other pixels; -1 makes them an error.
     """
 
     kind: str
@@ -34,10 +37,10 @@ class Legend:
 
 
 def code_of(text: str, table: ClassTable, subject: object) -> int:
-    """The code of `NAME`, `not NAME` or `ignore`.
+    """The label code of `NAME`, `not NAME` or `ignore`.
 
     Raises:
-        UsageError: no class of that name; lists those there are.
+        UsageError: there is no class of that name; lists the known ones.
     """
     word = " ".join(str(text).replace("_", " ").lower().split())
     if word in ("ignore", "unlabelled", "nodata"):
@@ -49,8 +52,10 @@ def code_of(text: str, table: ClassTable, subject: object) -> int:
     return names[bare] + (NOT if word != bare else 0)
 
 
-def named_codes(mapping: Mapping[Any, str], table: ClassTable, subject: object) -> dict[str, int]:
-    """Codes of a mapping from label names to class names."""
+def named_codes(
+    mapping: Mapping[str, str] | Mapping[str | int, str], table: ClassTable, subject: object
+) -> dict[str, int]:
+    """Label codes of a mapping from labels (text or values) to class names."""
     return {str(k): code_of(v, table, subject) for k, v in mapping.items()}
 
 
@@ -65,15 +70,18 @@ def _corner(colour: tuple[int, int, int]) -> int:
 
 
 def cube_legend(table: ClassTable) -> Legend:
-    """ISPRS colours, which are corners of the colour cube: each channel is cut at 127, because some released labels were re-encoded with loss."""
+    """ISPRS colours, which are corners of the colour cube.
+
+    Each channel is cut at 127, because some of the released labels were re-encoded with loss.
+    """
     return Legend("cube", tuple((_corner(c.colour), i) for i, c in enumerate(table.classes)), NODATA)
 
 
-def decoded(pixels: npt.NDArray[Any], legend: Legend, subject: object) -> Bytes:
-    """Codes (H, W) of label pixels (C, H, W).
+def decoded(pixels: Image, legend: Legend, subject: object) -> Bytes:
+    """Label codes uint8 (H, W) of label pixels (C, H, W) of any data type.
 
     Raises:
-        SheetError: bands or values that the legend does not know.
+        SheetError: the pixels have bands or values that the legend does not know; names `subject`.
     """
     if legend.kind == "values":
         return _by_value(pixels, legend, subject)
@@ -88,7 +96,7 @@ def decoded(pixels: npt.NDArray[Any], legend: Legend, subject: object) -> Bytes:
     return _by_colour(pixels, legend, subject)
 
 
-def _by_value(pixels: npt.NDArray[Any], legend: Legend, subject: object) -> Bytes:
+def _by_value(pixels: Image, legend: Legend, subject: object) -> Bytes:
     band = pixels[0]
     if len(pixels) != 1 or band.dtype.kind not in "uib":
         raise SheetError(
@@ -107,7 +115,7 @@ def _by_value(pixels: npt.NDArray[Any], legend: Legend, subject: object) -> Byte
     return np.asarray(codes, np.uint8)
 
 
-def _by_colour(pixels: npt.NDArray[Any], legend: Legend, subject: object) -> Bytes:
+def _by_colour(pixels: Image, legend: Legend, subject: object) -> Bytes:
     r, g, b = (p.astype(np.uint32) for p in pixels[:3])
     found, inverse = np.unique((r << 16) | (g << 8) | b, return_inverse=True)
     known = np.array([v for v, _ in legend.rows], np.int64)
@@ -123,6 +131,6 @@ def _by_colour(pixels: npt.NDArray[Any], legend: Legend, subject: object) -> Byt
     return np.asarray(codes[inverse].reshape(r.shape), np.uint8)
 
 
-def _channels(colours: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _channels(colours: Ints) -> Ints:
     """0xRRGGBB (N,) to red, green, blue (N, 3)."""
     return np.stack([colours >> 16, (colours >> 8) & 255, colours & 255], -1)

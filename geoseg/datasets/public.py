@@ -1,4 +1,4 @@
-"""PASCAL VOC and Cityscapes, found by torchvision's own data sets; nothing is downloaded."""
+"""PASCAL VOC and Cityscapes, found by torchvision's data sets; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ _VOC_NAMES = [
 
 
 def _voc_colour(value: int) -> tuple[int, int, int]:
-    """The colour of a VOC value: its bits dealt out to red, green and blue from the top (the VOC development kit's rule)."""
+    """The colour of a VOC value, by the rule of the VOC development kit.
+
+    The bits of the value go to red, green and blue in turn, and fill each of them from the top.
+    """
     channels = [0, 0, 0]
     for bit in range(8):
         for c in range(3):
@@ -49,7 +52,7 @@ def _voc_colour(value: int) -> tuple[int, int, int]:
 VOC = ClassTable(
     tuple(LandClass(i, name, _voc_colour(i), "car" if name == "car" else "other") for i, name in enumerate(_VOC_NAMES))
 )
-"""The 21 classes of PASCAL VOC; void (255) is not known."""
+"""The 21 classes of PASCAL VOC; void (255) counts as not known."""
 
 _ROLES = {"road": "road", "building": "building", "vegetation": "tree", "car": "car", "terrain": "ground"}
 
@@ -69,25 +72,21 @@ def _cityscapes_table() -> tuple[ClassTable, Legend]:
 
 
 CITYSCAPES, _CITYSCAPES_LEGEND = _cityscapes_table()
-"""The 19 classes of Cityscapes that are scored; all others are not known."""
+"""The 19 classes of Cityscapes that are scored; all others count as not known."""
 
 
 def _item(image: str, label: str, legend: Legend) -> Item:
     path = Path(image)
     shape = picture_size(path)
-    return Item(
-        path.stem,
-        ImageFile("picture", str(path), shape, (1, 2, 3), 1.0),
-        LabelFile("raster", str(label), legend),
-        (0, 0, *shape),
-    )
+    source = ImageFile("picture", str(path), shape, (1, 2, 3), 1.0)
+    return Item.whole(path.stem, source, LabelFile("raster", str(label), legend))
 
 
 def voc_items(root: Path, year: str = "2012") -> dict[str, list[Item]]:
     """Items of VOCdevkit/VOC<year> under `root`: its train and val lists.
 
     Raises:
-        UsageError: not there or not complete.
+        UsageError: the folder is not there, or not complete.
     """
     from torchvision.datasets import VOCSegmentation
 
@@ -103,10 +102,10 @@ def voc_items(root: Path, year: str = "2012") -> dict[str, list[Item]]:
 
 
 def cityscapes_items(root: Path) -> dict[str, list[Item]]:
-    """Items of leftImg8bit and gtFine under `root`: train, val and, where labels are there, test.
+    """Items of leftImg8bit and gtFine under `root`: its train and val lists.
 
     Raises:
-        UsageError: not there or not complete.
+        UsageError: the folder is not there, or not complete.
     """
     from torchvision.datasets import Cityscapes
 

@@ -1,4 +1,4 @@
-"""Data sections of a config to labelled sets, split and checked for leaks."""
+"""From the data sections of a config to labelled sets, split and checked for leaks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from geoseg.classes import ISPRS, NODATA, ClassTable
-from geoseg.datasets.folders import box_items, pair_items, patch_items, polygon_items, renamed, scene_items
+from geoseg.datasets.folders import (
+    ImageFacts,
+    box_items,
+    pair_items,
+    patch_items,
+    polygon_items,
+    prefix_names,
+    scene_items,
+)
 from geoseg.datasets.isprs import isprs_items
-from geoseg.datasets.items import ImageFile, Item
+from geoseg.datasets.items import Item
 from geoseg.datasets.legend import Legend, code_of, cube_legend, named_codes, table_legend
 from geoseg.datasets.public import CITYSCAPES, VOC, cityscapes_items, voc_items
 from geoseg.datasets.samples import LabelledSet
+from geoseg.datasets.shapes import Codes, PolygonFile
 from geoseg.datasets.split import SPLITS, Split, cut, refuse_leaks, split_items
 from geoseg.errors import UsageError
 from geoseg.learn.settings import DataSection, ModelSection
@@ -23,7 +32,7 @@ Parts = dict[str, list[Item]]
 
 
 def class_table(model: ModelSection) -> ClassTable:
-    """The class table that a config names or spells out."""
+    """The class table that a config names, or lists class by class."""
     if isinstance(model.classes, str):
         return {"isprs": ISPRS, "voc": VOC, "cityscapes": CITYSCAPES}[model.classes]
     return ClassTable.from_json([row.model_dump() for row in model.classes])
@@ -32,10 +41,17 @@ def class_table(model: ModelSection) -> ClassTable:
 def labelled_sets(
     sections: Sequence[DataSection], table: ClassTable, bands: int, cache: Path | None
 ) -> dict[str, list[LabelledSet]]:
-    """Sets of each split.
+    """Labelled sets of each split.
+
+    Args:
+        sections: the data sets of a config.
+        table: classes of the network.
+        bands: how many the network takes.
+        cache: folder that keeps drawn scenes.
 
     Raises:
-        UsageError: a section that cannot be read, splits that share ground, or nothing to train on.
+        UsageError: a section cannot be read, has other bands, or splits share ground.
+        SheetError: a file is damaged.
     """
     sets: dict[str, list[LabelledSet]] = {name: [] for name in SPLITS}
     whole: Parts = {name: [] for name in SPLITS}
@@ -43,7 +59,7 @@ def labelled_sets(
         name = section.name or f"{section.kind}{number}"
         parts = _parts(section, table, bands, cache)
         for split in SPLITS:
-            items = renamed(parts[split], name)
+            items = prefix_names(parts[split], name)
             whole[split] += items
             if items:
                 sets[split].append(LabelledSet(name, tuple(items), section.share))
@@ -52,19 +68,12 @@ def labelled_sets(
 
 
 def _parts(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> Parts:
+    """Items of one section by split."""
     if section.kind in OFFICIAL:
         parts = OFFICIAL[section.kind](section, table)
         items = [i for part in parts.values() for i in part]
     else:
-        items = OWN[section.kind](section, table, bands, cache)
-        if section.bbox is not None:
-            items = [part for i in items if (part := cut(i, *section.bbox)) is not None]
-        if not items:
-            raise UsageError(
-                section.name or section.kind,
-                f"has no image inside bbox {section.bbox}",
-                "bbox is left, bottom, right, top in the images' CRS",
-            )
+        items = _cut_to_box(OWN[section.kind](section, table, bands, cache), section)
         parts = split_items(items, _split(section))
     count = len(items[0].image.bands) if items else bands
     if count != bands:
@@ -78,15 +87,28 @@ def _parts(section: DataSection, table: ClassTable, bands: int, cache: Path | No
     return {name: (items if name == section.use else []) for name in SPLITS}
 
 
+def _cut_to_box(items: list[Item], section: DataSection) -> list[Item]:
+    """The parts of items inside the section's bbox; all of them where it has none."""
+    if section.bbox is not None:
+        items = [part for i in items if (part := cut(i, *section.bbox)) is not None]
+    if not items:
+        raise UsageError(
+            section.name or section.kind,
+            f"has no image inside bbox {section.bbox}",
+            "bbox is left, bottom, right, top in the images' CRS",
+        )
+    return items
+
+
 def _split(section: DataSection) -> Split:
     s = section.split
     names = (*((n, "validation") for n in s.validation), *((n, "test") for n in s.test))
     return Split(names, s.side, s.blocks, s.share, s.gap, s.to, s.seed)
 
 
-def _prototype(section: DataSection, bands: int) -> ImageFile:
+def _facts(section: DataSection, bands: int) -> ImageFacts:
     chosen = tuple(section.bands) or tuple(range(1, bands + 1))
-    return ImageFile("", "", (0, 0), chosen, section.gsd, section.crs, (), _nodata(section.nodata), section.range)
+    return ImageFacts(chosen, section.gsd, section.crs, _nodata(section.nodata), section.range)
 
 
 def _nodata(text: str | float) -> tuple[tuple[float, float], ...]:
@@ -107,7 +129,7 @@ def _legend(section: DataSection, table: ClassTable) -> Legend:
         return Legend("colours", rows, rest)
     if not codes:
         return table_legend(table)
-    values = [(_whole(k, subject), code) for k, code in codes.items()]
+    values = [(_label_value(k, subject), code) for k, code in codes.items()]
     return Legend("values", tuple({NODATA: NODATA, **dict(values)}.items()), rest)
 
 
@@ -118,7 +140,7 @@ def _colour(text: str, subject: str) -> int:
     raise UsageError(subject, f"the colour {text!r}, expected RRGGBB in hexadecimal", "for instance '3c1098': building")
 
 
-def _whole(text: str, subject: str) -> int:
+def _label_value(text: str, subject: str) -> int:
     if text.lstrip("-").isdigit() and 0 <= int(text) <= 65535:
         return int(text)
     raise UsageError(subject, f"the label value {text!r}, expected 0 to 65535", "correct `classes`")
@@ -127,37 +149,31 @@ def _whole(text: str, subject: str) -> int:
 def _pairs(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
     if not section.labels:
         raise UsageError(section.name or "pairs", "has no `labels`", "give a pattern such as labels/*.tif")
-    return pair_items(section.root, section.images, section.labels, _legend(section, table), _prototype(section, bands))
+    return pair_items(section.root, section.images, section.labels, _legend(section, table), _facts(section, bands))
 
 
 def _patches(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
-    return patch_items(section.root, table, _prototype(section, bands))
+    return patch_items(section.root, table, _facts(section, bands))
 
 
-def _shape_codes(section: DataSection, table: ClassTable) -> tuple[dict[str, int], int]:
+def _shape_codes(section: DataSection, table: ClassTable) -> tuple[Codes, int]:
+    """Codes of the section's `classes`, and the code of all that no shape covers."""
     subject = section.name or section.kind
     codes = named_codes(section.classes, table, subject)
     if not codes:
         raise UsageError(subject, "has no `classes`", "for instance {'*': building}")
-    return codes, code_of(section.rest, table, subject) if section.rest else NODATA
+    return tuple(codes.items()), code_of(section.rest, table, subject) if section.rest else NODATA
 
 
 def _polygons(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
     codes, rest = _shape_codes(section, table)
-    return polygon_items(
-        section.root,
-        section.images,
-        section.root / section.labels,
-        codes,
-        section.column,
-        rest,
-        _prototype(section, bands),
-    )
+    polygons = PolygonFile(str(section.root / section.labels), codes, section.column, rest)
+    return polygon_items(section.root, section.images, polygons, _facts(section, bands))
 
 
 def _boxes(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
     codes, rest = _shape_codes(section, table)
-    return box_items(section.root, section.images, codes, rest, _prototype(section, bands))
+    return box_items(section.root, section.images, codes, rest, _facts(section, bands))
 
 
 def _scenes(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:

@@ -1,36 +1,49 @@
-"""Vector labels burnt into windows on the fly: polygons of a GeoPackage or GeoJSON, boxes of YOLO text files."""
+"""Vector labels, burnt into pixels when a window is read: polygons of a GeoPackage or GeoJSON, boxes of YOLO files."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import geopandas
 import numpy as np
-import numpy.typing as npt
 import shapely
 from rasterio.features import rasterize
 from rasterio.transform import Affine, array_bounds
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Shapes
 from geoseg.classes import NODATA
 from geoseg.errors import SheetError, UsageError
 
-__all__ = ["BOX_CORE", "BOX_EDGE", "burnt_boxes", "burnt_polygons", "read_boxes"]
+__all__ = ["BOX_CORE", "BOX_EDGE", "Codes", "PolygonFile", "burn_boxes", "burn_polygons", "read_boxes"]
 
 Codes = tuple[tuple[str, int], ...]
+"""(text in the file, label code); the text "*" stands for any."""
 
 BOX_CORE, BOX_EDGE = 0.56, 1.1
-"""Of a box around a turned car only the ellipse of `BOX_CORE` times its size is surely car; out to `BOX_EDGE` times nothing is known."""
+"""In a box around a car that stands at an angle, only an ellipse of `BOX_CORE` times the box's size is surely car.
+
+Around it, out to `BOX_EDGE` times the size, nothing is known.
+"""
+
+
+@dataclass(frozen=True)
+class PolygonFile:
+    """Polygons as labels: `codes` maps values of `column` to label codes, `rest` is the code outside all polygons."""
+
+    path: str
+    codes: Codes
+    column: str
+    rest: int
 
 
 @lru_cache(maxsize=8)
-def _polygons(
-    path: str, crs: str, column: str
-) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_], shapely.STRtree]:
+def _polygons(path: str, crs: str, column: str) -> tuple[Shapes, Shapes, shapely.STRtree]:
+    """Polygons in a CRS, their values of `column` ("*" without one), and an index of them."""
     try:
         frame = geopandas.read_file(path)
-    except Exception as error:  # readers raise what they like
+    except Exception as error:  # its readers raise errors of all kinds
         raise SheetError(path, f"cannot be read as polygons: {error}", "give a GeoPackage or GeoJSON") from error
     if column and column not in frame.columns:
         raise UsageError(path, f"has no column {column!r}", f"it has {', '.join(map(str, frame.columns))}")
@@ -44,17 +57,23 @@ def _polygons(
     return shapes[keep], names[keep], shapely.STRtree(shapes[keep])
 
 
-def burnt_polygons(
-    path: str, crs: str, place: Affine, shape: tuple[int, int], codes: Codes, column: str, rest: int
-) -> Bytes:
-    """Codes (H, W) of a window: what polygons cover gets their code, in file order, the rest `rest`.
+def burn_polygons(polygons: PolygonFile, crs: str, place: Affine, shape: tuple[int, int]) -> Bytes:
+    """Label codes uint8 (H, W) of a window; later polygons of the file lie over earlier ones.
+
+    Args:
+        polygons: the file and the meaning of its values.
+        crs: of the window, as WKT.
+        place: transform of the window.
+        shape: (rows, columns) of the window.
 
     Raises:
-        SheetError: the file cannot be read, or a value of `column` that has no code.
+        SheetError: the file cannot be read, or a value of the column has no code.
+        UsageError: the file has no such column.
     """
+    path, column = polygons.path, polygons.column
     shapes, names, tree = _polygons(path, crs, column)
     frame = shapely.box(*array_bounds(*shape, place))
-    meaning = dict(codes)
+    meaning = dict(polygons.codes)
     pairs = []
     for i in sorted(tree.query(frame, predicate="intersects").tolist()):
         code = meaning.get(str(names[i]), meaning.get("*"))
@@ -64,8 +83,9 @@ def burnt_polygons(
             )
         pairs.append((shapes[i], code))
     if not pairs:
-        return np.full(shape, rest, np.uint8)
-    return np.asarray(rasterize(pairs, out_shape=shape, transform=place, fill=rest, dtype="uint8"), np.uint8)
+        return np.full(shape, polygons.rest, np.uint8)
+    burnt = rasterize(pairs, out_shape=shape, transform=place, fill=polygons.rest, dtype="uint8")
+    return np.asarray(burnt, np.uint8)
 
 
 @lru_cache(maxsize=64)
@@ -73,7 +93,7 @@ def read_boxes(path: str) -> tuple[tuple[str, float, float, float, float], ...]:
     """(class, x, y, width, height) of a YOLO text file: fractions of the image, x and y of the centre.
 
     Raises:
-        SheetError: not five numbers a line.
+        SheetError: a line without five values.
     """
     rows = []
     for number, line in enumerate(Path(path).read_text().splitlines(), 1):
@@ -89,8 +109,11 @@ def read_boxes(path: str) -> tuple[tuple[str, float, float, float, float], ...]:
 
 
 @lru_cache(maxsize=64)
-def burnt_boxes(path: str, shape: tuple[int, int], codes: Codes, rest: int) -> Bytes:
-    """Codes (H, W) of a whole image: the core of each box, a ring that is not known around it, `rest` elsewhere."""
+def burn_boxes(path: str, shape: tuple[int, int], codes: Codes, rest: int) -> Bytes:
+    """Label codes uint8 (H, W) of a whole image of shape (H, W).
+
+    The core of each box bears its code, a ring around the core is not known (255), and all else is `rest`.
+    """
     high, wide = shape
     meaning = dict(codes)
     out = np.full(shape, rest, np.uint8)

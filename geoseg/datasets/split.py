@@ -1,14 +1,14 @@
-"""Splits that do not leak: whole images, or ground with a gap between; the same ground in two splits is refused.
+"""Splits that do not leak: by whole images, or by ground with a gap between; the same ground in two splits is refused.
 
-Splitting overlapping patches at random leaves most of the test ground in training (a published repository had 93 % and was
-withdrawn); here ground is split before anything is cut.
+Where overlapping patches are split at random, most of the test ground is in training too (93 % in a published
+repository, which was withdrawn). Here the ground is split before anything is cut.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -33,9 +33,9 @@ SPLITS = ("train", "validation", "test")
 class Split:
     """How items are divided. By default all are for training.
 
-    `names`: (name, split) of whole images; a name matches as a whole or as an ending. `side` and `share` give one side of the set's ground
-    ("east", ...) to `to`. `blocks`: side in metres of a chessboard whose squares are dealt at random, `share` of them to `to`. `gap`: metres of ground
-    between splits that nobody reads.
+    `names`: (name, split) of whole images; a name matches as a whole or as an ending. `side`: the split `to` gets this
+    side of the set's ground, a share of `share`. `blocks`: side in metres of the squares of a chessboard that are dealt
+    at random, a share of `share` to the split `to`. `gap`: metres of ground between splits that nobody reads.
     """
 
     names: tuple[tuple[str, str], ...] = ()
@@ -48,40 +48,41 @@ class Split:
 
 
 def split_items(items: Sequence[Item], split: Split) -> dict[str, list[Item]]:
-    """Items of each split.
+    """Items, or parts of items, of each split.
 
     Raises:
-        UsageError: a name that is no item's, or a split that leaves nothing for training.
+        UsageError: a name in `split` is no item's.
     """
-    parts: dict[str, list[Item]] = {name: [] for name in SPLITS}
-    left = _by_name(items, split, parts)
-    if split.side:
-        _by_side(left, split, parts)
-    elif split.blocks:
-        _by_blocks(left, split, parts)
-    else:
-        parts["train"] += left
-    return parts
-
-
-def _by_name(items: Sequence[Item], split: Split, parts: dict[str, list[Item]]) -> list[Item]:
     wanted = dict(split.names)
-    used: set[str] = set()
-    rest = []
-    for item in items:
-        hit = next((n for n in wanted if item.name == n or item.name.endswith(("_" + n, "/" + n))), None)
-        if hit is None:
-            rest.append(item)
-            continue
-        used.add(hit)
-        parts[wanted[hit]].append(item)
-    lost = sorted(set(wanted) - used)
+    hits = [_name_of(item, wanted) for item in items]
+    lost = sorted(wanted.keys() - set(hits))
     if lost:
         known = ", ".join(sorted(i.name for i in items)[:12])
         raise UsageError(
             "split", f"names {', '.join(lost)}, which is no image of this data set", f"images: {known}, ..."
         )
-    return rest
+    parts: dict[str, list[Item]] = {name: [] for name in SPLITS}
+    for item, hit in zip(items, hits, strict=True):
+        if hit is not None:
+            parts[wanted[hit]].append(item)
+    rest = [item for item, hit in zip(items, hits, strict=True) if hit is None]
+    for name, part in _divide(rest, split):
+        parts[name].append(part)
+    return parts
+
+
+def _name_of(item: Item, names: Iterable[str]) -> str | None:
+    """The name that means an item: all of its name, or the ending."""
+    return next((n for n in names if item.name == n or item.name.endswith(("_" + n, "/" + n))), None)
+
+
+def _divide(items: Sequence[Item], split: Split) -> Iterator[tuple[str, Item]]:
+    """(split, part) of items that have no name of their own."""
+    if split.side:
+        return _divide_by_side(items, split)
+    if split.blocks:
+        return _divide_by_blocks(items, split)
+    return (("train", item) for item in items)
 
 
 def _scale(item: Item) -> float:
@@ -125,14 +126,14 @@ def cut(item: Item, left: float, bottom: float, right: float, top: float) -> Ite
 
 
 def _grounds(items: Iterable[Item]) -> list[list[Item]]:
-    """Items that share coordinates: all of one CRS together, each image without one by itself."""
+    """Groups of items that share coordinates: all of one CRS together, each image without a CRS alone."""
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         groups[item.image.crs or f"image {item.image.path}{item.image.scene}"].append(item)
     return list(groups.values())
 
 
-def _by_side(items: Sequence[Item], split: Split, parts: dict[str, list[Item]]) -> None:
+def _divide_by_side(items: Sequence[Item], split: Split) -> Iterator[tuple[str, Item]]:
     far = 1e12
     for group in _grounds(items):
         boxes = np.array([_bounds(i) for i in group])
@@ -147,32 +148,36 @@ def _by_side(items: Sequence[Item], split: Split, parts: dict[str, list[Item]]) 
         kept[axis + 2 if up else axis] = border - gap if up else border + gap
         for item in group:
             for name, frame in ((split.to, given), ("train", kept)):
-                part = cut(item, *frame)
-                if part is not None:
-                    parts[name].append(part)
+                if (part := cut(item, *frame)) is not None:
+                    yield name, part
 
 
-def _by_blocks(items: Sequence[Item], split: Split, parts: dict[str, list[Item]]) -> None:
+def _divide_by_blocks(items: Sequence[Item], split: Split) -> Iterator[tuple[str, Item]]:
     for group in _grounds(items):
         scale = _scale(group[0])
         side, gap = split.blocks / scale, split.gap / scale
         for item in group:
-            left, bottom, right, top = _bounds(item)
-            for i in range(int(np.floor(left / side)), int(np.floor(right / side)) + 1):
-                for j in range(int(np.floor(bottom / side)), int(np.floor(top / side)) + 1):
-                    mine = np.random.default_rng([split.seed, i & 0xFFFFFFFF, j & 0xFFFFFFFF]).uniform() < split.share
-                    shrink = gap if mine else 0.0
-                    frame = (i * side + shrink, j * side + shrink, (i + 1) * side - shrink, (j + 1) * side - shrink)
-                    part = cut(item, *frame)
-                    if part is not None:
-                        parts[split.to if mine else "train"].append(part)
+            for i, j in _squares(item, side):
+                given = np.random.default_rng([split.seed, i & 0xFFFFFFFF, j & 0xFFFFFFFF]).uniform() < split.share
+                shrink = gap if given else 0.0
+                frame = (i * side + shrink, j * side + shrink, (i + 1) * side - shrink, (j + 1) * side - shrink)
+                if (part := cut(item, *frame)) is not None:
+                    yield split.to if given else "train", part
+
+
+def _squares(item: Item, side: float) -> Iterator[tuple[int, int]]:
+    """(column, row) of the squares of a chessboard that an item's region reaches."""
+    left, bottom, right, top = _bounds(item)
+    for i in range(int(np.floor(left / side)), int(np.floor(right / side)) + 1):
+        for j in range(int(np.floor(bottom / side)), int(np.floor(top / side)) + 1):
+            yield i, j
 
 
 def refuse_leaks(parts: dict[str, list[Item]]) -> None:
-    """Stop where two splits hold the same ground, or the same image under two names.
+    """Refuse splits that hold the same ground, or the same image under two names.
 
     Raises:
-        UsageError: names both items and the area that they share.
+        UsageError: two splits share ground; names both items.
     """
     frames = {name: [(item, _frame(item)) for item in items] for name, items in parts.items()}
     for one, other in combinations([n for n in frames if frames[n]], 2):
@@ -193,7 +198,7 @@ def refuse_leaks(parts: dict[str, list[Item]]) -> None:
 
 
 def _frame(item: Item) -> shapely.Geometry | None:
-    """The region in degrees on Earth; None without a place."""
+    """The outline of an item's region in degrees on Earth; None without a place."""
     if not item.image.crs:
         return None
     left, bottom, right, top = _bounds(item)
@@ -218,7 +223,7 @@ def _identity(item: Item) -> tuple[int, str]:
 
 
 def _refuse_copies(one: str, first: list[Item], other: str, second: list[Item]) -> None:
-    """The same file, or an identical copy, in two splits, with regions that meet."""
+    """Refuse the same file, or an identical copy, in two splits where the regions meet."""
     by_size: dict[int, list[tuple[str, Item]]] = defaultdict(list)
     for item in second:
         size, name = _identity(item)

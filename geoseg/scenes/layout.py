@@ -1,7 +1,7 @@
 """Seed to layout: streets first, then lots with buildings, then all that stands around them.
 
 Every number comes from one seeded generator and is in metres, so a layout does not depend on the pixel size.
-The order of the draws is part of the contract: the same seed gives the same scene in every version. Nothing here paints.
+The order of the draws is part of the contract: the same seed gives the same scene in every version.
 """
 
 from __future__ import annotations

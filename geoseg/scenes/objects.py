@@ -13,8 +13,7 @@ class Style:
     """One value for a whole scene: the quarter, the sun and the camera.
 
     Angles are degrees; the azimuth is the direction of the sun, clockwise from x in the image. `quarter` is a key of
-    `quarters.QUARTERS`; `leaf_off` means that some trees are bare. The rest are factors and shares of the model of light
-    and camera in `light`.
+    `quarters.QUARTERS`; `leaf_off` means that some trees are bare. The rest are factors and shares that `light` uses.
     """
 
     quarter: str

@@ -61,7 +61,7 @@ class Scene:
         return round(self.height / self.gsd), round(self.width / self.gsd)
 
     def labels(self, row: int, col: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-        """Class values uint8 (H, W) of a window, in ISPRS order: the topmost outline around a pixel's centre decides."""
+        """Class values uint8 (H, W) of a window, in ISPRS order: the topmost outline around a pixel decides."""
         to_ground = Affine(self.gsd, 0, col * self.gsd, 0, self.gsd, row * self.gsd)
         frame = shapely.box(col * self.gsd, row * self.gsd, (col + width) * self.gsd, (row + height) * self.gsd)
         shapes = [(s, value) for value, _, s in self.stack if s.intersects(frame)]

@@ -11,8 +11,7 @@ from PIL import Image
 from support import write_sheet
 
 from geoseg.classes import ISPRS
-from geoseg.datasets.folders import image_file, pair_items, patch_items
-from geoseg.datasets.items import ImageFile
+from geoseg.datasets.folders import ImageFacts, image_file, pair_items, patch_items
 from geoseg.datasets.legend import table_legend
 from geoseg.datasets.split import Split, refuse_leaks, split_items
 from geoseg.errors import SheetError, UsageError
@@ -38,7 +37,7 @@ def test_patches_that_tile_wrote_are_a_data_set(tmp_path: Path, geoseg) -> None:
         tmp_path / "l",
     )
     assert code == 0, err
-    items = patch_items(tmp_path / "run", ISPRS, ImageFile("", "", (0, 0), (1, 2, 3), 0.0))
+    items = patch_items(tmp_path / "run", ISPRS, ImageFacts())
     assert len(items) >= 9
     parts = split_items(items, Split(side="east", share=0.3, gap=2))
     assert parts["train"]
@@ -51,13 +50,13 @@ def test_patches_that_tile_wrote_are_a_data_set(tmp_path: Path, geoseg) -> None:
 
 def test_pairs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     write_sheet(tmp_path / "a_RGB.tif", np.zeros((3, 64, 64), np.uint8))
-    prototype = ImageFile("", "", (0, 0), (1, 2, 3), 0.0)
+    facts = ImageFacts()
     write_sheet(tmp_path / "b_label.tif", np.zeros((64, 64), np.uint8))
     with pytest.raises(UsageError, match="a_RGB.tif: has no label"):
-        pair_items(tmp_path, "*_RGB.tif", "*_label.tif", table_legend(ISPRS), prototype)
+        pair_items(tmp_path, "*_RGB.tif", "*_label.tif", table_legend(ISPRS), facts)
     write_sheet(tmp_path / "a_label.tif", np.zeros((64, 60), np.uint8))
     with pytest.raises(SheetError, match="match pixel by pixel"):
-        pair_items(tmp_path, "a_RGB.tif", "*_label.tif", table_legend(ISPRS), prototype)
+        pair_items(tmp_path, "a_RGB.tif", "*_label.tif", table_legend(ISPRS), facts)
 
 
 def test_plain_images_need_a_pixel_size_and_a_signature(tmp_path: Path) -> None:
@@ -66,7 +65,7 @@ def test_plain_images_need_a_pixel_size_and_a_signature(tmp_path: Path) -> None:
         image_file(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"GIF89a" + bytes(50))
     with pytest.raises(SheetError, match="neither PNG nor JPEG"):
-        image_file(tmp_path / "b.png", gsd=0.1)
+        image_file(tmp_path / "b.png", ImageFacts(gsd=0.1))
     whole = (tmp_path / "a.png").read_bytes()
     (tmp_path / "c.png").write_bytes(whole[:-30])
     with pytest.raises(SheetError, match=r"c\.png"):

@@ -10,8 +10,8 @@ from rasterio.windows import Window
 from support import write_sheet
 
 from geoseg.classes import ISPRS, NODATA
-from geoseg.datasets.folders import pair_items
-from geoseg.datasets.items import ImageFile, read_item
+from geoseg.datasets.folders import ImageFacts, pair_items
+from geoseg.datasets.items import read_item
 from geoseg.datasets.legend import table_legend
 from geoseg.datasets.sets import labelled_sets
 from geoseg.errors import SheetError
@@ -21,8 +21,7 @@ from geoseg.learn.settings import DataSection
 def test_pixels_outside_the_region_are_never_read(tmp_path: Path) -> None:
     write_sheet(tmp_path / "a_RGB.tif", np.full((3, 64, 64), 200, np.uint8))
     write_sheet(tmp_path / "a_label.tif", np.zeros((64, 64), np.uint8))
-    prototype = ImageFile("", "", (0, 0), (1, 2, 3), 0.0)
-    (item,) = pair_items(tmp_path, "*_RGB.tif", "*_label.tif", table_legend(ISPRS), prototype)
+    (item,) = pair_items(tmp_path, "*_RGB.tif", "*_label.tif", table_legend(ISPRS), ImageFacts())
     image, labels, valid = read_item(item.within((0, 0, 64, 32)), Window(-8, -8, 80, 80))
     assert valid.sum() == 64 * 32
     assert (image[:, ~valid] == 0).all()

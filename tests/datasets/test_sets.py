@@ -35,7 +35,7 @@ def test_bbox_limits_what_is_read(tmp_path: Path) -> None:
 
 
 def test_default_model_on_its_real_data(tmp_path: Path) -> None:
-    """Partial labels of three legends in one network, from the real folders, with 100 m between training and validation."""
+    """Partial labels of three legends in one network, from real folders, with 100 m between training and validation."""
     data = ROOT.parent / "shared" / "data"
     if not data.is_dir():
         pytest.skip("the real data sets are not here")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from support import CRS, PLACE, moved
 
-from geoseg.datasets.folders import image_file
+from geoseg.datasets.folders import ImageFacts, image_file
 from geoseg.datasets.items import ImageFile, Item, LabelFile
 from geoseg.datasets.split import Split, refuse_leaks, split_items
 from geoseg.errors import UsageError
@@ -86,7 +86,7 @@ def test_copies_under_another_name_are_refused(tmp_path: Path) -> None:
         Image.fromarray(rng.integers(0, 255, (40, 40, 3), dtype=np.uint8)).save(tmp_path / name)
     (tmp_path / "c.png").write_bytes((tmp_path / "a.png").read_bytes())
     items = [
-        Item(n, image_file(tmp_path / f"{n}.png", gsd=0.1), LabelFile("raster", ""), (0, 0, 40, 40))
+        Item(n, image_file(tmp_path / f"{n}.png", ImageFacts(gsd=0.1)), LabelFile("raster", ""), (0, 0, 40, 40))
         for n in ("a", "b", "c")
     ]
     refuse_leaks({"train": [items[0]], "validation": [items[1]], "test": []})

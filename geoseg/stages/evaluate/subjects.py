@@ -13,7 +13,7 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
-from geoseg.datasets.folders import image_file, stem_of
+from geoseg.datasets.folders import CODES, image_file, stem_of
 from geoseg.datasets.items import ImageFile, Item, LabelFile, read_item
 from geoseg.datasets.legend import Legend, cube_legend, decoded, named_codes, table_legend
 from geoseg.errors import ModelError, UsageError
@@ -94,7 +94,7 @@ def paired_subjects(
         )
     labels = {} if reference.suffix.lower() in VECTORS else {stem_of(p): p for p in _label_files(reference)}
     for path in found:
-        image = image_file(path, (1,), gsd=1.0, palette=True)
+        image = image_file(path, CODES)
         if reference.suffix.lower() in VECTORS:
             item = _with_polygons(path, image, reference, options, table)
         else:
@@ -120,7 +120,7 @@ def _legend(label: Path, options: EvaluateOptions, table: ClassTable) -> Legend:
         codes = named_codes(dict(options.classes), table, "--class")
         return Legend("values", tuple({NODATA: NODATA, **{int(k): v for k, v in codes.items()}}.items()))
     if options.legend == "isprs" or (
-        options.legend == "auto" and image_file(label, (1,), gsd=1.0, palette=True).shape and _bands(label) >= 3
+        options.legend == "auto" and image_file(label, CODES).shape and _bands(label) >= 3
     ):
         return cube_legend(table)
     return table_legend(table)
@@ -140,7 +140,7 @@ def _bands(label: Path) -> int:
 def _with_raster(path: Path, image: ImageFile, label: Path, options: EvaluateOptions, table: ClassTable) -> Item:
     eroded = 3 if options.boundary == "eroded" else 0
     labels = LabelFile("raster", str(label), _legend(label, options, table), eroded=eroded)
-    truth = image_file(label, (1,), gsd=1.0, palette=True)
+    truth = image_file(label, CODES)
     if truth.shape != image.shape:
         raise UsageError(
             label,
@@ -183,7 +183,7 @@ def _confidence_reader(path: Path, image: ImageFile, mosaic: Path | None) -> Rea
             if beside != path and beside.is_file()
             else None
         )
-    whole = image_file(mosaic, (1,), gsd=1.0, palette=True)
+    whole = image_file(mosaic, CODES)
     if not image.transform or not whole.transform or image.transform[4] > 0:
         return None
     col, row = ~Affine(*whole.transform) @ (image.transform[2], image.transform[5])

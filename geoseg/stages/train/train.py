@@ -16,8 +16,8 @@ import torch
 from torch import nn
 
 from geoseg.commit import commit_bytes, commit_json, folder
-from geoseg.datasets.drawn import draw_missing
-from geoseg.datasets.samples import LabelledSet, Samples, loader
+from geoseg.datasets.samples import Batches, Crop, LabelledSet, Samples, loader
+from geoseg.datasets.scene_cache import draw_missing
 from geoseg.datasets.sets import class_table, labelled_sets
 from geoseg.errors import TrainingError, UsageError
 from geoseg.gis.picture import write_png
@@ -117,9 +117,7 @@ def _samples(run: TrainingRun, stage: Stage, sets: list[LabelledSet]) -> Samples
     augmentation = Augmentation(**section).scaled(stage.augment)
     return Samples(
         tuple(sets),
-        run.config.crop,
-        run.config.model.gsd,
-        tuple(run.config.model.mean),
+        Crop(run.config.crop, run.config.model.gsd, tuple(run.config.model.mean)),
         augmentation,
         run.config.seed,
         run.config.balance,
@@ -133,12 +131,14 @@ def _run_stage(run: TrainingRun, number: int, stage: Stage, sets: dict[str, list
     workers = config.workers if config.workers is not None else max(1, (os.cpu_count() or 2) // 2)
     batches = loader(
         _samples(run, stage, sets["train"]),
-        run.step * config.accumulate,
-        run.starts[number + 1] * config.accumulate,
-        config.batch,
+        Batches(
+            run.step * config.accumulate,
+            run.starts[number + 1] * config.accumulate,
+            config.batch,
+            run.rank,
+            run.ranks,
+        ),
         workers=workers,
-        rank=run.rank,
-        ranks=run.ranks,
         pinned=run.device.startswith("cuda"),
     )
     say(
@@ -238,9 +238,7 @@ def preview(config: TrainConfig, picture: Path, count: int = 24) -> None:
         raise UsageError("data", "leaves nothing to train on", "give a set without `use: validation`")
     samples = Samples(
         tuple(sets["train"]),
-        config.crop,
-        config.model.gsd,
-        tuple(config.model.mean),
+        Crop(config.crop, config.model.gsd, tuple(config.model.mean)),
         Augmentation(**config.augment.model_dump()).scaled(max(s.augment for s in config.stages)),
         config.seed,
         config.balance,

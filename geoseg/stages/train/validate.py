@@ -14,7 +14,7 @@ from torch import nn
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA
 from geoseg.datasets.items import Item, read_item, read_labels
-from geoseg.datasets.samples import LabelledSet, Samples
+from geoseg.datasets.samples import Crop, LabelledSet, Samples
 from geoseg.learn.augment import NONE
 from geoseg.learn.loop import standardised
 from geoseg.metrics.pixels import Tally, tally
@@ -77,7 +77,9 @@ def _item_counts(item: Item, backend: object, card: Card) -> Tally:
 
 def fitted_temperature(network: nn.Module, card: Card, sets: list[LabelledSet], side: int, crops: int = 48) -> float:
     """The temperature with the lowest log loss on crops of labelled ground (Guo et al. 2017, section 4.2); 1 where no pixel is named."""
-    samples = Samples(tuple(replace(s, share=1.0) for s in sets), side, card.gsd, card.mean, NONE, 12345, balance=0.0)
+    samples = Samples(
+        tuple(replace(s, share=1.0) for s in sets), Crop(side, card.gsd, card.mean), NONE, 12345, balance=0.0
+    )
     logits, truths = [], []
     for i in range(crops):
         image, labels, _ = samples[i]

@@ -1,4 +1,7 @@
-"""Procedural scenes as training data: drawn when first needed, kept on disk if a folder is given and in memory while they are used."""
+"""Procedural scenes as training data: drawn when they are first needed, kept on disk and in memory.
+
+On disk only where a folder is given; in memory as long as they are used.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,16 @@ from geoseg.arrays import Bytes
 from geoseg.commit import commit_bytes
 from geoseg.scenes.scene import Scene
 
-__all__ = ["DrawnScene", "draw_missing", "drawn"]
+__all__ = ["DrawnScene", "draw_missing", "scene_pixels"]
 
 
 @dataclass(frozen=True)
 class DrawnScene:
-    """A scene of `metres` a side at `gsd`; `fine` draws it at half the pixel size and averages, as resampled sheets are."""
+    """A square scene with sides of `metres` and pixels of `gsd` metres.
+
+    `fine` scenes are drawn at half the pixel size and averaged, like sheets that were resampled; `cache` is the folder
+    that keeps their pixels, "" for none.
+    """
 
     seed: int
     metres: float
@@ -37,14 +44,14 @@ class DrawnScene:
         return side, side
 
 
-def _kept(scene: DrawnScene) -> Path | None:
+def _cache_path(scene: DrawnScene) -> Path | None:
     name = f"scene_{scene.seed}_{scene.metres:g}_{scene.gsd:.4f}{'_fine' * scene.fine}.npz"
     return Path(scene.cache) / name if scene.cache else None
 
 
 def draw_missing(scenes: Sequence[DrawnScene], processes: int, say: Callable[[str], None]) -> None:
-    """Draw the scenes that are not kept yet, side by side, so that training does not wait for them."""
-    missing = [s for s in scenes if (path := _kept(s)) is not None and not path.is_file()]
+    """Draw the scenes that are not on disk yet, in several processes, so that training does not wait for them."""
+    missing = [s for s in scenes if (path := _cache_path(s)) is not None and not path.is_file()]
     if not missing:
         return
     say(f"drawing {len(missing)} scenes with {processes} processes")
@@ -56,24 +63,20 @@ def draw_missing(scenes: Sequence[DrawnScene], processes: int, say: Callable[[st
 
 
 def _draw_one(scene: DrawnScene) -> None:
-    drawn(scene)
-    drawn.cache_clear()
+    scene_pixels(scene)
+    scene_pixels.cache_clear()
 
 
 @lru_cache(maxsize=48)
-def drawn(scene: DrawnScene) -> tuple[Bytes, Bytes]:
-    """Image (4, H, W) red, green, blue, near infrared, and labels (H, W) in the order of the ISPRS classes."""
-    path = (
-        Path(scene.cache) / f"scene_{scene.seed}_{scene.metres:g}_{scene.gsd:.4f}{'_fine' * scene.fine}.npz"
-        if scene.cache
-        else None
-    )
+def scene_pixels(scene: DrawnScene) -> tuple[Bytes, Bytes]:
+    """Image uint8 (4, H, W), red, green, blue, near infrared, and labels uint8 (H, W) in the order of ISPRS."""
+    path = _cache_path(scene)
     if path is not None and path.is_file():
         try:
             with np.load(path, allow_pickle=False) as kept:
                 return kept["image"], kept["labels"]
         except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-            path.unlink(missing_ok=True)  # cut short or foreign: drawn again
+            path.unlink(missing_ok=True)  # cut short, or not ours: draw it again
     image, labels = _draw(scene)
     if path is not None:
         buffer = io.BytesIO()
