@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Bytes", "Doubles", "Floats", "Image", "Ints", "Labels", "Mask", "Shapes", "Valid", "Values"]
+__all__ = ["Bytes", "Doubles", "Floats", "Image", "Ints", "Json", "Labels", "Mask", "Shapes", "Valid", "Values"]
 
 Bytes = npt.NDArray[np.uint8]
 """Class values, confidence, colours."""

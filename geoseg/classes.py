@@ -1,25 +1,33 @@
-"""The class table: what the values of a class raster mean.
-
-It travels with the weights and is never assumed. It knows nothing of files.
-"""
+"""The class table: what the values of a class raster mean. It travels with the weights and is never assumed."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypedDict
 
+from geoseg.arrays import Json
 from geoseg.errors import ModelError
 from geoseg.layers import ROLES
 
-__all__ = ["ISPRS", "NODATA", "NOT", "ROLES", "ClassTable", "LandClass"]
+__all__ = ["ISPRS", "NODATA", "NOT", "ROLES", "ClassRow", "ClassTable", "LandClass"]
 
 NODATA = 255
 """Value of every class and confidence pixel outside the valid data."""
 
 
+class ClassRow(TypedDict):
+    """One class as JSON."""
+
+    value: int
+    name: str
+    colour: list[int]
+    role: str
+
+
 @dataclass(frozen=True)
 class LandClass:
-    """One class: its raster value, name, colour (R, G, B) and role (one of `ROLES`)."""
+    """One class: its raster value (0 to 254), name, colour (R, G, B) and role (one of `ROLES`)."""
 
     value: int
     name: str
@@ -36,12 +44,12 @@ class LandClass:
 
     @property
     def hex(self) -> str:
-        """Colour as `#rrggbb`."""
+        """The colour as `#rrggbb`."""
         return "#{:02x}{:02x}{:02x}".format(*self.colour)
 
     @property
     def slug(self) -> str:
-        """Name as a layer or column name: lower case, underscores."""
+        """The name of a layer or column: lower case, underscores."""
         return "_".join("".join(c if c.isalnum() else " " for c in self.name.lower()).split())
 
 
@@ -57,34 +65,39 @@ class ClassTable:
             raise ModelError("class table", f"values {values}, expected at least one, all different")
         slugs = [c.slug for c in self.classes]
         if len(set(slugs)) != len(slugs) or not all(slugs):
-            raise ModelError(
-                "class table",
-                f"names {[c.name for c in self.classes]}, expected names that differ in letters or digits",
-            )
+            names = [c.name for c in self.classes]
+            raise ModelError("class table", f"names {names}, expected names that differ in letters or digits")
 
     def __len__(self) -> int:
         return len(self.classes)
 
     @property
     def values(self) -> tuple[int, ...]:
-        """Raster value of each output channel."""
+        """The raster value of each output channel."""
         return tuple(c.value for c in self.classes)
 
     def by_value(self, value: int) -> LandClass:
-        """The class that a raster value stands for; KeyError where there is none."""
+        """The class that a raster value stands for.
+
+        Raises:
+            KeyError: no class has it.
+        """
         return {c.value: c for c in self.classes}[value]
 
-    def to_json(self) -> list[dict[str, Any]]:
-        """Plain lists and dicts, for JSON."""
-        return [{**asdict(c), "colour": list(c.colour)} for c in self.classes]
+    def to_json(self) -> list[ClassRow]:
+        """The classes as JSON."""
+        return [ClassRow(value=c.value, name=c.name, colour=list(c.colour), role=c.role) for c in self.classes]
 
     @classmethod
-    def from_json(cls, rows: list[dict[str, Any]]) -> ClassTable:
-        """Inverse of `to_json`; ModelError says which row is wrong."""
+    def from_json(cls, rows: Iterable[Json]) -> ClassTable:
+        """Inverse of `to_json`.
+
+        Raises:
+            ModelError: a class lacks a field, or a field is wrong; says which.
+        """
         try:
-            return cls(
-                tuple(LandClass(int(r["value"]), str(r["name"]), tuple(r["colour"]), str(r["role"])) for r in rows)
-            )
+            classes = (LandClass(int(r["value"]), str(r["name"]), tuple(r["colour"]), str(r["role"])) for r in rows)
+            return cls(tuple(classes))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError("class table", f"{error!r}", "each class has value, name, colour, role") from error
 
@@ -103,4 +116,4 @@ ISPRS = ClassTable(
 
 
 NOT = 128
-"""Label `NOT + k`: the pixel is of any class but k."""
+"""A label `NOT + k` says that the pixel is of any class but k."""

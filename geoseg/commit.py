@@ -1,7 +1,7 @@
-"""The only writer. No half-written file ever bears a final name.
+"""The only writer: no half-written file ever bears a final name.
 
-Small files go through memory and are written by Python, because rasterio drops write errors at close. Files too large for
-that are written beside their final name by whoever can, then synced, checked by the caller and moved.
+Small files are made in memory and written by Python, because rasterio drops write errors at close. Larger ones are written
+under a temporary name in the same folder by the library that can, then synced, checked by the caller and renamed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from geoseg.arrays import Json
 from geoseg.errors import EnvironmentFault, PlanError
 
 __all__ = [
@@ -34,7 +35,10 @@ __all__ = [
 ]
 
 SEAL = "seal"
+"""Key under which JSON that later stages rely on holds a hash of the rest."""
+WRITE_AGAIN = "delete it, then run the command again that writes it"
 LEFT_BEHIND = 3600.0
+"""Seconds after which a temporary file belongs to a process that was killed."""
 _TEMPORARY = re.compile(r"\.[0-9a-f]{12}\.tmp")
 _CURES = {
     errno.ENOSPC: "free some disk space, then run the same command again",
@@ -62,7 +66,11 @@ def _sync_folder(path: Path) -> None:
 
 
 def folder(path: Path) -> Path:
-    """Make a folder and its parents; EnvironmentFault where that is not possible."""
+    """Make a folder and its parents.
+
+    Raises:
+        EnvironmentFault: that is not possible.
+    """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,7 +80,7 @@ def folder(path: Path) -> Path:
 
 @contextmanager
 def disk_faults(path: Path) -> Iterator[None]:
-    """Errors of the disk while a file is written, said as EnvironmentFault with a cure."""
+    """Turn errors of the disk while a file is written into EnvironmentFault with a cure."""
     try:
         yield
     except OSError as error:
@@ -81,9 +89,9 @@ def disk_faults(path: Path) -> Iterator[None]:
 
 @contextmanager
 def scratch(path: Path, suffix: str = "") -> Iterator[Path]:
-    """A name of this attempt alone in the same folder; whatever happens, nothing of that name stays."""
+    """A temporary name in the same folder, used by this attempt only; whatever happens, no file of that name stays."""
     folder(path.parent)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp{suffix}")  # as `_TEMPORARY` knows them
+    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.tmp{suffix}")  # `_TEMPORARY` matches it
     try:
         yield temporary
     finally:
@@ -92,7 +100,7 @@ def scratch(path: Path, suffix: str = "") -> Iterator[Path]:
 
 
 def sweep(place: Path) -> None:
-    """Remove what processes that were killed have left in a folder under temporary names, an hour ago or earlier by the disk's own clock."""
+    """Remove temporary files that killed processes left in a folder an hour ago or earlier, by the disk's own clock."""
     left = [p for p in place.glob(".*.tmp*") if _TEMPORARY.match(p.name)]
     if not left:
         return
@@ -109,7 +117,11 @@ def sweep(place: Path) -> None:
 
 
 def commit_bytes(path: Path, data: bytes | memoryview) -> str:
-    """Write bytes under a final name, all or nothing; returns their SHA-256 (hex)."""
+    """Write bytes under a final name, all or nothing; returns their SHA-256 (hex).
+
+    Raises:
+        EnvironmentFault: the disk refuses them, or is full.
+    """
     with scratch(path) as temporary, disk_faults(path):
         with temporary.open("wb") as file:
             file.write(data)
@@ -122,24 +134,24 @@ def commit_bytes(path: Path, data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def commit_json(path: Path, value: Any) -> str:
+def commit_json(path: Path, value: object) -> str:
     """Write JSON, all or nothing; returns the SHA-256 of its bytes."""
     return commit_bytes(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
 
 
-def commit_state(path: Path, value: dict[str, Any]) -> str:
-    """Write JSON that later stages rely on, with a hash of itself that `read_json` checks; returns the SHA-256 of its bytes."""
+def commit_state(path: Path, value: Json) -> str:
+    """Write JSON that later stages rely on, sealed with a hash that `read_json` checks; returns the SHA-256 of its bytes."""
     return commit_json(path, {**value, SEAL: _seal(json.loads(json.dumps(value)))})
 
 
-def _seal(value: dict[str, Any]) -> str:
+def _seal(value: Json) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def commit_file(path: Path, write: Callable[[Path], None], check: Callable[[Path], None], *, suffix: str = "") -> str:
-    """Have `write` make a file under a temporary name, then `settle` it.
+    """Have `write` make a file under a temporary name, then `settle` it; returns its SHA-256 (hex).
 
-    For files too large for memory and for libraries that only write to paths. Returns the SHA-256.
+    For files too large for memory, and for libraries that only write to paths.
     """
     with scratch(path, suffix or path.suffix) as temporary:
         with disk_faults(path):
@@ -148,7 +160,7 @@ def commit_file(path: Path, write: Callable[[Path], None], check: Callable[[Path
 
 
 def settle(temporary: Path, path: Path, check: Callable[[Path], None]) -> str:
-    """Sync a file that is written, have `check` raise if it is not right, then give it its final name; returns the SHA-256."""
+    """Sync a written file, have `check` raise if it is not right, then give it its final name; returns its SHA-256 (hex)."""
     with disk_faults(path):
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -165,14 +177,18 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_json(path: Path) -> Any:
-    """JSON of a file that geoseg wrote, without its seal; PlanError says what is wrong with it."""
+def read_json(path: Path, missing: str = "run the same command again") -> Any:
+    """JSON of a file that geoseg wrote, without its seal; `missing` is the cure where there is no such file.
+
+    Raises:
+        PlanError: it is not there, cannot be read, or was changed since geoseg wrote it.
+    """
     try:
         value = json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise PlanError(path, "does not exist", "run the stage before this one first") from error
+        raise PlanError(path, "does not exist", missing) from error
     except (OSError, ValueError) as error:
-        raise PlanError(path, f"cannot be read: {error}", "delete it and run its stage again") from error
+        raise PlanError(path, f"cannot be read: {error}", WRITE_AGAIN) from error
     if isinstance(value, dict) and SEAL in value and value.pop(SEAL) != _seal(value):
-        raise PlanError(path, "is not as geoseg wrote it: its seal does not fit", "delete it and run its stage again")
+        raise PlanError(path, "was changed since geoseg wrote it: its seal does not match", WRITE_AGAIN)
     return value

@@ -1,4 +1,4 @@
-"""Config files: YAML, checked key by key before anything is touched."""
+"""Config files: YAML, checked key by key before any file is written."""
 
 from __future__ import annotations
 
@@ -10,21 +10,23 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from geoseg.arrays import Json
 from geoseg.errors import UsageError
 
 __all__ = ["load_yaml"]
 
 
 Model = TypeVar("Model", bound=BaseModel)
-MOST_VALUES = 1_000_000  # a list of sheets may be long; a bomb of aliases is longer
+MOST_VALUES = 1_000_000
+"""Values in a config: a list of sheets may be long, but a bomb of aliases is longer."""
 
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML that refuses a key given twice and remembers the line of each key."""
 
 
-def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[str, Any]:
-    seen: dict[str, Any] = {}
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> Json:
+    seen: Json = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
         if key in seen:
@@ -37,10 +39,10 @@ _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping
 
 
 def load_yaml(path: Path, model: type[Model], example: str) -> Model:
-    """Read and check a config of any kind; `example` is one that works.
+    """Read a config and check it against its model; `example` is named in errors as one that works.
 
     Raises:
-        UsageError: not YAML, an unknown key (names the nearest known one), or a bad value; names file and line.
+        UsageError: it is not YAML, or has an unknown key (the nearest known one is named) or a bad value; names file and line.
     """
     try:
         text = path.read_text("utf-8-sig")
@@ -57,18 +59,19 @@ def load_yaml(path: Path, model: type[Model], example: str) -> Model:
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        raise _explained(path, text, error, model) from error
+        raise _explain(path, text, error, model) from error
 
 
-def _size(value: Any, known: dict[int, int]) -> int:
-    """Values in a config once its aliases are written out; each is counted once only, however often it is named."""
+def _size(value: object, known: dict[int, int]) -> int:
+    """Values in a config with its aliases written out; each is counted only once, however often it is named."""
     if id(value) not in known:
         inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         known[id(value)] = 1 + sum(_size(v, known) for v in inner)
     return known[id(value)]
 
 
-def _explained(path: Path, text: str, error: ValidationError, model: type[BaseModel]) -> UsageError:
+def _explain(path: Path, text: str, error: ValidationError, model: type[BaseModel]) -> UsageError:
+    """The first fault of a config, with its line and a cure."""
     first = error.errors()[0]
     place = [str(p) for p in first["loc"]]
     line = _line(text, place)
@@ -78,13 +81,12 @@ def _explained(path: Path, text: str, error: ValidationError, model: type[BaseMo
         near = get_close_matches(place[-1], known, 1)
         cure = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return UsageError(subject, f"unknown key {'.'.join(place)!r}", cure)
-    return UsageError(
-        subject, f"{'.'.join(place)}: {first['msg']}, found {reprlib.repr(first.get('input'))}", "correct this key"
-    )
+    what = f"{'.'.join(place)}: {first['msg']}, found {reprlib.repr(first.get('input'))}"
+    return UsageError(subject, what, "correct this key")
 
 
 def _known_keys(model: type[BaseModel], place: list[str]) -> list[str]:
-    """Keys of the section at a place; list positions and the alternatives of a union are stepped through."""
+    """Keys of the section at a place, also behind list positions and inside unions."""
     section: Any = model
     for name in place:
         if isinstance(section, type) and issubclass(section, BaseModel) and name in section.model_fields:
@@ -98,7 +100,7 @@ def _known_keys(model: type[BaseModel], place: list[str]) -> list[str]:
 
 
 def _line(text: str, place: list[str]) -> int:
-    """Line of a key, 0 if it is not in the text."""
+    """The line of a key, from 1; 0 if it is not in the text."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     line = 0
     for name in place:

@@ -9,12 +9,10 @@
     ├── EnvironmentFault    disk full, device missing, folder not writable       (exit 4)
     └── Busy                locked, or not complete yet: try again later         (exit 75)
 
-A message says what was found, what was expected and how to cure it, and names the file.
+A message names the file or option, and says what was found, what was expected and what helps.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 __all__ = [
     "Busy",
@@ -34,8 +32,8 @@ class GeosegError(Exception):
 
     Args:
         subject: the file, option or key that the message is about.
-        what: what was found and what was expected.
-        cure: what the user can do about it.
+        what: what was found, and what was expected.
+        cure: what the user can do about it, "" where nothing helps.
     """
 
     exit_code = 1
@@ -63,9 +61,9 @@ class PlanError(GeosegError):
 
 
 class TrainingError(GeosegError):
-    """Training cannot go on; `batch` is what it was looking at, where that helps."""
+    """Training cannot go on; `batch` holds what it was given last, where that helps."""
 
-    batch: tuple[Any, ...] | None = None
+    batch: tuple[object, ...] | None = None
 
 
 class ModelError(GeosegError):
@@ -81,7 +79,7 @@ class EnvironmentFault(GeosegError):
 
 
 class Busy(GeosegError):
-    """Locked, or not complete yet: the same command later will do."""
+    """Locked, or not complete yet: run the same command again later."""
 
     exit_code = 75
 

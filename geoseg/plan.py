@@ -1,4 +1,4 @@
-"""plan.json: what `geoseg tile` found and decided; every later stage starts from it."""
+"""The plan of a run: what `geoseg tile` found and decided. Every later stage starts from it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import shapely
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from geoseg.arrays import Json
 from geoseg.geometry.blocks import block_window, blocks_of
 from geoseg.geometry.grid import Grid, bounding, overlap
 from geoseg.geometry.lattice import Lattice
@@ -21,6 +22,7 @@ __all__ = [
     "Plan",
     "Quarantined",
     "Sheet",
+    "header_from_json",
     "megapixels",
     "memory_needed",
     "patch_windows",
@@ -33,8 +35,8 @@ __all__ = [
 class Sheet:
     """One usable sheet. `mode`: "direct" (on the grid), "flipped" (on the grid, south-up) or "warped" (on the fly).
 
-    `window` is its footprint on the grid; `stat` (bytes, change time) tells whether the file was written again; `known_as` is the stat under which the
-    same bytes were seen first, where the file was only touched or copied since.
+    `window` is its footprint on the grid. `stat` (bytes, nanoseconds of the last change) tells whether the file was written
+    again; `known_as` is the stat under which the same bytes were first seen, if the file was only touched or copied since.
     """
 
     path: str
@@ -59,7 +61,10 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A sheet that was left out, why, and what helps; `stat` where only reading its pixels showed that: it stays out until the file changes."""
+    """A sheet that was left out, why, and what helps.
+
+    `stat` is given where only reading its pixels showed the damage: the sheet stays out until the file changes.
+    """
 
     path: str
     reason: str
@@ -71,9 +76,10 @@ class Quarantined:
 class Plan:
     """Grid, lattice, blocks and sheets of a run.
 
-    `asked_lattice` says that the user gave patch size or overlap; else the model's own are taken. `area` is the area of
-    interest as WKT in the grid's CRS, "" for all; `nodata` pairs of (value, tolerance); `bands` 1-based, () for "by meaning". `revision` counts every change;
-    `planned` names the last one that `tile` made, and stays when a sheet is set aside later.
+    `gsd`: metres on the ground per pixel, in the middle of the sheets. `asked_lattice`: the user gave patch size or overlap;
+    otherwise the model's own are taken. `block`: side of a block in pixels. `nodata`: pairs of (value, tolerance). `bands`:
+    1-based, () for "by meaning". `area`: the area of interest as WKT in the grid's CRS, "" for all. `revision` counts every
+    change; `planned` names the last one that `tile` made, and stays when a sheet is set aside later.
     """
 
     grid: Grid
@@ -91,12 +97,10 @@ class Plan:
 
     @cached_property
     def _index(self) -> shapely.STRtree:
-        """Where the sheets lie: a run may have ten thousand, and each block asks for its few."""
-        w = np.array(
-            [(s.window.col_off, s.window.row_off, s.window.width, s.window.height) for s in self.sheets], float
-        )
-        w = w.reshape(-1, 4)
-        return shapely.STRtree(shapely.box(w[:, 0], w[:, 1], w[:, 0] + w[:, 2], w[:, 1] + w[:, 3]))
+        """The sheets by place: a run may have ten thousand, and each block asks for the few that it meets."""
+        windows = [(s.window.col_off, s.window.row_off, s.window.width, s.window.height) for s in self.sheets]
+        left, top, width, height = np.array(windows, float).reshape(-1, 4).T
+        return shapely.STRtree(shapely.box(left, top, left + width, top + height))
 
     def meeting(self, window: Window) -> list[Sheet]:
         """The sheets that share a pixel with a window, in the plan's order."""
@@ -119,8 +123,9 @@ class Plan:
 class Header:
     """What a sheet says of itself before any pixel is read.
 
-    `transform` is GDAL's six numbers (a, b, c, d, e, f); `meanings` the colour interpretation of each band, lower case.
-    `mask` is "none", "internal", "external" or "alpha"; `mask_stat` the stat key of an external one.
+    `crs`: WKT, "" for none. `transform`: the numbers (a, b, c, d, e, f) of an `Affine`. `meanings`: the colour interpretation
+    of each band, lower case. `mask`: "none", "internal", "external" or "alpha"; `mask_stat`: the stat key of an external one.
+    `block`: (rows, columns) of a block of the file.
     """
 
     width: int
@@ -142,13 +147,19 @@ class Header:
         return hashlib.sha256(repr(asdict(self)).encode()).hexdigest()[:16]
 
 
+def header_from_json(value: Json) -> Header:
+    """The header that `dataclasses.asdict` wrote as JSON, where tuples become lists."""
+    tuples: Json = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+    return Header(**tuples)
+
+
 def transform_of(header: Header) -> Affine:
-    """The header's geotransform."""
+    """The header's geotransform: pixel (col, row) to (x, y) in its CRS."""
     return Affine(*header.transform)
 
 
 def plan_blocks(plan: Plan) -> list[tuple[int, int]]:
-    """Blocks that hold at least one pixel of a sheet inside the area of interest."""
+    """Blocks (row, column) that hold at least one pixel of a sheet inside the area of interest, in order."""
     blocks = blocks_of((s.window for s in plan.sheets), plan.block)
     if not plan.area:
         return blocks
@@ -158,7 +169,7 @@ def plan_blocks(plan: Plan) -> list[tuple[int, int]]:
 
 
 def patch_windows(plan: Plan) -> list[tuple[int, int]]:
-    """(row, column) of all patches that can reach a sheet."""
+    """(row, column) of all patches that can reach a sheet inside the area of interest, in order."""
     found: set[tuple[int, int]] = set()
     lattice = plan.lattice
     for w in (s.window for s in plan.sheets):
@@ -173,12 +184,12 @@ def patch_windows(plan: Plan) -> list[tuple[int, int]]:
 
 
 def megapixels(plan: Plan) -> float:
-    """Of all sheets, each for itself."""
+    """Pixels of all sheets in millions; where sheets overlap they count twice."""
     return float(sum(s.window.width * s.window.height for s in plan.sheets) / 1e6)
 
 
 def memory_needed(plan: Plan) -> float:
-    """Bytes that `infer` will need with a small network of six classes: a strip as wide as a panel, and its rows."""
+    """Bytes that `infer` will need with a small network of six classes: a strip as wide as a panel, and rows of pixels."""
     whole = bounding([s.window for s in plan.sheets])
     header = plan.sheets[0].header
     side = plan.lattice.patch if plan.asked_lattice else 1536  # what networks usually want

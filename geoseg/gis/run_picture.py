@@ -22,7 +22,7 @@ from geoseg.layers import tables
 from geoseg.plan import plan_blocks
 from geoseg.runfolder.blocks import BlockReader
 from geoseg.runfolder.folder import Run
-from geoseg.sheets.photo import Source
+from geoseg.sheets.photo import Photo
 
 __all__ = ["run_picture", "thinned", "with_legend_below"]
 
@@ -59,9 +59,9 @@ def thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
     """Photo (H, W, 3) and classes (H, W), every `step`-th pixel."""
     plan = run.plan
     reader, photos, classes = BlockReader(run.blocks, plan, plan_blocks(plan)), [], []
-    with Source(plan, run.job.bands) as source:
+    with Photo(plan, run.job.bands) as photo:
         for strip in _strips(window, step):
-            pixels, valid = source.read(strip)
+            pixels, valid = photo.read(strip)
             rgb = (pixels[:3] if len(pixels) >= 3 else np.repeat(pixels[:1], 3, 0))[:, ::step, ::step]
             rgb = np.moveaxis(_eight_bit(rgb), 0, 2).copy()
             rgb[~valid[::step, ::step]] = 225

@@ -1,1 +1,1 @@
-"""Sheets: the only way in. Files are checked at the door, decoded in a process of their own, and read as one photo."""
+"""Sheets: the only way in. Files are checked at the door, decoded in another process, and read as one photo."""

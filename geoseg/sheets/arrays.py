@@ -1,12 +1,16 @@
-"""An image in memory, or an open dataset, as something that windows can be read from."""
+"""An array in memory, or an open dataset, as a source of windows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
+from rasterio.crs import CRS
+from rasterio.io import DatasetReader
+from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from geoseg.arrays import Image, Valid
@@ -17,11 +21,26 @@ from geoseg.geometry.ground import is_geographic, metres_per_unit
 __all__ = ["ImageSource", "image_source"]
 
 Read = Callable[[Window], tuple[Image, Valid]]
+Slices = tuple[slice, slice]
+"""Rows and columns."""
+
+
+class _Place(Protocol):
+    """What rioxarray knows of an array (`.rio`)."""
+
+    crs: CRS | None
+    nodata: float | None
+
+    def transform(self) -> Affine: ...
 
 
 @dataclass(frozen=True)
 class ImageSource:
-    """`read` gives pixels (C, h, w) and validity (h, w) of any window, also beyond the image; `gsd` in metres, None where nobody knows."""
+    """Pixels by window.
+
+    `read` gives pixels (C, h, w) and validity (h, w) of any window, also beyond the image, where it is not valid.
+    `shape`: (rows, columns). `gsd`: metres on the ground per pixel, None where the image has no place on Earth.
+    """
 
     read: Read
     shape: tuple[int, int]
@@ -29,29 +48,31 @@ class ImageSource:
 
     @property
     def window(self) -> Window:
-        """All of it."""
+        """The whole image."""
         return Window(0, 0, self.shape[1], self.shape[0])
 
 
-def image_source(image: Any, bands: int) -> ImageSource:
-    """A source of the first bands of an array (C, H, W), a rasterio dataset that is open, or an xarray DataArray.
+def image_source(image: DatasetReader | npt.ArrayLike, bands: int) -> ImageSource:
+    """A source of the first bands of an array (C, H, W), an xarray DataArray, or an open rasterio dataset.
 
     Raises:
         UsageError: it is none of these, or has too few bands.
     """
+    count: int
     if hasattr(image, "read") and hasattr(image, "dataset_mask"):
-        source, count = _dataset(image, bands), image.count
+        dataset: DatasetReader = image
+        source, count = _from_dataset(dataset, bands), dataset.count
     else:
-        pixels = np.asarray(image)  # a DataArray is one too
+        pixels = np.asarray(image)  # a DataArray is an array too
         if pixels.ndim != 3:
             raise UsageError("image", f"shape {pixels.shape}, expected (bands, height, width)", "transpose it")
-        source, count = _array(pixels[:bands], getattr(image, "rio", None)), len(pixels)
+        source, count = _from_array(pixels[:bands], getattr(image, "rio", None)), len(pixels)
     if count < bands:
         raise UsageError("image", f"has {count} bands, the network wants {bands}", "give the bands that its card names")
     return source
 
 
-def _array(pixels: Image, place: Any) -> ImageSource:
+def _from_array(pixels: Image, place: _Place | None) -> ImageSource:
     shape = pixels.shape[1], pixels.shape[2]
     valid: Valid = np.ones(shape, bool)
     if pixels.dtype.kind == "f":
@@ -63,8 +84,8 @@ def _array(pixels: Image, place: Any) -> ImageSource:
     return ImageSource(read, shape, None if place is None else _gsd(place.transform(), place.crs, shape))
 
 
-def _dataset(dataset: Any, bands: int) -> ImageSource:
-    def cut(part: tuple[slice, slice]) -> tuple[Image, Valid]:
+def _from_dataset(dataset: DatasetReader, bands: int) -> ImageSource:
+    def cut(part: Slices) -> tuple[Image, Valid]:
         window = Window.from_slices(*part)
         pixels = dataset.read(list(range(1, bands + 1)), window=window)
         return pixels, dataset.dataset_mask(window=window) > 0
@@ -72,8 +93,8 @@ def _dataset(dataset: Any, bands: int) -> ImageSource:
     return ImageSource(_reader(dataset.shape, cut), dataset.shape, _gsd(dataset.transform, dataset.crs, dataset.shape))
 
 
-def _reader(shape: tuple[int, int], cut: Callable[[tuple[slice, slice]], tuple[Image, Valid]]) -> Read:
-    """Windows of something that gives rows and columns; 0 and not valid beyond it."""
+def _reader(shape: tuple[int, int], cut: Callable[[Slices], tuple[Image, Valid]]) -> Read:
+    """Windows of an image whose rows and columns `cut` gives; beyond it they are 0 and not valid."""
     whole = Window(0, 0, shape[1], shape[0])
 
     def read(window: Window) -> tuple[Image, Valid]:
@@ -90,8 +111,8 @@ def _reader(shape: tuple[int, int], cut: Callable[[tuple[slice, slice]], tuple[I
     return read
 
 
-def _gsd(transform: Any, crs: Any, shape: tuple[int, int]) -> float | None:
-    """Metres on the ground per pixel at the centre; None where the image lies nowhere, or in degrees."""
+def _gsd(transform: Affine, crs: CRS | None, shape: tuple[int, int]) -> float | None:
+    """Metres on the ground per pixel at the centre; None where the image has no place on Earth, or lies in degrees."""
     if crs is None or transform.is_identity or is_geographic(crs.to_wkt()):
         return None
     x, y = transform @ (shape[1] / 2, shape[0] / 2)

@@ -3,7 +3,8 @@
     request (one JSON line) -> stdin      stdout -> frames: kind, length, body
     kind "J": JSON, an answer, or {"error": [subject, what, cure]}     kind "P": pixels of some rows, band after band
 
-It opens no file but the sheet that it is told, ignores signals (its end is the end of its input), and may take only so much memory.
+It opens no file but the sheet that a request names. It ignores signals: the end of its input is its own end. Its memory is
+limited.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, Literal, NotRequired, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import rasterio
 from rasterio.enums import Interleaving, MaskFlags
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
+from geoseg.arrays import Image, Json
 from geoseg.errors import SheetError
 from geoseg.sheets.door import gdal_settings, open_sheet, read_header
 
-__all__ = ["FRAME", "main"]
+__all__ = ["FRAME", "Request", "main"]
 
 FRAME = struct.Struct("<cQ")
 CHUNK = 16 << 20
@@ -40,15 +42,31 @@ CHUNK = 16 << 20
 ALLOWANCE = 2 << 30
 """Bytes that decoding may take on top of GDAL's cache: one block of the largest size allowed, three times."""
 MOST_OPEN = 64
+"""Files that are open at a time."""
 MOST_HELD = 512 << 20
-"""Bytes of decoded blocks that open files may keep between them: GDAL keeps the last one of each."""
+"""Bytes of decoded blocks that all open files may keep: GDAL keeps the last block of each."""
 
-Answer = dict[str, Any] | npt.NDArray[Any]
+Answer = Json | Image
+RowsCols = tuple[tuple[int, int], tuple[int, int]]
+"""First and last + 1 row, first and last + 1 column."""
+
+
+class Request(TypedDict):
+    """One request. "header" needs `palette`, "read" all below it; see `decoder.PixelRequest` for their meaning."""
+
+    do: Literal["header", "read", "forget"]
+    path: str
+    palette: NotRequired[bool]
+    stat: NotRequired[list[int]]
+    bands: NotRequired[list[int]]
+    window: NotRequired[list[int]]
+    cache: NotRequired[int]
+    holes: NotRequired[bool]
 
 
 @dataclass(frozen=True)
 class _Open:
-    """A file that is open: what closes it, bytes that it may keep, and rows of the blocks that it really has."""
+    """An open file: its closer, its dataset, bytes of decoded blocks that it keeps, rows of the blocks that it really has."""
 
     stack: ExitStack
     dataset: DatasetReader
@@ -61,7 +79,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
         signal.signal(number, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # so that nothing a library prints is taken for an answer
     threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
     server = _Server(_bytes_held())
     _send(answers, {"ready": True})
@@ -71,12 +89,12 @@ def main() -> None:
                 _send(answers, answer)
         except SheetError as error:
             _send(answers, {"error": [error.subject, error.what, error.cure]})
-        except BrokenPipeError:  # nobody listens any more
+        except BrokenPipeError:  # the other process has gone
             return
 
 
 def _watch(parent: int) -> None:
-    """End with the process that asks, also in the middle of decoding."""
+    """End when the parent process ends, also in the middle of decoding."""
     while os.getppid() == parent:
         time.sleep(2)
     os._exit(1)
@@ -84,26 +102,25 @@ def _watch(parent: int) -> None:
 
 def _send(answers: BinaryIO, answer: Answer) -> None:
     """One frame."""
-    kind, body = (
-        (b"P", answer.reshape(-1).view(np.uint8).data)
-        if isinstance(answer, np.ndarray)
-        else (b"J", memoryview(json.dumps(answer).encode()))
-    )
+    if isinstance(answer, np.ndarray):
+        kind, body = b"P", answer.reshape(-1).view(np.uint8).data
+    else:
+        kind, body = b"J", memoryview(json.dumps(answer).encode())
     answers.write(FRAME.pack(kind, body.nbytes))
     while body:
         body = body[answers.write(body) :]
 
 
 class _Server:
-    """The sheets that are open."""
+    """The open sheets, and the memory they are read into. `held`: bytes of address space that the process began with."""
 
     def __init__(self, held: int) -> None:
         self.held = held
         self.buffer = np.empty(0, np.uint8)
         self.open: OrderedDict[tuple[str, tuple[int, ...]], _Open] = OrderedDict()
 
-    def answers(self, request: dict[str, Any]) -> Iterator[Answer]:
-        """What a request asks for.
+    def answers(self, request: Request) -> Iterator[Answer]:
+        """The answers to a request: one JSON object, and for "read" the pixels, some rows at a time.
 
         Raises:
             SheetError: whatever is wrong with the file, or with decoding it here.
@@ -121,20 +138,16 @@ class _Server:
         except (SheetError, BrokenPipeError):
             raise
         except MemoryError as error:
-            raise SheetError(
-                path,
-                "takes more memory to decode than any sheet should",
-                "rewrite it with gdal_translate -co TILED=YES",
-            ) from error
+            what = "takes more memory to decode than any sheet should"
+            raise SheetError(path, what, "rewrite it with gdal_translate -co TILED=YES") from error
         except Exception as error:  # GDAL's Python layer raises many kinds, and each costs this sheet only
-            raise SheetError(
-                path, f"cannot be read: {type(error).__name__}: {error}", "convert it with gdal_translate -of GTiff"
-            ) from error
+            what = f"cannot be read: {type(error).__name__}: {error}"
+            raise SheetError(path, what, "convert it with gdal_translate -of GTiff") from error
 
-    def _pixels(self, request: dict[str, Any]) -> Iterator[Answer]:
+    def _pixels(self, request: Request) -> Iterator[Answer]:
         row0, row1, col0, col1 = request["window"]
         with rasterio.Env(**gdal_settings(request["cache"])):
-            file = self._opened(request["path"], tuple(request["stat"]))
+            file = self._open(request["path"], tuple(request["stat"]))
             dataset = file.dataset
             bands, dtype = (request["bands"], dataset.dtypes[0]) if request["bands"] else ([1], "uint8")
             yield {"dtype": dtype}
@@ -151,15 +164,15 @@ class _Server:
                     raise SheetError(request["path"], what, "copy it again, then run geoseg tile again") from error
                 yield pixels
 
-    def _room(self, dtype: np.dtype[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        """An array to read into, always the same memory: fresh pages cost more than filling them."""
+    def _room(self, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> Image:
+        """An array to read into. It is always the same memory, because fresh pages cost more than filling them."""
         size = int(np.prod(shape)) * dtype.itemsize
         if self.buffer.nbytes < size:
             self.buffer = np.empty(size, np.uint8)
         return self.buffer[:size].view(dtype).reshape(shape)
 
-    def _read(self, dataset: DatasetReader, bands: list[int], window: Any, pixels: npt.NDArray[Any]) -> None:
-        """Decode into `pixels`; once more with all other files closed where memory was short because of them."""
+    def _read(self, dataset: DatasetReader, bands: list[int], window: RowsCols, pixels: Image) -> None:
+        """Decode into `pixels`. Where other open files made memory short, they are closed and it is tried once more."""
         for last in (False, True):
             try:
                 if bands:
@@ -173,22 +186,26 @@ class _Server:
                     raise
                 self._forget(but=dataset)
 
-    def _opened(self, path: str, stat: tuple[int, ...]) -> _Open:
+    def _open(self, path: str, stat: tuple[int, ...]) -> _Open:
+        """A file, opened unless it is open; the ones used longest ago are closed to make room."""
         key = (path, stat)
         if key not in self.open:
             stack = ExitStack()
             dataset = stack.enter_context(open_sheet(Path(path)))
             rows, cols = dataset.block_shapes[0]
             held = rows * cols * np.dtype(dataset.dtypes[0]).itemsize * dataset.count
-            while self.open and (
-                len(self.open) >= MOST_OPEN or held + sum(f.held for f in self.open.values()) > MOST_HELD
-            ):
+            while self.open and self._no_room_for(held):
                 self.open.popitem(last=False)[1].stack.close()
             self.open[key] = _Open(stack, dataset, held, _real_rows(path, rows))
         self.open.move_to_end(key)
         return self.open[key]
 
+    def _no_room_for(self, held: int) -> bool:
+        """Whether one more open file, which keeps so many bytes, would be too much."""
+        return len(self.open) >= MOST_OPEN or held + sum(f.held for f in self.open.values()) > MOST_HELD
+
     def _forget(self, but: DatasetReader | None = None) -> None:
+        """Close all files but one."""
         for key in [k for k, f in self.open.items() if f.dataset is not but]:
             self.open.pop(key).stack.close()
 
@@ -201,28 +218,24 @@ def _real_rows(path: str, rows: int) -> int:
         return int(dataset.block_shapes[0][0])
 
 
-def _refuse_holes(request: dict[str, Any], file: _Open) -> None:
-    """Refuse blocks that are not in the file where nothing says that they hold no data: GDAL would read them as 0 (or, at offset 0, the header)."""
+def _refuse_holes(request: Request, file: _Open) -> None:
+    """Refuse blocks that are not in the file, unless the file says that they hold no data.
+
+    GDAL would read them as 0, or, where their offset is 0, from the file's header.
+    """
     row0, row1, col0, col1 = request["window"]
     dataset, high = file.dataset, file.rows
     bands = request["bands"] if dataset.interleaving == Interleaving.band else request["bands"][:1]
-    meant = (
-        request["holes"]
-        or dataset.nodata is not None
-        or bool(set(dataset.mask_flag_enums[0]) & {MaskFlags.per_dataset, MaskFlags.alpha})
-    )
+    masked = bool(set(dataset.mask_flag_enums[0]) & {MaskFlags.per_dataset, MaskFlags.alpha})
+    meant = request["holes"] or dataset.nodata is not None or masked
     wide = dataset.block_shapes[0][1]
-    for band in bands:
-        for row in range(row0 // high, (row1 - 1) // high + 1):
-            for col in range(col0 // wide, (col1 - 1) // wide + 1):
-                offset = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band)
-                if offset == "0" or (offset is None and not meant):
-                    what = f"is damaged: block {col}, {row} (column, row) is not in the file"
-                    raise SheetError(
-                        request["path"],
-                        what,
-                        "copy it again; if blocks are left out on purpose, say what they mean with --nodata",
-                    )
+    rows, cols = range(row0 // high, (row1 - 1) // high + 1), range(col0 // wide, (col1 - 1) // wide + 1)
+    for band, row, col in product(bands, rows, cols):
+        offset = dataset.get_tag_item(f"BLOCK_OFFSET_{col}_{row}", "TIFF", bidx=band)
+        if offset == "0" or (offset is None and not meant):
+            what = f"is damaged: block {col}, {row} (column, row) is not in the file"
+            cure = "copy it again; if blocks are left out on purpose, say what they mean with --nodata"
+            raise SheetError(request["path"], what, cure)
 
 
 def _chunks(first: int, last: int, rows: int, block: int) -> Iterator[tuple[int, int]]:
@@ -242,7 +255,7 @@ def _bytes_held() -> int:
 
 
 def _limit_memory(most: int) -> None:
-    """What goes beyond it is refused by the system, and GDAL says so, instead of the whole machine running short."""
+    """Have the system refuse memory beyond this: GDAL then reports an error, and the machine does not run short."""
     if sys.platform != "linux":
         return
     import resource

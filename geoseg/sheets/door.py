@@ -14,7 +14,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
@@ -31,19 +30,21 @@ __all__ = ["DTYPES", "gdal_settings", "mask_path", "open_sheet", "read_header", 
 DTYPES = ("uint8", "int8", "uint16", "int16", "float32", "float64")
 MOST_BANDS = 32
 LARGEST_BLOCK = 512 << 20
+"""Bytes of one decoded block."""
 LARGEST_SIDE = 2_000_000
-MOST_EXPANSION = (
-    2_000  # decoded bytes per byte of file, for sheets above `LARGE`: an empty DEFLATE tile reaches about 1000
-)
+"""Pixels of one side."""
 LARGE = 16 << 30
+"""Bytes of pixels from which on a sheet must not expand too much."""
+MOST_EXPANSION = 2_000
+"""Decoded bytes per byte of file: an empty DEFLATE tile reaches about 1000."""
 
 _SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_ALLOWED_REMOTE = ("/vsi", "http:", "https:", "s3:", "gs:", "az:")
+_REMOTE = ("/vsi", "http:", "https:", "s3:", "gs:", "az:")
 
 
-def gdal_settings(cache_bytes: int | None = None) -> dict[str, Any]:
-    """GDAL options under which sheets are opened and read; to be set around both with `rasterio.Env`."""
-    settings: dict[str, Any] = {
+def gdal_settings(cache_bytes: int | None = None) -> dict[str, str | int]:
+    """GDAL's options for sheets; set them with `rasterio.Env` around opening and around reading."""
+    settings: dict[str, str | int] = {
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_PAM_ENABLED": "NO",
         "GDAL_NUM_THREADS": "1",
@@ -55,12 +56,16 @@ def gdal_settings(cache_bytes: int | None = None) -> dict[str, Any]:
 
 
 def mask_path(path: Path) -> Path:
-    """Where an external mask of a sheet lies."""
+    """The external mask of a sheet, whether there is one or not."""
     return path.with_name(path.name + ".msk")
 
 
 def stat_key(path: Path) -> tuple[int, int]:
-    """(bytes, nanoseconds of the last change): differs when the file was written again."""
+    """(bytes, nanoseconds of the last change) of a file; another pair means that it was written again.
+
+    Raises:
+        SheetError: the file is not there.
+    """
     try:
         facts = path.stat()
     except OSError as error:
@@ -70,7 +75,7 @@ def stat_key(path: Path) -> tuple[int, int]:
 
 def _check_file(path: Path) -> None:
     """Refuse what is not a regular file with a TIFF signature, before GDAL sees it."""
-    if str(path).startswith(_ALLOWED_REMOTE):
+    if str(path).startswith(_REMOTE):
         raise SheetError(path, "is a remote path, expected a file on disk", "copy it here first")
     try:
         facts = os.stat(path)
@@ -88,22 +93,19 @@ def _check_file(path: Path) -> None:
 
 @contextmanager
 def open_sheet(path: Path, *, checked: bool = True) -> Iterator[DatasetReader]:
-    """Open one sheet; SheetError with the reason where that is not possible. Read it under `gdal_settings` too.
+    """Open one sheet. Read it under `gdal_settings` too.
 
     `checked` False leaves out the limits of what it declares: for a look at the header only.
 
     Raises:
-        SheetError: also for GDAL's errors while the caller reads inside the `with` block.
+        SheetError: it cannot be opened, or GDAL fails while the caller reads inside the `with` block.
     """
     _check_file(path)
     try:
-        with (
-            rasterio.Env(**gdal_settings()),
-            warnings.catch_warnings(),
-        ):  # not around the yield: sheets are closed in any order
-            warnings.simplefilter(
-                "ignore", NotGeoreferencedWarning
-            )  # `read_header` looks for a .tfw and says so itself
+        # The settings do not enclose the yield: sheets are closed in any order.
+        with rasterio.Env(**gdal_settings()), warnings.catch_warnings():
+            # `read_header` looks for a .tfw, and says so itself where there is none.
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = rasterio.open(path, driver="GTiff")
         with dataset:
             if checked:
@@ -115,34 +117,31 @@ def open_sheet(path: Path, *, checked: bool = True) -> Iterator[DatasetReader]:
 
 
 def _check_size(path: Path, dataset: DatasetReader) -> None:
+    """Refuse a sheet that declares more than geoseg reads, before its pixels take memory.
+
+    Raises:
+        SheetError: too many bands, too large a side or block, an unknown data type, or pixels that cannot be in the file.
+    """
     if dataset.count > MOST_BANDS:
-        raise SheetError(
-            path, f"declares {dataset.count} bands, expected at most {MOST_BANDS}", "pick bands with gdal_translate -b"
-        )
+        what = f"declares {dataset.count} bands, expected at most {MOST_BANDS}"
+        raise SheetError(path, what, "pick bands with gdal_translate -b")
     if max(dataset.width, dataset.height) > LARGEST_SIDE:
-        raise SheetError(
-            path, f"declares {dataset.width} x {dataset.height} px, expected sides up to {LARGEST_SIDE}", "cut it"
-        )
+        what = f"declares {dataset.width} x {dataset.height} px, expected sides up to {LARGEST_SIDE}"
+        raise SheetError(path, what, "cut it")
     if any(dtype not in DTYPES for dtype in dataset.dtypes):
-        raise SheetError(
-            path,
-            f"has data type {dataset.dtypes[0]}, expected one of {', '.join(DTYPES)}",
-            "convert it with gdal_translate -ot",
-        )
+        what = f"has data type {dataset.dtypes[0]}, expected one of {', '.join(DTYPES)}"
+        raise SheetError(path, what, "convert it with gdal_translate -ot")
     rows, cols = dataset.block_shapes[0]
     width = np.dtype(dataset.dtypes[0]).itemsize
     planes = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
-    if rows * cols * width * planes > LARGEST_BLOCK:
-        raise SheetError(
-            path,
-            f"has blocks of {cols} x {rows} px ({rows * cols * width * planes >> 20} MiB decoded), expected up to {LARGEST_BLOCK >> 20} MiB",
-            "rewrite it with gdal_translate -co TILED=YES",
-        )
+    size = rows * cols * width * planes
+    if size > LARGEST_BLOCK:
+        what = f"has blocks of {cols} x {rows} px ({size >> 20} MiB decoded), expected up to {LARGEST_BLOCK >> 20} MiB"
+        raise SheetError(path, what, "rewrite it with gdal_translate -co TILED=YES")
     declared, actual = dataset.width * dataset.height * dataset.count * width, path.stat().st_size
     if declared > LARGE and declared > MOST_EXPANSION * actual:
-        raise SheetError(
-            path, f"declares {declared:,} bytes of pixels in a file of {actual:,}", "it looks damaged or hostile"
-        )
+        what = f"declares {declared:,} bytes of pixels in a file of {actual:,}"
+        raise SheetError(path, what, "it looks damaged or hostile")
 
 
 def _world_file(path: Path) -> Affine | None:
@@ -160,6 +159,7 @@ def _world_file(path: Path) -> Affine | None:
 
 
 def _mask_kind(path: Path, dataset: DatasetReader) -> str:
+    """Which mask a sheet has: `Header.mask`."""
     if ColorInterp.alpha in dataset.colorinterp:
         return "alpha"
     flags = dataset.mask_flag_enums[0]
@@ -169,24 +169,22 @@ def _mask_kind(path: Path, dataset: DatasetReader) -> str:
 
 
 def read_header(path: Path, *, palette: bool = False) -> Header:
-    """Header of one sheet; `palette` takes rasters of classes too, whose colours are a table.
+    """Header of one sheet; with `palette` also that of a class raster, whose colours are a table.
 
     Raises:
-        SheetError: cannot be opened, wrong type, palette, no pixels; names the cure.
+        SheetError: it cannot be opened, declares more than geoseg reads, is a palette image, or has no usable geotransform.
     """
     with open_sheet(path) as dataset:
         if dataset.colorinterp[0] == ColorInterp.palette and not palette:
-            raise SheetError(
-                path, "is a palette image, expected bands of brightness", "expand it with gdal_translate -expand rgb"
-            )
+            what = "is a palette image, expected bands of brightness"
+            raise SheetError(path, what, "expand it with gdal_translate -expand rgb")
         crs, mask = dataset.crs, _mask_kind(path, dataset)
         transform, georeferenced = dataset.transform, not dataset.transform.is_identity
         if not georeferenced and (world := _world_file(path)) is not None:
             transform, georeferenced = world, True
         if not all(math.isfinite(v) for v in transform[:6]) or transform.determinant == 0:
-            raise SheetError(
-                path, f"has an unusable geotransform {tuple(transform)[:6]}", "repair it with gdal_edit -a_ullr"
-            )
+            what = f"has an unusable geotransform {tuple(transform)[:6]}"
+            raise SheetError(path, what, "repair it with gdal_edit -a_ullr")
         return Header(
             width=dataset.width,
             height=dataset.height,

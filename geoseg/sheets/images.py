@@ -8,12 +8,12 @@ from __future__ import annotations
 import stat
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image as Pillow
+from PIL import UnidentifiedImageError
 
+from geoseg.arrays import Image
 from geoseg.errors import SheetError
 
 __all__ = ["SUFFIXES", "picture_size", "read_picture"]
@@ -24,7 +24,7 @@ MOST_PIXELS = 500_000_000
 _SIGNATURES = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG"}
 
 
-def _opened(path: Path) -> Image.Image:
+def _open(path: Path) -> Pillow.Image:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise SheetError(path, "is not a regular file", "name PNG or JPEG files")
@@ -32,10 +32,10 @@ def _opened(path: Path) -> Image.Image:
             start = file.read(4)
         kind = next((k for s, k in _SIGNATURES.items() if start.startswith(s)), None)
         if kind is None:
-            raise SheetError(path, f"is neither PNG nor JPEG (it starts with {start!r})", "convert it")
+            raise SheetError(path, f"is neither PNG nor JPEG (it starts with {start!r})", "convert it to PNG")
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit follows
-            image = Image.open(path, formats=[kind])
+            warnings.simplefilter("ignore", Pillow.DecompressionBombWarning)  # our own limit follows
+            image = Pillow.open(path, formats=[kind])
     except OSError as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise SheetError(path, f"cannot be opened: {reason}", "check the path, or copy it again") from error
@@ -45,22 +45,22 @@ def _opened(path: Path) -> Image.Image:
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """(rows, columns), without decoding pixels.
+    """(rows, columns) of a picture; its pixels are not decoded.
 
     Raises:
-        SheetError: not there, neither PNG nor JPEG, or too large.
+        SheetError: it is not there, neither PNG nor JPEG, or too large.
     """
-    with _opened(path) as image:
+    with _open(path) as image:
         return image.height, image.width
 
 
-def read_picture(path: Path, mode: str = "RGB") -> npt.NDArray[Any]:
-    """Pixels (C, H, W) as uint8 in mode "RGB"; "as is" keeps palette indices (1, H, W) and 16-bit values.
+def read_picture(path: Path, mode: str = "RGB") -> Image:
+    """Pixels of a picture: uint8 (3, H, W) in mode "RGB"; "as is" keeps palette indices (1, H, W) and 16-bit values.
 
     Raises:
-        SheetError: also for damage met while decoding.
+        SheetError: it cannot be opened, or is damaged.
     """
-    with _opened(path) as image:
+    with _open(path) as image:
         try:
             pixels = np.asarray(image if mode == "as is" else image.convert(mode))
         except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:

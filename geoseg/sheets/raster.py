@@ -1,19 +1,20 @@
-"""Windows of single rasters, through the same door as sheets; files stay open between windows, and a file written again is opened again."""
+"""Windows of single rasters, through the same door as sheets.
+
+Files stay open between windows; a file that is written again is opened again.
+"""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import rasterio
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
+from geoseg.arrays import Image, Valid
 from geoseg.errors import SheetError
 from geoseg.sheets.door import gdal_settings, open_sheet, stat_key
 
@@ -21,7 +22,7 @@ __all__ = ["raster_window"]
 
 
 class _Kept:
-    """A dataset and what closes it."""
+    """An open dataset, closed when it is dropped from the cache."""
 
     def __init__(self, path: str) -> None:
         self.stack = ExitStack()
@@ -32,18 +33,18 @@ class _Kept:
 
 
 @lru_cache(maxsize=24)
-def _opened(path: str, stat: tuple[int, int]) -> _Kept:
+def _open(path: str, stat: tuple[int, int]) -> _Kept:
     return _Kept(path)
 
 
-def raster_window(path: str, bands: tuple[int, ...], window: Window) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Pixels (C, H, W) of some 1-based bands, and validity (H, W) by the file's own mask or no-data value.
+def raster_window(path: str, bands: tuple[int, ...], window: Window) -> tuple[Image, Valid]:
+    """Pixels (C, H, W) of some bands (1-based), and their validity (H, W) by the file's own mask or no-data value.
 
     Raises:
-        SheetError: not there, no GeoTIFF, or damaged.
+        SheetError: the file is not there, no GeoTIFF, or damaged.
     """
     with rasterio.Env(**gdal_settings()):
-        dataset = _opened(path, stat_key(Path(path))).dataset
+        dataset = _open(path, stat_key(Path(path))).dataset
         try:
             return dataset.read(list(bands), window=window), dataset.dataset_mask(window=window) > 0
         except RasterioError as error:

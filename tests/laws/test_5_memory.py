@@ -23,7 +23,7 @@ tile([Path(sheet)], Path(run), TileOptions(block_size=1024, overwrite=True))
 limit = int(ram) or None
 infer(Path(run), InferOptions(model=(Path(model),), engine="torch", precision="f32", threads=1, max_ram=limit))
 from geoseg.sheets.decoder import decoder
-processes = ["self", str(decoder()._process.pid)]
+processes = ["self", str(decoder().process.pid)]
 peaks = [x for p in processes for x in Path("/proc", p, "status").read_text().splitlines() if x.startswith("VmHWM")]
 print(*(int(p.split()[1]) // 1024 for p in peaks))  # getrusage would count the parent's memory at the fork
 """

@@ -111,7 +111,7 @@ def test_a_crash_is_tried_again_and_then_names_the_signal(poisoned, tmp_path) ->
 def test_a_decoder_that_somebody_kills_costs_nothing(alone, tmp_path) -> None:
     path = sheet(tmp_path / "s.tif")
     before = read(alone, path)
-    os.kill(alone._process.pid, signal.SIGKILL)
+    os.kill(alone.process.pid, signal.SIGKILL)
     assert (read(alone, path) == before).all()
 
 
@@ -125,7 +125,7 @@ def test_endless_decoding_has_an_end(poisoned, tmp_path) -> None:
 def test_a_stopped_decoder_has_an_end(alone, tmp_path) -> None:
     path = sheet(tmp_path / "s.tif")
     before = read(alone, path)
-    os.kill(alone._process.pid, signal.SIGSTOP)
+    os.kill(alone.process.pid, signal.SIGSTOP)
     assert (read(alone, path, patience=1.0) == before).all()  # a fresh one has no such trouble
 
 
@@ -133,7 +133,7 @@ def test_a_stopped_decoder_has_an_end(alone, tmp_path) -> None:
 def test_memory_has_an_end(poisoned, tmp_path) -> None:
     with pytest.raises(SheetError, match="takes more memory to decode"):
         read(poisoned, sheet(tmp_path / "greedy.tif"))
-    peak = next(x for x in Path(f"/proc/{poisoned._process.pid}/status").read_text().splitlines() if "VmHWM" in x)
+    peak = next(x for x in Path(f"/proc/{poisoned.process.pid}/status").read_text().splitlines() if "VmHWM" in x)
     assert int(peak.split()[1]) < 3 << 20  # kB
 
 
@@ -160,8 +160,8 @@ def test_whoever_leaves_does_not_wait(poisoned, tmp_path) -> None:
 
 def test_it_ends_with_the_process_that_started_it(alone, tmp_path) -> None:
     read(alone, sheet(tmp_path / "s.tif"))
-    alone._process.stdin.close()
-    assert alone._process.wait(5) == 0
+    alone.process.stdin.close()
+    assert alone.process.wait(5) == 0
 
 
 def test_a_decoder_that_cannot_start_is_no_fault_of_the_sheet(tmp_path) -> None:

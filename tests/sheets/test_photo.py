@@ -172,7 +172,7 @@ def test_a_rotated_sheet_is_warped(tmp_path, truth_network):
 def test_warped_pixels_do_not_depend_on_the_window_asked_for(tmp_path):
     from rasterio.windows import Window
 
-    from geoseg.sheets.photo import Source
+    from geoseg.sheets.photo import Photo
 
     sheet = RNG.integers(0, 255, (3, 700, 650)).astype(np.uint8)
     path = write_sheet(tmp_path / "s.tif", sheet, place=PLACE @ Affine.rotation(7))
@@ -181,14 +181,14 @@ def test_warped_pixels_do_not_depend_on_the_window_asked_for(tmp_path):
     plan = Run(tmp_path / "run").plan
     bands = {s.path: (1, 2, 3) for s in plan.sheets}
     w = plan.sheets[1].window
-    with Source(plan, bands) as source:
-        whole, valid = source.read(w)
+    with Photo(plan, bands) as photo:
+        whole, valid = photo.read(w)
         for part in (
             Window(w.col_off + 13, w.row_off + 101, 333, 17),
             Window(w.col_off + 500, w.row_off, 50, w.height),
         ):
             rows = slice(part.row_off - w.row_off, part.row_off - w.row_off + part.height)
             cols = slice(part.col_off - w.col_off, part.col_off - w.col_off + part.width)
-            pixels, good = source.read(part)
+            pixels, good = photo.read(part)
             assert np.array_equal(pixels, whole[:, rows, cols])
             assert np.array_equal(good, valid[rows, cols])

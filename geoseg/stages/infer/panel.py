@@ -28,7 +28,7 @@ from geoseg.predict.stream import stream_panel
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import Job
 from geoseg.runfolder.state import state_of
-from geoseg.sheets.photo import Source
+from geoseg.sheets.photo import Photo
 from geoseg.stages.infer.block_sink import BlockSink
 from geoseg.work.task import Advance, Fence
 
@@ -122,12 +122,12 @@ def compute_panel(context: PanelContext, blocks: Blocks, advance: Advance) -> in
         window = _clipped(plan, panel.window)
         width = window.width + 2 * job.lattice.patch
         with (
-            Source(plan, job.bands, width=width, patience=context.settings.read_timeout) as source,
+            Photo(plan, job.bands, width=width, patience=context.settings.read_timeout) as photo,
             ThreadPoolExecutor(1, "writer") as writer,
         ):
             sink = BlockSink(context, window, set(panel.blocks), writer)
             patches += stream_panel(
-                source.read,
+                photo.read,
                 sink.wanted,
                 job.lattice,
                 window,

@@ -20,7 +20,7 @@ from geoseg.predict.build import Setup
 from geoseg.predict.choice import decide
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import Job
-from geoseg.sheets.photo import Source
+from geoseg.sheets.photo import Photo
 from geoseg.stages.infer.fit import bands_of, fitted_lattice, normalise_of, ratio_of
 from geoseg.stages.infer.memory import widest_panel
 
@@ -83,11 +83,11 @@ def _sample(plan: Plan, job: Job, number: int, read_timeout: float) -> Floats:
     spots = [(s, share) for s in chosen for share in ((0.5,) if len(chosen) == number else (0.3, 0.5, 0.7))][:number]
     side, normalise = job.lattice.patch, job.normalise
     patches = []
-    with Source(plan, job.bands, width=side, patience=read_timeout) as source:
+    with Photo(plan, job.bands, width=side, patience=read_timeout) as photo:
         for sheet, share in spots:
             w = sheet.window
             col, row = (int(o + (n - side) * share) for o, n in ((w.col_off, w.width), (w.row_off, w.height)))
-            image, valid = source.read(Window(col, row, side, side))
+            image, valid = photo.read(Window(col, row, side, side))
             scaled = (image.astype(np.float32) - normalise.mean[:, None, None]) / normalise.std[:, None, None]
             patches.append(np.where(valid, scaled, 0).astype(np.float32))
     return np.stack(patches) if patches else np.zeros((0, 1, side, side), np.float32)

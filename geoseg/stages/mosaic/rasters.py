@@ -16,7 +16,7 @@ from geoseg.gis.cog import RasterSpec, write_cog
 from geoseg.gis.styles import raster_aux_xml, raster_qml
 from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Sheet, transform_of
-from geoseg.sheets.photo import Source
+from geoseg.sheets.photo import Photo
 from geoseg.stages.mosaic.inputs import Inputs, shifted, tags_of
 
 __all__ = ["class_raster", "confidence_raster", "sheet_rasters", "sidecars"]
@@ -96,11 +96,11 @@ def sheet_rasters(
     `check` is called before each; `patience`: seconds without a sign of life after which a sheet is given up.
     """
     files: list[Path] = []
-    with Source(inputs.plan, inputs.job.bands, patience=patience) as source:
+    with Photo(inputs.plan, inputs.job.bands, patience=patience) as photo:
         for number in numbers:
             check()
             sheet, path = inputs.plan.sheets[number], inputs.run.out / "sheets" / f"{inputs.stems[number]}_classes.tif"
-            write_cog(path, _sheet_spec(inputs, sheet), _sheet_reader(inputs, sheet, source))
+            write_cog(path, _sheet_spec(inputs, sheet), _sheet_reader(inputs, sheet, photo))
             files += [path, *sidecars(path, inputs.table, {})]
     return files
 
@@ -112,7 +112,7 @@ def _sheet_spec(inputs: Inputs, sheet: Sheet) -> RasterSpec:
     return RasterSpec(w.width, w.height, crs, transform, "class", inputs.table, tags_of(inputs))
 
 
-def _sheet_reader(inputs: Inputs, sheet: Sheet, source: Source) -> Callable[[Window], Bytes]:
+def _sheet_reader(inputs: Inputs, sheet: Sheet, photo: Photo) -> Callable[[Window], Bytes]:
     plain = (
         sheet.header.mask == "none"
         and sheet.header.nodata is None
@@ -128,7 +128,7 @@ def _sheet_reader(inputs: Inputs, sheet: Sheet, source: Source) -> Callable[[Win
         part = Window(whole.col_off + window.col_off, whole.row_off + top, window.width, window.height)
         classes = inputs.reader.read(part)[0]
         if not plain:
-            classes[~source.validity(sheet, part)] = NODATA
+            classes[~photo.validity(sheet, part)] = NODATA
         return np.ascontiguousarray(classes[::-1]) if flipped else classes
 
     return read

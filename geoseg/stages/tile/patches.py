@@ -17,14 +17,14 @@ from rasterio.windows import Window
 from geoseg.classes import ISPRS, NODATA
 from geoseg.commit import commit_bytes
 from geoseg.datasets.folders import stem_of
-from geoseg.datasets.legend import cube_legend, decoded, table_legend
+from geoseg.datasets.legend import cube_legend, decode, table_legend
 from geoseg.errors import UsageError
 from geoseg.plan import Plan, Sheet, patch_windows
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.decoder import decoder
 from geoseg.sheets.door import stat_key
 from geoseg.sheets.listing import find_sheets
-from geoseg.sheets.photo import Source, area_mask
+from geoseg.sheets.photo import Photo, area_mask
 
 __all__ = ["decode_labels", "write_patches"]
 
@@ -48,7 +48,7 @@ def write_patches(run: Run | Path, labels: Path | None = None) -> tuple[int, int
     paired = None if labels is None else _label_plan(plan, labels)
     images = masks = 0
     side = plan.lattice.patch
-    with Source(plan, bands, width=2 * side) as source, _label_source(paired, side) as label_source:
+    with Photo(plan, bands, width=2 * side) as source, _label_source(paired, side) as label_source:
         for row, col in patch_windows(plan):
             window = plan.lattice.window(row, col)
             image, valid = source.read(window)
@@ -82,7 +82,7 @@ def _label_source(plan: Plan | None, side: int) -> Any:
     if plan is None:
         return _Nothing()
     bands: dict[str, tuple[int, ...]] = {s.path: (1, 2, 3) if s.header.bands >= 3 else (1,) for s in plan.sheets}
-    return Source(plan, bands, width=2 * side)
+    return Photo(plan, bands, width=2 * side)
 
 
 def _label_plan(plan: Plan, labels: Path) -> Plan:
@@ -120,7 +120,7 @@ def decode_labels(pixels: npt.NDArray[Any], subject: object) -> npt.NDArray[np.u
     Raises:
         SheetError: a value that means no class.
     """
-    return decoded(pixels, table_legend(ISPRS) if len(pixels) == 1 else cube_legend(ISPRS), subject)
+    return decode(pixels, table_legend(ISPRS) if len(pixels) == 1 else cube_legend(ISPRS), subject)
 
 
 def _encoded(plan: Plan, window: Window, bands: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None) -> bytes:

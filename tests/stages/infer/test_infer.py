@@ -47,9 +47,9 @@ def test_a_sheet_written_while_it_is_read_is_set_aside(tmp_path, truth_network, 
     write_sheet(tmp_path / "in/a.tif", image)
     late = write_sheet(tmp_path / "in/b.tif", image, place=moved(PLACE, 60, 0))
     tile([tmp_path / "in"], tmp_path / "run")
-    from geoseg.sheets.photo import Source
+    from geoseg.sheets.photo import Photo
 
-    read = Source.read_sheet
+    read = Photo.read_sheet
 
     def touching(self, sheet, part):
         found = read(self, sheet, part)
@@ -57,7 +57,7 @@ def test_a_sheet_written_while_it_is_read_is_set_aside(tmp_path, truth_network, 
             os.utime(late, ns=(5, 5))
         return found
 
-    monkeypatch.setattr(Source, "read_sheet", touching)
+    monkeypatch.setattr(Photo, "read_sheet", touching)
     report = infer(tmp_path / "run", InferOptions(model=(truth_network,), engine="torch", precision="f32"))
     assert [p.endswith("b.tif") for p in report.quarantined] == [True]
     assert "written while it was read" in Run(tmp_path / "run").plan.quarantined[0].reason
