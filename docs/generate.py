@@ -1,7 +1,8 @@
 """A hook of MkDocs: the parts of the documentation that follow from the code.
 
-A page holds a line `<!-- generated: NAME -->`; when the site is built, the text of `PARTS[NAME]` takes its place. So options,
-commands, config keys, layers and modules are written down once, in the code. Nothing here writes into the repository.
+A page holds a line `<!-- generated: NAME -->`; when the site is built, the text of `PARTS[NAME]` takes its place.
+So options, commands, config keys, layers and modules are written down once, in the code. Nothing here writes into the
+repository.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def code(text: object) -> str:
 
 def prose(text: str) -> str:
     """Text for a table cell: what Markdown or HTML would take for its own is shown as it is."""
-    return re.sub(r"([*_<>\[\]~])", r"\\\1", text).replace("\\<", "&lt;").replace("\\>", "&gt;")
+    return re.sub(r"([*_<>\[\]])", r"\\\1", text).replace("\\<", "&lt;").replace("\\>", "&gt;")
 
 
 # --- command line
@@ -143,29 +144,32 @@ def options_page() -> str:
     ):
         title = kind.__name__.removesuffix("Options").lower()
         rows = [_option_row(kind, name, one) for name, one in options.known(kind).items()]
-        head = ("Python", "command line", "config", "value", "default", "changes results", "meaning")
-        parts += [f"## {title}", "", (kind.__doc__ or "").strip().splitlines()[0], "", table(head, rows), ""]
+        parts += [f"## {title}", "", (kind.__doc__ or "").strip().splitlines()[0], ""]
+        parts += [table(("command line", "Python", "value", "meaning"), rows), ""]
     return "\n".join(parts)
 
 
 def _option_row(kind: type, name: str, one: Any) -> tuple[str, ...]:
+    hint = get_type_hints(kind)[name]
+    default = _shown(_default_of(kind, name))
+    flag = "--" + name.replace("_", "-")
+    both = f"{flag} / --no-{flag[2:]}" if hint is bool and _default_of(kind, name) is True else flag
+    flags = [both] if one.flags is None else [f.replace("/", " / ") for f in one.flags]
+    notes = [prose(one.help)]
+    if default and "default:" not in one.help and hint is not bool:
+        notes.append(f"Default: {code(default)}.")
+    notes += [_in_config(kind, name, one), "" if one.results else "*Results stay the same.*"]
+    meaning = " ".join(n for n in notes if n)
+    return ", ".join(map(code, flags)), code(name), prose(_value_of(hint, one)), meaning
+
+
+def _in_config(kind: type, name: str, one: Any) -> str:
+    """What is to be said of an option's key in a config; nothing where it has the option's own name."""
     from geoseg.options import EvaluateOptions
 
-    hint, default = get_type_hints(kind)[name], _default_of(kind, name)
-    flag = "--" + name.replace("_", "-")
-    both = f"{flag} / --no-{flag[2:]}" if hint is bool and default is True else flag
-    flags = [both] if one.flags is None else [f.replace("/", " / ") for f in one.flags]
-    key = "" if kind is EvaluateOptions else one.key if one.key is not None else name
-    shown = code(_shown(default))
-    return (
-        code(name),
-        ", ".join(map(code, flags)),
-        code(key),
-        prose(_value_of(hint, one)),
-        shown,
-        "yes" if one.results else "no",
-        prose(one.help),
-    )
+    if kind is EvaluateOptions or one.key is None:
+        return ""
+    return f"In a config: {code(one.key)}." if one.key else "Not in a config."
 
 
 def _default_of(kind: type, name: str) -> Any:
@@ -356,8 +360,8 @@ def card_fields() -> str:
 
 CARD = {
     "name": "What the network is called in reports.",
-    "architecture": "One of the network names, or `torchscript`, `export`, `onnx` for files that hold their own network.",
-    "classes": "The class table: a list of value, name, colour (red, green, blue) and role, in the order of the output channels.",
+    "architecture": "Name of the network, or `torchscript`, `export`, `onnx` for files that hold their own.",
+    "classes": "The class table: rows of value, name, colour and role, in the order of the output channels.",
     "bands": "Meaning of each input band, in order: red, green, blue, nir, grey, height or other.",
     "mean": "Mean of each band, in the units of the data (0 to 255 for uint8).",
     "std": "Standard deviation of each band, in the same units.",
@@ -398,8 +402,10 @@ def network_table() -> str:
 
 def api() -> str:
     """The public names, each from its docstring."""
-    names = list(getattr(importlib.import_module("geoseg"), "__all__", ()))
-    return "\n\n".join(f"::: geoseg.{name}" for name in names if not name.startswith("__"))
+    names = [n for n in importlib.import_module("geoseg").__all__ if not n.startswith("__")]
+    first = ("run", "tile", "infer", "mosaic", "load_model", "features", "Run", "Network")
+    names.sort(key=lambda n: (first.index(n) if n in first else len(first), n[0].isupper(), n))
+    return "\n\n".join(f"::: geoseg.{name}" for name in names)
 
 
 # --- rooms
@@ -420,14 +426,15 @@ def _room(parts: tuple[str, ...]) -> str:
 
 def module_lists() -> str:
     """Every room with its modules and what each is for."""
-    parts = []
+    parts, single = [], ["", "### Single files", ""]
     for room, paths in rooms().items():
-        if len(paths) == 1 and paths[0].stem == room:
+        if len(paths) == 1 and paths[0].stem == room.rpartition("/")[2]:
+            single.append(f"- `{room}.py`: {_first_line(paths[0])}")
             continue
         own = PACKAGE / room / "__init__.py"
         parts += ["", f"### {room}/", "", _first_line(own) if own.exists() else "", ""]
         parts += [f"- `{path.name}`: {_first_line(path)}" for path in paths]
-    return "\n".join(parts)
+    return "\n".join(parts + single)
 
 
 def _first_line(path: Path) -> str:
@@ -476,9 +483,18 @@ def rooms_picture() -> str:
         f'<text x="{x:.0f}" y="{y + 5:.0f}">{escape(room)}</text>'
         for room, (x, y) in place.items()
     ]
-    style = "line{stroke:#8a9;stroke-width:1.2}rect{fill:#e6f2f1;stroke:#00796b}text{font:13px sans-serif;text-anchor:middle;fill:#123}"
-    tip = '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto"><path d="M0 0L8 4L0 8z" fill="#8a9"/></marker></defs>'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" role="img" aria-label="imports between the rooms of geoseg">'
+    style = (
+        "line{stroke:#8a9;stroke-width:1.2}rect{fill:#e6f2f1;stroke:#00796b}"
+        "text{font:13px sans-serif;text-anchor:middle;fill:#123}"
+    )
+    tip = (
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+        '<path d="M0 0L8 4L0 8z" fill="#8a9"/></marker></defs>'
+    )
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {high}" role="img" '
+        'aria-label="imports between the rooms of geoseg">'
+    )
     return "\n".join([head, f"<style>{style}</style>", tip, *lines, *boxes, "</svg>"])
 
 

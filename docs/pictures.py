@@ -1,4 +1,4 @@
-"""The pictures of the page on accuracy, drawn from the sample data: run it again where the network or the drawing changes.
+"""The pictures of the page on accuracy, drawn from the sample data: run it again when the network changes.
 
 python docs/pictures.py            # needs geoseg; runs the demo in a temporary folder, writes docs/pictures/*.png
 """
