@@ -1,7 +1,8 @@
 """The only writer: no half-written file ever bears a final name.
 
-Small files are made in memory and written by Python, because rasterio drops write errors at close. Larger ones are written
-under a temporary name in the same folder by the library that can, then synced, checked by the caller and renamed.
+Small files are made in memory and written by Python, because rasterio drops write errors at close. Larger ones are
+written under a temporary name in the same folder by the library that can, then synced, checked by the caller and
+renamed.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def commit_json(path: Path, value: object) -> str:
 
 
 def commit_state(path: Path, value: Json) -> str:
-    """Write JSON that later stages rely on, sealed with a hash that `read_json` checks; returns the SHA-256 of its bytes."""
+    """Write JSON that later stages rely on, sealed with a hash that `read_json` checks; returns the file's SHA-256."""
     return commit_json(path, {**value, SEAL: _seal(json.loads(json.dumps(value)))})
 
 
@@ -160,7 +161,7 @@ def commit_file(path: Path, write: Callable[[Path], None], check: Callable[[Path
 
 
 def settle(temporary: Path, path: Path, check: Callable[[Path], None]) -> str:
-    """Sync a written file, have `check` raise if it is not right, then give it its final name; returns its SHA-256 (hex)."""
+    """Sync a written file, have `check` raise if it is wrong, then give it its final name; returns its SHA-256."""
     with disk_faults(path):
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())

@@ -42,7 +42,7 @@ def load_yaml(path: Path, model: type[Model], example: str) -> Model:
     """Read a config and check it against its model; `example` is named in errors as one that works.
 
     Raises:
-        UsageError: it is not YAML, or has an unknown key (the nearest known one is named) or a bad value; names file and line.
+        UsageError: it is not YAML, or has an unknown key (names the nearest known one) or a bad value; names the line.
     """
     try:
         text = path.read_text("utf-8-sig")

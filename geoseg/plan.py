@@ -35,8 +35,9 @@ __all__ = [
 class Sheet:
     """One usable sheet. `mode`: "direct" (on the grid), "flipped" (on the grid, south-up) or "warped" (on the fly).
 
-    `window` is its footprint on the grid. `stat` (bytes, nanoseconds of the last change) tells whether the file was written
-    again; `known_as` is the stat under which the same bytes were first seen, if the file was only touched or copied since.
+    `window` is its footprint on the grid. `stat` (bytes, nanoseconds of the last change) tells whether the file was
+    written again; `known_as` is the stat under which the same bytes were first seen, if the file was only touched or
+    copied since.
     """
 
     path: str
@@ -76,10 +77,11 @@ class Quarantined:
 class Plan:
     """Grid, lattice, blocks and sheets of a run.
 
-    `gsd`: metres on the ground per pixel, in the middle of the sheets. `asked_lattice`: the user gave patch size or overlap;
-    otherwise the model's own are taken. `block`: side of a block in pixels. `nodata`: pairs of (value, tolerance). `bands`:
-    1-based, () for "by meaning". `area`: the area of interest as WKT in the grid's CRS, "" for all. `revision` counts every
-    change; `planned` names the last one that `tile` made, and stays when a sheet is set aside later.
+    `gsd`: metres on the ground per pixel, in the middle of the sheets. `asked_lattice`: the user gave patch size or
+    overlap; otherwise the model's own are taken. `block`: side of a block in pixels. `nodata`: pairs of (value,
+    tolerance). `bands`: 1-based, () for "by meaning". `area`: the area of interest as WKT in the grid's CRS, "" for
+    all. `revision` counts every change; `planned` names the last one that `tile` made, and stays when a sheet is set
+    aside later.
     """
 
     grid: Grid
@@ -123,9 +125,9 @@ class Plan:
 class Header:
     """What a sheet says of itself before any pixel is read.
 
-    `crs`: WKT, "" for none. `transform`: the numbers (a, b, c, d, e, f) of an `Affine`. `meanings`: the colour interpretation
-    of each band, lower case. `mask`: "none", "internal", "external" or "alpha"; `mask_stat`: the stat key of an external one.
-    `block`: (rows, columns) of a block of the file.
+    `crs`: WKT, "" for none. `transform`: the numbers (a, b, c, d, e, f) of an `Affine`. `meanings`: the colour
+    interpretation of each band, lower case. `mask`: "none", "internal", "external" or "alpha"; `mask_stat`: the stat
+    key of an external one. `block`: (rows, columns) of a block of the file.
     """
 
     width: int
@@ -189,7 +191,7 @@ def megapixels(plan: Plan) -> float:
 
 
 def memory_needed(plan: Plan) -> float:
-    """Bytes that `infer` will need with a small network of six classes: a strip as wide as a panel, and rows of pixels."""
+    """Bytes that `infer` will need with a small network of six classes: a strip as wide as a panel, and its rows."""
     whole = bounding([s.window for s in plan.sheets])
     header = plan.sheets[0].header
     side = plan.lattice.patch if plan.asked_lattice else 1536  # what networks usually want

@@ -19,7 +19,7 @@ from geoseg.night.stamp import Question, keep, marks
 from geoseg.options import RunOptions
 from geoseg.runfolder.contents import remember
 from geoseg.runfolder.folder import Run
-from geoseg.runfolder.shards import shards_at_work, shards_in
+from geoseg.runfolder.shards import shards_at_work, shards_done
 from geoseg.stages.infer.infer import PLANNING, InferReport, infer
 from geoseg.stages.mosaic.mosaic import MosaicReport, mosaic
 from geoseg.stages.tile.tile import TileReport, tile
@@ -121,7 +121,7 @@ def _stitched(run: Run, options: RunOptions, listener: Listener, executor: Execu
     shard = options.work.shard
     if shard is None:
         return mosaic(run, options.mosaic, listener.step, executor=executor)
-    if not shards_in(run, run.plan, shard[1]):
+    if not shards_done(run, run.plan, shard[1]):
         return None
     try:
         return mosaic(run, options.mosaic, listener.step, patience=PLANNING, executor=executor)

@@ -1,1 +1,1 @@
-"""The run folder: all that stages share. Its files, its records, its locks, and what is fresh in it."""
+"""The run folder, which is all that the stages share: its files, records and locks, and which blocks are fresh."""

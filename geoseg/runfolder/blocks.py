@@ -1,15 +1,14 @@
 """Blocks of a run: one raster (class, confidence) and one committed record each.
 
-Resume trusts the record, never that a file exists or opens.
+A run resumes by the records. That a file exists, or opens, proves nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numba
 import numpy as np
@@ -17,7 +16,7 @@ import rasterio
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Json
 from geoseg.classes import NODATA
 from geoseg.commit import commit_bytes, commit_state, read_json
 from geoseg.errors import PlanError
@@ -32,7 +31,7 @@ __all__ = [
     "Record",
     "block_path",
     "read_record",
-    "record_of",
+    "record_from_json",
     "shares_path",
     "write_block",
 ]
@@ -40,7 +39,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a committed block: the key of all that went into it, its file's hash, pixels per class value."""
+    """A committed block: the key of all that went into it, its file's hash and bytes, pixels per class value."""
 
     key: str
     sha256: str
@@ -50,22 +49,20 @@ class Record:
 
     @property
     def pixels(self) -> int:
-        """Pixels with data."""
+        """The number of pixels with data."""
         return sum(n for value, n in self.counts.items() if value != NODATA)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict."""
-        return {
-            "key": self.key,
-            "sha256": self.sha256,
-            "size": self.size,
-            "counts": self.counts,
-            "seconds": self.seconds,
-        }
+    def to_json(self) -> Json:
+        """The record as JSON."""
+        return asdict(self)
 
 
-def record_of(value: dict[str, Any]) -> Record:
-    """From a plain dict."""
+def record_from_json(value: Json) -> Record:
+    """Inverse of `Record.to_json`.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
     counts = {int(k): int(n) for k, n in value["counts"].items()}
     return Record(value["key"], value["sha256"], int(value["size"]), counts, float(value["seconds"]))
 
@@ -85,7 +82,7 @@ def _name(block: Block) -> str:
 
 @dataclass(frozen=True)
 class BlockPixels:
-    """Pixels of the region of a block that holds sheets: class, confidence (H, W), shares (K, H, W) or None."""
+    """Pixels of a block's region that holds sheets: class, confidence (H, W), shares (K, H, W) in percent or None."""
 
     region: Window
     classes: Bytes
@@ -94,19 +91,20 @@ class BlockPixels:
 
 
 def block_path(folder: Path, block: Block) -> Path:
-    """Raster of a block."""
+    """The raster of a block."""
     return folder / f"{_name(block)}.tif"
 
 
 def shares_path(folder: Path, block: Block) -> Path:
-    """Raster of a block's class shares (only with --probabilities)."""
+    """The raster of a block's class shares, which `infer --probabilities` writes."""
     return folder / "probabilities" / f"{_name(block)}.tif"
 
 
 def _encode(plan: Plan, block: Block, region: Window, bands: list[Bytes], descriptions: list[str]) -> bytes:
+    """A block's raster as a GeoTIFF: bands (H, W) of a region of it, 255 around them."""
     window = block_window(block, plan.block)
     inside = Window(region.col_off - window.col_off, region.row_off - window.row_off, region.width, region.height)
-    profile: dict[str, Any] = {
+    profile: Json = {
         "driver": "GTiff",
         "width": plan.block,
         "height": plan.block,
@@ -140,7 +138,15 @@ class BlockPlace:
 
 
 def write_block(place: BlockPlace, key: str, pixels: BlockPixels, names: list[str], seconds: float) -> Record:
-    """Commit a block's raster (255 outside the part that was computed), then its record."""
+    """Commit a block's raster (255 outside the region that was computed), then its record.
+
+    Args:
+        place: where the block belongs.
+        key: hash of all that went into it.
+        pixels: its region.
+        names: class names, which describe the bands of the shares.
+        seconds: time that computing it took.
+    """
     folder, plan, block = place.folder, place.plan, place.block
     if pixels.shares is not None:
         commit_bytes(shares_path(folder, block), _encode(plan, block, pixels.region, list(pixels.shares), names))
@@ -150,25 +156,22 @@ def write_block(place: BlockPlace, key: str, pixels: BlockPixels, names: list[st
     totals[NODATA] += plan.block**2 - pixels.classes.size
     counts = {int(v): int(n) for v, n in enumerate(totals) if n}
     record = Record(key, sha, len(data), counts, round(seconds, 3))
-    commit_state(
-        block_path(folder, block).with_suffix(".json"),
-        {**record.to_json(), "state": "done"},
-    )
+    commit_state(block_path(folder, block).with_suffix(".json"), {**record.to_json(), "state": "done"})
     return record
 
 
 def read_record(folder: Path, block: Block) -> Record | None:
-    """The committed record of a block whose raster is there at its full size; None where it has to be computed."""
+    """The committed record of a block whose raster is there at its full size; None where the block must be computed."""
     path = block_path(folder, block)
     try:
-        record = record_of(read_json(path.with_suffix(".json")))
+        record = record_from_json(read_json(path.with_suffix(".json")))
         return record if path.stat().st_size == record.size else None
     except (PlanError, OSError, ValueError, KeyError, TypeError):
-        return None  # not there, or damaged: the block is simply computed again
+        return None  # missing or damaged: the block is computed again
 
 
 class BlockReader:
-    """Class and confidence of any window, out of the blocks; 255 where there is no block. Checks each file's hash once."""
+    """Class and confidence of any window; 255 where there is no block. Each file's hash is checked once."""
 
     def __init__(self, folder: Path, plan: Plan, blocks: Iterable[Block]) -> None:
         self.folder, self.plan, self.blocks = folder, plan, set(blocks)
@@ -178,7 +181,7 @@ class BlockReader:
         """Class and confidence (B, B) of one block.
 
         Raises:
-            PlanError: the file is not the one that was committed.
+            PlanError: its file cannot be read, or is not the one that was committed.
         """
         part = self._read(block, Window(0, 0, self.plan.block, self.plan.block))
         return part[0], part[1]
@@ -197,7 +200,7 @@ class BlockReader:
             raise PlanError(path, f"cannot be read: {error}", "delete it and run geoseg infer again") from error
 
     def shares(self, window: Window, count: int) -> Bytes:
-        """Per cent of each of so many classes (K, H, W); 0 where there is no data.
+        """Shares of so many classes in percent, (K, H, W) uint8; 0 where there is no data.
 
         Raises:
             PlanError: the run was made without them.
@@ -210,14 +213,13 @@ class BlockReader:
                     part = dataset.read(window=inside)
             except (OSError, rasterio.errors.RasterioError) as error:
                 cure = "run geoseg infer with --probabilities, or mosaic without --smooth"
-                raise PlanError(
-                    path, "is missing or cannot be read: there are no class shares to smooth", cure
-                ) from error
+                what = "is missing or cannot be read: there are no class shares to smooth"
+                raise PlanError(path, what, cure) from error
             out[(slice(None), *slices(both, window))] = np.where(part == NODATA, 0, part)
         return out
 
     def _meeting(self, window: Window) -> Iterator[tuple[Block, Window, Window]]:
-        """Blocks that meet a window: (block, common window, the same within the block)."""
+        """Blocks that meet a window, each as (block, common window, that window counted from the block's corner)."""
         size = self.plan.block
         for row in range(window.row_off // size, (window.row_off + window.height - 1) // size + 1):
             for col in range(window.col_off // size, (window.col_off + window.width - 1) // size + 1):
@@ -229,11 +231,15 @@ class BlockReader:
                     yield (row, col), both, inside
 
     def empty(self, window: Window) -> bool:
-        """Whether no block meets a window."""
+        """Whether a window meets no block."""
         return next(self._meeting(window), None) is None
 
     def read(self, window: Window) -> tuple[Bytes, Bytes]:
-        """Class and confidence (H, W) of a window."""
+        """Class and confidence (H, W) of a window, 255 where there is no block.
+
+        Raises:
+            PlanError: a block's file cannot be read, or is not the one that was committed.
+        """
         out = np.full((2, window.height, window.width), NODATA, np.uint8)
         for block, both, inside in self._meeting(window):
             out[(slice(None), *slices(both, window))] = self._read(block, inside)

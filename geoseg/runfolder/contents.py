@@ -1,6 +1,7 @@
-"""What the bytes of sheets were: a file that was only touched, or copied over with the same bytes, makes nothing stale.
+"""Hashes of the sheets' bytes: a file that was only touched, or replaced by the same bytes, makes nothing stale.
 
-Stat decides first; bytes are hashed once after a sheet was used, and again only where its stat has changed.
+A file's stat is looked at first. Its bytes are hashed once, after the sheet was used, and again only when its stat
+changed.
 """
 
 from __future__ import annotations
@@ -10,20 +11,21 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from geoseg.arrays import Json
 from geoseg.commit import commit_state, digest, read_json
 from geoseg.errors import PlanError
 from geoseg.plan import Plan, Sheet
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.door import stat_key
 
-__all__ = ["recognised", "remember"]
+__all__ = ["recognise", "remember"]
 
 log = logging.getLogger(__name__)
 
 
-def _stored(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> Json:
+    """{path of a sheet: its stat and hash}; empty where the file is missing or damaged."""
     try:
         return dict(read_json(path)) if path.exists() else {}
     except (PlanError, TypeError, ValueError) as error:
@@ -32,8 +34,8 @@ def _stored(path: Path) -> dict[str, Any]:
 
 
 def remember(run: Run) -> int:
-    """Hash the sheets of a run whose bytes are not known yet; returns how many."""
-    known = _stored(run.contents_json)
+    """Hash the sheets of a run whose hash is not known yet; returns how many were hashed."""
+    known = _read(run.contents_json)
     new = [s for s in run.plan.sheets if known.get(s.path, {}).get("stat") != list(s.stat)]
     if not new:
         return 0
@@ -45,7 +47,7 @@ def remember(run: Run) -> int:
 
 
 def _digest(sheet: Sheet) -> str:
-    """SHA-256 of a sheet; "" where it changed meanwhile or cannot be read: the next run will see to it."""
+    """SHA-256 (hex) of a sheet; "" where it changed meanwhile or cannot be read, which the next run finds out."""
     try:
         value = digest(Path(sheet.path))
         return value if stat_key(Path(sheet.path)) == sheet.stat else ""
@@ -54,13 +56,13 @@ def _digest(sheet: Sheet) -> str:
         return ""
 
 
-def recognised(run: Run, sheets: Iterable[Sheet], earlier: Plan) -> list[Sheet]:
-    """The sheets, those with the bytes that the earlier plan knew under another stat marked so."""
-    before, known = {s.path: s for s in earlier.sheets}, _stored(run.contents_json)
-    return [_recognised(s, before.get(s.path), known.get(s.path)) for s in sheets]
+def recognise(run: Run, sheets: Iterable[Sheet], earlier: Plan) -> list[Sheet]:
+    """The sheets; one that has the bytes of an earlier sheet with another stat is marked as that one (`known_as`)."""
+    before, known = {s.path: s for s in earlier.sheets}, _read(run.contents_json)
+    return [_recognise(s, before.get(s.path), known.get(s.path)) for s in sheets]
 
 
-def _recognised(sheet: Sheet, before: Sheet | None, known: dict[str, Any] | None) -> Sheet:
+def _recognise(sheet: Sheet, before: Sheet | None, known: Json | None) -> Sheet:
     if before is None:
         return sheet
     if before.stat == sheet.stat:

@@ -1,6 +1,7 @@
-"""A run folder: every path in it is spelt here, and every file of it is read once until it changes.
+"""A run folder: each of its paths is spelt here once, and each of its files is read once until it changes.
 
-plan.json  patches.gpkg  patches/  infer.json  engine.json  contents.json  blocks/  locks/  parts/  out/  run.json  stamp.json
+plan.json  patches.gpkg  patches/  infer.json  engine.json  contents.json  blocks/  locks/  parts/  out/  run.json
+stamp.json
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from geoseg.arrays import Json
 from geoseg.classes import ClassTable
 from geoseg.commit import read_json
 from geoseg.errors import PlanError
 from geoseg.plan import Plan
-from geoseg.runfolder.job import Job, job_of
+from geoseg.runfolder.job import Job, job_from_json
 from geoseg.runfolder.lease import lease
 from geoseg.runfolder.plan_file import read_plan, write_plan
 
@@ -30,12 +32,12 @@ if TYPE_CHECKING:
 __all__ = ["Run"]
 
 Mark = tuple[int, int, int]
-"""Size, time of change and number of a file: another file under the same name has another one."""
+"""Size, time of change and number of a file; another file of the same name has another mark."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder. It holds nothing but its path: what it gives is always what lies there now.
+    """A run folder. The value holds nothing but the path; what its properties give is always what lies there now.
 
     Example:
         >>> run = Run(Path("run"))
@@ -47,34 +49,34 @@ class Run:
 
     @classmethod
     def of(cls, run: Run | str | os.PathLike[str]) -> Run:
-        """A run, or the folder of one."""
+        """A run from itself or from its folder."""
         return run if isinstance(run, Run) else cls(Path(run))
 
-    # --- where things lie
+    # --- paths
 
     @property
     def plan_json(self) -> Path:
-        """What `tile` found and decided."""
+        """The plan: what `tile` found and decided."""
         return self.folder / "plan.json"
 
     @property
     def patches_gpkg(self) -> Path:
-        """The plan as a drawing."""
+        """Footprints of patches, blocks and sheets, drawn."""
         return self.folder / "patches.gpkg"
 
     @property
     def patches(self) -> Path:
-        """Patches as GeoTIFFs, where they were asked for."""
+        """Patches as GeoTIFFs, which `tile --write-patches` writes."""
         return self.folder / "patches"
 
     @property
     def infer_json(self) -> Path:
-        """What `infer` decided: the job."""
+        """The job: what `infer` decided."""
         return self.folder / "infer.json"
 
     @property
     def engine_json(self) -> Path:
-        """The engine that was chosen, and for which question."""
+        """The engine that was chosen, and the question that it answers."""
         return self.folder / "engine.json"
 
     @property
@@ -84,56 +86,56 @@ class Run:
 
     @property
     def blocks(self) -> Path:
-        """Blocks and their records."""
+        """The blocks and their records."""
         return self.folder / "blocks"
 
     @property
     def locks(self) -> Path:
-        """Locks, and what may go without loss."""
+        """Locks, and notes that may be deleted without loss."""
         return self.folder / "locks"
 
     @property
     def parts(self) -> Path:
-        """What an unfinished mosaic has made so far."""
+        """Results of an unfinished mosaic, from which it goes on."""
         return self.folder / "parts"
 
     @property
     def out(self) -> Path:
-        """What GIS users open."""
+        """The outputs, which GIS users open."""
         return self.folder / "out"
 
     @property
     def latest(self) -> Path:
-        """The link to the night that readers see."""
+        """The link to the published night that readers see."""
         return self.out / "latest"
 
     @property
     def run_json(self) -> Path:
-        """What a finished mosaic has made; written last."""
+        """The outputs of a finished mosaic, listed; written last."""
         return self.folder / "run.json"
 
     @property
     def stamp_json(self) -> Path:
-        """What the last night was asked, and its answer."""
+        """What the last night was asked, and what it answered."""
         return self.folder / "stamp.json"
 
     @property
     def ledger_json(self) -> Path:
-        """A copy of all records, for a quick look."""
+        """A copy of all records, which one look reads."""
         return self.locks / "ledger.json"
 
     @property
     def mosaic_json(self) -> Path:
-        """Which mosaic is at work."""
+        """The mosaic at work."""
         return self.locks / "mosaic.json"
 
     @property
     def feature_files(self) -> list[Path]:
-        """GeoPackages of features; not those of exact outlines, nor any that is being written, or was when its process was killed."""
+        """GeoPackages of features, without exact outlines and without temporary files."""
         found = sorted(self.out.glob("*.gpkg"))
         return [p for p in found if not p.stem.endswith("_exact") and not p.name.startswith(".")]
 
-    # --- what lies there
+    # --- contents
 
     @property
     def plan(self) -> Plan:
@@ -142,47 +144,59 @@ class Run:
         Raises:
             PlanError: there is none, or it is damaged.
         """
-        return _plan(self.plan_json, _mark(self.plan_json))
+        mark = _mark(self.plan_json)
+        if mark is None:
+            cure = f"name the folder of a run, or make one: geoseg tile SHEETS -o {self.folder}"
+            raise PlanError(self.folder, "is no run folder: it holds no plan.json", cure)
+        return _plan(self.plan_json, mark)
 
     def plan_or_none(self) -> Plan | None:
         """The plan; None where `tile` has not run yet."""
         return self.plan if self.plan_json.exists() else None
 
     def save(self, plan: Plan) -> None:
-        """Commit another plan."""
+        """Commit a plan."""
         write_plan(self.plan_json, plan)
 
     @property
     def job(self) -> Job:
-        """What decides the pixels, as `infer` left it.
+        """The job: all that decides the pixels besides the sheets, as `infer` left it.
 
         Raises:
             PlanError: `infer` has not begun here.
         """
-        return job_of(self._infer)
+        return job_from_json(self._infer)
 
     @property
     def table(self) -> ClassTable:
-        """Classes of the network."""
+        """The class table of the network.
+
+        Raises:
+            PlanError: `infer` has not begun here.
+        """
         return ClassTable.from_json(self._infer["classes"])
 
     @property
-    def models(self) -> list[dict[str, Any]]:
-        """Path, hashes and cards of the networks."""
+    def models(self) -> list[Json]:
+        """Path, hashes and card of each network.
+
+        Raises:
+            PlanError: `infer` has not begun here.
+        """
         return list(self._infer["models"])
 
     @property
-    def _infer(self) -> dict[str, Any]:
-        return _json(self.infer_json, _mark(self.infer_json))
+    def _infer(self) -> Json:
+        return _json(self.infer_json, _mark(self.infer_json), f"run geoseg infer {self.folder} first")
 
     @property
-    def finished(self) -> dict[str, Any]:
-        """run.json.
+    def finished(self) -> Json:
+        """The outputs of the last mosaic, their hashes, areas and checks: run.json.
 
         Raises:
             PlanError: no mosaic has finished here.
         """
-        return dict(read_json(self.run_json))
+        return dict(read_json(self.run_json, f"run geoseg mosaic {self.folder} first"))
 
     def lock(self, name: str = "plan", *, patience: float = 0.0) -> AbstractContextManager[None]:
         """Hold a lock of the run for a `with` block; see `lease`."""
@@ -192,17 +206,29 @@ class Run:
 
     @property
     def classes(self) -> Path:
-        """The class raster, a COG."""
+        """The class raster, a COG.
+
+        Raises:
+            PlanError: no mosaic has finished here, or it wrote no such raster.
+        """
         return self._output("_classes.tif")
 
     @property
     def confidence(self) -> Path:
-        """The confidence raster, a COG."""
+        """The confidence raster, a COG.
+
+        Raises:
+            PlanError: no mosaic has finished here, or it wrote no such raster.
+        """
         return self._output("_confidence.tif")
 
     @property
     def areas(self) -> dict[str, float]:
-        """Square metres on the ground by class."""
+        """Square metres on the ground by class.
+
+        Raises:
+            PlanError: no mosaic has finished here.
+        """
         return dict(self.finished["areas_m2"])
 
     def layer(self, name: str) -> geopandas.GeoDataFrame:
@@ -220,11 +246,15 @@ class Run:
                 frame: geopandas.GeoDataFrame = geopandas.read_file(path, layer=name)
                 return frame
             raise PlanError(path, f"has no layer {name!r}", f"it has {', '.join(names)}")
-        raise PlanError(self.folder, "has no feature layers", "run geoseg mosaic first, without --no-vectors")
+        raise PlanError(self.folder, "has no feature layers", f"run geoseg mosaic {self.folder} without --no-vectors")
 
     def state(self) -> State:
-        """Which blocks there are, and which of them are up to date."""
-        from geoseg.runfolder.state import state_of  # it knows runs
+        """The blocks of the plan, and which of them are fresh.
+
+        Raises:
+            PlanError: there is no plan.
+        """
+        from geoseg.runfolder.state import state_of  # not above: that module imports this one
 
         try:
             return state_of(self, self.plan, self.job)
@@ -232,11 +262,13 @@ class Run:
             return state_of(self, self.plan, None)
 
     def _output(self, end: str) -> Path:
-        """A finished raster of the whole."""
+        """The output of the last mosaic whose name ends like this."""
         for name in self.finished["files"]:
             if name.endswith(end) and Path(name).parent == Path(self.out.name):
                 return self.folder / str(name)
-        raise PlanError(self.run_json, f"names no output that ends with {end}", f"run geoseg mosaic {self.folder}")
+        raise PlanError(
+            self.run_json, f"names no output that ends with {end}", f"run geoseg mosaic {self.folder} again"
+        )
 
     def _repr_html_(self) -> str:
         """The run in a notebook: picture, areas, files."""
@@ -248,13 +280,14 @@ class Run:
         return f"<p>{head}</p>{self._picture()}<table>{rows}</table><p>{files}</p>"
 
     def _picture(self) -> str:
-        """The first picture of the report, as it stands there; "" where there is no report."""
+        """The first picture of the report, as HTML; "" where there is no report."""
         report = self.out / "report.html"
         found = re.search(r'<img[^>]*src="(data:image/[^"]+)"', report.read_text()) if report.exists() else None
         return f'<img src="{found.group(1)}" style="max-width:100%">' if found else ""
 
 
 def _mark(path: Path) -> Mark | None:
+    """The mark of a file; None where there is none."""
     try:
         facts = os.stat(path)
     except OSError:
@@ -263,10 +296,10 @@ def _mark(path: Path) -> Mark | None:
 
 
 @lru_cache(maxsize=16)
-def _plan(path: Path, mark: Mark | None) -> Plan:
+def _plan(path: Path, mark: Mark) -> Plan:
     return read_plan(path)
 
 
 @lru_cache(maxsize=16)
-def _json(path: Path, mark: Mark | None) -> dict[str, Any]:
-    return dict(read_json(path))
+def _json(path: Path, mark: Mark | None, missing: str) -> Json:
+    return dict(read_json(path, missing))

@@ -1,4 +1,4 @@
-"""What decides the pixels of a run besides its sheets, and the key of each block that follows from it."""
+"""The job of a run, which with its sheets decides all pixels, and the key of each block that follows from it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,31 @@ import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import metadata
-from typing import Any
 
 import numpy as np
 
+from geoseg.arrays import Json
 from geoseg.geometry.blocks import Block, block_window
 from geoseg.geometry.grid import grown
 from geoseg.geometry.lattice import Lattice
 from geoseg.models.facts import EngineFacts, Normalise
 from geoseg.plan import Plan
 
-__all__ = ["Job", "block_key", "job_of", "version"]
+__all__ = ["Job", "block_key", "job_from_json", "version"]
 
 
 @lru_cache(maxsize=1)
 def version() -> str:
-    """The version of geoseg. Results of another version are stale."""
+    """The version of geoseg. Results of any other version are stale."""
     return metadata.version("geoseg")
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that decides the pixels of a run besides its sheets."""
+    """Everything that decides the pixels of a run besides its sheets.
+
+    `models`: (path, key) of each network. `bands`: 1-based band numbers by the path of each sheet.
+    """
 
     lattice: Lattice
     facts: EngineFacts
@@ -39,7 +42,7 @@ class Job:
 
     @cached_property
     def key(self) -> str:
-        """Hash of all of it except the bands of each sheet."""
+        """Hash of everything but the bands of each sheet."""
         parts = [
             version(),
             self.lattice.to_json(),
@@ -53,14 +56,14 @@ class Job:
 
 
 def block_key(plan: Plan, job: Job, block: Block) -> str:
-    """Hash of all that decides a block's pixels: job, grid, and in order the sheets that its patches reach."""
+    """Hash of all that decides a block's pixels: the job, the grid, and the sheets that its patches reach, in order."""
     reach = grown(block_window(block, plan.block), job.lattice.patch)
     sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.meeting(reach)]
     parts = [job.key, plan.grid.to_json(), plan.block, block, plan.nodata, plan.area, sheets]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def job_of(value: dict[str, Any]) -> Job:
+def job_from_json(value: Json) -> Job:
     """The job that infer.json holds."""
     return Job(
         lattice=Lattice(**value["lattice"]),

@@ -1,7 +1,8 @@
-"""One process at a time on a run folder: a lock that dies with its process, and a heartbeat for other hosts.
+"""Locks of a run folder: held by one process at a time, free when it dies, and seen from other hosts by a heartbeat.
 
-On one host the kernel's file lock decides, and it is gone the moment its process is. Between hosts a heartbeat does: the lock
-file's age is measured against a file touched just now on the same disk, so clocks need not agree. No process numbers are asked.
+On one host the kernel's file lock decides; it ends with its process. Between hosts the heartbeat decides: the age of
+the lock file is measured against a file touched just now on the same disk, so the hosts' clocks need not agree.
+Process numbers play no part.
 """
 
 from __future__ import annotations
@@ -23,15 +24,17 @@ try:
 except ImportError:  # not POSIX: the heartbeat alone decides
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["held", "lease"]
+__all__ = ["held_locks", "lease"]
 
 BEAT = 10.0
+"""Seconds between two heartbeats."""
 STALE = 60.0
+"""Seconds without a heartbeat after which a lock of another host is free."""
 
 
 @contextmanager
 def lease(locks: Path, name: str = "plan", *, patience: float = 0.0) -> Iterator[None]:
-    """Hold a lock in a run's folder of locks for a `with` block; tries again for `patience` seconds where somebody holds it.
+    """Hold a lock of a run for a `with` block. Where another process holds it, try again for `patience` seconds.
 
     Raises:
         Busy: another process holds it.
@@ -48,14 +51,14 @@ def lease(locks: Path, name: str = "plan", *, patience: float = 0.0) -> Iterator
             stop.set()
             heart.join()
             file.seek(0)
-            file.truncate()  # nobody's
+            file.truncate()  # no owner
             file.flush()
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a library has forked meanwhile
 
 
-def held(locks: Path, pattern: str) -> list[str]:
-    """Names of the locks in a folder that somebody holds now."""
+def held_locks(locks: Path, pattern: str) -> list[str]:
+    """Names of the locks in a folder, of those that match a pattern, that a process holds now."""
     found = []
     for path in sorted(locks.glob(f"{pattern}.lock")):
         try:
@@ -71,7 +74,11 @@ def held(locks: Path, pattern: str) -> list[str]:
 
 
 def _wait_for(path: Path, file: IO[str], patience: float) -> None:
-    """Try until it works or patience ends."""
+    """Acquire the lock, trying until the patience ends.
+
+    Raises:
+        Busy: another process still holds it.
+    """
     until = time.monotonic() + patience
     while True:
         try:
@@ -83,11 +90,13 @@ def _wait_for(path: Path, file: IO[str], patience: float) -> None:
 
 
 def _acquire(path: Path, file: IO[str]) -> None:
-    busy = Busy(
-        path.parent.parent,
-        "another geoseg works on this run" if path.stem == "plan" else f"another geoseg works on its {path.stem}",
-        "wait for it, or stop it, then run the same command again",
-    )
+    """Take the lock and write down whose it is.
+
+    Raises:
+        Busy: another process holds it.
+    """
+    what = "another geoseg works on this run" if path.stem == "plan" else f"another geoseg works on its {path.stem}"
+    busy = Busy(path.parent.parent, what, "wait for it, or stop it, then run the same command again")
     if fcntl is not None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,12 +105,13 @@ def _acquire(path: Path, file: IO[str]) -> None:
     file.seek(0)
     text = file.read()
     owner = json.loads(text) if text.startswith("{") else {}
-    elsewhere = owner.get("host") not in (None, socket.gethostname()) or (owner and fcntl is None)
+    host = socket.gethostname()
+    elsewhere = owner.get("host") not in (None, host) or (owner and fcntl is None)
     if elsewhere and _age(path) < STALE:
         raise busy
     file.seek(0)
     file.truncate()
-    file.write(json.dumps({"host": socket.gethostname(), "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}))
+    file.write(json.dumps({"host": host, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}))
     file.flush()
 
 
@@ -116,5 +126,6 @@ def _age(path: Path) -> float:
 
 
 def _beat(path: Path, stop: threading.Event) -> None:
+    """Touch the lock file again and again until told to stop."""
     while not stop.wait(BEAT):
         path.touch()

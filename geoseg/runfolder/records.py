@@ -1,6 +1,7 @@
-"""The ledger of a run: all its blocks' records at a look, without opening those that have not changed since the last one.
+"""All records of a run at once, without opening those that have not changed since the last look.
 
-blocks/*.json (the truth: one committed record each) -> sizes, times and file numbers -> those that are new are read -> locks/ledger.json (a copy that may go)
+blocks/*.json, one committed record each (the truth) -> size, time and number of each file
+-> new ones are read, the others are known from locks/ledger.json (a copy that may be deleted)
 """
 
 from __future__ import annotations
@@ -9,25 +10,35 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from geoseg.arrays import Json
 from geoseg.commit import commit_state, read_json
 from geoseg.errors import GeosegError, PlanError
 from geoseg.geometry.blocks import Block
-from geoseg.runfolder.blocks import Record, block_path, read_record, record_of
+from geoseg.runfolder.blocks import Record, block_path, read_record, record_from_json
 
 __all__ = ["records_of"]
 
 log = logging.getLogger(__name__)
 
+WORTH_IT = 200
+"""Blocks from which on a copy is kept."""
+
 Mark = tuple[int, int, int]
-"""Size, time of change and number of a record's file: another file under the same name has another one."""
+"""Size, time of change and number of a record's file; another file of the same name has another mark."""
 
 
 def records_of(folder: Path, ledger: Path, blocks: Iterable[Block], *, keep: bool = True) -> dict[Block, Record]:
-    """Records of those blocks that are committed, as `read_record` gives them one by one; `keep` False writes no copy to the ledger."""
-    marks, sizes = _looked_at(folder)
-    known = _stored(ledger)
+    """Records of those blocks that are committed, as `read_record` gives each of them.
+
+    Args:
+        folder: the run's blocks.
+        ledger: the copy.
+        blocks: those that are asked for.
+        keep: whether to write the copy.
+    """
+    marks, sizes = _scan(folder)
+    known = _read_ledger(ledger)
     found: dict[Block, Record] = {}
     rows = {name: record for name, (mark, record) in known.items() if marks.get(name) == mark}
     for block in blocks:
@@ -44,12 +55,8 @@ def records_of(folder: Path, ledger: Path, blocks: Iterable[Block], *, keep: boo
     return found
 
 
-WORTH_IT = 200
-"""Blocks from which on a copy is kept."""
-
-
-def _looked_at(folder: Path) -> tuple[dict[str, Mark], dict[str, int]]:
-    """Marks of all records, and sizes of all rasters, by name."""
+def _scan(folder: Path) -> tuple[dict[str, Mark], dict[str, int]]:
+    """Marks of all records and sizes of all rasters, by name."""
     marks: dict[str, Mark] = {}
     sizes: dict[str, int] = {}
     try:
@@ -64,15 +71,15 @@ def _looked_at(folder: Path) -> tuple[dict[str, Mark], dict[str, int]]:
                 else:
                     sizes[stem] = facts.st_size
     except FileNotFoundError:
-        log.debug("%s: no blocks yet, or one that went meanwhile", folder)
+        log.debug("%s: no blocks yet, or one was removed meanwhile", folder)
     return marks, sizes
 
 
-def _stored(path: Path) -> dict[str, tuple[Mark, Record]]:
-    """What was copied the last time; nothing where that is damaged, or of another geoseg."""
+def _read_ledger(path: Path) -> dict[str, tuple[Mark, Record]]:
+    """Mark and record of each block in the copy; empty where it is damaged, or of another version."""
     try:
         rows = read_json(path)["records"] if path.exists() else {}
-        return {name: (_mark(*row["mark"]), record_of(row["record"])) for name, row in rows.items()}
+        return {name: (_mark(*row["mark"]), record_from_json(row["record"])) for name, row in rows.items()}
     except (PlanError, OSError, KeyError, TypeError, ValueError, AttributeError) as error:
         log.info("%s: %s", path, error)
         return {}
@@ -82,8 +89,8 @@ def _mark(size: int, time: int, number: int) -> Mark:
     return size, time, number
 
 
-def _store(ledger: Path, rows: dict[str, Any]) -> None:
-    """A copy only: where it cannot be kept (somebody who may only read asks), all is well."""
+def _store(ledger: Path, rows: Json) -> None:
+    """Write the copy. Where that fails, as for a user who may only read, nothing is lost."""
     try:
         commit_state(ledger, {"records": rows})
     except GeosegError as error:

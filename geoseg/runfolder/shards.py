@@ -1,4 +1,4 @@
-"""Shards of a run: which have ended, and which are still to come."""
+"""Shards of a run: which are done, at work, or still to come."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from pathlib import Path
 from geoseg.commit import commit_json, read_json
 from geoseg.plan import Plan
 from geoseg.runfolder.folder import Run
-from geoseg.runfolder.lease import held
+from geoseg.runfolder.lease import held_locks
 
-__all__ = ["Shard", "mark_done", "shard_name", "shards_at_work", "shards_in", "shards_pending"]
+__all__ = ["Shard", "mark_done", "shard_name", "shards_at_work", "shards_done", "shards_pending"]
 
 Shard = tuple[int, int]
-"""(index from 0, count)."""
+"""(number from 0, how many there are)."""
 
 
 def shard_name(shard: Shard) -> str:
-    """Name of a shard's lock."""
+    """The name of a shard's lock."""
     return f"shard_{shard[0] + 1}_of_{shard[1]}"
 
 
@@ -25,24 +25,24 @@ def _done_path(run: Run, shard: Shard) -> Path:
 
 
 def mark_done(run: Run, shard: Shard, plan: Plan) -> None:
-    """Say that a shard of a plan has ended."""
+    """Note that a shard of a plan is done."""
     commit_json(_done_path(run, shard), {"planned": plan.planned})
 
 
-def shards_in(run: Run, plan: Plan, count: int) -> bool:
-    """Whether all shards of this plan have ended once."""
-    return all(_is_of(_done_path(run, (i, count)), plan) for i in range(count))
+def shards_done(run: Run, plan: Plan, count: int) -> bool:
+    """Whether all shards of this plan are done."""
+    return all(_belongs_to(_done_path(run, (i, count)), plan) for i in range(count))
 
 
 def shards_at_work(run: Run) -> bool:
-    """Whether any shard is at work now."""
-    return bool(held(run.locks, "shard_*"))
+    """Whether a shard is at work now."""
+    return bool(held_locks(run.locks, "shard_*"))
 
 
 def shards_pending(run: Run, plan: Plan) -> bool:
-    """Whether a shard is at work, or some of this plan have ended: the others are to follow."""
-    return shards_at_work(run) or any(_is_of(p, plan) for p in run.locks.glob("shard_*.done"))
+    """Whether a shard is at work, or some of this plan are done, so that others are to follow."""
+    return shards_at_work(run) or any(_belongs_to(p, plan) for p in run.locks.glob("shard_*.done"))
 
 
-def _is_of(path: Path, plan: Plan) -> bool:
+def _belongs_to(path: Path, plan: Plan) -> bool:
     return path.exists() and read_json(path).get("planned") == plan.planned

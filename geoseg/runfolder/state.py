@@ -1,4 +1,7 @@
-"""Which blocks of a run are fresh: committed with the key of what would go into them now. The only place where that is decided."""
+"""The state of a run: which of its blocks are fresh, committed with the key of all that would go into them now.
+
+This is the only place where that is decided.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ __all__ = ["State", "state_of"]
 
 @dataclass(frozen=True)
 class State:
-    """Blocks that a plan asks for, in order; records of those that are committed; and which of these are `fresh`."""
+    """The blocks of a plan, in order; the records of those that are committed; the records of those that are fresh."""
 
     blocks: tuple[Block, ...]
     records: dict[Block, Record]
@@ -40,11 +43,11 @@ def state_of(
     """The state of a run, or of some of its blocks.
 
     Args:
-        run: where the records lie.
-        plan: what is asked for; a forecast has another one than the run.
-        job: what decides the pixels; None where that is not known: then nothing is fresh.
-        blocks: all that the plan asks for, by default.
-        keep: whether the records may be copied into one file, so that the next look is faster.
+        run: the folder with the records.
+        plan: the plan; that of a forecast is not the run's own.
+        job: the job; None where it is not known, and then nothing is fresh.
+        blocks: some blocks; by default all of the plan.
+        keep: whether to copy the records into one file, so that the next look is faster.
     """
     chosen = tuple(plan_blocks(plan) if blocks is None else blocks)
     records = records_of(run.blocks, run.ledger_json, chosen, keep=keep)

@@ -1,4 +1,4 @@
-"""Sheets are decoded in another process: one that crashes GDAL, takes all memory or never ends costs a sheet, not a night.
+"""Sheets are decoded in another process: what crashes GDAL, takes all memory or never ends costs one sheet.
 
 The process is started at the first sheet, and serves everything in this process that reads sheets. Where it dies, or is
 silent for too long, a fresh one tries the same once more, so that a sheet is not blamed for what befell the machine.
@@ -56,7 +56,7 @@ class PixelRequest:
 
 
 class Decoder:
-    """One process that decodes sheets; `command` starts it. Many threads may use it; it answers one request at a time."""
+    """One process that decodes sheets; `command` starts it. Threads may share it; it answers one request at a time."""
 
     def __init__(self, command: tuple[str, ...] | None = None) -> None:
         self.command = command or (sys.executable, "-P", "-m", "geoseg.sheets.decoder_process")
@@ -80,7 +80,7 @@ class Decoder:
         return self._ask(request, lambda handle: header_from_json(handle.receive_json()), patience)
 
     def read(self, wanted: PixelRequest, who: object = None) -> Image:
-        """Pixels (C, H, W) of a window in the file's data type; uint8 (1, H, W) of its own mask where no bands are named.
+        """Pixels (C, H, W) of a window in the file's data type; without bands its own mask, uint8 (1, H, W).
 
         Args:
             wanted: the pixels.

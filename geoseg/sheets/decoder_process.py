@@ -3,8 +3,8 @@
     request (one JSON line) -> stdin      stdout -> frames: kind, length, body
     kind "J": JSON, an answer, or {"error": [subject, what, cure]}     kind "P": pixels of some rows, band after band
 
-It opens no file but the sheet that a request names. It ignores signals: the end of its input is its own end. Its memory is
-limited.
+It opens no file but the sheet that a request names. It ignores signals: the end of its input is its own end. Its
+memory is limited.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Request(TypedDict):
 
 @dataclass(frozen=True)
 class _Open:
-    """An open file: its closer, its dataset, bytes of decoded blocks that it keeps, rows of the blocks that it really has."""
+    """An open file. `held`: bytes of its last decoded block, which GDAL keeps; `rows`: those of its real blocks."""
 
     stack: ExitStack
     dataset: DatasetReader
@@ -112,7 +112,7 @@ def _send(answers: BinaryIO, answer: Answer) -> None:
 
 
 class _Server:
-    """The open sheets, and the memory they are read into. `held`: bytes of address space that the process began with."""
+    """The open sheets, and the memory they are read into. `held`: bytes of address space when the process began."""
 
     def __init__(self, held: int) -> None:
         self.held = held

@@ -1,8 +1,8 @@
 """The only door through which orthophotos are opened.
 
 A data file alone can never make geoseg open another file or a connection: regular files with a TIFF signature, GDAL's
-GeoTIFF driver only, sidecars off, declared sizes checked before the first read. A `.tfw` beside a sheet and a `.msk` are
-read by geoseg itself, through the same checks.
+GeoTIFF driver only, sidecars off, declared sizes checked before the first read. A `.tfw` beside a sheet and a `.msk`
+are read by geoseg itself, through the same checks.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _check_size(path: Path, dataset: DatasetReader) -> None:
     """Refuse a sheet that declares more than geoseg reads, before its pixels take memory.
 
     Raises:
-        SheetError: too many bands, too large a side or block, an unknown data type, or pixels that cannot be in the file.
+        SheetError: too many bands, too large a side or block, an unknown data type, or too many pixels for the file.
     """
     if dataset.count > MOST_BANDS:
         what = f"declares {dataset.count} bands, expected at most {MOST_BANDS}"
@@ -172,7 +172,7 @@ def read_header(path: Path, *, palette: bool = False) -> Header:
     """Header of one sheet; with `palette` also that of a class raster, whose colours are a table.
 
     Raises:
-        SheetError: it cannot be opened, declares more than geoseg reads, is a palette image, or has no usable geotransform.
+        SheetError: it cannot be opened, declares too much, is a palette image, or has an unusable geotransform.
     """
     with open_sheet(path) as dataset:
         if dataset.colorinterp[0] == ColorInterp.palette and not palette:

@@ -15,8 +15,8 @@ SUFFIXES = (".tif", ".tiff")
 def find_sheets(sheets: Sequence[Path]) -> list[Path]:
     """Absolute paths of all sheets that are named, in order, each once.
 
-    A folder stands for the GeoTIFFs in it, a pattern (sheets/2024*.tif) for those that match, a list (.txt) for the path in
-    each of its lines; anything else is a sheet.
+    A folder stands for the GeoTIFFs in it, a pattern (sheets/2024*.tif) for those that match, a list (.txt) for the
+    path in each of its lines; anything else is a sheet.
 
     Raises:
         UsageError: nothing is named, or nothing is there.

@@ -1,7 +1,7 @@
 """Sheets that do not lie on the grid are warped onto it, one chunk at a time.
 
-Chunks are squares of `CHUNK` pixels anchored on the grid. A warped pixel therefore does not depend on the window that is
-asked for. The resampling is GDAL's, bilinear.
+Chunks are squares of `CHUNK` pixels anchored on the grid. A warped pixel therefore does not depend on the window that
+is asked for. The resampling is GDAL's, bilinear.
 """
 
 from __future__ import annotations

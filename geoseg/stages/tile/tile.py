@@ -18,7 +18,7 @@ from geoseg.geometry.ground import metres_per_unit
 from geoseg.gis.plan_drawing import draw_plan
 from geoseg.options import TileOptions
 from geoseg.plan import Plan, Quarantined, Sheet, megapixels, memory_needed, patch_windows, plan_blocks
-from geoseg.runfolder.contents import recognised
+from geoseg.runfolder.contents import recognise
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.listing import find_sheets
 from geoseg.stages.tile import accept
@@ -84,7 +84,7 @@ def _tile(found: Found, refused: list[Quarantined], run: Run, options: TileOptio
     placed, refused = accept.placed(found, refused, grid)
     if earlier is not None:
         placed, damaged = (placed, []) if options.retry_failed else accept.still_damaged(placed, earlier)
-        placed, refused = recognised(run, placed, earlier), refused + damaged
+        placed, refused = recognise(run, placed, earlier), refused + damaged
     accept.check_left(placed, refused, strict=options.strict)
     plan = _plan(grid, placed, refused, options, earlier)
     if not plan_blocks(plan):
