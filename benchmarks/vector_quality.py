@@ -23,7 +23,7 @@ from scipy import ndimage
 
 from geoseg.classes import ISPRS, NODATA
 from geoseg.layers import ROLES
-from geoseg.metrics.objects import matched
+from geoseg.metrics.objects import match_shapes
 from geoseg.metrics.vectors import centreline_scores, complexity_iou, corners, crown_scores, polis
 from geoseg.options import MosaicOptions
 from geoseg.scenes.objects import Building, Car, Tree
@@ -167,7 +167,7 @@ def counted(found: np.ndarray, truth: np.ndarray, everything: np.ndarray) -> np.
 def scores(found: np.ndarray, truth: np.ndarray, everything: np.ndarray) -> tuple[float, ...]:
     """Count, F1 at IoU 0.5, means over pairs of C-IoU, PoLiS, vertices and error of the diameter."""
     found = counted(found, truth, everything)
-    counts, pairs = matched(truth, found)
+    counts, pairs = match_shapes(truth, found)
     both = list(zip(truth[pairs[:, 0]], found[pairs[:, 1]], strict=True))
     mean = lambda score: float(np.mean([score(a, b) for a, b in both])) if both else np.nan
     size = crown_scores(found, truth)["diameter_error_m"]

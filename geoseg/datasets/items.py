@@ -17,7 +17,7 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Image, Valid
 from geoseg.classes import NODATA
-from geoseg.datasets.legend import Legend, decoded
+from geoseg.datasets.legend import Legend, decode
 from geoseg.datasets.scene_cache import DrawnScene, scene_pixels
 from geoseg.datasets.shapes import Codes, PolygonFile, burn_boxes, burn_polygons
 from geoseg.errors import SheetError
@@ -179,7 +179,7 @@ def _raster_labels(item: Item, part: Window) -> Bytes:
         pixels = _picture(labels.path, "as is" if labels.legend.kind == "values" else "RGB")[:, rows, cols]
     else:
         pixels = raster_window(labels.path, bands, part)[0]
-    codes = decoded(pixels, labels.legend, labels.path)
+    codes = decode(pixels, labels.legend, labels.path)
     return _leave_out_borders(codes, labels.eroded) if labels.eroded else codes
 
 

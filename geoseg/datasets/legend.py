@@ -15,7 +15,7 @@ from geoseg.arrays import Bytes, Image, Ints
 from geoseg.classes import NODATA, NOT, ClassTable
 from geoseg.errors import SheetError, UsageError
 
-__all__ = ["Legend", "code_of", "cube_legend", "decoded", "named_codes", "table_legend"]
+__all__ = ["Legend", "code_of", "cube_legend", "decode", "named_codes", "table_legend"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def cube_legend(table: ClassTable) -> Legend:
     return Legend("cube", tuple((_corner(c.colour), i) for i, c in enumerate(table.classes)), NODATA)
 
 
-def decoded(pixels: Image, legend: Legend, subject: object) -> Bytes:
+def decode(pixels: Image, legend: Legend, subject: object) -> Bytes:
     """Label codes uint8 (H, W) of label pixels (C, H, W) of any data type.
 
     Raises:

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from geoseg.arrays import Bytes
 from geoseg.classes import NOT
 from geoseg.datasets.items import Item, read_item, read_labels
-from geoseg.learn.augment import Augmentation, draw_pose, photographed, posed
+from geoseg.learn.augment import Augmentation, change_photo, draw_pose, lay_crop
 
 __all__ = ["Batches", "Crop", "LabelledSet", "Sample", "Samples", "class_places", "loader"]
 
@@ -110,8 +110,8 @@ class Samples(Dataset[Sample]):
         pose = draw_pose(rng, self.augmentation, self.crop.side, self.crop.gsd / item.image.gsd)
         row, col = self._place(rng, item, pose.reach)
         image, codes, valid = read_item(item, Window(col, row, pose.reach, pose.reach))
-        crop, labels = posed(image, codes, valid, pose, self.fill)
-        return (*photographed(crop, labels, rng, self.augmentation, self.fill), which)
+        crop, labels = lay_crop(image, codes, valid, pose, self.fill)
+        return (*change_photo(crop, labels, rng, self.augmentation, self.fill), which)
 
     def _place(self, rng: np.random.Generator, item: Item, reach: int) -> tuple[int, int]:
         """Upper left corner (row, column) of a source window: on a class drawn evenly, or anywhere.

@@ -1,1 +1,1 @@
-"""The training side: networks (and, later, losses, augmentation, data sets, metrics)."""
+"""The training side without files: config, augmentation, losses, the optimiser's step, checkpoints and pictures."""

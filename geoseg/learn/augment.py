@@ -1,8 +1,8 @@
 """Augmentation of image and label together.
 
-Where a sample lies, how it is turned and how large its pixels are is drawn once and used for both: the image is sampled bilinearly
-(averaged first where pixels shrink), the label only ever by nearest neighbour; what falls outside the data is 255 in the label and
-the network's mean in the image. Colour, blur, noise and JPEG then change the image alone.
+The place of a sample, its turn and its pixel size are drawn once and used for both. The image is sampled bilinearly
+(after averaging, where pixels shrink), the label always by nearest neighbour. Outside the data the label is 255 and the
+image has the network's mean. Colour, blur, noise and JPEG then change the image alone.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from torch.nn import functional
 from geoseg.arrays import Bytes, Valid
 from geoseg.classes import NODATA
 
-__all__ = ["NONE", "Augmentation", "Pose", "draw_pose", "photographed", "posed"]
+__all__ = ["NONE", "Augmentation", "Pose", "change_photo", "draw_pose", "lay_crop"]
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may happen to a sample; probabilities 0 to 1, `colour` a strength (0 none, 1 usual).
+    """The changes that a sample may undergo.
 
-    `scale` bounds the pixel size relative to the network's own; `rotate` is the chance of a free angle instead of a quarter turn.
+    `flip` allows mirroring and quarter turns; `scale` bounds the pixel size relative to the network's own; `rotate` is
+    the chance of a free angle instead of a quarter turn; `colour` is a strength (0 none, 1 usual). The others are
+    chances, 0 to 1; `nodata` is that of a strip without data.
     """
 
     flip: bool = True
@@ -41,26 +43,27 @@ class Augmentation:
     nodata: float = 0.1
 
     def scaled(self, strength: float) -> Augmentation:
-        """The same, weaker or stronger: 0 leaves flips and quarter turns only."""
+        """The same, weaker or stronger; strength 0 leaves only flips and quarter turns."""
         low, high = self.scale
+        chances = ("rotate", "grey", "blur", "noise", "jpeg", "nodata")
         return replace(
             self,
             scale=(low**strength, high**strength),
             colour=self.colour * strength,
-            **{
-                name: min(1.0, getattr(self, name) * strength)
-                for name in ("rotate", "grey", "blur", "noise", "jpeg", "nodata")
-            },
+            **{name: min(1.0, getattr(self, name) * strength) for name in chances},
         )
 
 
 NONE = Augmentation(False, (1.0, 1.0), 0, 0, 0, 0, 0, 0, 0)
-"""Samples as they are."""
+"""No change at all."""
 
 
 @dataclass(frozen=True)
 class Pose:
-    """How a crop of `side` pixels lies on its source: `zoom` source pixels per crop pixel, turned by `angle`, mirrored or not."""
+    """How a crop of `side` pixels lies on its source.
+
+    `zoom` is source pixels per crop pixel; the crop is turned by `angle` (radians), and mirrored or not.
+    """
 
     side: int
     zoom: float
@@ -75,13 +78,13 @@ class Pose:
 
     @property
     def exact(self) -> bool:
-        """Whether it is only a quarter turn and a flip: pixels move and do not change."""
+        """True for quarter turns and flips alone: pixels move and keep their values."""
         quarters = self.angle / (math.pi / 2)
         return abs(self.zoom - 1) < 1e-9 and abs(quarters - round(quarters)) < 1e-9
 
 
 def draw_pose(rng: np.random.Generator, augmentation: Augmentation, side: int, ratio: float) -> Pose:
-    """A pose for a source with `ratio` source pixels per network pixel."""
+    """A random pose for a source with `ratio` source pixels per network pixel."""
     low, high = augmentation.scale
     zoom = ratio * math.exp(rng.uniform(math.log(low), math.log(high)))
     turn = rng.integers(4) * math.pi / 2 if augmentation.flip else 0.0
@@ -90,8 +93,10 @@ def draw_pose(rng: np.random.Generator, augmentation: Augmentation, side: int, r
     return Pose(side, zoom, float(turn), bool(augmentation.flip and rng.integers(2)))
 
 
-def posed(image: Bytes, labels: Bytes, valid: Valid, pose: Pose, fill: npt.NDArray[np.float32]) -> tuple[Bytes, Bytes]:
-    """The crop (C, S, S) and its labels (S, S) out of a square source window of `pose.reach` pixels.
+def lay_crop(
+    image: Bytes, labels: Bytes, valid: Valid, pose: Pose, fill: npt.NDArray[np.float32]
+) -> tuple[Bytes, Bytes]:
+    """Crop uint8 (C, S, S) and labels uint8 (S, S) out of a square source window of R = `pose.reach` pixels a side.
 
     Args:
         image: uint8 (C, R, R).
@@ -109,10 +114,11 @@ def posed(image: Bytes, labels: Bytes, valid: Valid, pose: Pose, fill: npt.NDArr
         if pose.mirrored:
             turned, named = turned[:, :, ::-1], named[:, ::-1]
         return np.ascontiguousarray(turned), np.ascontiguousarray(named)
-    return _sampled(image, labels, pose)
+    return _sample(image, labels, pose)
 
 
-def _sampled(image: Bytes, labels: Bytes, pose: Pose) -> tuple[Bytes, Bytes]:
+def _sample(image: Bytes, labels: Bytes, pose: Pose) -> tuple[Bytes, Bytes]:
+    """A crop at any angle and zoom: bilinear image, nearest labels."""
     reach, side = labels.shape[0], pose.side
     c, s = math.cos(pose.angle), math.sin(pose.angle)
     step = pose.zoom * side / reach  # half a crop, in half windows
@@ -120,7 +126,7 @@ def _sampled(image: Bytes, labels: Bytes, pose: Pose) -> tuple[Bytes, Bytes]:
     theta = torch.tensor([[[step * c * flip, -step * s, 0.0], [step * s * flip, step * c, 0.0]]])
     grid = functional.affine_grid(theta, [1, 1, side, side], align_corners=False)
     pixels = torch.from_numpy(np.ascontiguousarray(image))[None].float()
-    if pose.zoom > 1.5:  # shrunk by more than bilinear sampling sees: average first
+    if pose.zoom > 1.5:  # bilinear sampling would skip pixels: average first
         small = max(1, round(reach / pose.zoom))
         pixels = functional.interpolate(pixels, size=(small, small), mode="area")
     crop = functional.grid_sample(pixels, grid, mode="bilinear", padding_mode="border", align_corners=False)[0]
@@ -132,18 +138,21 @@ def _sampled(image: Bytes, labels: Bytes, pose: Pose) -> tuple[Bytes, Bytes]:
     return crop.round().clamp(0, 255).to(torch.uint8).numpy(), named.numpy()
 
 
-def photographed(
+def change_photo(
     image: Bytes, labels: Bytes, rng: np.random.Generator, augmentation: Augmentation, fill: npt.NDArray[np.float32]
 ) -> tuple[Bytes, Bytes]:
-    """Another camera, weather and compression for the image (C, S, S); a strip without data now and then, unknown in the label."""
+    """Another camera, weather and compression for the image uint8 (C, S, S); the labels uint8 (S, S) stay.
+
+    Now and then a strip at an edge has no data: it gets the values of `fill`, one for each band, and the label 255.
+    """
     side = labels.shape[0]
     if augmentation.colour > 0:
-        image = _coloured(image, rng, augmentation.colour)
+        image = _recolour(image, rng, augmentation.colour)
     if rng.uniform() < augmentation.grey and len(image) >= 3:
         image = image.copy()
         image[:3] = image[:3].mean(0, dtype=np.float32).round().astype(np.uint8)
     if rng.uniform() < augmentation.blur:
-        image = _blurred(image, float(rng.uniform(0.4, 1.2)))
+        image = _blur(image, float(rng.uniform(0.4, 1.2)))
     if rng.uniform() < augmentation.noise:
         shake = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(1, 7))
         image = np.clip(image + shake, 0, 255).astype(np.uint8)
@@ -161,8 +170,8 @@ def photographed(
     return np.ascontiguousarray(image), labels
 
 
-def _coloured(image: Bytes, rng: np.random.Generator, strength: float) -> Bytes:
-    """Gamma, gain, offset per band through a table of 256 values, then saturation and a slight mix of bands (hue)."""
+def _recolour(image: Bytes, rng: np.random.Generator, strength: float) -> Bytes:
+    """Gamma, gain, contrast and offset per band through a table of 256 values, then saturation of the first three."""
     x = np.linspace(0, 1, 256, dtype=np.float32)
     gamma, gain = math.exp(rng.normal(0, 0.22 * strength)), math.exp(rng.normal(0, 0.15 * strength))
     contrast, offset = math.exp(rng.normal(0, 0.15 * strength)), rng.normal(0, 0.04 * strength)
@@ -179,7 +188,7 @@ def _coloured(image: Bytes, rng: np.random.Generator, strength: float) -> Bytes:
     return np.asarray(np.clip(out, 0, 255), np.uint8)
 
 
-def _blurred(image: Bytes, sigma: float) -> Bytes:
+def _blur(image: Bytes, sigma: float) -> Bytes:
     x = torch.arange(-3, 4, dtype=torch.float32)
     kernel = torch.exp(-(x**2) / (2 * sigma**2))
     kernel = (kernel / kernel.sum())[None, None]

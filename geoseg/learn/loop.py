@@ -1,15 +1,14 @@
-"""The inner loop of training: one optimiser step, and what surrounds it on each kind of device.
+"""The inner loop of training: one optimiser step, and the precision and copies that each kind of device needs.
 
-Nothing here knows files. The state of a run is a plain dict of tensors and numbers, so that a restart goes on to the same weights.
+Nothing here knows files.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
@@ -19,13 +18,19 @@ from geoseg.learn.losses import LOSSES, LossOptions
 from geoseg.learn.parts import SCHEDULES, training_mode
 from geoseg.learn.settings import Stage, TrainConfig
 
-__all__ = ["Batch", "Steps", "precision_of", "standardised"]
+__all__ = ["Batch", "Steps", "precision_of", "standardise"]
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Images uint8 (B, C, S, S), label codes uint8 (B, S, S), set numbers (B,)."""
+
+NoContext = AbstractContextManager[object]
 
 
 def precision_of(wanted: str, device: str) -> str:
-    """Settle "auto": bf16 where the device computes it natively, else f32."""
+    """The precision to compute in: "f32", "bf16" or "fp16".
+
+    "auto" is bf16 where the device computes it natively, else fp16 on a GPU and f32 on a CPU.
+    """
     if wanted != "auto":
         return wanted
     if device.startswith("cuda"):
@@ -34,8 +39,8 @@ def precision_of(wanted: str, device: str) -> str:
     return "bf16" if native else "f32"
 
 
-def standardised(images: torch.Tensor, mean: list[float], std: list[float]) -> torch.Tensor:
-    """(x - mean) / std of uint8 images (B, C, H, W), channels last."""
+def standardise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """(x - mean) / std of uint8 images (B, C, H, W) as float32, channels last."""
     shift = torch.tensor(mean, device=images.device).view(1, -1, 1, 1)
     scale = torch.tensor(std, device=images.device).view(1, -1, 1, 1)
     return ((images.float() - shift) / scale).contiguous(memory_format=torch.channels_last)
@@ -43,7 +48,7 @@ def standardised(images: torch.Tensor, mean: list[float], std: list[float]) -> t
 
 @dataclass
 class Steps:
-    """One stage's optimiser and the steps it takes. Mutable: it is the thing that training changes."""
+    """One stage's network and optimiser, and the steps they take. Mutable: this is the thing that training changes."""
 
     network: nn.Module
     optimiser: torch.optim.Optimizer
@@ -54,7 +59,7 @@ class Steps:
     device: str
     precision: str
 
-    def rates(self, step: int) -> None:
+    def set_rates(self, step: int) -> None:
         """Set the learning rates of step `step` of this stage: linear warm-up, then the stage's schedule."""
         warm = min(1.0, (step + 1) / max(1, self.stage.warm_up))
         factor = warm * SCHEDULES[self.stage.schedule](step / self.stage.steps)
@@ -62,12 +67,14 @@ class Steps:
             group["lr"] = group["base"] * factor
 
     def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """(loss, scores of the main head) of one batch; network outputs in a dict (torchvision's) are unwrapped, aux weighted in."""
+        """(loss, scores of the main head) of one batch.
+
+        Torchvision's networks give a dict: "out" holds the scores, and the loss of "aux" is added with a weight.
+        """
         images, labels = batch[0].to(self.device, non_blocking=True), batch[1].to(self.device, non_blocking=True).long()
-        x = standardised(images, self.config.model.mean, self.config.model.std)
+        x = standardise(images, self.config.model.mean, self.config.model.std)
         kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
-        cast: Any = torch.autocast(self.device.split(":")[0], kind) if kind else nullcontext()
-        with cast:
+        with torch.autocast(self.device.split(":")[0], kind, enabled=kind is not None):
             out = self.network(x)
         scores = (out["out"] if isinstance(out, dict) else out).float()
         loss = self.loss(scores, labels, batch[2])
@@ -76,7 +83,11 @@ class Steps:
         return loss, scores.detach()
 
     def loss(self, scores: torch.Tensor, labels: torch.Tensor, sets: torch.Tensor) -> torch.Tensor:
-        """The config's loss, computed for each data set by itself and averaged by samples: sets of other legends do not drown each other."""
+        """The config's loss, for each data set by itself, then averaged by samples.
+
+        So a set whose legend names few classes does not drown among the others. Scores (B, K, H, W) are resampled
+        to the size of the labels (B, H, W); `sets` (B,) are set numbers.
+        """
         if scores.shape[-2:] != labels.shape[-2:]:
             scores = nn.functional.interpolate(scores, size=labels.shape[-2:], mode="bilinear", align_corners=False)
         section = self.config.loss
@@ -87,37 +98,37 @@ class Steps:
             total = total + LOSSES[section.kind](scores[mine], labels[mine], options) * mine.float().mean()
         return total
 
-    def take(self, batches: Iterator[Batch], step: int) -> tuple[float, Batch, torch.Tensor]:
-        """One optimiser step over `accumulate` batches; (mean loss, the last batch, its scores).
+    def take(self, batches: Iterator[Batch], step: int) -> float:
+        """Take one optimiser step over the next `accumulate` batches; returns their mean loss.
 
         Raises:
             TrainingError: the loss is not finite.
         """
         training_mode(self.network, self.frozen)
-        self.rates(step)
+        self.set_rates(step)
         self.optimiser.zero_grad(set_to_none=True)
-        total = 0.0
         many = self.config.accumulate
-        for part in range(many):
-            batch = next(batches)
-            last = part == many - 1
-            hold: Any = getattr(self.network, "no_sync", nullcontext) if not last else nullcontext
-            with hold():
-                loss, scores = self.forward(batch)
-                value = float(loss.detach())
-                if not math.isfinite(value):
-                    error = TrainingError(
-                        f"step {step}",
-                        f"the loss is {value}",
-                        "lower `rate`, or look at the batch that was saved beside the checkpoint",
-                    )
-                    error.batch = batch
-                    raise error
-                self.scaler.scale(loss / many).backward()  # type: ignore[no-untyped-call]
-            total += value / many
+        total = sum(self._backward(next(batches), step, last=part == many - 1) / many for part in range(many))
         if self.config.clip:
             self.scaler.unscale_(self.optimiser)
             nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], self.config.clip)
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        return total, batch, scores
+        return total
+
+    def _backward(self, batch: Batch, step: int, last: bool) -> float:
+        """Add the gradients of one batch; returns its loss. Devices exchange gradients only after the last one."""
+        hold: Callable[[], NoContext] = getattr(self.network, "no_sync", nullcontext) if not last else nullcontext
+        with hold():
+            loss, _ = self.forward(batch)
+            value = float(loss.detach())
+            if not math.isfinite(value):
+                error = TrainingError(
+                    f"step {step}",
+                    f"the loss is {value}",
+                    "lower `rate`, or look at the batch that was saved beside the checkpoint",
+                )
+                error.batch = batch
+                raise error
+            torch.autograd.backward(self.scaler.scale(loss / self.config.accumulate))
+        return value

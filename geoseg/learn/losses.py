@@ -1,8 +1,8 @@
 """Losses of scores (B, K, H, W) against labels (B, H, W), by name.
 
-A label is a class index, 255 (not known: costs nothing and teaches nothing), or `NOT` + k, which says "anything but class k":
-what a footprint data set says of all that is no building. The last lets sets of different legends train one network.
-Networks give logits: a softmax before these losses would flatten every gradient.
+A label is a class index, 255 (not known: without effect), or `NOT` + k for "anything but class k". The last is all that
+a data set of footprints says of ground that is no building; it lets sets of different legends train one network.
+Scores are logits: a softmax before these losses would flatten every gradient.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Tensor = torch.Tensor
 
 @dataclass(frozen=True)
 class LossOptions:
-    """What losses can be told.
+    """Settings of the losses.
 
-    `class_weights` has one weight per class or is empty; `smoothing` is the label smoothing of cross-entropy (Szegedy et al. 2016,
-    section 7); `gamma` focuses the focal loss; `dice_weight` is the share of Dice in sums.
+    `class_weights` has one weight per class or is empty; `smoothing` is the label smoothing of cross-entropy (Szegedy
+    et al. 2016, section 7); `gamma` focuses the focal loss; `dice_weight` is the weight of Dice or Lovasz in a sum.
     """
 
     class_weights: tuple[float, ...] = ()
@@ -39,13 +39,14 @@ def _weights(scores: Tensor, options: LossOptions) -> Tensor:
     return scores.new_tensor(options.class_weights) if options.class_weights else scores.new_ones(count)
 
 
-def _excluded(labels: Tensor) -> Tensor:
+def _is_denied(labels: Tensor) -> Tensor:
+    """True for labels that say "anything but class k"."""
     return (labels >= NOT) & (labels != NODATA)
 
 
-def _chance_against(scores: Tensor, labels: Tensor) -> Tensor:
-    """-log(1 - p_k) summed over the pixels that are "anything but k"."""
-    where = _excluded(labels)
+def _denied_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """Sum of -log(1 - p_k) over the pixels that are "anything but class k"."""
+    where = _is_denied(labels)
     if not where.any():
         return scores.sum() * 0
     rows = scores.permute(0, 2, 3, 1)[where]
@@ -54,24 +55,24 @@ def _chance_against(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 def cross_entropy(scores: Tensor, labels: Tensor, options: LossOptions) -> Tensor:
-    """Mean cross-entropy over the known pixels; 0 (with a gradient of 0) where none is known."""
+    """Mean cross-entropy over the known pixels; 0, with a gradient of 0, where none is known."""
     weights = _weights(scores, options)
-    plain = labels.masked_fill(_excluded(labels), NODATA)
+    plain = labels.masked_fill(_is_denied(labels), NODATA)
     known = plain != NODATA
     total = functional.cross_entropy(
         scores, plain, weights, ignore_index=NODATA, label_smoothing=options.smoothing, reduction="sum"
     )
-    mass = weights[plain[known]].sum() + _excluded(labels).sum()
-    return (total + _chance_against(scores, labels)) / mass.clamp(min=1.0)
+    mass = weights[plain[known]].sum() + _is_denied(labels).sum()
+    return (total + _denied_loss(scores, labels)) / mass.clamp(min=1.0)
 
 
 def _knowledge(scores: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """(truth, known), each (B, K, H, W): per class 1 where it is, and 1 where we know whether it is."""
+    """(truth, known), each (B, K, H, W): 1 where a pixel is of the class, and 1 where the label tells."""
     count = scores.shape[1]
     named = labels < NOT
     truth = functional.one_hot(labels.clamp(max=count - 1), count).permute(0, 3, 1, 2) * named[:, None]
     denied = (
-        functional.one_hot((labels - NOT).clamp(0, count - 1), count).permute(0, 3, 1, 2) * _excluded(labels)[:, None]
+        functional.one_hot((labels - NOT).clamp(0, count - 1), count).permute(0, 3, 1, 2) * _is_denied(labels)[:, None]
     )
     return truth, (named[:, None] | denied.bool()).to(scores.dtype)
 
@@ -90,14 +91,14 @@ def dice(scores: Tensor, labels: Tensor, options: LossOptions) -> Tensor:
 def focal(scores: Tensor, labels: Tensor, options: LossOptions) -> Tensor:
     """Cross-entropy weighted by (1 - p)^gamma (Lin et al. 2017, eq. 4)."""
     weights = _weights(scores, options)
-    plain = labels.masked_fill(_excluded(labels), NODATA)
+    plain = labels.masked_fill(_is_denied(labels), NODATA)
     known = plain != NODATA
     each = functional.cross_entropy(scores, plain, ignore_index=NODATA, reduction="none")
     chance = torch.exp(-each)
     scale = weights[plain.clamp(max=scores.shape[1] - 1)] * known
     total = (scale * (1 - chance) ** options.gamma * each).sum()
-    mass = scale.sum() + _excluded(labels).sum()
-    return (total + _chance_against(scores, labels)) / mass.clamp(min=1.0)
+    mass = scale.sum() + _is_denied(labels).sum()
+    return (total + _denied_loss(scores, labels)) / mass.clamp(min=1.0)
 
 
 def lovasz(scores: Tensor, labels: Tensor, options: LossOptions) -> Tensor:
@@ -135,4 +136,4 @@ LOSSES: dict[str, Callable[[Tensor, Tensor, LossOptions], Tensor]] = {
     "lovasz": lovasz,
     "cross_entropy+lovasz": _with_lovasz,
 }
-"""Loss by the name that configs use."""
+"""Losses by the names that configs use."""

@@ -1,14 +1,14 @@
-"""Parts of a network under training: what is frozen, which learning rate holds where, the schedule, the running average."""
+"""Parts of a network in training: frozen ones, learning rates for each, schedules, and the running average."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import nn
 
+from geoseg.arrays import Json
 from geoseg.errors import UsageError
 from geoseg.networks.backbone import BACKBONE, HEAD
 
@@ -23,10 +23,12 @@ def _matches(name: str, wanted: str) -> bool:
 
 
 def freeze(network: nn.Module, names: Sequence[str]) -> list[nn.Module]:
-    """Freeze the parameters of parts by name (`backbone` and `head` mean what they mean in each network); returns the frozen modules.
+    """Freeze parts of a network by name, and thaw all others; returns the frozen modules.
+
+    A name is that of a module, or `backbone` or `head`, which every network has.
 
     Raises:
-        UsageError: a name that is no part of the network; lists those there are.
+        UsageError: a name that is no part of the network; lists the parts.
     """
     for parameter in network.parameters():
         parameter.requires_grad_(True)
@@ -44,16 +46,17 @@ def freeze(network: nn.Module, names: Sequence[str]) -> list[nn.Module]:
 
 
 def training_mode(network: nn.Module, frozen: Sequence[nn.Module]) -> None:
-    """Training mode, except in frozen parts: their batch norms keep the statistics that they came with."""
+    """Switch to training mode, except in frozen parts: their batch norms keep the statistics that they came with."""
     network.train()
     for module in frozen:
         module.eval()
 
 
-def parameter_groups(
-    network: nn.Module, rate: float, backbone_rate: float | None, decay: float
-) -> list[dict[str, Any]]:
-    """Groups with their base rate: backbone and rest, with weight decay for matrices and without for norms and biases."""
+def parameter_groups(network: nn.Module, rate: float, backbone_rate: float | None, decay: float) -> list[Json]:
+    """Groups of parameters as optimisers take them, each with its base rate: backbone and rest, with and without decay.
+
+    Weight decay is for matrices, not for norms and biases.
+    """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
@@ -74,18 +77,21 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "poly": lambda share: max(0.001, (1 - share) ** 0.9),
     "constant": lambda share: 1.0,
 }
-"""Share of a stage that is done -> factor of its learning rates."""
+"""Schedules by name: the share of a stage that is done -> factor of its learning rates."""
 
 
 class Average:
-    """Exponential moving average of weights and batch-norm statistics; short at first, `decay` later."""
+    """Exponential moving average of weights and batch-norm statistics.
+
+    Its decay grows with the number of steps, up to `decay`, so that the first weights are soon forgotten.
+    """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay, self.count = decay, 0
         self.state = {k: v.detach().clone() for k, v in network.state_dict().items()}
 
     def update(self, network: nn.Module) -> None:
-        """Take one step's weights in."""
+        """Add the weights after one step."""
         self.count += 1
         keep = min(self.decay, self.count / (self.count + 10))
         with torch.no_grad():

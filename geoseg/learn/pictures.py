@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Ints
 from geoseg.classes import NODATA, NOT, ClassTable
+from geoseg.learn.checkpoint import Row
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["confusion_png", "contact_sheet", "curves_png", "label_colours"]
 
 
 def label_colours(codes: Bytes, table: ClassTable) -> Bytes:
-    """Label codes (H, W) as RGB (H, W, 3): class colours; "not k" the class's colour, dark; not known grey."""
+    """Label codes (H, W) as RGB uint8 (H, W, 3): class colours, dark ones for "not k", grey for not known."""
     palette = np.full((256, 3), 128, np.uint8)
     for i, c in enumerate(table.classes):
         palette[i] = c.colour
@@ -26,7 +29,7 @@ def label_colours(codes: Bytes, table: ClassTable) -> Bytes:
 
 
 def contact_sheet(samples: Sequence[tuple[Bytes, Bytes]], table: ClassTable, columns: int = 6) -> Bytes:
-    """Samples (image (C, S, S), codes (S, S)) as one picture (H, W, 3): each image with its label below."""
+    """Samples, image (C, S, S) and codes (S, S), as one picture uint8 (H, W, 3): each image with its label below."""
     side = samples[0][1].shape[0]
     cells = []
     for image, codes in samples:
@@ -41,7 +44,7 @@ def contact_sheet(samples: Sequence[tuple[Bytes, Bytes]], table: ClassTable, col
     return np.concatenate(rows, 0)
 
 
-def _figure(width: float, height: float) -> Any:
+def _figure(width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -50,14 +53,14 @@ def _figure(width: float, height: float) -> Any:
     return figure
 
 
-def _png(figure: Any) -> bytes:
+def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
-def curves_png(history: Sequence[dict[str, Any]], stages: Sequence[int]) -> bytes:
-    """Loss and validation mIoU over steps; `stages` are the steps at which stages begin."""
+def curves_png(history: Sequence[Row], stages: Sequence[int]) -> bytes:
+    """PNG of loss and validation mIoU over steps; `stages` are the steps at which stages begin."""
     figure = _figure(9, 3.6)
     left, right = figure.subplots(1, 2)
     losses = [(h["step"], h["loss"]) for h in history if h.get("loss") is not None]
@@ -77,25 +80,17 @@ def curves_png(history: Sequence[dict[str, Any]], stages: Sequence[int]) -> byte
     return _png(figure)
 
 
-def confusion_png(matrix: npt.NDArray[np.int64], names: Sequence[str], title: str) -> bytes:
-    """A confusion matrix, each row in percent of its truth."""
+def confusion_png(matrix: Ints, names: Sequence[str], title: str) -> bytes:
+    """PNG of a confusion matrix (K, K), each row in percent of its truth."""
     share = 100 * matrix / np.maximum(1, matrix.sum(1, keepdims=True))
     size = 2.2 + 0.62 * len(names)
     figure = _figure(size + 1, size)
     axis = figure.subplots()
     axis.imshow(share, cmap="Blues", vmin=0, vmax=100)
-    for i in range(len(names)):
-        for j in range(len(names)):
-            if matrix[i].sum():
-                axis.text(
-                    j,
-                    i,
-                    f"{share[i, j]:.0f}",
-                    ha="center",
-                    va="center",
-                    fontsize=8,
-                    color="white" if share[i, j] > 55 else "#333333",
-                )
+    for i, j in np.ndindex(*share.shape):
+        if matrix[i].sum():
+            colour = "white" if share[i, j] > 55 else "#333333"
+            axis.text(j, i, f"{share[i, j]:.0f}", ha="center", va="center", fontsize=8, color=colour)
     axis.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
     axis.set_yticks(range(len(names)), names, fontsize=8)
     axis.set_xlabel("predicted")

@@ -17,8 +17,8 @@ __all__ = [
     "SplitSection",
     "Stage",
     "TrainConfig",
-    "anchored",
     "load_settings",
+    "with_absolute_paths",
 ]
 
 
@@ -27,7 +27,7 @@ class _Section(BaseModel):
 
 
 class ClassRow(_Section):
-    """One class of a table of one's own."""
+    """One class of the user's own class table."""
 
     value: int = Field(ge=0, le=127)
     name: str
@@ -43,7 +43,7 @@ class ClassRow(_Section):
 
 
 class ModelSection(_Section):
-    """The network and what its card will say."""
+    """The network and the contents of its card."""
 
     network: str = "unet_s"
     arguments: dict[str, Any] = {}
@@ -77,7 +77,7 @@ class SplitSection(_Section):
 
 
 class DataSection(_Section):
-    """One data set; which keys count depends on `kind`."""
+    """One data set; its `kind` decides which keys count."""
 
     kind: Literal["isprs", "voc", "cityscapes", "pairs", "patches", "polygons", "boxes", "scenes"]
     name: str = ""
@@ -114,7 +114,7 @@ class DataSection(_Section):
 
 
 class AugmentSection(_Section):
-    """What may happen to a sample; see `geoseg.learn.augment.Augmentation`."""
+    """The changes that a sample may undergo; see `geoseg.learn.augment.Augmentation`."""
 
     flip: bool = True
     scale: tuple[float, float] = (0.75, 1.33)
@@ -141,7 +141,7 @@ class LossSection(_Section):
 
 
 class Stage(_Section):
-    """One stage of training: its steps, learning rates per part of the network, what stays frozen, and how strong augmentation is."""
+    """One stage of training: its steps, its learning rates, its frozen parts, and the strength of augmentation."""
 
     name: str = ""
     steps: int = Field(gt=0)
@@ -183,8 +183,8 @@ class TrainConfig(_Section):
     tensorboard: bool = False
 
 
-def anchored(config: TrainConfig, base: Path) -> TrainConfig:
-    """Relative paths made absolute from the config's folder."""
+def with_absolute_paths(config: TrainConfig, base: Path) -> TrainConfig:
+    """The same config, with relative paths counted from the folder `base`."""
     model = config.model
     start = {k: base / v for k in ("backbone_weights", "init") if isinstance(v := getattr(model, k), Path)}
     return config.model_copy(
@@ -202,4 +202,4 @@ def load_settings(path: Path) -> TrainConfig:
     Raises:
         UsageError: see `config.load_yaml`.
     """
-    return anchored(load_yaml(path, TrainConfig, "configs/sample_cpu.yaml"), path.resolve().parent)
+    return with_absolute_paths(load_yaml(path, TrainConfig, "configs/sample_cpu.yaml"), path.resolve().parent)

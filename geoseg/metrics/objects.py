@@ -1,7 +1,7 @@
-"""Scores by object: which found shape is which true one.
+"""Scores by object: found shapes are paired with true ones.
 
-A pair counts when its intersection over union reaches a limit; at 0.5 and above each shape has at most one partner, so the matching is
-unique. Panoptic quality: Kirillov et al. 2019, eq. 1.
+A pair counts where its intersection over union (IoU) reaches a limit. At 0.5 and above each shape has at most one
+partner, so the pairs are unique. Panoptic quality: Kirillov et al. 2019, eq. 1.
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
-from geoseg.arrays import Shapes
+from geoseg.arrays import Ints, Shapes
 
-__all__ = ["ObjectCounts", "boxes_matched", "matched"]
+__all__ = ["ObjectCounts", "match_boxes", "match_shapes"]
 
 
 @dataclass(frozen=True)
 class ObjectCounts:
-    """True objects found, found ones that are none, true ones missed, and the sum of the pairs' IoU."""
+    """Counts of objects, which add up over sheets.
+
+    `hit` true objects were found, `extra` found ones are no objects, `missed` true ones were not found; `overlap` is
+    the sum of the IoU of all pairs.
+    """
 
     hit: int = 0
     extra: int = 0
@@ -32,7 +35,7 @@ class ObjectCounts:
         )
 
     def scores(self) -> dict[str, float | int | None]:
-        """Precision, recall, F1, panoptic quality; None where there is nothing to divide by."""
+        """Precision, recall, F1 and panoptic quality; None where there is nothing to divide by."""
         found, truth = self.hit + self.extra, self.hit + self.missed
         return {
             "true_objects": truth,
@@ -44,8 +47,8 @@ class ObjectCounts:
         }
 
 
-def matched(truth: Shapes, found: Shapes, least: float = 0.5) -> tuple[ObjectCounts, npt.NDArray[np.int64]]:
-    """Counts, and the pairs (true index, found index) (N, 2) whose IoU is at least `least` (0.5 or more: unique)."""
+def match_shapes(truth: Shapes, found: Shapes, least: float = 0.5) -> tuple[ObjectCounts, Ints]:
+    """Counts, and the pairs (N, 2) of indices (true, found) with an IoU of at least `least`, which is 0.5 or more."""
     if not len(truth) or not len(found):
         return ObjectCounts(0, len(found), len(truth)), np.zeros((0, 2), np.int64)
     a, b = shapely.STRtree(found).query(truth, predicate="intersects")
@@ -55,7 +58,7 @@ def matched(truth: Shapes, found: Shapes, least: float = 0.5) -> tuple[ObjectCou
     good = iou >= least
     a, b, iou = a[good], b[good], iou[good]
     pairs, used_a, used_b, total = [], set(), set(), 0.0
-    for k in np.argsort(-iou, kind="stable"):  # ties at exactly 0.5 only
+    for k in np.argsort(-iou, kind="stable"):  # a shape has two partners only at exactly 0.5
         if int(a[k]) not in used_a and int(b[k]) not in used_b:
             used_a.add(int(a[k]))
             used_b.add(int(b[k]))
@@ -65,8 +68,8 @@ def matched(truth: Shapes, found: Shapes, least: float = 0.5) -> tuple[ObjectCou
     return counts, np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def boxes_matched(boxes: Shapes, found: Shapes) -> ObjectCounts:
-    """Where truth is boxes around turned objects: a found shape is right when its centre lies in a box that no other took."""
+def match_boxes(boxes: Shapes, found: Shapes) -> ObjectCounts:
+    """Counts where truth is boxes: a shape is right if its centre is in a box that no other shape has taken."""
     if not len(boxes) or not len(found):
         return ObjectCounts(0, len(found), len(boxes))
     centres = shapely.centroid(found)

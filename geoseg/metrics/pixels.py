@@ -1,32 +1,47 @@
 """Scores from counts that add up over windows, sheets and workers.
 
-`Tally` is one int64 confusion matrix (rows: truth, columns: predicted) and, for labels that only deny a class, how often it was
-predicted there. Averages leave out classes without truth and say which; the protocol travels with every score.
+`Tally` is one int64 confusion matrix (rows: truth, columns: predicted) and, for labels that only deny a class, the
+number of pixels where that class was predicted all the same. Means leave out classes without truth, and `averaged`
+lists the others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Doubles, Ints, Mask
 from geoseg.classes import NODATA, NOT
 
-__all__ = ["Reliability", "Tally", "bootstrap", "boundary_counts", "boundary_f1", "reliability", "scores_of", "tally"]
+__all__ = [
+    "MEANS",
+    "Bin",
+    "PixelScores",
+    "Reliability",
+    "Tally",
+    "bootstrap",
+    "boundary_counts",
+    "boundary_f1",
+    "reliability",
+    "scores_of",
+    "tally",
+]
 
-Counts = npt.NDArray[np.int64]
+Mean = Literal["mean_iou", "mean_f1", "overall_accuracy"]
+
+MEANS: tuple[Mean, ...] = ("mean_iou", "mean_f1", "overall_accuracy")
+"""Scores that are one number and get an interval."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of pixels: `confusion` (K, K) of named labels; `denied` (K,) pixels known not to be k but predicted k."""
+    """Counts of pixels: `confusion` (K, K) of named labels; `denied` (K,), predicted as k and known not to be k."""
 
-    confusion: Counts
-    denied: Counts
+    confusion: Ints
+    denied: Ints
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(self.confusion + other.confusion, self.denied + other.denied)
@@ -47,10 +62,28 @@ def tally(labels: Bytes, predicted: Bytes, classes: int) -> Tally:
     return Tally(confusion.astype(np.int64), denied.astype(np.int64))
 
 
-def scores_of(counts: Tally, left_out: Sequence[int] = ()) -> dict[str, Any]:
-    """Overall accuracy, kappa, and per class precision, recall, F1, IoU; their means over classes with truth, without `left_out`.
+class PixelScores(TypedDict):
+    """Scores of pixels, 0 to 1; `averaged` lists the classes in the means.
 
-    Kappa: Cohen 1960. A class without truth has NaN scores. Pixels of classes left out of the mean still count as mistakes of the others.
+    Lists have one value per class, None for a class without truth; a mean over no class is NaN.
+    """
+
+    overall_accuracy: float
+    kappa: float
+    mean_iou: float
+    mean_f1: float
+    averaged: list[int]
+    precision: list[float | None]
+    recall: list[float | None]
+    f1: list[float | None]
+    iou: list[float | None]
+    pixels: int
+
+
+def scores_of(counts: Tally, left_out: Sequence[int] = ()) -> PixelScores:
+    """Overall accuracy, kappa (Cohen 1960), and precision, recall, F1 and IoU per class with their means.
+
+    Means are over classes with truth, without `left_out`. Pixels of classes left out still count as mistakes of others.
     """
     matrix = counts.confusion.astype(np.float64)
     hit, truth, found = np.diag(matrix), matrix.sum(1), matrix.sum(0) + counts.denied
@@ -77,20 +110,24 @@ def scores_of(counts: Tally, left_out: Sequence[int] = ()) -> dict[str, Any]:
     }
 
 
-def _mean(values: npt.NDArray[np.float64], seen: list[int]) -> float:
+def _mean(values: Doubles, seen: list[int]) -> float:
     return float(np.mean(values[seen])) if seen else float("nan")
 
 
-def _plain(values: npt.NDArray[np.float64], truth: npt.NDArray[np.float64]) -> list[float | None]:
+def _plain(values: Doubles, truth: Doubles) -> list[float | None]:
     return [float(v) if t > 0 and np.isfinite(v) else None for v, t in zip(values, truth, strict=True)]
+
+
+Bin = TypedDict("Bin", {"from": float, "confidence": float, "accuracy": float, "share": float})
+"""One bin of confidence: its lower bound, mean confidence and accuracy, and its share of all pixels."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """For each confidence of 0 to 100 percent: named pixels `seen` and correct ones `right`, each (101,)."""
+    """Named pixels `seen` and correct ones `right` for each confidence of 0 to 100 percent, both int64 (101,)."""
 
-    seen: Counts
-    right: Counts
+    seen: Ints
+    right: Ints
 
     def __add__(self, other: Reliability) -> Reliability:
         return Reliability(self.seen + other.seen, self.right + other.right)
@@ -100,22 +137,18 @@ class Reliability:
         """Nothing counted yet."""
         return cls(np.zeros(101, np.int64), np.zeros(101, np.int64))
 
-    def table(self, bins: int = 10) -> list[dict[str, float]]:
-        """Mean confidence, accuracy and share of the pixels of each bin that holds any."""
+    def table(self, bins: int = 10) -> list[Bin]:
+        """The bins of confidence that hold any pixel."""
         levels, rows = np.arange(101) / 100, []
         which = np.minimum(np.arange(101) * bins // 100, bins - 1)
         total = max(1, int(self.seen.sum()))
         for b in range(bins):
             mine = which == b
-            seen = int(self.seen[mine].sum())
-            if seen:
+            if seen := int(self.seen[mine].sum()):
+                confidence = float((levels * self.seen)[mine].sum() / seen)
+                accuracy = float(self.right[mine].sum() / seen)
                 rows.append(
-                    {
-                        "from": b / bins,
-                        "confidence": float((levels * self.seen)[mine].sum() / seen),
-                        "accuracy": float(self.right[mine].sum() / seen),
-                        "share": seen / total,
-                    }
+                    Bin({"from": b / bins, "confidence": confidence, "accuracy": accuracy, "share": seen / total})
                 )
         return rows
 
@@ -125,7 +158,7 @@ class Reliability:
 
 
 def reliability(labels: Bytes, predicted: Bytes, confidence: Bytes, classes: int) -> Reliability:
-    """Counts of named pixels by confidence in percent (H, W)."""
+    """Counts of named pixels by their confidence, uint8 percent (H, W)."""
     named = (labels < classes) & (predicted < classes) & (confidence <= 100)
     level = confidence[named]
     right = level[labels[named] == predicted[named]]
@@ -134,7 +167,7 @@ def reliability(labels: Bytes, predicted: Bytes, confidence: Bytes, classes: int
     )
 
 
-def _borders(codes: Bytes) -> npt.NDArray[np.bool_]:
+def _borders(codes: Bytes) -> Mask:
     """Pixels with another known class to the right or below."""
     out = np.zeros(codes.shape, bool)
     known = codes < NOT
@@ -143,11 +176,12 @@ def _borders(codes: Bytes) -> npt.NDArray[np.bool_]:
     return out
 
 
-def boundary_counts(labels: Bytes, predicted: Bytes, radius: float, inner: tuple[slice, slice]) -> Counts:
-    """(predicted borders near a true one, predicted borders, true borders near a predicted one, true borders) in `inner`.
+def boundary_counts(labels: Bytes, predicted: Bytes, radius: float, inner: tuple[slice, slice]) -> Ints:
+    """Counts for the boundary F1 (Csurka et al. 2013) in the part `inner` of a window, int64 (4,).
 
-    Boundary F1 of Csurka et al. 2013: near means within `radius` pixels (Euclid). The arrays hold a halo of at least that around `inner`.
-    Only borders between named classes count.
+    They are: predicted border pixels near a true one, all predicted ones, true ones near a predicted one, all true.
+    Near means within `radius` pixels (Euclid); the arrays (H, W) hold a halo of at least that around `inner`. Only
+    borders between named classes count.
     """
     from scipy import ndimage
 
@@ -160,8 +194,8 @@ def boundary_counts(labels: Bytes, predicted: Bytes, radius: float, inner: tuple
     return np.array(counts, np.int64)
 
 
-def boundary_f1(counts: Counts) -> float:
-    """Harmonic mean of the shares of borders that have a partner; NaN where there are none."""
+def boundary_f1(counts: Ints) -> float:
+    """Harmonic mean of the shares of border pixels that have a partner; NaN where there are none."""
     hit_found, found, hit_truth, truth = (float(v) for v in counts)
     if not found or not truth:
         return float("nan")
@@ -171,14 +205,23 @@ def boundary_f1(counts: Counts) -> float:
 
 def bootstrap(
     tallies: Sequence[Tally],
-    name: str,
+    name: Mean,
     *,
     left_out: Sequence[int] = (),
     draws: int = 1000,
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float] | None:
-    """Interval of a score when sheets are drawn with replacement (percentile bootstrap, Efron 1979); None with fewer than 3 sheets."""
+    """Interval of a score over sheets drawn with replacement (percentile bootstrap, Efron 1979).
+
+    Args:
+        tallies: one per sheet; with fewer than 3 there is no interval.
+        name: the score.
+        left_out: classes left out of means.
+        draws: how often sheets are drawn.
+        seed: of the draws.
+        level: share of the draws that lie inside the interval.
+    """
     if len(tallies) < 3:
         return None
     rng = np.random.default_rng(seed)

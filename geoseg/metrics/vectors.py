@@ -1,18 +1,18 @@
 """Scores of polygons and lines against true ones, all lengths in metres on the ground.
 
-Objects are paired first (`objects.matched`); scores of shape are means over the pairs. Show several side by side: PoLiS flatters outlines with very
-many vertices (Avbelj et al. 2015, section V), complexity-aware IoU does not.
+Objects are paired first (`objects.match_shapes`); scores of shape are means over the pairs. Show several side by side:
+PoLiS flatters outlines with very many vertices (Avbelj et al. 2015, section V), complexity-aware IoU does not.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import shapely
 
 from geoseg.arrays import Doubles, Shapes
-from geoseg.metrics.objects import matched
+from geoseg.metrics.objects import match_shapes
 
 __all__ = [
     "boundary_f1",
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def corners(shape: shapely.Geometry) -> int:
-    """Vertices of all rings, closing points not counted."""
+    """Number of vertices of all rings, without closing points."""
     return int(shapely.get_num_coordinates(shape)) - len(shapely.get_rings(shape))
 
 
@@ -39,14 +39,17 @@ def _rings(shape: shapely.Geometry) -> list[Doubles]:
 
 
 def complexity_iou(a: shapely.Geometry, b: shapely.Geometry) -> float:
-    """C-IoU: IoU (1 - |Na - Nb| / (Na + Nb)), N = vertices (Zorzi et al. 2022, PolyWorld, eq. 10)."""
+    """C-IoU: IoU (1 - |Na - Nb| / (Na + Nb)), where N counts vertices (Zorzi et al. 2022, PolyWorld, eq. 10)."""
     both = a.intersection(b).area
     na, nb = corners(a), corners(b)
     return float(both / max(a.area + b.area - both, 1e-12) * (1 - abs(na - nb) / max(na + nb, 1)))
 
 
 def polis(a: shapely.Geometry, b: shapely.Geometry) -> float:
-    """PoLiS: half the mean distance of a's vertices to b's outline plus half that of b's to a's (Avbelj et al. 2015, eq. 3)."""
+    """PoLiS (Avbelj et al. 2015, eq. 3), in the unit of the coordinates.
+
+    The mean of two mean distances: of the vertices of a to the outline of b, and of those of b to the outline of a.
+    """
 
     def one_way(of: shapely.Geometry, to: shapely.Geometry) -> float:
         points = shapely.points(np.concatenate(_rings(of)))
@@ -56,9 +59,10 @@ def polis(a: shapely.Geometry, b: shapely.Geometry) -> float:
 
 
 def max_tangent_angle(found: shapely.Geometry, truth: shapely.Geometry, step: float = 0.1) -> float:
-    """Largest angle (degrees) between a piece of the found outline and its projection onto the true one (Girard et al. 2021, section 4.2).
+    """Largest angle (degrees) between a piece of the found outline and its projection onto the true one.
 
-    Pieces whose projection is shorter than half or longer than twice their own length are left out.
+    Girard et al. 2021, section 4.2. Pieces have a length of `step`; those whose projection is shorter than half or
+    longer than twice their own length are left out.
     """
     outline, worst = shapely.boundary(truth), 0.0
     for ring in shapely.get_rings(found):
@@ -90,7 +94,7 @@ def corner_error(shape: shapely.Geometry) -> float:
 
 
 def _direction(shape: shapely.Geometry) -> float:
-    """Main direction in radians, modulo a right angle: length-weighted mean of 4 times the angle of the edges."""
+    """Main direction in radians, modulo a right angle: mean of 4 times the edges' angles, by length squared."""
     steps = np.concatenate([np.diff(np.vstack([r, r[:1]]), axis=0) for r in _rings(shape)])
     length, angle = np.hypot(*steps.T), np.arctan2(steps[:, 1], steps[:, 0])
     return float(np.angle((length**2 * np.exp(4j * angle)).sum()) / 4)
@@ -103,7 +107,7 @@ def orientation_error(a: shapely.Geometry, b: shapely.Geometry) -> float:
 
 
 def boundary_f1(found: Shapes, truth: Shapes, within: float, step: float = 0.25) -> float | None:
-    """F1 of the shares of both outlines that lie within a distance of the other (Csurka et al. 2013); None where both are empty."""
+    """F1 of the shares of both outlines near the other one (Csurka et al. 2013); None where both are empty."""
     if not len(found) and not len(truth):
         return None
     if not len(found) or not len(truth):
@@ -118,20 +122,20 @@ def boundary_f1(found: Shapes, truth: Shapes, within: float, step: float = 0.25)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def object_scores(found: Shapes, truth: Shapes) -> dict[str, Any]:
-    """Precision, recall, F1 and PQ at IoU 0.5, and the mean F1 at 0.50, 0.55 ... 0.95 (COCO's steps)."""
-    counts, _ = matched(truth, found)
-    several = [matched(truth, found, t)[0].scores()["f1"] for t in np.arange(0.5, 0.96, 0.05)]
+def object_scores(found: Shapes, truth: Shapes) -> dict[str, float | int | None]:
+    """Precision, recall, F1 and panoptic quality at IoU 0.5, and the mean F1 at 0.50, 0.55 ... 0.95 (COCO's steps)."""
+    counts, _ = match_shapes(truth, found)
+    several = [match_shapes(truth, found, t)[0].scores()["f1"] for t in np.arange(0.5, 0.96, 0.05)]
     known = [v for v in several if v is not None]
     return {**counts.scores(), "f1_50_95": float(np.mean(known)) if known else None}
 
 
 def shape_scores(found: Shapes, truth: Shapes) -> dict[str, float | None]:
-    """Means over pairs (IoU at least 0.5) of the scores of shape; None without a pair."""
-    _, pairs = matched(truth, found)
+    """Means of the scores of shape over pairs with an IoU of at least 0.5; None without a pair."""
+    _, pairs = match_shapes(truth, found)
     both = [(found[j], truth[i]) for i, j in pairs.tolist()]
 
-    def mean(score: Any) -> float | None:
+    def mean(score: Callable[[shapely.Geometry, shapely.Geometry], float]) -> float | None:
         return float(np.mean([score(f, t) for f, t in both])) if both else None
 
     return {
@@ -147,8 +151,11 @@ def shape_scores(found: Shapes, truth: Shapes) -> dict[str, float | None]:
 
 
 def crown_scores(found: Shapes, truth: Shapes) -> dict[str, float | None]:
-    """Count error (share of the true count) and, over pairs, means of the error in diameter (of the circle of equal area) and of the distance of centres."""
-    _, pairs = matched(truth, found)
+    """Error of the count, as a share of the true count, and means over pairs with an IoU of at least 0.5.
+
+    These are the error of the diameter of the circle of equal area, and the distance of centres; None without a pair.
+    """
+    _, pairs = match_shapes(truth, found)
     a, b = truth[pairs[:, 0]], found[pairs[:, 1]]
     diameter = [2 * np.sqrt(shapely.area(s) / np.pi) for s in (a, b)]
     apart = shapely.distance(shapely.centroid(a), shapely.centroid(b))

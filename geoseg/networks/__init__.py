@@ -1,6 +1,6 @@
-"""Networks by name: `make_network("unet_s", bands=3, classes=6)`; `NETWORKS` holds those that need nothing but torchvision.
+"""Networks by name: `make_network("unet_s", bands=3, classes=6)`; `NETWORKS` holds those that need only torchvision.
 
-What a network needs of a mosaic (`Geometry`) is measured where its receptive field is finite and known, and careful elsewhere.
+The needs of a network on patches (`Geometry`) are measured where its receptive field is finite, else cautious guesses.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
-from typing import Any
 
 from torch import nn
 
@@ -20,8 +19,8 @@ from geoseg.networks.smp_networks import SMP_DECODERS, smp_network
 __all__ = ["NETWORKS", "Geometry", "geometry_of", "make_network"]
 
 
-def _from(module: str, function: str, **arguments: Any) -> nn.Module:
-    """Import a network's module only when it is built: torchvision costs 100 MB that a run without it need not spend."""
+def _build(module: str, function: str, **arguments: object) -> nn.Module:
+    """Import a network's module only when the network is built: torchvision takes 100 MB, and not all need it."""
     made: nn.Module = getattr(import_module(f"geoseg.networks.{module}"), function)(**arguments)
     return made
 
@@ -36,16 +35,20 @@ _TORCHVISION = (
 )
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
-    "unet_s": partial(_from, "unet_s", "unet_s"),
-    "unet_mobilenet_v2": partial(_from, "unet_mobilenet", "unet_mobilenet_v2"),
-    "encoder_decoder": partial(_from, "encoder_decoder", "encoder_decoder"),
-    **{name: partial(_from, "torchvision_networks", name) for name in _TORCHVISION},
+    "unet_s": partial(_build, "unet_s", "unet_s"),
+    "unet_mobilenet_v2": partial(_build, "unet_mobilenet", "unet_mobilenet_v2"),
+    "encoder_decoder": partial(_build, "encoder_decoder", "encoder_decoder"),
+    **{name: partial(_build, "torchvision_networks", name) for name in _TORCHVISION},
 }
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Patch geometry in network pixels; margins are multiples of the stride, so that every patch starts on the same phase. `margin` 0: the receptive field is not known; `patch_dependent`: scores hang on the patch size."""
+    """Patch geometry in network pixels.
+
+    `margin` is a multiple of `stride`, so that every patch starts on the same phase; 0 means that the receptive field
+    is not known. `patch_dependent`: scores depend on the patch size.
+    """
 
     stride: int
     margin: int
@@ -59,11 +62,11 @@ _KNOWN = {
 }
 
 
-def make_network(name: str, bands: int, classes: int, **arguments: Any) -> nn.Module:
+def make_network(name: str, bands: int, classes: int, **arguments: object) -> nn.Module:
     """A network with random weights.
 
     Raises:
-        UsageError: no such network (names the nearest), or arguments it does not take.
+        UsageError: there is no such network (names the nearest), or it does not take these arguments.
         EnvironmentFault: it needs a package that is not installed.
     """
     if "/" in name:
@@ -79,5 +82,5 @@ def make_network(name: str, bands: int, classes: int, **arguments: Any) -> nn.Mo
 
 
 def geometry_of(name: str) -> Geometry:
-    """What a network needs of patches."""
+    """The patch geometry of a network; a cautious one where it was not measured."""
     return _KNOWN.get(name, Geometry(32, 0, True))

@@ -1,36 +1,37 @@
-"""Pretrained weights for backbones: read as plain tensors, first convolution widened to any number of bands."""
+"""Pretrained weights for networks: of their backbone alone, or of another network with other classes or bands."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import nn
 
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
 
-__all__ = ["BACKBONE", "HEAD", "imagenet_weights", "load_backbone", "matched_by_name", "widened"]
+__all__ = ["BACKBONE", "HEAD", "imagenet_weights", "load_backbone", "load_by_name", "widen"]
+
+State = dict[str, torch.Tensor]
+"""Weights by name."""
 
 BACKBONE = ("backbone", "encoder", "stem", "down4", "down8", "down16", "downs")
-"""Names of a network's parts that count as its backbone."""
+"""Names of the parts of a network that count as its backbone."""
 
 HEAD = ("head", "classifier", "aux_classifier", "segmentation_head")
-"""Names of the parts that give one channel per class."""
+"""Names of the parts of a network that give one channel per class."""
 
 
-def imagenet_weights(network: str) -> dict[str, torch.Tensor]:
-    """Torchvision's ImageNet weights for the backbone of a network, from its cache or the network: only where a config asks for "imagenet".
+def imagenet_weights(network: str) -> State:
+    """Torchvision's ImageNet weights for the backbone of a network, from torchvision's cache or the internet.
+
+    Called only where a config asks for "imagenet".
 
     Raises:
-        UsageError: no such backbone in torchvision. EnvironmentFault: they cannot be fetched.
+        UsageError: torchvision has no weights for this backbone.
+        EnvironmentFault: they cannot be fetched.
     """
     from torchvision import models
 
-    known = [
-        n
-        for n in ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "mobilenet_v3_large")
-        if n in network
-    ]
+    backbones = ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "mobilenet_v3_large")
+    known = [n for n in backbones if n in network]
     if not known:
         raise UsageError(
             network,
@@ -38,9 +39,7 @@ def imagenet_weights(network: str) -> dict[str, torch.Tensor]:
             "give a FILE as backbone_weights, or none",
         )
     try:
-        state: dict[str, torch.Tensor] = models.get_model_weights(known[0]).DEFAULT.get_state_dict(
-            progress=False, check_hash=True
-        )
+        state: State = models.get_model_weights(known[0]).DEFAULT.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
         raise EnvironmentFault(
             f"ImageNet weights of {known[0]}", f"cannot be fetched: {error}", "give a FILE as backbone_weights"
@@ -48,8 +47,11 @@ def imagenet_weights(network: str) -> dict[str, torch.Tensor]:
     return state
 
 
-def widened(weight: torch.Tensor, bands: int) -> torch.Tensor:
-    """A first convolution (O, I, k, k) for `bands` inputs: more bands repeat the filters, all scaled so that sums stay as they were."""
+def widen(weight: torch.Tensor, bands: int) -> torch.Tensor:
+    """The weights of a first convolution (O, I, k, k) for `bands` inputs, (O, bands, k, k).
+
+    More bands repeat the filters; all are scaled, so that grey images give the same sums as before.
+    """
     have = weight.shape[1]
     if have == bands:
         return weight
@@ -65,26 +67,24 @@ def _backbone_of(network: nn.Module) -> nn.Module:
     return network
 
 
-def load_backbone(network: nn.Module, state: dict[str, torch.Tensor], subject: object) -> int:
-    """Put a classifier's weights (torchvision state dict) into a network's backbone; returns the number of tensors taken.
+def load_backbone(network: nn.Module, state: State, subject: object) -> int:
+    """Put a classifier's weights (torchvision state dict) into a network's backbone; returns how many fitted.
 
-    Names are matched with and without `features.`; the classifier of the pretrained network is left aside.
+    Names match with and without `features.`; the classifier's own last layer is left aside.
 
     Raises:
-        ModelError: fewer than nine in ten of the backbone's tensors found a partner, or one has another shape.
+        ModelError: fewer than nine in ten of the backbone's tensors are in `state`, or one has another shape; names
+            `subject`.
     """
     backbone = _backbone_of(network)
     own = backbone.state_dict()
-    found = {}
     first = next((k for k, v in own.items() if v.ndim == 4), "")
+    found = {}
     for name, tensor in own.items():
-        source = next(
-            (state[k] for k in (name, f"features.{name}", f"backbone.{name}", f"encoder.{name}") if k in state), None
-        )
-        if source is None:
+        if (source := _by_any_name(name, state)) is None:
             continue
         if name == first and source.ndim == 4 and source.shape[1] != tensor.shape[1]:
-            source = widened(source, tensor.shape[1])
+            source = widen(source, tensor.shape[1])
         if source.shape != tensor.shape:
             raise ModelError(
                 subject,
@@ -102,50 +102,64 @@ def load_backbone(network: nn.Module, state: dict[str, torch.Tensor], subject: o
     return len(taken)
 
 
-def matched_by_name(
-    network: nn.Module, state: dict[str, Any], own_classes: tuple[str, ...], their_classes: tuple[str, ...]
-) -> tuple[int, list[str]]:
-    """Start from another network's weights: layers of the same name and shape, and of its last layers the channels of classes that share a name.
+def _by_any_name(name: str, state: State) -> torch.Tensor | None:
+    """The tensor of a name, or of that name in a larger network."""
+    names = (name, f"features.{name}", f"backbone.{name}", f"encoder.{name}")
+    return next((state[n] for n in names if n in state), None)
 
-    Returns the number of tensors taken and the names of the classes found.
+
+def load_by_name(
+    network: nn.Module, state: State, own_classes: tuple[str, ...], their_classes: tuple[str, ...]
+) -> tuple[int, list[str]]:
+    """Start a network from the weights of another one, perhaps with other classes or bands.
+
+    Layers of the same name and shape are taken; of the last layers, the channels of classes that share a name.
+
+    Returns:
+        The number of tensors taken, and the names of the classes that both networks have.
     """
     own = network.state_dict()
-    shared = [c for c in own_classes if c in their_classes]
     taken = 0
     for name, tensor in own.items():
         other = state.get(name)
         if other is None:
             continue
-        if other.shape == tensor.shape and own_classes == their_classes:
-            own[name] = other
-        elif (
-            other.ndim
-            and tensor.ndim
-            and tensor.shape[0] == len(own_classes)
-            and other.shape[0] == len(their_classes)
-            and other.shape[1:] == tensor.shape[1:]
-            and _is_head(name)
-        ):
-            mixed = tensor.clone()
-            for c in shared:
-                mixed[own_classes.index(c)] = other[their_classes.index(c)]
-            own[name] = mixed
-        elif other.shape == tensor.shape and not (
-            _is_head(name) and tensor.ndim and tensor.shape[0] == len(own_classes)
-        ):
-            own[name] = other
-        elif (
-            tensor.ndim == 4
-            and other.ndim == 4
-            and other.shape[0] == tensor.shape[0]
-            and other.shape[2:] == tensor.shape[2:]
-        ):
-            own[name] = widened(other, tensor.shape[1])
+        if _is_head(name) and own_classes != their_classes:
+            fitting = _fit_head(tensor, other, own_classes, their_classes)
         else:
-            continue
-        taken += 1
+            fitting = _fit(tensor, other)
+        if fitting is not None:
+            own[name] = fitting
+            taken += 1
     network.load_state_dict(own)
-    return taken, shared
+    return taken, [c for c in own_classes if c in their_classes]
+
+
+def _fit(tensor: torch.Tensor, other: torch.Tensor) -> torch.Tensor | None:
+    """`other` in the shape of `tensor`: as it is, or a convolution with other bands; None if neither fits."""
+    if other.shape == tensor.shape:
+        return other
+    return _fit_bands(tensor, other)
+
+
+def _fit_bands(tensor: torch.Tensor, other: torch.Tensor) -> torch.Tensor | None:
+    same_filters = other.shape[:1] == tensor.shape[:1] and other.shape[2:] == tensor.shape[2:]
+    return widen(other, tensor.shape[1]) if tensor.ndim == other.ndim == 4 and same_filters else None
+
+
+def _fit_head(
+    tensor: torch.Tensor, other: torch.Tensor, own_classes: tuple[str, ...], their_classes: tuple[str, ...]
+) -> torch.Tensor | None:
+    """`tensor` with the channels of the classes that `other` has too; a layer without a channel per class must fit."""
+    if not tensor.ndim or tensor.shape[0] != len(own_classes):
+        return _fit(tensor, other)
+    if other.ndim and other.shape[0] == len(their_classes) and other.shape[1:] == tensor.shape[1:]:
+        mixed = tensor.clone()
+        for i, name in enumerate(own_classes):
+            if name in their_classes:
+                mixed[i] = other[their_classes.index(name)]
+        return mixed
+    return _fit_bands(tensor, other)
 
 
 def _is_head(name: str) -> bool:

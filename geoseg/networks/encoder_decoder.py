@@ -1,4 +1,4 @@
-"""`encoder_decoder`: the classic U-Net of two convolutions per level, max pooling, transposed convolutions and skip connections.
+"""`encoder_decoder`: the classic U-Net, with two convolutions per level, max pooling and transposed convolutions.
 
 Ronneberger, Fischer, Brox 2015, figure 1, with padding (output as large as input) and batch normalisation.
 """
@@ -47,5 +47,5 @@ class EncoderDecoder(nn.Module):
 
 
 def encoder_decoder(bands: int = 3, classes: int = 6, width: int = 32, levels: int = 4) -> EncoderDecoder:
-    """A plain U-Net to learn from and to train from scratch: 7.8 M parameters at width 32."""
+    """A plain U-Net, to learn from it and to train it from scratch: 7.8 M parameters at width 32."""
     return EncoderDecoder(bands, classes, width, levels)

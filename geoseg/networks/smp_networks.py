@@ -1,9 +1,8 @@
-"""segmentation_models_pytorch's networks under `DECODER/ENCODER`, such as `unet/resnet18`, where that package is installed."""
+"""Networks of segmentation_models_pytorch as `DECODER/ENCODER`, such as `unet/resnet18`, where it is installed."""
 
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
 
 from torch import nn
 
@@ -19,14 +18,15 @@ SMP_DECODERS = {
     "upernet": "UPerNet",
     "segformer": "Segformer",
 }
-"""Decoder by the name that architectures begin with."""
+"""Classes of decoders by the word before the slash."""
 
 
-def smp_network(name: str, bands: int = 3, classes: int = 6, **arguments: Any) -> nn.Module:
+def smp_network(name: str, bands: int = 3, classes: int = 6, **arguments: object) -> nn.Module:
     """Network DECODER/ENCODER with random weights; nothing is downloaded.
 
     Raises:
-        EnvironmentFault: the package is not installed. UsageError: no such decoder or encoder, or arguments it refuses.
+        EnvironmentFault: the package is not installed.
+        UsageError: there is no such decoder or encoder, or it refuses the arguments.
     """
     decoder, _, encoder = name.partition("/")
     if decoder not in SMP_DECODERS:

@@ -1,8 +1,8 @@
 """`unet_mobilenet_v2`: a U-Net decoder on the first fourteen stages of torchvision's MobileNetV2.
 
-MobileNetV2: Sandler et al. 2018, table 2, cut at stride 16; no global pooling and no squeeze-excite, so scores hang on the
-pixels within `RADIUS` only. The encoder takes torchvision's ImageNet weights (`load_backbone` widens its first convolution to
-any number of bands).
+MobileNetV2: Sandler et al. 2018, table 2, cut at stride 16. There is no global pooling and no squeeze-excite, so
+scores depend only on pixels within `RADIUS`. The encoder takes torchvision's ImageNet weights; `load_backbone` widens
+its first convolution to any number of bands.
 """
 
 from __future__ import annotations
@@ -64,5 +64,5 @@ def _double(x: torch.Tensor) -> torch.Tensor:
 
 
 def unet_mobilenet_v2(bands: int = 3, classes: int = 6, width: int = 64) -> UNetMobileNetV2:
-    """Small network that starts from ImageNet weights: 0.8 M parameters, exact when tiled with a margin of `RADIUS` or more."""
+    """Small network that can start from ImageNet weights: 0.8 M parameters; a margin of `RADIUS` makes patches exact."""
     return UNetMobileNetV2(bands, classes, width)

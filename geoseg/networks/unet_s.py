@@ -1,8 +1,8 @@
 """`unet_s`: a small U-Net whose output depends on a finite neighbourhood only.
 
 Encoder-decoder with skip connections (Ronneberger, Fischer, Brox 2015, section 2) with residual stages (He et al. 2016)
-and bilinear upsampling. No global pooling and no squeeze-excite: a score hangs on the pixels within `RADIUS`, so a mosaic of
-patches with a margin of at least that equals one pass over the whole image.
+and bilinear upsampling. There is no global pooling and no squeeze-excite: a score depends only on pixels within
+`RADIUS`. So a mosaic of patches with a margin of at least that equals one pass over the whole image.
 """
 
 from __future__ import annotations
@@ -78,5 +78,5 @@ def _double(x: torch.Tensor) -> torch.Tensor:
 
 
 def unet_s(bands: int = 3, classes: int = 6, width: int = 24) -> UNetS:
-    """The default network: 1 M parameters, exact when tiled with a margin of `RADIUS` or more."""
+    """The default network of `geoseg train`: 1 M parameters, exact in patches with a margin of `RADIUS` or more."""
     return UNetS(bands, classes, width)

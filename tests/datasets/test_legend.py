@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from geoseg.classes import ISPRS, NODATA, NOT
-from geoseg.datasets.legend import Legend, code_of, cube_legend, decoded, table_legend
+from geoseg.datasets.legend import Legend, code_of, cube_legend, decode, table_legend
 from geoseg.errors import SheetError, UsageError
 
 
@@ -16,18 +16,18 @@ def test_cube_survives_what_exact_colours_do_not() -> None:
     labels = rng.integers(0, 6, (50, 50)).astype(np.uint8)
     colours = layouts.COLOURS[labels].transpose(2, 0, 1).astype(int)
     noisy = np.clip(colours + rng.integers(-100, 101, colours.shape), 0, 255).astype(np.uint8)
-    assert (decoded(noisy, cube_legend(ISPRS), "x") == labels).all()
+    assert (decode(noisy, cube_legend(ISPRS), "x") == labels).all()
 
 
 def test_values_and_colours_that_nobody_named_are_refused() -> None:
     with pytest.raises(SheetError, match=r"label values \[9\]"):
-        decoded(np.full((1, 4, 4), 9, np.uint8), table_legend(ISPRS), "labels.tif")
+        decode(np.full((1, 4, 4), 9, np.uint8), table_legend(ISPRS), "labels.tif")
     legend = Legend("colours", ((0x3C1098, 1),))
     assert (
-        decoded(np.array([0x3C, 0x12, 0x98], np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8), legend, "x") == 1
+        decode(np.array([0x3C, 0x12, 0x98], np.uint8)[:, None, None] * np.ones((1, 2, 2), np.uint8), legend, "x") == 1
     ).all()
     with pytest.raises(SheetError, match="#ffffff, which the legend lacks"):
-        decoded(np.full((3, 4, 4), 255, np.uint8), legend, "labels.png")
+        decode(np.full((3, 4, 4), 255, np.uint8), legend, "labels.png")
 
 
 def test_words_of_legends() -> None:

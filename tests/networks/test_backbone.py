@@ -7,7 +7,7 @@ import torch
 
 from geoseg.errors import ModelError
 from geoseg.networks import make_network
-from geoseg.networks.backbone import load_backbone, matched_by_name, widened
+from geoseg.networks.backbone import load_backbone, load_by_name, widen
 
 
 @pytest.mark.parametrize("bands", [1, 3, 4, 6])
@@ -17,9 +17,9 @@ def test_widened_first_convolution_keeps_its_answer(bands: int) -> None:
     flat = torch.full((1, 1, 9, 9), 0.7)
     three = torch.nn.functional.conv2d(flat.expand(1, 3, 9, 9), weight)
     if bands % 3 == 0:
-        many = torch.nn.functional.conv2d(flat.expand(1, bands, 9, 9), widened(weight, bands))
+        many = torch.nn.functional.conv2d(flat.expand(1, bands, 9, 9), widen(weight, bands))
         assert torch.allclose(three, many, atol=1e-5)
-    assert widened(weight, bands).shape == (8, bands, 3, 3)
+    assert widen(weight, bands).shape == (8, bands, 3, 3)
 
 
 def test_backbone_weights_are_taken_and_widened() -> None:
@@ -36,7 +36,7 @@ def test_backbone_weights_are_taken_and_widened() -> None:
 
 def test_init_matches_classes_by_name() -> None:
     old, new = make_network("unet_s", 3, 3), make_network("unet_s", 4, 4)
-    _, shared = matched_by_name(new, old.state_dict(), ("car", "tree", "water", "road"), ("tree", "road", "car"))
+    _, shared = load_by_name(new, old.state_dict(), ("car", "tree", "water", "road"), ("tree", "road", "car"))
     assert shared == ["car", "tree", "road"]
     for mine, theirs in ((0, 2), (1, 0), (3, 1)):
         assert torch.equal(new.head.weight[mine], old.head.weight[theirs])

@@ -16,7 +16,7 @@ from geoseg.classes import NODATA, ClassTable
 from geoseg.datasets.items import Item, read_labels
 from geoseg.datasets.shapes import read_boxes
 from geoseg.layers import ROLES
-from geoseg.metrics.objects import ObjectCounts, boxes_matched, matched
+from geoseg.metrics.objects import ObjectCounts, match_boxes, match_shapes
 from geoseg.metrics.pixels import (
     Reliability,
     Tally,
@@ -116,11 +116,11 @@ def _objects(subject: Subject, table: ClassTable, options: EvaluateOptions) -> d
             boxes = _boxes(item, index)
             if len(boxes):
                 all_found = _shapes(item, lambda w, k=index: subject.classes(w) == k, options)  # type: ignore[misc]
-                counts[c.name] = boxes_matched(boxes, all_found)
+                counts[c.name] = match_boxes(boxes, all_found)
             continue
         truth = _shapes(item, lambda w, k=index: read_labels(item, w) == k, options)  # type: ignore[misc]
         if len(truth):
-            counts[c.name] = matched(truth, found)[0]
+            counts[c.name] = match_shapes(truth, found)[0]
     return counts
 
 

@@ -15,7 +15,7 @@ from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.datasets.folders import CODES, image_file, stem_of
 from geoseg.datasets.items import ImageFile, Item, LabelFile, read_item
-from geoseg.datasets.legend import Legend, cube_legend, decoded, named_codes, table_legend
+from geoseg.datasets.legend import Legend, cube_legend, decode, named_codes, table_legend
 from geoseg.errors import ModelError, UsageError
 from geoseg.models.card import Card
 from geoseg.options import EvaluateOptions
@@ -171,7 +171,7 @@ def _with_polygons(path: Path, image: ImageFile, reference: Path, options: Evalu
 
 def _class_reader(path: Path, table: ClassTable) -> ReadBytes:
     legend = table_legend(table)
-    return lambda window: decoded(raster_window(str(path), (1,), window)[0], legend, path)
+    return lambda window: decode(raster_window(str(path), (1,), window)[0], legend, path)
 
 
 def _confidence_reader(path: Path, image: ImageFile, mosaic: Path | None) -> ReadBytes | None:

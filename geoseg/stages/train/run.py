@@ -22,7 +22,7 @@ from geoseg.learn.parts import Average
 from geoseg.learn.settings import TrainConfig
 from geoseg.models.files import load_model, load_weights
 from geoseg.networks import geometry_of, make_network
-from geoseg.networks.backbone import imagenet_weights, load_backbone, matched_by_name
+from geoseg.networks.backbone import imagenet_weights, load_backbone, load_by_name
 from geoseg.predict.cuda import pick_device
 
 __all__ = ["TrainingRun", "bare", "save", "started"]
@@ -111,7 +111,7 @@ def _load_start(network: nn.Module, config: TrainConfig, table: ClassTable) -> N
     if config.model.init is not None:
         model = load_model(config.model.init)
         theirs = tuple(c.name for c in model.card.classes.classes)
-        taken, shared = matched_by_name(network, model.state or {}, tuple(c.name for c in table.classes), theirs)
+        taken, shared = load_by_name(network, model.state or {}, tuple(c.name for c in table.classes), theirs)
         log.info("%d tensors from %s; classes that share a name: %s", taken, model.path, ", ".join(shared) or "none")
 
 

@@ -192,7 +192,7 @@ def _prepared(run: TrainingRun, stage: Stage) -> Steps:
 
 def _step(run: TrainingRun, steps: Steps, batches: Iterator[Batch], step: int) -> float:
     try:
-        return steps.take(batches, step)[0]
+        return steps.take(batches, step)
     except TrainingError as error:
         if error.batch is not None:
             buffer = io.BytesIO()

@@ -16,7 +16,7 @@ from geoseg.classes import NODATA
 from geoseg.datasets.items import Item, read_item, read_labels
 from geoseg.datasets.samples import Crop, LabelledSet, Samples
 from geoseg.learn.augment import NONE
-from geoseg.learn.loop import standardised
+from geoseg.learn.loop import standardise
 from geoseg.metrics.pixels import Tally, tally
 from geoseg.models.card import Card
 from geoseg.predict.build import default_lanes
@@ -87,7 +87,7 @@ def fitted_temperature(network: nn.Module, card: Card, sets: list[LabelledSet], 
         keep = named < len(card.classes)
         if not keep.any():
             continue
-        x = standardised(torch.from_numpy(image)[None], list(card.mean), list(card.std))
+        x = standardise(torch.from_numpy(image)[None], list(card.mean), list(card.std))
         with torch.inference_mode():
             out = network.to("cpu")(x)
         scores = (out["out"] if isinstance(out, dict) else out)[0].float().flatten(1).T[::7]
