@@ -19,6 +19,7 @@ from geoseg.classes import ClassTable
 from geoseg.geometry.grid import bounding
 from geoseg.gis.picture import coloured, side_by_side, with_outlines
 from geoseg.layers import tables
+from geoseg.models.facts import NO_NETWORK
 from geoseg.plan import plan_blocks
 from geoseg.runfolder.blocks import BlockReader
 from geoseg.runfolder.folder import Run
@@ -56,7 +57,7 @@ def _strips(window: Window, step: int) -> Iterator[Window]:
 
 
 def thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
-    """Photo (H, W, 3) and classes (H, W), every `step`-th pixel."""
+    """Photo (H, W, 3) and classes (H, W), every `step`-th pixel. Without a photo, the classes in pale colours stand for it."""
     plan = run.plan
     reader, photos, classes = BlockReader(run.blocks, plan, plan_blocks(plan)), [], []
     with Photo(plan, run.job.bands) as photo:
@@ -67,7 +68,10 @@ def thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
             rgb[~valid[::step, ::step]] = 225
             photos.append(rgb)
             classes.append(reader.read(strip)[0][::step, ::step])
-    return np.concatenate(photos), np.concatenate(classes)
+    whole = np.concatenate(classes)
+    if run.job.facts.engine == NO_NETWORK:  # made from a class raster: there is no photo
+        return (coloured(whole, run.table) // 3 + 170).astype(np.uint8), whole
+    return np.concatenate(photos), whole
 
 
 def _eight_bit(pixels: npt.NDArray[Any]) -> Bytes:

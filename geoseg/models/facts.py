@@ -7,7 +7,7 @@ from typing import Any
 
 from geoseg.arrays import Floats
 
-__all__ = ["Conversion", "EngineFacts", "Normalise"]
+__all__ = ["NO_NETWORK", "Conversion", "EngineFacts", "Normalise"]
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,10 @@ class Normalise:
 
     mean: Floats
     std: Floats
+
+
+NO_NETWORK = "none"
+"""Engine of a run that was made from a class raster."""
 
 
 @dataclass(frozen=True)

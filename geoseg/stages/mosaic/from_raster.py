@@ -23,7 +23,7 @@ from geoseg.geometry.ground import is_geographic, metres_per_unit
 from geoseg.geometry.lattice import Lattice
 from geoseg.gis.plan_drawing import draw_plan
 from geoseg.layers import role_of_name
-from geoseg.models.facts import EngineFacts, Normalise
+from geoseg.models.facts import NO_NETWORK, EngineFacts, Normalise
 from geoseg.plan import Header, Plan, Sheet, transform_of
 from geoseg.runfolder.blocks import BlockPixels, BlockPlace, write_block
 from geoseg.runfolder.folder import Run
@@ -126,7 +126,7 @@ def _plan(raster: Path, header: Header) -> Plan:
 
 def _job(raster: Path, confidence: Path | None) -> Job:
     """A job without a network: its key follows from the rasters' bytes."""
-    facts = EngineFacts("none", "none", "none", 1, "none", "1")
+    facts = EngineFacts(NO_NETWORK, "none", "none", 1, "none", "1")
     models = tuple((str(p.absolute()), digest(p)) for p in (raster, *([confidence] if confidence else [])))
     nothing = Normalise(np.zeros(1, np.float32), np.ones(1, np.float32))
     return Job(Lattice(512, 128), facts, models, {str(raster.absolute()): (1,)}, nothing, False)
