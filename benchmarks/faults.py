@@ -1,14 +1,13 @@
-"""Real faults against small jobs: random kill -9, kill -9 at write-like system calls, full disks, no-op nights, two workers.
+"""Real faults against small jobs: kill -9 at random and at system calls that write, full disks, no-op nights, workers.
 
     python benchmarks/faults.py kills --trials 100
-    python benchmarks/faults.py heavy --trials 20      # the same on a job of 20 blocks and more: how much work a kill costs
-    python benchmarks/faults.py calls                  # kill before every write, fsync, rename ... (needs cc; --part 1/2: half of them)
-    python benchmarks/faults.py disk --sizes 20        # RLIMIT_FSIZE, then full disks (needs root)
-    python benchmarks/faults.py noop --sheets 200
-    python benchmarks/faults.py workers
+    python benchmarks/faults.py heavy --trials 20      # the same on a job of 20 blocks and more: how much work a kill
+    costs python benchmarks/faults.py calls                  # kill before every write, fsync, rename ... (needs cc;
+    --part 1/2: half of them) python benchmarks/faults.py disk --sizes 20        # RLIMIT_FSIZE, then full disks
+    (needs root) python benchmarks/faults.py noop --sheets 200 python benchmarks/faults.py workers
 
-Each trial: the job is hurt, every file under a final name is looked at (nothing torn), the same command runs again undisturbed, and the result is compared
-with that of a job nobody hurt: pixels and features.
+Each trial: the job is hurt, every file under a final name is looked at (nothing torn), the same command runs again
+undisturbed, and the result is compared with that of a job nobody hurt: pixels and features.
 """
 
 from __future__ import annotations
@@ -92,8 +91,26 @@ def sheets_of(folder: Path, count: int, side: int = 600) -> Path:
 
 
 def command(sheets: Path, run: Path, model: Path, *more: str) -> list[str]:
-    return ["--quiet", "run", str(sheets), "-o", str(run), "--model", str(model), "--engine", "torch", "--precision", "f32",
-            "--threads", "1", "--block-size", "256", "--name", "town", *more]  # fmt: skip
+    return [
+        "--quiet",
+        "run",
+        str(sheets),
+        "-o",
+        str(run),
+        "--model",
+        str(model),
+        "--engine",
+        "torch",
+        "--precision",
+        "f32",
+        "--threads",
+        "1",
+        "--block-size",
+        "256",
+        "--name",
+        "town",
+        *more,
+    ]
 
 
 def features(path: Path) -> list[tuple[str, str]]:
@@ -203,7 +220,8 @@ def kills(work: Path, trials: int, *, heavy_job: bool = False) -> None:
         different, broken = different + (not same), broken + len(bad)
         ratios.append((moment + seconds) / jobs.seconds)
     print(
-        f"{trials} random kills of a job of {blocks} blocks and {jobs.seconds:.1f} s: {different} different, {broken} torn;"
+        f"{trials} random kills of a job of {blocks} blocks and {jobs.seconds:.1f} s: {different} different, "
+        f"{broken} torn;"
         f" work with one kill {statistics.median(ratios):.2f} x (median), {max(ratios):.2f} x (worst)"
     )
 
@@ -215,7 +233,9 @@ WRITING = (
 
 
 def census(jobs: Jobs, run: Path) -> int:
-    """Calls that write below a run folder as the kernel sees them, from the outside: nothing must escape `counted.so`."""
+    """Calls that write below a run folder as the kernel sees them, from the outside: nothing must escape "
+    "`counted.so`.
+    """
     trace = run.with_suffix(".trace")
     line = ["strace", "-f", "-qq", "-y", "-e", "signal=none", "-e", f"trace={WRITING}", "-o", str(trace)]
     subprocess.run([*line, *GEOSEG, *jobs.words(run)], env=QUIET, check=True, stdout=subprocess.DEVNULL)
@@ -261,7 +281,8 @@ def disk(work: Path, sizes: int) -> None:
         run = jobs.fresh()
         judged(jobs.run(run, limit=limit), run, f"limit {limit}")
     print(
-        f"{sizes} size limits up to {largest / 1e3:.0f} kB: {faults[0]} did not end with 4, {faults[1]} different, {faults[2]} torn"
+        f"{sizes} size limits up to {largest / 1e3:.0f} kB: {faults[0]} did not end with 4, {faults[1]} "
+        f"different, {faults[2]} torn"
     )
     for part in ("", "blocks", "out", "locks"):
         faults[:], fitted = [0, 0, 0], 0
@@ -288,7 +309,8 @@ def disk(work: Path, sizes: int) -> None:
             shutil.rmtree(run)
         name = part or "the run folder"
         print(
-            f"{sizes} disks under {name}, up to {used / 1e3:.0f} kB: {fitted} sufficed, {faults[0]} others did not end with 4,"
+            f"{sizes} disks under {name}, up to {used / 1e3:.0f} kB: {fitted} sufficed, {faults[0]} others did "
+            f"not end with 4,"
             f" {faults[1]} different, {faults[2]} torn",
             flush=True,
         )
@@ -345,7 +367,8 @@ def workers(work: Path) -> None:
     assert started(work / "two").wait() == 0
     alone = time.monotonic() - begin
     print(
-        f"12 sheets: in process {jobs.seconds:.1f} s, two workers {alone:.1f} s, same: {result(work / 'two') == jobs.whole}",
+        f"12 sheets: in process {jobs.seconds:.1f} s, two workers {alone:.1f} s, same: "
+        f"{result(work / 'two') == jobs.whole}",
         flush=True,
     )
     committed = sorted(path.stat().st_mtime for path in (work / "two" / "blocks").glob("*.json"))
@@ -378,7 +401,8 @@ def workers(work: Path) -> None:
             )
         else:
             print(
-                f"one worker killed: exit {code}, {took:.1f} s ({took - alone:+.1f} s), same: {result(run) == jobs.whole}, {len(left)} processes left",
+                f"one worker killed: exit {code}, {took:.1f} s ({took - alone:+.1f} s), same: "
+                f"{result(run) == jobs.whole}, {len(left)} processes left",
                 flush=True,
             )
 

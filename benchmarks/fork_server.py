@@ -1,4 +1,6 @@
-"""geoseg, imported once and forked for each command, so that hundreds of faults take minutes: commands as JSON lines on stdin, {"pid"} and {"code"} back.
+"""geoseg, imported once and forked for each command, so that hundreds of faults take minutes.
+
+Commands come as JSON lines on stdin; {"pid"} and {"code"} go back.
 
 With `counted.so` preloaded (see `faults.py`), a command can be killed at its n-th call that writes.
 """

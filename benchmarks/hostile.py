@@ -1,4 +1,4 @@
-"""Each hostile or damaged input in a process of its own, beside a right sheet: exit code, message, memory, time, files opened, connections made.
+"""Each hostile or damaged input in a process of its own: exit code, message, memory, time, files opened, connections.
 
 python benchmarks/hostile.py [--only WORDS] [--jobs 2]      needs strace; the cases are those of tests/corpus.py
 """
@@ -192,7 +192,9 @@ def main() -> None:
             print(f"{seen.name}: {fault}")
     slowest, largest = max(all_seen, key=lambda s: s.seconds), max(all_seen, key=lambda s: s.peak)
     print(
-        f"{len(all_seen)} cases, {bad} faults; slowest {slowest.name}: {slowest.seconds:.1f} s; largest {largest.name}: {largest.peak >> 20} MB (a right sheet alone: {control.seconds:.1f} s, {control.peak >> 20} MB)"
+        f"{len(all_seen)} cases, {bad} faults; slowest {slowest.name}: {slowest.seconds:.1f} s; largest "
+        f"{largest.name}: {largest.peak >> 20} MB "
+        f"(a right sheet alone: {control.seconds:.1f} s, {control.peak >> 20} MB)"
     )
 
 

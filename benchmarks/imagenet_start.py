@@ -1,4 +1,4 @@
-"""What ImageNet weights are worth: the default model's recipe, shortened, from them and from scratch, on the same samples.
+"""What ImageNet weights are worth: the default model's recipe, shortened, from them and from scratch.
 
     python benchmarks/imagenet_start.py [--steps 500] [--only imagenet|scratch]
 
@@ -49,7 +49,8 @@ def main() -> None:
                 scores[group] = part
         town, drawn, street = scores["banepa"], scores["held-out scenes"], scores["munich street"]["objects"]["car"]
         print(
-            f"{name:>9} {options.steps} steps: Banepa building IoU {town['classes']['building']['iou']:.3f}, drawn scenes mIoU {drawn['mean_iou']:.3f}, "
+            f"{name:>9} {options.steps} steps: Banepa building IoU {town['classes']['building']['iou']:.3f}, "
+            f"drawn scenes mIoU {drawn['mean_iou']:.3f}, "
             f"vehicles recall {street['recall']:.3f} precision {street['precision']:.3f}",
             flush=True,
         )

@@ -2,9 +2,9 @@
 
     python benchmarks/infer_overhead.py [--size 6000] [--work DIR]
 
-One 6000 x 6000 uint8 RGB DEFLATE sheet, torchvision's LRASPP, 512 px patches, 50 % overlap, one lane. The network's CPU is taken
-inside its own calls, in the same run; the rest (reading, cutting, blending, arg-max, confidence, no-data, writing, commits) is
-geoseg's. Start-up (imports, compiling) is apart.
+One 6000 x 6000 uint8 RGB DEFLATE sheet, torchvision's LRASPP, 512 px patches, 50 % overlap, one lane. The network's
+CPU is taken inside its own calls, in the same run; the rest (reading, cutting, blending, arg-max, confidence,
+no-data, writing, commits) is geoseg's. Start-up (imports, compiling) is apart.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def measure(engine: str, precision: str, work: Path, sheet: Path) -> dict[str, f
     from geoseg.options import InferOptions, TileOptions
     from geoseg.predict import build as predictor
     from geoseg.predict import engines
-    from geoseg.stages.infer import panel as stage
     from geoseg.stages.infer import infer
+    from geoseg.stages.infer import panel as stage
     from geoseg.stages.tile import tile
 
     spent = {"inside": 0.0, "calls": 0}
@@ -94,7 +94,8 @@ def main() -> None:
     for engine, precision in (("torch", "f32"), ("openvino", "f32"), ("openvino", "bf16")):
         m = measure(engine, precision, options.work, sheet)
         print(
-            f"| {engine} {precision} | {m['patches']} | {m['network_ms']:.1f} | {m['rest_ms']:.2f} | {m['ratio']:.3f} |",
+            f"| {engine} {precision} | {m['patches']} | {m['network_ms']:.1f} | {m['rest_ms']:.2f} | "
+            f"{m['ratio']:.3f} |",
             flush=True,
         )
     rasters = []
@@ -103,7 +104,8 @@ def main() -> None:
         rasters.append(np.stack([rasterio.open(p).read(1) for p in blocks]))
     valid = rasters[0] != 255
     print(
-        f"classes OpenVINO f32 = torch f32: {100 * (rasters[0] == rasters[1])[valid].mean():.4f} % of {valid.sum():,} pixels"
+        f"classes OpenVINO f32 = torch f32: {100 * (rasters[0] == rasters[1])[valid].mean():.4f} % of "
+        f"{valid.sum():,} pixels"
     )
 
 

@@ -57,7 +57,8 @@ def main() -> None:
         patches, peak = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()[-2:]
         peaks.append(float(peak))
         print(
-            f"{options.engine} {options.precision}, {options.width} x {height}: {patches} patches, peak {float(peak):.0f} MB",
+            f"{options.engine} {options.precision}, {options.width} x {height}: {patches} patches, peak "
+            f"{float(peak):.0f} MB",
             flush=True,
         )
     print(f"last / first: {peaks[-1] / peaks[0]:.3f}")

@@ -1,10 +1,11 @@
-"""CPU seconds and peak memory of the whole mosaic stage on a drawn town: COGs, coverage, all layers, GeoPackage, project, STAC, report.
+"""CPU seconds and peak memory of the whole mosaic stage on a drawn town.
 
     python benchmarks/mosaic.py [--size 6000]
     python benchmarks/mosaic.py --size 20000 --kills 3      # how much work a kill -9 costs
 
-The sheet's first band holds the classes and a small network returns them, so that `tile` and `infer` are cheap; only `mosaic` is measured, after a first
-one on a corner has compiled and loaded everything. The town is drawn once at 300 x 300 m and repeated.
+The sheet's first band holds the classes and a small network returns them, so that `tile` and `infer` are cheap; only
+`mosaic` is measured, after a first one on a corner has compiled and loaded everything. The town is drawn once at 300
+x 300 m and repeated.
 """
 
 from __future__ import annotations
@@ -38,9 +39,19 @@ def network(path: Path) -> Path:
     with torch.inference_mode():
         torch.jit.trace(Band().eval(), torch.zeros(1, 3, 512, 512)).save(str(path))
     card = {
-        "name": "band", "architecture": "torchscript", "classes": ISPRS.to_json(), "bands": ["red", "green", "blue"],
-        "mean": [0, 0, 0], "std": [1, 1, 1], "gsd": 0.05, "gsd_range": [0.01, 1], "patch": 512, "overlap": 0, "margin": 0, "stride": 32,
-    }  # fmt: skip
+        "name": "band",
+        "architecture": "torchscript",
+        "classes": ISPRS.to_json(),
+        "bands": ["red", "green", "blue"],
+        "mean": [0, 0, 0],
+        "std": [1, 1, 1],
+        "gsd": 0.05,
+        "gsd_range": [0.01, 1],
+        "patch": 512,
+        "overlap": 0,
+        "margin": 0,
+        "stride": 32,
+    }
     path.with_suffix(".json").write_text(json.dumps(card))
     return path
 

@@ -74,7 +74,8 @@ def main() -> None:
         figures[name] = tuple(float(v) for v in out.split()[-2:])
         print(f"{name}: {figures[name][0]:.1f} CPU s, {figures[name][1]:.0f} MB", flush=True)
     print(
-        f"geoseg / MONAI: CPU {figures['geoseg'][0] / figures['monai'][0]:.3f}, memory {figures['geoseg'][1] / figures['monai'][1]:.3f}"
+        f"geoseg / MONAI: CPU {figures['geoseg'][0] / figures['monai'][0]:.3f}, memory "
+        f"{figures['geoseg'][1] / figures['monai'][1]:.3f}"
     )
 
 

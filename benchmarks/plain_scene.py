@@ -1,6 +1,7 @@
-"""A plain scene with exact truth for `vector_quality.py`: houses in five shapes, two streets, a car park, parked and driving cars, street trees.
+"""A plain scene with exact truth for `vector_quality.py`: houses, streets, a car park, cars, street trees.
 
-Nothing hides anything but crowns each other, so every score of the vectors is one of vectorising. Metres, y up; 102.4 x 102.4 m at 5 cm.
+Nothing hides anything but crowns each other, so every score of the vectors is one of vectorising. Metres, y up; 102.4
+x 102.4 m at 5 cm.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def _cars(rng: np.random.Generator, main: shapely.LineString, car_park: shapely.
 
 
 def _crowns(rng: np.random.Generator, taken: shapely.Geometry, count: int = 34) -> list[shapely.Polygon]:
-    """Discs on free ground; about a third stand in pairs that touch, centres at least 0.85 of the sum of the radii apart."""
+    """Discs on free ground; about a third stand in pairs that touch, centres at least 0.85 of the sum of the "
+    "radii apart.
+    """
     shapely.prepare(taken)
     circles: list[tuple[float, float, float]] = []
     touching: set[int] = set()

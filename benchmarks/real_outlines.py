@@ -2,9 +2,9 @@
 
     python benchmarks/real_outlines.py MASK.tif OUTLINES.geojson [--level 1.5] [--picture worst.png]
 
-The mask is 1 building, 0 not, 255 not labelled. Level 0 takes it as it is; above it is damaged as in `vector_quality.py` first. Outlines drawn by hand are
-off by up to a metre and share walls in rows of houses, which a mask cannot show: pairs are those with IoU of at least 0.5. Beside the product: the same
-coverage without squaring.
+The mask is 1 building, 0 not, 255 not labelled. Level 0 takes it as it is; above it is damaged as in
+`vector_quality.py` first. Outlines drawn by hand are off by up to a metre and share walls in rows of houses, which a
+mask cannot show: pairs are those with IoU of at least 0.5. Beside the product: the same coverage without squaring.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def main() -> None:
             states = found["status"].value_counts().to_dict()
             print(
                 f"level {level} {name:>8}: {len(shapes):5d} found, F1 {objects['f1']:.3f}, IoU {both['iou']:.3f}, "
-                f"C-IoU {both['c_iou']:.3f}, corners {both['vertices']:.1f}, PoLiS {both['polis_m'] * factor**0.5:.3f}, "
+                f"C-IoU {both['c_iou']:.3f}, corners {both['vertices']:.1f}, PoLiS "
+                f"{both['polis_m'] * factor**0.5:.3f}, "
                 f"corner error {both['corner_error_deg']:.1f} deg, {states}",
                 flush=True,
             )

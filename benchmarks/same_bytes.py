@@ -5,8 +5,8 @@
     python benchmarks/same_bytes.py compare before.json after.json
 
 All cases run through the command line, in a folder of fixed name, on inputs of fixed times, so that paths and times are
-the same in both runs. Only what must differ between two runs of the same code is left out of a hash: random names, clock
-times, durations, and the keys (hashes of how a question is written down, and the `run_id` that is made of one).
+the same in both runs. Only what must differ between two runs of the same code is left out of a hash: random names,
+clock times, durations, and the keys (hashes of how a question is written down, and the `run_id` that is made of one).
 """
 
 from __future__ import annotations

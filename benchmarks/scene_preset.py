@@ -2,9 +2,11 @@
 
     python benchmarks/scene_preset.py freeze            # once, before training: writes scene_preset.json
     python benchmarks/scene_preset.py check             # the generator still draws the same scenes
-    python benchmarks/scene_preset.py write --out DIR   # images and labels as NAME.png, NAME_label.png, for geoseg evaluate
+    python benchmarks/scene_preset.py write --out DIR   # images and labels as NAME.png, NAME_label.png, for geoseg
+    evaluate
 
-Labels are the same on any machine; images to one grey level (so their hash may differ where the hash of labels does not).
+Labels are the same on any machine; images to one grey level (so their hash may differ where the hash of labels does
+not).
 """
 
 from __future__ import annotations

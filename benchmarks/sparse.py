@@ -1,7 +1,8 @@
-"""Peak memory of a job whose sheets lie scattered over a huge square, beside one of 6000 x 6000 px: tile, infer and the rasters of mosaic.
+"""Peak memory of a job whose sheets lie scattered over a huge square, beside one of 6000 x 6000 px.
 
 python benchmarks/sparse.py [--side 60000] [--sheets 36]
-python benchmarks/sparse.py --side 100000 --sheets 100 --vectors --workers 2      # a very large night in small: memory, and what the scheduler's process works
+python benchmarks/sparse.py --side 100000 --sheets 100 --vectors --workers 2      # a very large night in small:
+memory, and what the scheduler's process works
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ def scattered(folder: Path, side: int, count: int, size: int) -> Path:
 
 
 def one(work: Path, what: str, vectors: bool, workers: int) -> None:
-    """One job in a process of its own: its peak so far after each stage; with workers, what this process (leader and scheduler) works."""
+    """One job in a process of its own: its peak so far after each stage; with workers, what this process "
+    "(leader and scheduler) works.
+    """
     from geoseg.options import InferOptions, TileOptions
     from geoseg.stages.infer.infer import infer
     from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic

@@ -39,8 +39,20 @@ def main() -> None:
             0.1, 0, 300_000 + (i % across) * options.side * 0.1, 0, -0.1, 5_800_000 - (i // across) * options.side * 0.1
         )
         if template is None:
-            template = {"driver": "GTiff", "count": 3, "height": options.side, "width": options.side, "dtype": "uint8", "crs": "EPSG:25833",
-                        "compress": "zstd", "zstd_level": 1, "tiled": True, "blockxsize": 512, "blockysize": 512, "sparse_ok": True}  # fmt: skip
+            template = {
+                "driver": "GTiff",
+                "count": 3,
+                "height": options.side,
+                "width": options.side,
+                "dtype": "uint8",
+                "crs": "EPSG:25833",
+                "compress": "zstd",
+                "zstd_level": 1,
+                "tiled": True,
+                "blockxsize": 512,
+                "blockysize": 512,
+                "sparse_ok": True,
+            }
         with rasterio.open(path, "w", transform=place, **template) as dataset:
             dataset.write(pixels[:, :512, :512], window=((0, 512), (0, 512)))
             dataset.write(pixels[:, :512, :512], window=((0, 512), (options.side - 512, options.side)))

@@ -59,7 +59,8 @@ def main() -> None:
     whole, regions = seconds(lambda: trace(raster, skip=255))
     if options.only:
         print(
-            f"{raster.shape[1]} x {raster.shape[0]} px, {len(regions):,} regions: {whole:.2f} CPU s, peak {peak_rss():.0f} MB ({before:.0f} before)"
+            f"{raster.shape[1]} x {raster.shape[0]} px, {len(regions):,} regions: {whole:.2f} CPU s, peak "
+            f"{peak_rss():.0f} MB ({before:.0f} before)"
         )
         return
     split, joined = seconds(lambda: join(blocks(), options.block))

@@ -1,11 +1,13 @@
-"""How good the vectors are: generated scenes, masks damaged at three strengths, the product's layers against the true outlines.
+"""How good the vectors are: the product's layers of damaged masks of generated scenes against the true outlines.
 
     python benchmarks/vector_quality.py [--seeds 10] [--scenes plain drawn]
 
-`plain`: houses, streets, cars and street trees that hide nothing of each other (`plain_scene.py`). `drawn`: the labels of the sample generator, where
-branches hang over roofs and crowns grow into woods; truths that are more than a tenth hidden, or cut by the frame, are not counted.
-Damage is what an arg-max of soft scores does: rounded corners, wobbly edges, specks. Means over the seeds. Beside the product: its coverage without
-squaring and splitting (`simplify`), Douglas-Peucker polygon by polygon (`peucker`), and buildingregulariser with its defaults where it is installed.
+`plain`: houses, streets, cars and street trees that hide nothing of each other (`plain_scene.py`). `drawn`: the
+labels of the sample generator, where branches hang over roofs and crowns grow into woods; truths that are more than a
+tenth hidden, or cut by the frame, are not counted. Damage is what an arg-max of soft scores does: rounded corners,
+wobbly edges, specks. Means over the seeds. Beside the product: its coverage without squaring and splitting
+(`simplify`), Douglas-Peucker polygon by polygon (`peucker`), and buildingregulariser with its defaults where it is
+installed.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ Outlines = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Case:
-    """Labels, what counts as truth, and every true outline (an object found on one that does not count is neither hit nor miss)."""
+    """Labels, what counts as truth, and every true outline (an object found on one that does not count is "
+    "neither hit nor miss).
+    """
 
     labels: np.ndarray
     truth: Outlines
@@ -198,7 +202,8 @@ def main() -> None:
         cases = [(seed, make(seed)) for seed in range(700_000, 700_000 + options.seeds)]
         print(f"\n{scenes} scenes, {len(cases)} seeds")
         print(
-            f"{'level':>5} {'agree':>6} {'object':>10} {'method':>11} {'true':>6} {'F1@.5':>6} {'C-IoU':>6} {'PoLiS':>6} {'corners':>7} {'diam':>6}"
+            f"{'level':>5} {'agree':>6} {'object':>10} {'method':>11} {'true':>6} {'F1@.5':>6} {'C-IoU':>6} "
+            f"{'PoLiS':>6} {'corners':>7} {'diam':>6}"
         )
         for level in (1.0, 1.5, 2.0):
             table(cases, level, options.methods)
@@ -222,12 +227,14 @@ def table(cases: list[tuple[int, Case]], level: float, methods: list[str]) -> No
     for name, method in sorted(rows):
         n, f1, ciou, distance, count, size = np.nanmean(np.array(rows[name, method], float), axis=0)
         print(
-            f"{level:5} {np.mean(agree):6.3f} {name:>10} {method:>11} {n:6.1f} {f1:6.3f} {ciou:6.3f} {distance:6.3f} {count:7.1f} {size:6.3f}"
+            f"{level:5} {np.mean(agree):6.3f} {name:>10} {method:>11} {n:6.1f} {f1:6.3f} {ciou:6.3f} "
+            f"{distance:6.3f} {count:7.1f} {size:6.3f}"
         )
     if lines:
         complete, correct = np.mean(lines, axis=0)
         print(
-            f"{level:5} {np.mean(agree):6.3f} centreline within {WITHIN} m: completeness {complete:.3f}, correctness {correct:.3f}"
+            f"{level:5} {np.mean(agree):6.3f} centreline within {WITHIN} m: completeness {complete:.3f}, "
+            f"correctness {correct:.3f}"
         )
     print(f"{level:5} every coverage: gap 0 m2, overlap 0 m2, valid", flush=True)
 
