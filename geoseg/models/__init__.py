@@ -1,1 +1,1 @@
-"""Model files: weights with the card that says what they need and what they are good for."""
+"""Model files: weights, and the card that says what they need and what they are good for."""

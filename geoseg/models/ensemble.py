@@ -1,4 +1,4 @@
-"""Model files that answer together."""
+"""Ensembles: model files whose answers are averaged."""
 
 from __future__ import annotations
 
@@ -14,42 +14,41 @@ __all__ = ["Ensemble", "ensemble_of"]
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Model files that answer together: one class table, one set of bands and one patch geometry."""
+    """Model files whose answers are averaged: one class table, the same bands, one patch geometry."""
 
     models: tuple[ModelFile, ...]
 
     @property
     def card(self) -> Card:
-        """The first model's card, which decides bands, GSD and geometry for all."""
+        """The card of the first model, which decides bands, GSD and geometry for all."""
         return self.models[0].card
 
     @property
     def classes(self) -> ClassTable:
-        """The common class table."""
+        """The class table of all."""
         return self.card.classes
 
     @property
     def temperature(self) -> float:
-        """For the confidence: an ensemble's log-probabilities are calibrated already."""
+        """Divisor of the scores for the confidence; 1 for several models, whose log-probabilities are calibrated."""
         return self.card.temperature if len(self.models) == 1 else 1.0
 
     @property
     def margin(self) -> int:
-        """Largest margin of all members, in network pixels."""
+        """The largest margin of all members, in network pixels."""
         return max(m.card.margin for m in self.models)
 
 
 def ensemble_of(models: list[ModelFile]) -> Ensemble:
-    """Models that fit together.
+    """An ensemble of at least one model.
 
     Raises:
-        ModelError: another class table, bands, GSD or scaling than the first one's.
+        ModelError: one has another class table, other bands, GSD or scaling than the first.
     """
     first = models[0].card
     for model in models[1:]:
         for name in ("classes", "bands", "gsd", "mean", "std", "dtype"):
             if getattr(model.card, name) != getattr(first, name):
-                raise ModelError(
-                    model.path, f"has other {name} than {models[0].path}", "an ensemble's members must agree on them"
-                )
+                what = f"has other {name} than {models[0].path}"
+                raise ModelError(model.path, what, "an ensemble's members must agree on them")
     return Ensemble(tuple(models))

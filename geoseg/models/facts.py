@@ -1,18 +1,17 @@
-"""Small facts that decide scores: how an engine computes, and how pixels are standardised."""
+"""Facts that decide scores: how an engine computes, and how pixels are standardised."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from geoseg.arrays import Floats
+from geoseg.arrays import Floats, Json
 
 __all__ = ["NO_NETWORK", "Conversion", "EngineFacts", "Normalise"]
 
 
 @dataclass(frozen=True)
 class Normalise:
-    """(x - mean) / std per band, in the units of the source data."""
+    """The scaling (x - mean) / std: one float32 of each per band, in the units of the source data."""
 
     mean: Floats
     std: Floats
@@ -24,7 +23,11 @@ NO_NETWORK = "none"
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """How scores are computed; equal facts on the same kind of machine give equal bits."""
+    """How scores are computed. Equal facts on the same kind of machine give equal bits.
+
+    `precision`: "f32" or "bf16"; `device`: "cpu" or "cuda"; `batch`: patches to a call; `ratio`: network pixels per
+    source pixel, as a fraction in text.
+    """
 
     engine: str
     precision: str
@@ -33,16 +36,17 @@ class EngineFacts:
     tta: str
     ratio: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain dict."""
+    def to_json(self) -> Json:
+        """The facts as JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What lies around a network: how pixels are standardised before it, and what its scores become after it.
+    """The steps around a network: how pixels are standardised before it, and what its scores mean after it.
 
-    `values`: class value of each output channel; `temperature` divides scores before softmax; `subject`: named in errors.
+    `values`: class value of each output channel; `temperature`: divisor of the scores before softmax; `subject`:
+    named in errors.
     """
 
     normalise: Normalise

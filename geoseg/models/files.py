@@ -1,7 +1,8 @@
-"""Model files: weights plus a card that says what they need and what they are good for.
+"""Model files: weights, and a card that says what they need and what they are good for.
 
-geoseg's own format is NAME.safetensors with the card as JSON in its metadata (key `geoseg`). TorchScript, torch.export,
-ONNX and plain state dicts are used in place with a NAME.json of the same fields beside them. Nothing is ever unpickled.
+geoseg's own format is NAME.safetensors with the card as JSON in its metadata (key `geoseg`). TorchScript,
+torch.export, ONNX and plain state dicts are used where they lie, with a NAME.json of the same fields beside them.
+Nothing is unpickled.
 """
 
 from __future__ import annotations
@@ -9,36 +10,44 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from geoseg.commit import commit_bytes
 from geoseg.errors import ModelError
 from geoseg.models.card import Card
 from geoseg.models.foreign import onnx_card
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 __all__ = ["ModelFile", "load_model", "load_weights", "model_kind", "save_model", "shipped_model"]
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file that was read: `kind` is "state" (weights of a known architecture), "torchscript", "export" or "onnx"."""
+    """A model file.
+
+    `kind`: "state" (weights of a known architecture, in `state`), "torchscript", "export" or "onnx"; `sha256`: of the
+    file.
+    """
 
     path: Path
     kind: str
     card: Card
     sha256: str
-    state: dict[str, Any] | None = None
+    state: dict[str, Tensor] | None = None
 
     @property
     def key(self) -> str:
-        """Hash of weights and card: changes with anything that decides scores, classes or confidence."""
+        """Hash of weights and card: it changes with anything that decides scores, classes or confidence."""
         return hashlib.sha256((self.sha256 + json.dumps(self.card.to_json(), sort_keys=True)).encode()).hexdigest()
 
 
 def shipped_model() -> Path:
-    """The network that comes with geoseg."""
+    """The path of the network that comes with geoseg."""
     return Path(__file__).parent.parent / "weights" / "unet_mobilenet_v2.safetensors"
 
 
@@ -46,7 +55,7 @@ def load_model(path: Path) -> ModelFile:
     """Read a model file of any known format.
 
     Raises:
-        ModelError: not there, not a model, no card, or not finite; says what was found and the cure.
+        ModelError: it is not there, no model, has no card, or its weights are not finite.
     """
     try:
         data = path.read_bytes()
@@ -61,17 +70,16 @@ def load_model(path: Path) -> ModelFile:
     kind = _kind(path, data)
     card = _sidecar(path) or (onnx_card(path) if kind == "onnx" else None)
     if card is None:
-        raise ModelError(
-            path, "has no card beside it", f"write {path.with_suffix('.json').name} with bands, mean, std, gsd, classes"
-        )
+        cure = f"write {path.with_suffix('.json').name} with bands, mean, std, gsd, classes"
+        raise ModelError(path, "has no card beside it", cure)
     return ModelFile(path, kind, card, sha, _plain_state(path) if kind == "state" else None)
 
 
-def load_weights(path: Path) -> dict[str, Any]:
+def load_weights(path: Path) -> dict[str, Tensor]:
     """Tensors of a plain state dict (torchvision's .pth) or a safetensors file, without a card.
 
     Raises:
-        ModelError: not there, a pickle of something else, or not finite.
+        ModelError: the file is not there, holds something else, or its weights are not finite.
     """
     try:
         data = path.read_bytes()
@@ -83,16 +91,16 @@ def load_weights(path: Path) -> dict[str, Any]:
     from safetensors.torch import load
 
     try:
-        return _finite(path, load(data))
+        return _check_state(path, load(data))
     except (SafetensorError, ValueError) as error:
         raise ModelError(path, f"is damaged: {error}", "copy it again") from error
 
 
 def model_kind(path: Path) -> str:
-    """Which kind of model file it is, by its own structure: "onnx", "export", "torchscript" or "state".
+    """The kind of a model file by its structure: "onnx", "export", "torchscript" or "state".
 
     Raises:
-        ModelError: none of them, or not there.
+        ModelError: it is none of them, or not there.
     """
     try:
         return _kind(path, path.read_bytes())
@@ -105,9 +113,8 @@ def _kind(path: Path, data: bytes) -> str:
         return "onnx"
     if data[:4] != b"PK\x03\x04":
         found = "a pickle" if data[:1] == b"\x80" else f"it starts with {data[:8]!r}"
-        raise ModelError(
-            path, f"is not a model that geoseg reads ({found})", "save it as safetensors, TorchScript, .pt2 or ONNX"
-        )
+        cure = "save it as safetensors, TorchScript, .pt2 or ONNX"
+        raise ModelError(path, f"is not a model that geoseg reads ({found})", cure)
     try:
         names = zipfile.ZipFile(path).namelist()
     except zipfile.BadZipFile as error:
@@ -117,22 +124,27 @@ def _kind(path: Path, data: bytes) -> str:
     return "torchscript" if any("/code/" in n for n in names) else "state"
 
 
-def _finite(path: Path, state: dict[str, Any]) -> dict[str, Any]:
+def _check_state(path: Path, state: Mapping[str, object]) -> dict[str, Tensor]:
+    """A state dict, if it holds finite tensors only.
+
+    Raises:
+        ModelError: an entry is no tensor, or holds NaN or infinity.
+    """
     import torch
 
+    tensors: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if not isinstance(tensor, torch.Tensor):
-            raise ModelError(
-                path, f"entry {name!r} is {type(tensor).__name__}, expected a tensor", "save module.state_dict() only"
-            )
+            what = f"entry {name!r} is {type(tensor).__name__}, expected a tensor"
+            raise ModelError(path, what, "save module.state_dict() only")
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise ModelError(
-                path, f"weights {name!r} hold NaN or infinity", "train it again, or use an earlier checkpoint"
-            )
-    return state
+            what = f"weights {name!r} hold NaN or infinity"
+            raise ModelError(path, what, "train it again, or use an earlier checkpoint")
+        tensors[name] = tensor
+    return tensors
 
 
-def _safetensors(path: Path, data: bytes) -> tuple[dict[str, Any], Card]:
+def _safetensors(path: Path, data: bytes) -> tuple[dict[str, Tensor], Card]:
     from safetensors import SafetensorError, safe_open
     from safetensors.torch import load
 
@@ -145,10 +157,10 @@ def _safetensors(path: Path, data: bytes) -> tuple[dict[str, Any], Card]:
     card = _sidecar(path) if text is None else Card.from_json(json.loads(text), path)
     if card is None:
         raise ModelError(path, "has no card in it or beside it", f"write {path.with_suffix('.json').name}")
-    return _finite(path, state), card
+    return _check_state(path, state), card
 
 
-def _plain_state(path: Path) -> dict[str, Any]:
+def _plain_state(path: Path) -> dict[str, Tensor]:
     import pickle
 
     import torch
@@ -156,15 +168,15 @@ def _plain_state(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ModelError(
-            path, f"is not a plain state dict: {str(error).splitlines()[0]}", "save module.state_dict()"
-        ) from error
+        what = f"is not a plain state dict: {str(error).splitlines()[0]}"
+        raise ModelError(path, what, "save module.state_dict()") from error
     if not isinstance(state, dict):
         raise ModelError(path, f"holds a {type(state).__name__}, expected a state dict", "save module.state_dict()")
-    return _finite(path, state)
+    return _check_state(path, state)
 
 
 def _sidecar(path: Path) -> Card | None:
+    """The card beside a model file; None where there is none."""
     beside = path.with_suffix(".json")
     if not beside.is_file():
         return None
@@ -174,8 +186,8 @@ def _sidecar(path: Path) -> Card | None:
         raise ModelError(beside, f"is not JSON: {error}", "correct it") from error
 
 
-def save_model(path: Path, state: dict[str, Any], card: Card) -> str:
-    """Write NAME.safetensors with the card inside, and NAME.json beside it; returns the SHA-256 of the weights file."""
+def save_model(path: Path, state: dict[str, Tensor], card: Card) -> str:
+    """Write NAME.safetensors with the card inside, and NAME.json beside it; returns the SHA-256 of the former."""
     from safetensors.torch import save
 
     whole = replace(card, name=card.name or path.stem)

@@ -1,4 +1,4 @@
-"""Cards of model files that other tools wrote: ONNX files with the keys of QGIS Deepness."""
+"""Cards of model files that other tools wrote: ONNX files with the metadata of the QGIS plugin Deepness."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ __all__ = ["onnx_card"]
 
 
 def onnx_card(path: Path) -> Card | None:
-    """Card from an ONNX file's own metadata: geoseg's key, or the keys of QGIS Deepness."""
+    """The card in an ONNX file's own metadata, in geoseg's key or in those of Deepness; None where there is none.
+
+    Raises:
+        ModelError: the onnx package is not installed, or the file or its metadata are damaged.
+    """
     try:
         import onnx
         from google.protobuf.message import DecodeError
@@ -31,13 +35,12 @@ def onnx_card(path: Path) -> Card | None:
     try:
         return _deepness_card(path, keys)
     except (ValueError, TypeError, AttributeError) as error:
-        raise ModelError(
-            path, f"has unreadable Deepness metadata: {error}", f"write {path.with_suffix('.json').name} beside it"
-        ) from error
+        cure = f"write {path.with_suffix('.json').name} beside it"
+        raise ModelError(path, f"has unreadable Deepness metadata: {error}", cure) from error
 
 
 def _deepness_card(path: Path, keys: dict[str, str]) -> Card:
-    """Card from the metadata that QGIS Deepness reads; its resolution is in centimetres."""
+    """The card from the metadata of Deepness, whose resolution is in centimetres."""
     names = json.loads(keys["class_names"])
     values = sorted((int(k), str(v)) for k, v in names.items())
     colours = [c.colour for c in ISPRS.classes]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import TypeVar
 
 import torch
 
@@ -15,19 +15,22 @@ from geoseg.networks import make_network
 
 __all__ = ["build_network"]
 
+Got = TypeVar("Got")
 
-def build_network(model: ModelFile) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The network of one model file, with its weights, in eval mode.
+Network = Callable[[torch.Tensor], torch.Tensor]
+
+
+def build_network(model: ModelFile) -> Network:
+    """The network of a model file, with its weights, in eval mode: (B, C, N, N) -> (B, K, N, N).
 
     Raises:
-        ModelError: unknown architecture, or weights that do not fit it.
+        ModelError: it cannot be loaded, its architecture is unknown, or its weights do not fit.
     """
     if model.kind == "torchscript":
-        scripted: torch.nn.Module = _guarded(model, lambda: torch.jit.load(str(model.path), map_location="cpu").eval())  # type: ignore[no-untyped-call]
-        return scripted
+        return _load(model, lambda: _scripted(model))
     if model.kind == "export":
-        exported = _guarded(model, lambda: torch.export.load(str(model.path)).module())
-        return lambda x: exported(x)  # type: ignore[no-any-return] # not registered as a module: it cannot be put in eval mode
+        exported: Network = _load(model, lambda: torch.export.load(str(model.path)).module())
+        return lambda x: exported(x)  # a function, as no such module can be put in eval mode
     if model.kind == "onnx":
         return _onnx_network(model)
     card = model.card
@@ -40,21 +43,30 @@ def build_network(model: ModelFile) -> Callable[[torch.Tensor], torch.Tensor]:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:
         detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
-        raise ModelError(
-            model.path, f"its weights do not fit {card.architecture}: {detail}", "check architecture, classes and bands"
-        ) from error
+        what = f"its weights do not fit {card.architecture}: {detail}"
+        raise ModelError(model.path, what, "check architecture, classes and bands") from error
     return network.eval()
 
 
-def _guarded(model: ModelFile, load: Callable[[], Any]) -> Any:
+def _load(model: ModelFile, load: Callable[[], Got]) -> Got:
+    """What a loader gives.
+
+    Raises:
+        ModelError: it fails, in whatever way.
+    """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # torch would rather have .pt2 than TorchScript
+            warnings.simplefilter("ignore", FutureWarning)  # torch prefers .pt2 to TorchScript
             warnings.simplefilter("ignore", DeprecationWarning)
             return load()
     except Exception as error:  # loaders raise what they like
         reason = (str(error).splitlines() or [repr(error)])[0]
         raise ModelError(model.path, f"cannot be loaded: {reason}", "export it again") from error
+
+
+def _scripted(model: ModelFile) -> torch.nn.Module:
+    module: torch.nn.Module = torch.jit.load(str(model.path), map_location="cpu")  # type: ignore[no-untyped-call]
+    return module.eval()
 
 
 class _Onnx(torch.nn.Module):
@@ -70,11 +82,11 @@ class _Onnx(torch.nn.Module):
         self.input = self.session.get_inputs()[0].name
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores (B, K, N, N) of patches (B, C, N, N)."""
         return torch.from_numpy(self.session.run(None, {self.input: x.float().cpu().numpy()})[0])
 
 
 def _onnx_network(model: ModelFile) -> torch.nn.Module:
     if find_spec("onnxruntime") is None:
         raise ModelError(model.path, "needs ONNX Runtime", "pip install 'geoseg[onnx]'")
-    network: torch.nn.Module = _guarded(model, lambda: _Onnx(model))
-    return network
+    return _load(model, lambda: _Onnx(model))

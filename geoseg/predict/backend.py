@@ -1,4 +1,4 @@
-"""What a backend is: it takes rows of pixels, scores patches and blends them in a strip."""
+"""The interface of a backend: it takes rows of pixels, scores patches, and blends their scores in a strip."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from typing import Any, Protocol
 from geoseg.arrays import Bytes, Image, Valid
 from geoseg.geometry.lattice import Lattice
 
-__all__ = ["AnyStrip", "Backend", "Rows"]
+__all__ = ["AnyStrip", "Backend", "Loaded", "Rows", "Scores"]
+
+Loaded = Any
+"""Rows as a backend keeps them: arrays, or tensors on its device."""
+Scores = Any
+"""Float scores (K, P, P) of a patch or (n, K, P, P) of several: an array, or a tensor on the backend's device."""
 
 
 @dataclass(frozen=True)
@@ -22,32 +27,32 @@ class Rows:
 
 
 class AnyStrip(Protocol):
-    """What `stream_panel` needs of a strip; see `blend.Strip`."""
+    """A strip as `stream_panel` uses it; see `blend.Strip`."""
 
-    def add(self, scores: Any, col: int) -> None:
-        """Add one patch."""
+    def add(self, scores: Scores, col: int) -> None:
+        """Add the scores of one patch, whose weighted inside starts at this column of the panel."""
 
     def shares(self, rows: int) -> Bytes:
-        """Softmax of the first rows."""
+        """Softmax of the first rows in percent, (K, rows, W)."""
 
     def finish(self, good: Valid) -> tuple[Bytes, Bytes]:
-        """Class and confidence of the first rows, 255 where not good."""
+        """Class and confidence of the first rows, 255 where not good; moves the strip on by them."""
 
 
 class Backend(Protocol):
-    """Where patches are scored and blended."""
+    """Scores and blends patches. `batch`: patches to a call; `depth`: calls that may be under way at a time."""
 
     batch: int
     depth: int
 
     def strip(self, lattice: Lattice, width: int) -> AnyStrip:
-        """An empty strip for a panel of this width."""
+        """An empty strip for a panel of so many columns."""
 
-    def load(self, rows: Rows, side: int) -> Any:
-        """Take over the rows of one patch row."""
+    def load(self, rows: Rows, side: int) -> Loaded:
+        """Take the rows of one patch row, of patches of this side."""
 
-    def submit(self, rows: Any, cols: list[int], side: int) -> Future[Any]:
-        """Scores of the patches that start at these columns of the rows."""
+    def submit(self, rows: Loaded, cols: list[int], side: int) -> Future[Scores]:
+        """Scores (n, K, P, P) of the patches that start at these columns of the rows."""
 
     def close(self) -> None:
-        """Stop what works in the background."""
+        """Stop its threads."""

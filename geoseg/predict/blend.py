@@ -1,8 +1,8 @@
 """Blending on the CPU: cut patches, add weighted scores into a strip, arg-max and confidence of finished rows.
 
-The strip holds the rows of one patch's weighted inside, as a ring, for the width of a panel: memory does not grow with the
-height of the mosaic. All kernels compute each pixel by itself with plain IEEE arithmetic (no fused or reordered sums, an exponential of
-our own), so a pixel's value does not depend on where in an array it lies.
+The strip holds the rows of one patch's weighted inside, as a ring, for the width of a panel: memory does not grow
+with the height of the mosaic. All kernels compute each pixel by itself with plain IEEE arithmetic (no fused or
+reordered sums, an exponential of our own), so a pixel's value does not depend on where in an array it lies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An ensemble as a backend that computes what was decided."""
+"""From an ensemble to a backend that computes as decided."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from geoseg.models.network import build_network
 from geoseg.predict.backend import Backend
 from geoseg.predict.cpu import CpuBackend
 from geoseg.predict.cuda import DeviceBackend, pick_device
-from geoseg.predict.engines import ENGINES, checked
+from geoseg.predict.engines import ENGINES, check_score, reason_of
 from geoseg.predict.wrap import Wrapped
 
 __all__ = ["Setup", "default_lanes", "make_backend"]
@@ -21,7 +21,10 @@ __all__ = ["Setup", "default_lanes", "make_backend"]
 
 @dataclass(frozen=True)
 class Setup:
-    """What an engine is asked to compute: an ensemble on patches of so many source pixels, of which `ratio` network pixels make one."""
+    """The work of an engine: an ensemble on patches.
+
+    `patch`: side in source pixels; `ratio`: network pixels per source pixel; `tta`: a key of `wrap.TTA`.
+    """
 
     ensemble: Ensemble
     patch: int
@@ -30,7 +33,7 @@ class Setup:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """One patch (1, C, P, P)."""
+        """The shape of one patch (1, C, P, P)."""
         return 1, len(self.ensemble.card.bands), self.patch, self.patch
 
     def network(self) -> Wrapped:
@@ -49,7 +52,15 @@ class Setup:
 def make_backend(
     ensemble: Ensemble, facts: EngineFacts, normalise: Normalise, patch: int, *, device: str, lanes: int
 ) -> Backend:
-    """The backend that computes what the facts say, checked with one warm-up patch.
+    """The backend that computes as the facts say, checked with one warm-up patch.
+
+    Args:
+        ensemble: the networks.
+        facts: engine, device, precision and batch, decided once for the run.
+        normalise: how pixels are standardised.
+        patch: side in source pixels.
+        device: `--device`; decides which GPU where the facts say CUDA.
+        lanes: patches computed side by side on a CPU.
 
     Raises:
         ModelError: scores of a wrong shape, NaN, or a network that this engine cannot run.
@@ -58,21 +69,21 @@ def make_backend(
     values, subject = ensemble.classes.values, ensemble.models[0].path
     conversion = Conversion(normalise, values, ensemble.temperature, subject)
     if facts.device == "cuda":
-        return DeviceBackend(
-            network, conversion, device=pick_device(device), precision=facts.precision, batch=facts.batch
-        )
+        where = pick_device(device)
+        return DeviceBackend(network, conversion, device=where, precision=facts.precision, batch=facts.batch)
     shape = (facts.batch, len(ensemble.card.bands), patch, patch)
     try:
-        score = checked(ENGINES[facts.engine](network, shape, facts.precision, lanes), shape, len(values), subject)
+        score = ENGINES[facts.engine](network, shape, facts.precision, lanes)
+        check_score(score, shape, len(values), subject)
     except GeosegError:
         raise
     except Exception as error:  # engines raise what they like
-        reason = (str(error).strip().splitlines() or [repr(error)])[-1][:300]
         cure = "check bands, patch size and stride in its card, or try --engine torch or --batch-size 1"
-        raise ModelError(subject, f"cannot score patches of {patch} px on {facts.engine}: {reason}", cure) from error
+        what = f"cannot score patches of {patch} px on {facts.engine}: {reason_of(error)}"
+        raise ModelError(subject, what, cure) from error
     return CpuBackend(score, conversion, batch=facts.batch, lanes=lanes)
 
 
 def default_lanes() -> int:
-    """Patches computed side by side: one for each core that this process may use."""
+    """Patches to compute side by side: one for each core that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Which engine, device, precision and batch size a run is computed with. Decided once, before the first block."""
+"""The choice of engine, device, precision and batch size of a run, made once, before the first block."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from geoseg.models.facts import EngineFacts
 from geoseg.options import InferOptions
 from geoseg.predict.build import Setup
 from geoseg.predict.cuda import pick_device
-from geoseg.predict.engines import ENGINES, Score, available, checked, supports_bf16
+from geoseg.predict.engines import ENGINES, Score, available, check_score, reason_of, supports_bf16
 
 __all__ = ["decide"]
 
@@ -24,17 +24,17 @@ AGREEMENT = 0.999
 
 
 def convertible(ensemble: Ensemble) -> bool:
-    """Whether other engines than torch can take these networks over."""
+    """Whether engines other than torch can compute these networks."""
     return all(m.kind in ("state", "torchscript") for m in ensemble.models)
 
 
 def decide(setup: Setup, options: InferOptions, sample: Callable[[int], Floats]) -> EngineFacts:
-    """Settle engine, device, precision and batch once, before the first block.
+    """Choose engine, device, precision and batch.
 
     Args:
         setup: the networks and their patches.
-        options: what the user asks for; no batch size means 1 on a CPU (more hurt there) and 16 on a GPU.
-        sample: number -> that many standardised patches (n, C, P, P) of the run, for "auto" precision.
+        options: what the user asks for; without a batch size it is 1 on a CPU, where more is slower, and 16 on a GPU.
+        sample: number -> at most so many standardised patches (n, C, P, P) of the run, for precision "auto".
 
     Raises:
         UsageError: options that these networks or this device cannot follow.
@@ -48,19 +48,16 @@ def decide(setup: Setup, options: InferOptions, sample: Callable[[int], Floats])
     size = options.batch_size or (16 if kind == "cuda" else 1)
     if kind == "cuda":
         if not convertible(ensemble):
-            raise UsageError(
-                f"--device {where}",
-                "torch.export and ONNX files run on the CPU only",
-                "use --device cpu, or TorchScript",
-            )
+            what, cure = "torch.export and ONNX files run on the CPU only", "use --device cpu, or TorchScript"
+            raise UsageError(f"--device {where}", what, cure)
         if engine not in ("auto", "torch"):
             raise UsageError("--engine", f"{engine} does not run on CUDA here", "use --engine torch or --device cpu")
         return EngineFacts("torch", "bf16" if precision == "auto" else precision, kind, size, tta, ratio)
     if engine != "auto" and engine != "torch" and not convertible(ensemble):
-        raise UsageError("--engine", f"{engine} cannot take over this kind of model file", "use --engine torch")
+        raise UsageError("--engine", f"{engine} cannot compute this kind of model file", "use --engine torch")
     names = [engine] if engine != "auto" else ["openvino", "torch"] if convertible(ensemble) else ["torch"]
     for name in filter(available, names):
-        score = _built(setup, name, "f32", last=name == names[-1])
+        score = _build(setup, name, "f32", last=name == names[-1])
         if score is None:
             continue
         if precision == "auto":
@@ -69,8 +66,8 @@ def decide(setup: Setup, options: InferOptions, sample: Callable[[int], Floats])
     raise EnvironmentFault(f"--engine {engine}", "is not installed", f"pip install 'geoseg[{engine}]'")
 
 
-def _built(setup: Setup, engine: str, precision: str, *, last: bool) -> Score | None:
-    """The ensemble on an engine, checked with one warm-up patch; None where the engine cannot run it and another may.
+def _build(setup: Setup, engine: str, precision: str, *, last: bool) -> Score | None:
+    """The ensemble on an engine, checked with one warm-up patch; None where it fails and another engine is to be tried.
 
     Raises:
         ModelError: the last engine cannot run it either, or its scores are wrong.
@@ -79,27 +76,26 @@ def _built(setup: Setup, engine: str, precision: str, *, last: bool) -> Score | 
     subject = ensemble.models[0].path
     try:
         score = ENGINES[engine](setup.network(), shape, precision, 1)
-        return checked(score, shape, len(ensemble.classes), subject)
+        check_score(score, shape, len(ensemble.classes), subject)
+        return score
     except GeosegError:
         raise
     except Exception as error:  # engines raise what they like
-        reason = (str(error).strip().splitlines() or [repr(error)])[-1][:300]
+        reason = reason_of(error)
         if not last:
             log.warning("%s cannot run %s (%s); trying another engine", engine, subject, reason)
             return None
-        raise ModelError(
-            subject,
-            f"cannot score patches of {shape[-1]} px with {shape[1]} bands on {engine}: {reason}",
-            "check bands, patch size and stride in its card, or try --engine torch",
-        ) from error
+        what = f"cannot score patches of {shape[-1]} px with {shape[1]} bands on {engine}: {reason}"
+        cure = "check bands, patch size and stride in its card, or try --engine torch"
+        raise ModelError(subject, what, cure) from error
 
 
 def _agreed_precision(setup: Setup, engine: str, score: Score, sample: Callable[[int], Floats]) -> str:
-    """bf16 where the machine has it and the classes of a sample of the run agree with float32's; f32 otherwise."""
+    """bf16 where the machine computes it and a sample of the run gets the classes of float32; f32 otherwise."""
     if not supports_bf16(engine):
         return "f32"
     patches = sample(3)
-    half = _built(setup, engine, "bf16", last=False) if len(patches) else None
+    half = _build(setup, engine, "bf16", last=False) if len(patches) else None
     if half is None:
         return "f32"
     agree = [float((score(p[None]).argmax(1) == half(p[None]).argmax(1)).mean()) for p in patches]

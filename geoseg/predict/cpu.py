@@ -18,7 +18,7 @@ __all__ = ["CpuBackend"]
 
 
 class CpuBackend:
-    """Lanes of one thread each; every lane cuts and scores one batch by itself."""
+    """Lanes of one thread each; each lane cuts and scores a batch by itself."""
 
     def __init__(self, score: Score, conversion: Conversion, *, batch: int = 1, lanes: int = 1) -> None:
         self.score, self.batch, self.depth = score, batch, lanes + 1
@@ -28,11 +28,11 @@ class CpuBackend:
         self.pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
 
     def strip(self, lattice: Lattice, width: int) -> Strip:
-        """An empty strip for a panel of this width."""
+        """An empty strip for a panel of so many columns."""
         return Strip(self.values, lattice.weights(), lattice.margin, width, self.temperature)
 
     def load(self, rows: Rows, side: int) -> Rows:
-        """Rows as they are."""
+        """The rows as they are."""
         return rows
 
     def submit(self, rows: Rows, cols: list[int], side: int) -> Future[Floats]:
@@ -40,10 +40,11 @@ class CpuBackend:
         return self.pool.submit(self._batch, rows, cols, side)
 
     def _batch(self, rows: Rows, cols: list[int], side: int) -> Floats:
-        shape = (self.batch, len(rows.image), side, side)  # always full: one static shape
+        """Cut and score one batch, in a lane."""
+        shape = (self.batch, len(rows.image), side, side)  # a short batch is filled up: engines compile for one shape
         if getattr(self.own, "shape", None) != shape:
             self.own.shape, self.own.patches = shape, np.zeros(shape, np.float32)
-        patches = self.own.patches  # each lane its own, used again: fresh pages cost more than filling them
+        patches = self.own.patches  # one array for each lane: fresh pages cost more than filling them
         patches[len(cols) :] = 0
         for patch, col in zip(patches, cols, strict=False):
             cut(rows.image, rows.valid, rows.top, col, self.mean, self.inverse, patch)

@@ -1,20 +1,19 @@
-"""The CUDA backend: rows go to the device once, everything else happens there.
+"""The CUDA backend: rows go to the device once, and everything else happens there.
 
-Pinned staging and a copy stream of its own, static batches, bfloat16 channels_last, accumulator and arg-max on the device; only uint8
-comes back. The same code runs on any torch device, so it is exercised on the CPU in tests.
+Rows are copied from pinned memory on a stream of their own; batches have one shape, bfloat16 and channels_last;
+scores are summed and the arg-max is taken on the device; only uint8 comes back. The code runs on any torch device, so
+tests run it on the CPU.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Image, Valid
 from geoseg.classes import NODATA
 from geoseg.errors import EnvironmentFault, ModelError
 from geoseg.geometry.lattice import Lattice
@@ -25,10 +24,10 @@ __all__ = ["DeviceBackend", "pick_device"]
 
 
 def pick_device(name: str) -> str:
-    """Device name, "cpu" or "cuda...", for `--device auto|cpu|cuda[:N]`.
+    """The device, "cpu" or "cuda...", that `--device auto|cpu|cuda[:N]` means.
 
     Raises:
-        EnvironmentFault: the device is not there; never falls back to another one in silence.
+        EnvironmentFault: it is not there. No other device is taken in its place.
     """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -56,7 +55,7 @@ class DeviceStrip:
         self.sums = torch.zeros((len(values), self.inner, width), device=weights.device)
 
     def add(self, scores: torch.Tensor, col: int) -> None:
-        """Add scores (K, P, P) of the patch whose weighted inside starts at column `col` of the panel."""
+        """Add scores (K, P, P) of a patch whose weighted inside starts at column `col` of the panel."""
         left, right = max(0, -col), min(self.inner, self.width - col)
         inside = scores[:, self.margin : self.margin + self.inner, self.margin + left : self.margin + right]
         self.sums[:, :, col + left : col + right].addcmul_(inside.float(), self.weights[:, left:right])
@@ -66,7 +65,7 @@ class DeviceStrip:
         share = (self.sums[:, :rows] / self.temperature).softmax(0)
         return np.asarray((share * 100 + 0.5).to(torch.uint8).cpu().numpy())
 
-    def finish(self, good: npt.NDArray[np.bool_]) -> tuple[Bytes, Bytes]:
+    def finish(self, good: Valid) -> tuple[Bytes, Bytes]:
         """Class values and confidence (rows, W) of the first rows, 255 where not `good`; moves the strip on by them."""
         rows = len(good)
         done = self.sums[:, :rows]
@@ -82,6 +81,8 @@ class DeviceStrip:
 
 @dataclass
 class _Rows:
+    """Rows on the device: image (C, P, W), validity (P, W)."""
+
     image: torch.Tensor
     valid: torch.Tensor
 
@@ -90,11 +91,11 @@ class DeviceBackend:
     """Scores and blends on one torch device.
 
     Args:
-        network: wrapped network; moved to the device and its precision here.
-        conversion: what lies around it.
+        network: wrapped network; it is moved to the device and converted to the precision.
+        conversion: how pixels are standardised, and what the scores mean.
         device: "cuda", "cuda:1", ... ("cpu" for tests).
         precision: "f32" or "bf16".
-        batch: patches per call.
+        batch: patches to a call.
     """
 
     depth = 2
@@ -113,13 +114,15 @@ class DeviceBackend:
         normalise = conversion.normalise
         self.dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[precision]
         network = network.eval().to(self.device, self.dtype)
-        self.network: Any = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network: torch.nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.mean = torch.from_numpy(normalise.mean).to(self.device)[:, None, None]
         self.std = torch.from_numpy(normalise.std).to(self.device)[:, None, None]
-        self.copies: Any = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None  # type: ignore[no-untyped-call]
+        self.copies: torch.cuda.Stream | None = None
+        if self.device.type == "cuda":
+            self.copies = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
 
     def strip(self, lattice: Lattice, width: int) -> DeviceStrip:
-        """An empty strip for a panel of this width."""
+        """An empty strip for a panel of so many columns."""
         weights = torch.from_numpy(lattice.weights()).to(self.device)
         return DeviceStrip(self.values, weights, lattice.margin, width, self.temperature)
 
@@ -150,18 +153,19 @@ class DeviceBackend:
             try:
                 scores = self.network(patches.to(self.dtype, memory_format=torch.channels_last))
             except torch.OutOfMemoryError as error:
-                raise EnvironmentFault(
-                    str(self.device), "ran out of memory", f"use a --batch-size smaller than {self.batch}"
-                ) from error
+                cure = f"use a --batch-size smaller than {self.batch}"
+                raise EnvironmentFault(str(self.device), "ran out of memory", cure) from error
             if scores.shape[1] != len(self.values):
-                raise ModelError(self.subject, f"gives {scores.shape[1]} classes, expected {len(self.values)}")
+                raise ModelError(
+                    self.subject, f"gives {scores.shape[1]} classes, expected {len(self.values)}", "check its card"
+                )
             future.set_result(scores[: len(cols)].clone())
         return future
 
     def close(self) -> None:
-        """Nothing to stop."""
+        """Do nothing: it has no threads."""
 
 
-def _signed(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Torch has few unsigned types: wider than uint8 goes as int32."""
+def _signed(image: Image) -> Image:
+    """The image in a type that torch computes with: uint16 becomes int32."""
     return np.ascontiguousarray(image.astype(np.int32) if image.dtype == np.uint16 else image)

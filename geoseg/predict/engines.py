@@ -1,7 +1,7 @@
-"""Engines: a wrapped network as a callable on patches, by name.
+"""Engines: each turns a wrapped network into a function of patches.
 
-Each takes float32 arrays (B, C, P, P) and gives float32 arrays (B, K, P, P). One patch is computed by one thread, so its
-scores do not depend on how many lanes run side by side.
+The function takes float32 arrays (B, C, P, P) and gives float32 arrays (B, K, P, P). One thread computes a patch, so
+its scores do not depend on how many lanes run side by side.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import torch
 from geoseg.arrays import Floats
 from geoseg.errors import EnvironmentFault, ModelError
 
-__all__ = ["ENGINES", "PRECISIONS", "Score", "available", "supports_bf16"]
+__all__ = ["ENGINES", "Score", "available", "check_score", "reason_of", "supports_bf16"]
 
 Score = Callable[[Floats], Floats]
 Shape = tuple[int, int, int, int]
-
-PRECISIONS = ("f32", "bf16")
+"""(B, C, P, P)."""
 
 
 def available(engine: str) -> bool:
@@ -45,7 +44,7 @@ def _torch(network: torch.nn.Module, shape: Shape, precision: str, lanes: int) -
     network = network.eval()
 
     def score(patches: Floats) -> Floats:
-        if torch.get_num_threads() != 1:  # per thread: each lane computes its patch alone
+        if torch.get_num_threads() != 1:  # a setting of each thread: a lane computes its patch alone
             torch.set_num_threads(1)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
             scores = network(torch.from_numpy(patches))
@@ -67,8 +66,8 @@ def _openvino(network: torch.nn.Module, shape: Shape, precision: str, lanes: int
     import openvino
 
     with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it traces through torch.jit, which torch wants to be rid of
-        # Tracing here runs the network once; the converter would run it several times to compare traces, at full patch size.
+        warnings.simplefilter("ignore")  # it traces with torch.jit, which torch wants to retire
+        # Tracing here runs the network once; the converter would run it several times to compare traces.
         traced = torch.jit.trace(network.eval(), torch.zeros(shape), check_trace=False)  # type: ignore[no-untyped-call]
         model = openvino.convert_model(traced, input=[list(shape)])
     hints = {
@@ -92,7 +91,7 @@ def _openvino(network: torch.nn.Module, shape: Shape, precision: str, lanes: int
 
 def _onnxruntime(network: torch.nn.Module, shape: Shape, precision: str, lanes: int) -> Score:
     """ONNX Runtime on the CPU."""
-    if not available("onnxruntime") or not available_onnx():
+    if not available("onnxruntime") or not can_export_onnx():
         raise EnvironmentFault("--engine onnxruntime", "ONNX Runtime is not installed", "pip install 'geoseg[onnx]'")
     import io
 
@@ -100,7 +99,7 @@ def _onnxruntime(network: torch.nn.Module, shape: Shape, precision: str, lanes: 
 
     if precision != "f32":
         raise EnvironmentFault("--precision bf16", "ONNX Runtime computes float32 on a CPU", "use --precision f32")
-    buffer: Any = io.BytesIO()
+    buffer: Any = io.BytesIO()  # the types of `export` know paths only
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
@@ -112,8 +111,8 @@ def _onnxruntime(network: torch.nn.Module, shape: Shape, precision: str, lanes: 
     return lambda patches: np.asarray(session.run(None, {"x": patches})[0], np.float32)
 
 
-def available_onnx() -> bool:
-    """Whether torch can export ONNX here."""
+def can_export_onnx() -> bool:
+    """Whether torch can export a network as ONNX here."""
     return importlib.util.find_spec("onnx") is not None
 
 
@@ -124,16 +123,22 @@ ENGINES: dict[str, Callable[[torch.nn.Module, Shape, str, int], Score]] = {
 }
 
 
-def checked(score: Score, shape: Shape, classes: int, subject: object) -> Score:
-    """Run one warm-up patch; ModelError where its scores have another shape than expected or are not finite."""
+def check_score(score: Score, shape: Shape, classes: int, subject: object) -> None:
+    """Run one warm-up patch.
+
+    Raises:
+        ModelError: its scores have another shape than expected, or are not finite; names `subject`.
+    """
     scores = score(np.zeros(shape, np.float32))
     expected = (shape[0], classes, *shape[2:])
     if scores.shape != expected:
-        raise ModelError(
-            subject,
-            f"gives scores of shape {scores.shape} for patches of {shape}, expected {expected}",
-            "check the card's classes and stride; geoseg needs one score per class and pixel",
-        )
+        what = f"gives scores of shape {scores.shape} for patches of {shape}, expected {expected}"
+        cure = "check the card's classes and stride; geoseg needs one score per class and pixel"
+        raise ModelError(subject, what, cure)
     if not np.isfinite(scores).all():
         raise ModelError(subject, "gives NaN or infinity for a patch of mean values", "the weights are damaged")
-    return score
+
+
+def reason_of(error: Exception) -> str:
+    """The last line of an engine's error, at most 300 characters: what stands before it is a trace."""
+    return (str(error).strip().splitlines() or [repr(error)])[-1][:300]

@@ -1,33 +1,41 @@
-"""Classes and confidence of any readable region without a run folder: what training validates with and evaluation measures.
+"""Classes and confidence of any readable region, without a run folder: for validation, evaluation and arrays.
 
-The same lattice, blending and backend as a run's, so scores of a validation are those of production.
+Lattice, blending and backend are those of a run, so a validation gets the scores of production.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from types import TracebackType
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from rasterio.windows import Window
 
+from geoseg.arrays import Bytes
 from geoseg.geometry.lattice import Lattice
 from geoseg.models.card import Card
 from geoseg.models.facts import Conversion, Normalise
 from geoseg.predict.backend import Backend
+from geoseg.predict.build import default_lanes
 from geoseg.predict.cpu import CpuBackend
 from geoseg.predict.cuda import DeviceBackend, pick_device
 from geoseg.predict.engines import ENGINES
-from geoseg.predict.stream import Finished, Read, stream_panel
+from geoseg.predict.stream import Ends, Finished, Read, stream_panel
 from geoseg.predict.wrap import Wrapped
 
-__all__ = ["predict_region", "region_backend", "region_lattice", "snapped_ratio"]
+__all__ = ["RegionPredictor", "Take", "predict_region", "region_backend", "region_lattice", "snapped_ratio"]
+
+Take = Callable[[Window, Bytes, Bytes], None]
+"""Gets a window as wide as a region, its class indices and its confidence, uint8 (H, W)."""
 
 
 def snapped_ratio(gsd: float, card: Card) -> Fraction:
-    """Network pixels per source pixel: 1 where the GSD is within 15 % of the network's own, else a small fraction near it that keeps strides whole."""
+    """Network pixels per source pixel: 1 where the GSD is within 15 % of the network's own, else a near fraction.
+
+    It keeps patch, stride and margin whole numbers of source pixels.
+    """
     wanted = gsd / card.gsd
     sizes = (card.patch, card.patch - card.overlap, card.margin)
     fits = {
@@ -36,14 +44,16 @@ def snapped_ratio(gsd: float, card: Card) -> Fraction:
         for p in range(1, 65)
         if all((Fraction(n) * Fraction(q, p)).denominator == 1 for n in sizes)
     }
-    good = [r for r in fits if abs(float(r) / wanted - 1) <= 0.15] or [
-        min(fits, key=lambda r: abs(float(r) / wanted - 1))
-    ]
-    return min(good, key=lambda r: (r.numerator * r.denominator, abs(float(r) / wanted - 1)))
+
+    def off(ratio: Fraction) -> float:
+        return abs(float(ratio) / wanted - 1)
+
+    good = [r for r in fits if off(r) <= 0.15] or [min(fits, key=off)]
+    return min(good, key=lambda r: (r.numerator * r.denominator, off(r)))
 
 
 def region_lattice(card: Card, ratio: Fraction) -> Lattice:
-    """The card's own patches, in source pixels."""
+    """The lattice of the card's patches, in source pixels."""
     return Lattice(int(card.patch / ratio), int(card.overlap / ratio), int(card.margin / ratio))
 
 
@@ -56,7 +66,7 @@ def region_backend(
     lanes: int = 1,
     tta: str = "none",
 ) -> Backend:
-    """A backend for a network in memory that gives class indices (not values)."""
+    """A backend for a network in memory (B, C, N, N) -> (B, K, N, N); its classes are indices, not values."""
     side = int(card.patch / ratio)
     wrapped = Wrapped([network], [card.output == "probabilities"], [card.temperature], side, ratio, tta).eval()
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
@@ -74,14 +84,53 @@ def predict_region(
     region: Window,
     lattice: Lattice,
     backend: Backend,
-    take: Callable[[Window, npt.NDArray[np.uint8], npt.NDArray[np.uint8]], None],
+    take: Take,
 ) -> None:
-    """Hand over class indices and confidence (H, W) of full-width rows of a region, from top to bottom; 255 outside valid data.
+    """Classify a region, and hand over its rows from top to bottom.
 
-    `read` gives image and validity of any window, also beyond the region.
+    Args:
+        read: window -> image (C, H, W) and validity (H, W), also beyond the region.
+        region: the pixels that are asked for.
+        lattice: all patches.
+        backend: scores and blends.
+        take: gets a window as wide as the region, its class indices and its confidence (H, W), 255 where not valid.
     """
 
     def sink(rows: Finished) -> None:
         take(Window(region.col_off, rows.row, region.width, len(rows.classes)), rows.classes, rows.confidence)
 
-    stream_panel(read, lambda window: None, lattice, region, backend, sink)
+    stream_panel(Ends(read, sink), lattice, region, backend)
+
+
+class RegionPredictor:
+    """A network in memory that predicts regions of any pixel size; keeps one backend for each ratio of pixel sizes.
+
+    A context manager: it ends its backends, and gives torch back its number of threads (a lane counts as one thread).
+    """
+
+    def __init__(
+        self, network: Callable[[torch.Tensor], torch.Tensor], card: Card, *, device: str = "cpu", tta: str = "none"
+    ) -> None:
+        self.network, self.card, self.device, self.tta = network, card, device, tta
+        self.backends: dict[Fraction, Backend] = {}
+
+    def __enter__(self) -> RegionPredictor:
+        self.threads = torch.get_num_threads()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for backend in self.backends.values():
+            backend.close()
+        torch.set_num_threads(self.threads)
+
+    def predict(self, read: Read, region: Window, gsd: float, take: Take) -> None:
+        """Predict a region with pixels of `gsd` metres, from top to bottom; see `predict_region`."""
+        ratio = snapped_ratio(gsd, self.card)
+        if ratio not in self.backends:
+            lanes = default_lanes()
+            self.backends[ratio] = region_backend(
+                self.network, self.card, ratio, device=self.device, lanes=lanes, tta=self.tta
+            )
+        predict_region(read, region, region_lattice(self.card, ratio), self.backends[ratio], take)

@@ -1,7 +1,7 @@
 """Streaming inference: one panel, patch rows from top to bottom, each source pixel read once.
 
-A reader thread keeps the rows of the next patch row coming; patches are cut from them, scored by a backend (CPU lanes or a CUDA
-device), added into a strip in lattice order, and rows that no later patch reaches go to the sink.
+rows (read ahead in a thread) -> patches of a patch row -> backend (CPU lanes or a CUDA device) -> scores
+-> added to a strip, in lattice order -> rows that no later patch reaches -> sink
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 from rasterio.windows import Window
@@ -18,14 +18,17 @@ from rasterio.windows import Window
 from geoseg.arrays import Bytes, Image, Valid
 from geoseg.classes import NODATA
 from geoseg.geometry.lattice import Lattice
-from geoseg.predict.backend import AnyStrip, Backend, Rows
+from geoseg.predict.backend import AnyStrip, Backend, Rows, Scores
 
-__all__ = ["Finished", "buffered_rows", "stream_panel"]
+__all__ = ["Ends", "Finished", "Read", "buffered_rows", "stream_panel"]
 
 
 @dataclass(frozen=True)
 class Finished:
-    """Finished rows of a panel: class and confidence (H, W), shares (K, H, W) in percent or None; 255 where not valid."""
+    """Finished rows of a panel, the first of them `row` of the grid; 255 where not valid.
+
+    `classes`, `confidence`: uint8 (H, W); `shares`: uint8 (K, H, W) in percent, or None.
+    """
 
     row: int
     classes: Bytes
@@ -34,20 +37,36 @@ class Finished:
 
 
 Read = Callable[[Window], tuple[Image, Valid]]
-Wanted = Callable[[Window], Valid | None]
+"""Window -> image (C, H, W) and validity (H, W)."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The two ends of a stream.
+
+    `read` gives image and validity of any window, and is called from one thread. `sink` takes finished rows, as wide as
+    the panel, from top to bottom. `wanted` gives the pixels (H, W) of a window that are to be computed, None for all.
+    `progress` is told the number of valid pixels that were just finished.
+    """
+
+    read: Read
+    sink: Callable[[Finished], None]
+    wanted: Callable[[Window], Valid | None] = lambda window: None
+    progress: Callable[[int], None] = lambda pixels: None
 
 
 def buffered_rows(lattice: Lattice) -> int:
-    """Rows of the buffer: it takes about 1024 new ones before those still needed move back to its start."""
+    """Rows of the buffer: it takes about 1024 new rows before those that are still needed move back to its start."""
     return lattice.patch + max(1, 1024 // lattice.stride) * lattice.stride
 
 
 def _rows(
     read: Read, lattice: Lattice, ks: range, col: int, width: int, drain: Callable[[], None]
 ) -> Iterator[tuple[int, Rows]]:
-    """(k, rows) of each patch row, read ahead in a thread; only its new rows are read.
+    """Each patch row k with its rows, read ahead in a thread; rows that the last patch row had are not read again.
 
-    All rows lie in one buffer (fresh pages cost more than filling them); `drain` is called before any is overwritten.
+    All rows lie in one buffer, because fresh pages cost more than filling them. `drain` is called before any of them is
+    overwritten. `col` and `width`: columns of the grid that are read.
     """
     side, stride = lattice.patch, lattice.stride
     windows = [
@@ -68,114 +87,102 @@ def _rows(
                 pixels = np.empty((len(new), capacity, width), new.dtype)
             top += stride
             if top + side > capacity:
-                drain()  # lanes may still cut from the rows that are about to be overwritten
-                pixels[:, : side - stride], good[: side - stride] = (
-                    pixels[:, top : top + side - stride],
-                    good[top : top + side - stride],
-                )
+                drain()  # lanes may still cut patches from rows that are about to be overwritten
+                kept = slice(top, top + side - stride)
+                pixels[:, : side - stride], good[: side - stride] = pixels[:, kept], good[kept]
                 top = 0
-            pixels[:, top + side - len(new_valid) : top + side] = new
-            good[top + side - len(new_valid) : top + side] = new_valid
+            fresh = slice(top + side - len(new_valid), top + side)
+            pixels[:, fresh], good[fresh] = new, new_valid
             yield k, Rows(pixels, good, top)
     finally:
-        reader.shutdown(wait=False, cancel_futures=True)  # who leaves early does not wait for a file that never ends
+        reader.shutdown(wait=False, cancel_futures=True)  # an error does not wait for a file that never ends
 
 
-def _columns(needed: Valid, lattice: Lattice, js: range, col_off: int) -> list[int]:
-    """Patches of a row whose positive weights reach a needed pixel of the panel; `needed` is (R, W)."""
-    counts = np.concatenate([[0], np.cumsum(needed.any(0))])
-    inner, width = lattice.patch - 2 * lattice.margin, needed.shape[1]
-    found = []
-    for j in js:
-        left = j * lattice.stride - col_off
-        if counts[min(width, left + inner)] > counts[max(0, left)]:
-            found.append(j)
-    return found
+@dataclass(frozen=True)
+class _Panel:
+    """A panel while it is streamed: its pixels on the grid, its strip, and the ends."""
+
+    window: Window
+    lattice: Lattice
+    strip: AnyStrip
+    ends: Ends
+    probabilities: bool
+
+    def needed(self, k: int, rows: Rows, left: int) -> Valid:
+        """Wanted valid pixels (R, W) of patch row k without margins; the panel begins in column `left` of the rows."""
+        margin, side = self.lattice.margin, self.lattice.patch
+        inside = rows.valid[rows.top + margin : rows.top + side - margin, left:][:, : self.window.width]
+        row = k * self.lattice.stride
+        wanted = self.ends.wanted(Window(self.window.col_off, row, self.window.width, len(inside)))
+        return inside if wanted is None else inside & wanted
+
+    def patches(self, k: int, needed: Valid, js: range) -> list[int]:
+        """Patches of row k whose positive weights reach a needed pixel of the panel."""
+        row, window, lattice = k * self.lattice.stride, self.window, self.lattice
+        part = needed[max(0, window.row_off - row) : max(0, window.row_off + window.height - row)]
+        counts = np.concatenate([[0], np.cumsum(part.any(0))])
+        inner, width = lattice.patch - 2 * lattice.margin, window.width
+        found = []
+        for j in js:
+            left = j * lattice.stride - window.col_off
+            if counts[min(width, left + inner)] > counts[max(0, left)]:
+                found.append(j)
+        return found
+
+    def add(self, js: list[int], scores: Future[Scores]) -> None:
+        """Add the scores of patches to the strip, when they are there."""
+        for j, one in zip(js, scores.result(), strict=True):
+            self.strip.add(one, j * self.lattice.stride - self.window.col_off)
+
+    def finish_row(self, k: int, good: Valid) -> None:
+        """Finish the first stride of rows of patch row k, and hand over those that lie in the panel."""
+        rows, panel = self.lattice.stride, self.window
+        shares = self.strip.shares(rows) if self.probabilities else None
+        classes, confidence = self.strip.finish(good)
+        if shares is not None:
+            shares[:, ~good] = NODATA
+        top = max(0, panel.row_off - k * rows)
+        bottom = min(rows, panel.row_off + panel.height - k * rows)
+        if bottom > top:
+            part = slice(top, bottom)
+            cut = None if shares is None else shares[:, part]
+            self.ends.sink(Finished(k * rows + top, classes[part], confidence[part], cut))
+            self.ends.progress(int(good[part].sum()))
 
 
-def stream_panel(
-    read: Read,
-    wanted: Wanted,
-    lattice: Lattice,
-    panel: Window,
-    backend: Backend,
-    sink: Callable[[Finished], None],
-    *,
-    probabilities: bool = False,
-    progress: Callable[[int], None] = lambda pixels: None,
-) -> int:
-    """Class and confidence of every wanted, valid pixel of a panel, handed to `sink` in row order; returns the patches scored.
+def stream_panel(ends: Ends, lattice: Lattice, panel: Window, backend: Backend, *, probabilities: bool = False) -> int:
+    """Class and confidence of every wanted, valid pixel of a panel, handed to the sink; returns the patches scored.
 
     Args:
-        read: window -> image (C, H, W) and validity (H, W); called from one thread.
-        wanted: window -> pixels (H, W) that are to be computed; None for all.
+        ends: where pixels come from, and where finished rows go.
         lattice: all patches.
         panel: the pixels of this panel.
         backend: scores and blends.
-        sink: gets finished rows, panel width.
-        probabilities: also hand over all classes' shares.
-        progress: called with the number of pixels finished.
+        probabilities: also hand over the shares of all classes.
     """
     ks = lattice.touching(panel.row_off, panel.row_off + panel.height)
     js = lattice.touching(panel.col_off, panel.col_off + panel.width)
     col = lattice.start(js[0])
     width = lattice.start(js[-1]) + lattice.patch - col
-    strip = backend.strip(lattice, panel.width)
-    pending: deque[tuple[list[int], Future[Any] | None, tuple[int, Valid]]] = deque()
+    work = _Panel(panel, lattice, backend.strip(lattice, panel.width), ends, probabilities)
+    pending: deque[Callable[[], None]] = deque()
     patches = 0
 
-    def collect() -> None:
-        group, future, (k, good) = pending.popleft()
-        if future is None:
-            _finish_row(strip, lattice, panel, k, good, sink, probabilities, progress)
-            return
-        for j, scores in zip(group, future.result(), strict=True):
-            strip.add(scores, j * lattice.stride - panel.col_off)
+    def drain(left: int = 0) -> None:
+        """Do what waits for scores, in order, until so much is left."""
+        while len(pending) > left:
+            pending.popleft()()
 
-    def drain() -> None:
-        while pending:
-            collect()
-
-    for k, rows in _rows(read, lattice, ks, col, width, drain):
-        first, last = rows.top + lattice.margin, rows.top + lattice.patch - lattice.margin
-        inside = rows.valid[first:last, panel.col_off - col :][:, : panel.width]
-        row = k * lattice.stride
-        chosen = wanted(Window(panel.col_off, row, panel.width, len(inside)))
-        needed = inside if chosen is None else inside & chosen
-        in_panel = slice(max(0, panel.row_off - row), max(0, panel.row_off + panel.height - row))
-        row_patches = _columns(needed[in_panel], lattice, js, panel.col_off)
-        handle = backend.load(rows, lattice.patch) if row_patches else None
-        for at in range(0, len(row_patches), backend.batch):
-            group = row_patches[at : at + backend.batch]
+    for k, rows in _rows(ends.read, lattice, ks, col, width, drain):
+        needed = work.needed(k, rows, panel.col_off - col)
+        chosen = work.patches(k, needed, js)
+        handle = backend.load(rows, lattice.patch) if chosen else None
+        for at in range(0, len(chosen), backend.batch):
+            group = chosen[at : at + backend.batch]
             starts = [lattice.start(j) - col for j in group]
-            pending.append((group, backend.submit(handle, starts, lattice.patch), (k, needed)))
+            pending.append(partial(work.add, group, backend.submit(handle, starts, lattice.patch)))
             patches += len(group)
-            while len(pending) > backend.depth:
-                collect()
-        pending.append(([], None, (k, needed[: lattice.stride])))
+            drain(backend.depth)
+        pending.append(partial(work.finish_row, k, needed[: lattice.stride]))
     drain()
     return patches
-
-
-def _finish_row(
-    strip: AnyStrip,
-    lattice: Lattice,
-    panel: Window,
-    k: int,
-    good: Valid,
-    sink: Callable[[Finished], None],
-    probabilities: bool,
-    progress: Callable[[int], None],
-) -> None:
-    """Finish the first stride of rows of patch row k and hand over those that lie in the panel."""
-    rows = lattice.stride
-    shares = strip.shares(rows) if probabilities else None
-    classes, confidence = strip.finish(good)
-    if shares is not None:
-        shares[:, ~good] = NODATA
-    top = max(0, panel.row_off - k * rows)
-    bottom = min(rows, panel.row_off + panel.height - k * rows)
-    if bottom > top:
-        part = slice(top, bottom)
-        sink(Finished(k * rows + top, classes[part], confidence[part], None if shares is None else shares[:, part]))
-        progress(int(good[part].sum()))

@@ -1,7 +1,7 @@
-"""A network as geoseg calls it: scores (B, K, P, P) on source pixels from standardised patches (B, C, P, P).
+"""A network as geoseg calls it: standardised patches (B, C, P, P) -> scores (B, K, P, P), both on source pixels.
 
-Resampling to the network's own GSD, test-time augmentation and ensembles happen inside, so that every engine compiles them
-with the network and the grid stays on source pixels.
+Resampling to the network's GSD, test-time augmentation and averaging happen inside it. So every engine compiles them
+with the network, and the grid stays on source pixels.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ __all__ = ["TTA", "Wrapped"]
 Tensor = torch.Tensor
 
 
-def _turned(x: Tensor, quarter: int, flip: bool) -> Tensor:
-    """Turn (..., P, P) by quarter turns with transposes and flips, which every engine knows."""
+def _turn(x: Tensor, quarter: int, flip: bool) -> Tensor:
+    """Flip (..., P, P) if asked, then turn it by quarter turns; with transposes and flips, which every engine knows."""
     if flip:
         x = x.flip(-1)
     if quarter == 1:
@@ -29,8 +29,9 @@ def _turned(x: Tensor, quarter: int, flip: bool) -> Tensor:
     return x.transpose(-1, -2).flip(-1) if quarter == 3 else x
 
 
-def _back(x: Tensor, quarter: int, flip: bool) -> Tensor:
-    x = _turned(x, (4 - quarter) % 4, False)
+def _turn_back(x: Tensor, quarter: int, flip: bool) -> Tensor:
+    """Inverse of `_turn`."""
+    x = _turn(x, (4 - quarter) % 4, False)
     return x.flip(-1) if flip else x
 
 
@@ -39,7 +40,7 @@ TTA: dict[str, tuple[tuple[int, bool], ...]] = {
     "flip": ((0, False), (0, True)),
     "d4": tuple((q, f) for q in range(4) for f in (False, True)),
 }
-"""Test-time augmentation: (quarter turns, flipped) of each pass; their logits are averaged."""
+"""Test-time augmentation: (quarter turns, flip) of each pass. The logits of all passes are averaged."""
 
 
 class Wrapped(nn.Module):
@@ -47,8 +48,8 @@ class Wrapped(nn.Module):
 
     Args:
         networks: modules (B, C, N, N) -> (B, K, N, N) of logits or probabilities.
-        probabilities: for each, whether it gives probabilities.
-        temperatures: for each, what its logits are divided by before an ensemble averages them.
+        probabilities: whether each of them gives probabilities.
+        temperatures: divisor of the logits of each, before an ensemble averages them.
         side: patch side P in source pixels.
         ratio: network pixels per source pixel.
         tta: a key of `TTA`.
@@ -89,14 +90,15 @@ class Wrapped(nn.Module):
         return scores
 
     def _member(self, i: int, x: Tensor) -> Tensor:
+        """Scores of one network: the mean of its passes; log-probabilities where there are several networks."""
         total: Tensor | None = None
         for quarter, flip in self.passes:
-            out = self.networks[i](_turned(x, quarter, flip) if (quarter or flip) else x)
+            out = self.networks[i](_turn(x, quarter, flip) if (quarter or flip) else x)
             if isinstance(out, dict):  # torchvision's segmentation networks
                 out = out["out"]
             if self.probabilities[i]:
                 out = torch.log(out.clamp(1e-7, 1.0))
-            out = _back(out, quarter, flip) if (quarter or flip) else out
+            out = _turn_back(out, quarter, flip) if (quarter or flip) else out
             total = out if total is None else total + out
         assert total is not None  # there is at least one pass
         if len(self.passes) > 1:

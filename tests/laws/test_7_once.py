@@ -13,7 +13,7 @@ from geoseg.geometry.lattice import Lattice
 from geoseg.models.facts import Conversion, Normalise
 from geoseg.options import InferOptions, TileOptions
 from geoseg.predict.cpu import CpuBackend
-from geoseg.predict.stream import stream_panel
+from geoseg.predict.stream import Ends, stream_panel
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.tile.tile import tile
 
@@ -46,7 +46,7 @@ def test_each_row_is_read_once_and_in_order():
 
     normalise = Normalise(np.zeros(1, np.float32), np.ones(1, np.float32))
     backend = CpuBackend(lambda p: np.repeat(p, 2, axis=1), Conversion(normalise, (0, 1), 1.0))
-    stream_panel(read, lambda w: None, lattice, panel, backend, lambda rows: None)
+    stream_panel(Ends(read, lambda rows: None), lattice, panel, backend)
     backend.close()
     assert all(a[1] == b[0] and a[2:] == b[2:] for a, b in itertools.pairwise(asked))
     assert asked[0][0] <= panel.row_off

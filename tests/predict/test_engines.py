@@ -14,7 +14,7 @@ from geoseg.models.network import build_network
 from geoseg.predict.cpu import CpuBackend
 from geoseg.predict.cuda import DeviceBackend
 from geoseg.predict.engines import ENGINES, available
-from geoseg.predict.stream import stream_panel
+from geoseg.predict.stream import Ends, stream_panel
 from geoseg.predict.wrap import Wrapped
 from geoseg.scenes.scene import Scene
 
@@ -45,7 +45,8 @@ def stream(scene, backend, lattice):
         out[0, rows.row : rows.row + len(rows.classes)] = rows.classes
         out[1, rows.row : rows.row + len(rows.confidence)] = rows.confidence
 
-    stream_panel(read, lambda w: np.ones((w.height, w.width), bool), lattice, Window(0, 0, wide, high), backend, sink)
+    ends = Ends(read, sink, lambda w: np.ones((w.height, w.width), bool))
+    stream_panel(ends, lattice, Window(0, 0, wide, high), backend)
     backend.close()
     return out
 

@@ -24,7 +24,7 @@ from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Plan
 from geoseg.predict.backend import Backend
 from geoseg.predict.build import default_lanes, make_backend
-from geoseg.predict.stream import stream_panel
+from geoseg.predict.stream import Ends, stream_panel
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import Job
 from geoseg.runfolder.state import state_of
@@ -126,16 +126,8 @@ def compute_panel(context: PanelContext, blocks: Blocks, advance: Advance) -> in
             ThreadPoolExecutor(1, "writer") as writer,
         ):
             sink = BlockSink(context, window, set(panel.blocks), writer)
-            patches += stream_panel(
-                photo.read,
-                sink.wanted,
-                job.lattice,
-                window,
-                context.backend,
-                sink,
-                probabilities=job.probabilities,
-                progress=advance,
-            )
+            ends = Ends(photo.read, sink, sink.wanted, advance)
+            patches += stream_panel(ends, job.lattice, window, context.backend, probabilities=job.probabilities)
             sink.close()
     return patches
 
