@@ -233,9 +233,7 @@ WRITING = (
 
 
 def census(jobs: Jobs, run: Path) -> int:
-    """Calls that write below a run folder as the kernel sees them, from the outside: nothing must escape "
-    "`counted.so`.
-    """
+    """Calls that write below a run folder as the kernel sees them: nothing must escape `counted.so`."""
     trace = run.with_suffix(".trace")
     line = ["strace", "-f", "-qq", "-y", "-e", "signal=none", "-e", f"trace={WRITING}", "-o", str(trace)]
     subprocess.run([*line, *GEOSEG, *jobs.words(run)], env=QUIET, check=True, stdout=subprocess.DEVNULL)

@@ -70,9 +70,7 @@ def _cars(rng: np.random.Generator, main: shapely.LineString, car_park: shapely.
 
 
 def _crowns(rng: np.random.Generator, taken: shapely.Geometry, count: int = 34) -> list[shapely.Polygon]:
-    """Discs on free ground; about a third stand in pairs that touch, centres at least 0.85 of the sum of the "
-    "radii apart.
-    """
+    """Discs on free ground; about a third stand in pairs that touch, at least 0.85 of the sum of their radii apart."""
     shapely.prepare(taken)
     circles: list[tuple[float, float, float]] = []
     touching: set[int] = set()

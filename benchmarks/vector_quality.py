@@ -46,9 +46,7 @@ Outlines = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Case:
-    """Labels, what counts as truth, and every true outline (an object found on one that does not count is "
-    "neither hit nor miss).
-    """
+    """Labels, the truth that counts, and every true outline: an object found on one that does not count is left out."""
 
     labels: np.ndarray
     truth: Outlines
