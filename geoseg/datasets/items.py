@@ -25,7 +25,7 @@ from geoseg.geometry.grid import overlap, slices
 from geoseg.sheets.images import read_picture
 from geoseg.sheets.raster import raster_window
 
-__all__ = ["Box", "ImageFile", "Item", "LabelFile", "read_item", "read_labels"]
+__all__ = ["Box", "ImageFile", "Item", "LabelFile", "image_reader", "read_item", "read_labels"]
 
 Box = tuple[int, int, int, int]
 """A region of an image in pixels: row, column, height, width."""
@@ -115,6 +115,16 @@ def read_item(item: Item, window: Window) -> tuple[Bytes, Bytes, Valid]:
         labels[here] = LABELS[item.labels.kind](item, part)
         valid[here] = good
     return image, labels, valid
+
+
+def image_reader(item: Item) -> Callable[[Window], tuple[Bytes, Valid]]:
+    """A function that reads image uint8 (C, H, W) and validity bool (H, W) of any window; see `read_item`."""
+
+    def read(window: Window) -> tuple[Bytes, Valid]:
+        image, _, valid = read_item(item, window)
+        return image, valid
+
+    return read
 
 
 def read_labels(item: Item, window: Window) -> Bytes:

@@ -64,5 +64,5 @@ def _double(x: torch.Tensor) -> torch.Tensor:
 
 
 def unet_mobilenet_v2(bands: int = 3, classes: int = 6, width: int = 64) -> UNetMobileNetV2:
-    """Small network that can start from ImageNet weights: 0.8 M parameters; a margin of `RADIUS` makes patches exact."""
+    """Small network, with ImageNet weights on request: 0.8 M parameters; a margin of `RADIUS` makes patches exact."""
     return UNetMobileNetV2(bands, classes, width)

@@ -1,4 +1,4 @@
-"""geoseg train: a config to a model file."""
+"""geoseg train: from a config to a model file."""
 
 from geoseg.stages.train.train import TrainResult, preview, train
 

@@ -1,13 +1,14 @@
-"""The card of a network under training: what its config says, and what came out."""
+"""The card of a network in training: from its config, then with the results."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from geoseg.arrays import Json
 from geoseg.classes import ClassTable
+from geoseg.learn.checkpoint import Row
 from geoseg.learn.settings import TrainConfig
 from geoseg.models.card import Card
 from geoseg.networks import geometry_of
@@ -16,10 +17,10 @@ __all__ = ["card_of", "finished_card"]
 
 
 def card_of(config: TrainConfig, table: ClassTable) -> Card:
-    """What the network needs; patch and overlap as asked, or fitted to its receptive field.
+    """The card of the network of a config; patch and overlap as given there, or fitted to its receptive field.
 
     Raises:
-        UsageError, ModelError: sizes or statistics that do not fit together.
+        ModelError: sizes or statistics that do not fit together.
     """
     model, geometry = config.model, geometry_of(config.model.network)
     step = 2 * geometry.stride
@@ -54,22 +55,21 @@ def finished_card(
     card: Card,
     config: TrainConfig,
     sets: dict[str, list[str]],
-    history: Sequence[dict[str, Any]],
+    history: Sequence[Row],
     temperature: float,
     steps: int,
 ) -> Card:
-    """The card with what training did and scored."""
-    scored = [h for h in history if h.get("mean_iou") is not None]
-    best = max(scored, key=lambda h: h["mean_iou"], default=None)
-    metrics: dict[str, Any] = {}
-    if best is not None:
-        metrics = {
-            "protocol": (
-                f"validation sets ({', '.join(sets.get('validation', []))}) while training, the averaged weights of step {best['step']}, all pixels, "
-                f"classes with truth averaged, patches of {card.patch} px with overlap {card.overlap}, no TTA; the step was chosen on these sets"
-            ),
-            **{k: (round(v, 4) if isinstance(v, float) else v) for k, v in best.items() if k not in ("step", "loss")},
-        }
+    """The card with the course and the scores of training.
+
+    Args:
+        card: from the config.
+        config: the whole run.
+        sets: names of the data sets of each split.
+        history: all validations.
+        temperature: of the softmax.
+        steps: taken in all.
+    """
+    metrics = _best_scores(card, sets.get("validation", []), history)
     stages = "; ".join(
         f"{s.steps} steps at {s.rate:g}" + (f" with {', '.join(s.freeze)} frozen" if s.freeze else "")
         for s in config.stages
@@ -84,3 +84,18 @@ def finished_card(
         f"on {', '.join(sets.get('train', []))}; {config.loss.kind}, {config.optimiser}, seed {config.seed}"
     )
     return replace(card, temperature=temperature, metrics=metrics, training=training)
+
+
+def _best_scores(card: Card, names: list[str], history: Sequence[Row]) -> Json:
+    """The scores of the best validation, with their protocol; empty without any."""
+    scored = [(score, row) for row in history if (score := row.get("mean_iou")) is not None]
+    if not scored:
+        return {}
+    _, best = max(scored, key=lambda pair: pair[0])
+    protocol = (
+        f"validation sets ({', '.join(names)}) while training, the averaged weights of step {best['step']}, "
+        f"all pixels, classes with truth averaged, patches of {card.patch} px with overlap {card.overlap}, "
+        "no TTA; the step was chosen on these sets"
+    )
+    scores = {k: (round(v, 4) if isinstance(v, float) else v) for k, v in best.items() if k not in ("step", "loss")}
+    return {"protocol": protocol, **scores}

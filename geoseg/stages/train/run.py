@@ -1,4 +1,4 @@
-"""The state of one training run: started fresh, from other weights or from its checkpoint, and saved again."""
+"""The state of one training run: new, from other weights or from its checkpoint; and how it is saved."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import logging
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from geoseg.arrays import Json
 from geoseg.classes import ClassTable
 from geoseg.errors import UsageError
-from geoseg.learn.checkpoint import load_checkpoint, save_checkpoint
+from geoseg.learn.checkpoint import Checkpoint, Row, State, load_checkpoint, save_checkpoint
 from geoseg.learn.loop import Steps
 from geoseg.learn.parts import Average
 from geoseg.learn.settings import TrainConfig
@@ -25,14 +25,19 @@ from geoseg.networks import geometry_of, make_network
 from geoseg.networks.backbone import imagenet_weights, load_backbone, load_by_name
 from geoseg.predict.cuda import pick_device
 
-__all__ = ["TrainingRun", "bare", "save", "started"]
+__all__ = ["TrainingRun", "new_network", "save", "start_run", "unwrap"]
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class TrainingRun:
-    """The state of one training run. Mutable: steps change it, checkpoints save it."""
+    """The state of one training run. Mutable: steps change it, checkpoints save it.
+
+    `rank` of `ranks` processes; `step` counts those done; `best` is the best validation's mIoU (-1 without one) and
+    `best_state` its weights; `stale` counts validations since then. `losses` are those since the last validation.
+    `taken` steps of this process took `spent` seconds, of which it `waited` for data.
+    """
 
     config: TrainConfig
     out: Path
@@ -45,10 +50,10 @@ class TrainingRun:
     step: int = 0
     best: float = -1.0
     stale: int = 0
-    best_state: dict[str, torch.Tensor] | None = None
-    optimiser_state: dict[str, Any] | None = None
-    scaler_state: dict[str, Any] | None = None
-    history: list[dict[str, Any]] = field(default_factory=list)
+    best_state: State | None = None
+    optimiser_state: Json | None = None
+    scaler_state: Json | None = None
+    history: list[Row] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     waited: float = 0.0
     spent: float = 0.0
@@ -56,17 +61,38 @@ class TrainingRun:
 
     @property
     def first_rank(self) -> bool:
-        """Whether this process writes."""
+        """True for the one process that writes."""
         return self.rank == 0
 
     @property
     def starts(self) -> list[int]:
-        """First step of each stage, and one past the last."""
+        """The first step of each stage, and the number of all steps."""
         return [0, *np.cumsum([s.steps for s in self.config.stages]).tolist()]
 
+    @property
+    def stopped(self) -> bool:
+        """True once there were `patience` validations without a better score."""
+        return bool(self.config.patience) and self.stale >= self.config.patience
 
-def started(config: TrainConfig, out: Path, table: ClassTable, rank: int, ranks: int, overwrite: bool) -> TrainingRun:
-    """A fresh run, or the one that the checkpoint holds."""
+    @property
+    def samples_per_step(self) -> int:
+        """Samples of one step, over all processes."""
+        return self.config.batch * self.config.accumulate * self.ranks
+
+
+def new_network(config: TrainConfig, table: ClassTable) -> nn.Module:
+    """The network of a config, with random weights."""
+    return make_network(config.model.network, len(config.model.bands), len(table), **config.model.arguments)
+
+
+def start_run(config: TrainConfig, out: Path, table: ClassTable, rank: int, ranks: int, overwrite: bool) -> TrainingRun:
+    """A new run, or the one in the checkpoint of the folder `out`.
+
+    Raises:
+        UsageError: the checkpoint is of another config, or the network cannot train on batches of one.
+        ModelError: weights to start from do not fit.
+        PlanError: the checkpoint is damaged.
+    """
     torch.manual_seed(config.seed)
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -79,12 +105,11 @@ def started(config: TrainConfig, out: Path, table: ClassTable, rank: int, ranks:
             f"1, but {config.model.network} normalises over pooled samples and needs two",
             "set batch: 2 or more",
         )
-    network = make_network(config.model.network, len(config.model.bands), len(table), **config.model.arguments)
+    network = new_network(config, table)
     saved = None if overwrite else load_checkpoint(out / "checkpoint.pt")
-    key = _config_key(config)
     if saved is None:
         _load_start(network, config, table)
-    elif saved["config"] != key:
+    elif saved["config"] != _config_key(config):
         raise UsageError(
             out, "holds the checkpoint of another config", "choose another --out, or start again with --overwrite"
         )
@@ -98,12 +123,13 @@ def started(config: TrainConfig, out: Path, table: ClassTable, rank: int, ranks:
 
 
 def _config_key(config: TrainConfig) -> str:
-    """Hash of all that decides the weights."""
+    """Hash of all settings that decide the weights."""
     decides = config.model_dump(mode="json", exclude={"out", "workers", "threads", "tensorboard", "checkpoint_every"})
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
 
 
 def _load_start(network: nn.Module, config: TrainConfig, table: ClassTable) -> None:
+    """Load the weights that a config starts from, where it names any."""
     if config.model.backbone_weights is not None:
         path = config.model.backbone_weights
         state = imagenet_weights(config.model.network) if path == "imagenet" else load_weights(Path(path))
@@ -115,7 +141,7 @@ def _load_start(network: nn.Module, config: TrainConfig, table: ClassTable) -> N
         log.info("%d tensors from %s; classes that share a name: %s", taken, model.path, ", ".join(shared) or "none")
 
 
-def _restore(run: TrainingRun, saved: dict[str, Any]) -> None:
+def _restore(run: TrainingRun, saved: Checkpoint) -> None:
     run.step, run.best, run.stale = saved["step"], saved["best"], saved["stale"]
     run.best_state, run.history = saved["best_state"], saved["history"]
     run.losses = saved["losses"]
@@ -125,7 +151,10 @@ def _restore(run: TrainingRun, saved: dict[str, Any]) -> None:
 
 
 def save(run: TrainingRun, steps: Steps | None) -> None:
-    """Checkpoint; optimiser state only within a stage, since each stage starts with a new optimiser."""
+    """Save a checkpoint.
+
+    Pass `steps` within a stage; between two, None, since each stage starts with a new optimiser.
+    """
     if not run.first_rank:
         return
     save_checkpoint(
@@ -147,6 +176,6 @@ def save(run: TrainingRun, steps: Steps | None) -> None:
     )
 
 
-def bare(network: nn.Module) -> nn.Module:
+def unwrap(network: nn.Module) -> nn.Module:
     """The network itself, without the wrapper that trains it on several devices."""
     return network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network

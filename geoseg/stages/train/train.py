@@ -1,6 +1,6 @@
-"""geoseg train: a config to a model file.
+"""geoseg train: from a config to a model file.
 
-data sets -> split, leak check -> samples -> stages of steps -> validation -> best weights -> temperature -> model.safetensors
+data sets -> split, leak check -> run -> stages of steps, each with validations -> best weights -> temperature -> model
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from geoseg.classes import ClassTable
 from geoseg.commit import commit_bytes, commit_json, folder
 from geoseg.datasets.samples import Batches, Crop, LabelledSet, Samples, loader
 from geoseg.datasets.scene_cache import draw_missing
@@ -26,19 +28,25 @@ from geoseg.learn.loop import Batch, Steps, precision_of
 from geoseg.learn.parts import freeze, parameter_groups
 from geoseg.learn.pictures import contact_sheet
 from geoseg.learn.settings import Stage, TrainConfig
-from geoseg.networks import make_network
+from geoseg.models.files import save_model
 from geoseg.runfolder.lease import lease
 from geoseg.stages.train.card import card_of, finished_card
-from geoseg.stages.train.log import Clock, Say, validated
-from geoseg.stages.train.run import TrainingRun, bare, save, started
-from geoseg.stages.train.validate import fitted_temperature
+from geoseg.stages.train.log import Clock, Say, record_validation
+from geoseg.stages.train.run import TrainingRun, new_network, save, start_run, unwrap
+from geoseg.stages.train.validate import fit_temperature
 
 __all__ = ["TrainResult", "preview", "train"]
+
+Sets = dict[str, list[LabelledSet]]
+"""Labelled sets of each split."""
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished training left."""
+    """The result of a training: the model file, steps, best validation mIoU, and its speed.
+
+    `waiting` is the share of the time spent on waiting for data; `rate` is samples per second.
+    """
 
     model: Path
     steps: int
@@ -48,126 +56,120 @@ class TrainResult:
 
 
 def train(config: TrainConfig, out: Path, say: Say = lambda line: None, *, overwrite: bool = False) -> TrainResult:
-    """Train, or go on where a killed run stopped; the same seed on a CPU gives the same weights either way.
+    """Train, or go on where a killed run stopped; on a CPU the same seed gives the same weights either way.
 
     Args:
         config: the whole run.
         out: folder of checkpoint, logs and model.
         say: gets progress lines.
-        overwrite: start again although there is a checkpoint of another config.
+        overwrite: start again although there is a checkpoint.
 
     Raises:
-        UsageError: data, splits or parts that the config gets wrong.
+        UsageError: data, splits or parts of the network that do not fit, or a checkpoint of another config.
         ModelError: weights to start from that do not fit.
         TrainingError: the loss is not finite; the batch is saved.
     """
     folder(out)
-    with _processes() as (rank, ranks), lease((out if ranks == 1 else out / f"rank{rank}") / "locks"):
+    with _process_group() as (rank, ranks), lease((out if ranks == 1 else out / f"rank{rank}") / "locks"):
         table = class_table(config.model)
-        sets = labelled_sets(config.data, table, len(config.model.bands), out / "cache")
-        if not sets["train"]:
-            raise UsageError("data", "leaves nothing to train on", "give a set without `use: validation`")
+        sets = _load_sets(config, table, out / "cache")
         if rank == 0:
-            _draw_scenes(sets, config, say)
-        run = started(config, out, table, rank, ranks, overwrite)
+            _draw_scenes(sets, say)
+        run = start_run(config, out, table, rank, ranks, overwrite)
         _describe(sets, run, say)
-        for number, stage in enumerate(config.stages):
-            if run.step < run.starts[number + 1] and not _stopped_early(run):
-                _run_stage(run, number, stage, sets, say)
-        return _finished(run, sets, say)
+        for number in range(len(config.stages)):
+            if run.step < run.starts[number + 1] and not run.stopped:
+                _run_stage(run, number, sets, say)
+        return _finish(run, sets, say)
 
 
-def _draw_scenes(sets: dict[str, list[LabelledSet]], config: TrainConfig, say: Say) -> None:
+@contextmanager
+def _process_group() -> Iterator[tuple[int, int]]:
+    """(rank, ranks) of this process under torchrun, inside its process group; (0, 1) otherwise."""
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    if ranks > 1:
+        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield int(os.environ.get("RANK", "0")), ranks
+    finally:
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def _load_sets(config: TrainConfig, table: ClassTable, cache: Path | None) -> Sets:
+    sets = labelled_sets(config.data, table, len(config.model.bands), cache)
+    if not sets["train"]:
+        raise UsageError("data", "leaves nothing to train on", "give a set without `use: validation`")
+    return sets
+
+
+def _draw_scenes(sets: Sets, say: Say) -> None:
+    """Draw all scenes that are not on disk yet."""
     scenes = [i.image.scene for those in sets.values() for one in those for i in one.items if i.image.scene is not None]
     if scenes:
         draw_missing(list(dict.fromkeys(scenes)), os.cpu_count() or 1, say)
 
 
-class _processes:
-    """(rank, ranks) of this process under torchrun, with its process group; (0, 1) otherwise."""
-
-    def __enter__(self) -> tuple[int, int]:
-        ranks = int(os.environ.get("WORLD_SIZE", "1"))
-        if ranks > 1:
-            torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-        return int(os.environ.get("RANK", "0")), ranks
-
-    def __exit__(self, *_: object) -> None:
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-
-
-def _describe(sets: dict[str, list[LabelledSet]], run: TrainingRun, say: Say) -> None:
+def _describe(sets: Sets, run: TrainingRun, say: Say) -> None:
+    """Say what is trained on what."""
     for split, those in sets.items():
         for one in those:
             area = sum(i.region[2] * i.region[3] * i.image.gsd**2 for i in one.items)
             say(f"{split}: {one.name}: {len(one.items)} regions, {area / 1e4:.2f} ha")
-    count = sum(p.numel() for p in run.network.parameters())
-    say(
-        f"{run.config.model.network}: {count / 1e6:.2f} M parameters on {run.device}, step {run.step} of {run.starts[-1]}"
-    )
+    size = sum(p.numel() for p in run.network.parameters()) / 1e6
+    say(f"{run.config.model.network}: {size:.2f} M parameters on {run.device}, step {run.step} of {run.starts[-1]}")
 
 
-def _stopped_early(run: TrainingRun) -> bool:
-    return bool(run.config.patience) and run.stale >= run.config.patience
+def _samples(config: TrainConfig, sets: list[LabelledSet], strength: float) -> Samples:
+    """Training samples with augmentation of some strength."""
+    crop = Crop(config.crop, config.model.gsd, tuple(config.model.mean))
+    augmentation = Augmentation(**config.augment.model_dump()).scaled(strength)
+    return Samples(tuple(sets), crop, augmentation, config.seed, config.balance)
 
 
-def _samples(run: TrainingRun, stage: Stage, sets: list[LabelledSet]) -> Samples:
-    section = run.config.augment.model_dump()
-    augmentation = Augmentation(**section).scaled(stage.augment)
-    return Samples(
-        tuple(sets),
-        Crop(run.config.crop, run.config.model.gsd, tuple(run.config.model.mean)),
-        augmentation,
-        run.config.seed,
-        run.config.balance,
-    )
-
-
-def _run_stage(run: TrainingRun, number: int, stage: Stage, sets: dict[str, list[LabelledSet]], say: Say) -> None:
-    """Steps of one stage, from wherever the run is in it."""
-    config, start = run.config, run.starts[number]
-    steps = _prepared(run, stage)
+def _load_batches(run: TrainingRun, number: int, sets: list[LabelledSet]) -> Iterator[Batch]:
+    """The batches of one stage, from the run's step on."""
+    config = run.config
     workers = config.workers if config.workers is not None else max(1, (os.cpu_count() or 2) // 2)
-    batches = loader(
-        _samples(run, stage, sets["train"]),
-        Batches(
-            run.step * config.accumulate,
-            run.starts[number + 1] * config.accumulate,
-            config.batch,
-            run.rank,
-            run.ranks,
-        ),
-        workers=workers,
-        pinned=run.device.startswith("cuda"),
-    )
+    first, last = run.step * config.accumulate, run.starts[number + 1] * config.accumulate
+    batches = Batches(first, last, config.batch, run.rank, run.ranks)
+    samples = _samples(config, sets, config.stages[number].augment)
+    return loader(samples, batches, workers=workers, pinned=run.device.startswith("cuda"))
+
+
+def _run_stage(run: TrainingRun, number: int, sets: Sets, say: Say) -> None:
+    """Take the steps of one stage, from the run's step on, with validations and checkpoints."""
+    config, stage, end = run.config, run.config.stages[number], run.starts[number + 1]
+    steps, clock = _prepare_steps(run, stage), Clock(run)
+    batches = clock.time_batches(_load_batches(run, number, sets["train"]))
     say(
-        f"stage {number + 1} of {len(config.stages)} {stage.name}: {stage.steps} steps, {len(steps.frozen)} modules frozen"
+        f"stage {number + 1} of {len(config.stages)} {stage.name}: {stage.steps} steps, "
+        f"{len(steps.frozen)} modules frozen"
     )
-    clock = Clock(run)
-    for step in range(run.step, run.starts[number + 1]):
-        torch.manual_seed(config.seed * 1_000_003 + step)  # dropout, the same after a restart
-        run.losses.append(_step(run, steps, clock.timed(batches), step - start))
-        run.average.update(bare(steps.network))
+    clock.start()
+    for step in range(run.step, end):
+        torch.manual_seed(config.seed * 1_000_003 + step)  # dropout is the same after a restart
+        run.losses.append(_take_step(run, steps, batches, step - run.starts[number]))
+        run.average.update(unwrap(steps.network))
         run.step, run.taken = step + 1, run.taken + 1
         clock.lap()
         if run.step % 20 == 0 or run.step == run.starts[-1]:
-            say(clock.line(run, run.losses))
-        due = run.step % config.validate_every == 0 or run.step == run.starts[number + 1]
+            say(clock.line())
+        due = run.step % config.validate_every == 0 or run.step == end
         if due:
-            validated(run, sets, float(np.mean(run.losses)), say)
+            record_validation(run, sets["validation"], say)
             run.losses = []
             clock.start()
         if due or run.step % config.checkpoint_every == 0:
-            ended = run.step == run.starts[number + 1]
-            save(run, None if ended else steps)
-        if _stopped_early(run):
+            save(run, None if run.step == end else steps)
+        if run.stopped:
             say(f"no better for {run.stale} validations: stopped")
             return
     run.optimiser_state = run.scaler_state = None
 
 
-def _prepared(run: TrainingRun, stage: Stage) -> Steps:
+def _prepare_steps(run: TrainingRun, stage: Stage) -> Steps:
+    """A stage's optimiser, in the state of the checkpoint where there is one, and its frozen parts."""
     config = run.config
     frozen = freeze(run.network, stage.freeze)
     groups = parameter_groups(run.network, stage.rate, stage.backbone_rate, config.weight_decay)
@@ -190,57 +192,54 @@ def _prepared(run: TrainingRun, stage: Stage) -> Steps:
     return Steps(network, optimiser, scaler, frozen, config, stage, run.device, precision)
 
 
-def _step(run: TrainingRun, steps: Steps, batches: Iterator[Batch], step: int) -> float:
+def _take_step(run: TrainingRun, steps: Steps, batches: Iterator[Batch], step: int) -> float:
+    """Take one step; returns its loss. A batch without a finite loss is saved."""
     try:
         return steps.take(batches, step)
     except TrainingError as error:
         if error.batch is not None:
+            images, labels, sets = map(np.asarray, error.batch)
             buffer = io.BytesIO()
-            np.savez(buffer, images=error.batch[0].numpy(), labels=error.batch[1].numpy(), sets=error.batch[2].numpy())
+            np.savez(buffer, images=images, labels=labels, sets=sets)
             commit_bytes(run.out / "bad_batch.npz", buffer.getbuffer())
             error.cure += f": {run.out / 'bad_batch.npz'}"
         raise TrainingError(f"{run.out} {error.subject}", error.what, error.cure) from error
 
 
-def _finished(run: TrainingRun, sets: dict[str, list[LabelledSet]], say: Say) -> TrainResult:
+def _finish(run: TrainingRun, sets: Sets, say: Say) -> TrainResult:
     """Calibrate the best weights and write the model with its card."""
-    from geoseg.models.files import save_model
-
     path = run.out / "model.safetensors"
     best = run.best if run.best >= 0 else None
     waiting = run.waited / run.spent if run.spent else 0.0
-    rate = (
-        run.config.batch * run.config.accumulate * run.ranks * max(0, run.taken - 1) / run.spent if run.spent else 0.0
-    )
+    rate = run.samples_per_step * max(0, run.taken - 1) / run.spent if run.spent else 0.0
+    result = TrainResult(path, run.step, best, waiting, rate)
     if not run.first_rank:
-        return TrainResult(path, run.step, best, waiting, rate)
+        return result
     state = run.best_state or {k: v.detach().cpu() for k, v in run.average.state.items()}
-    network = make_network(
-        run.config.model.network, len(run.config.model.bands), len(run.table), **run.config.model.arguments
-    )
+    network = new_network(run.config, run.table)
     network.load_state_dict(state)
     card = card_of(run.config, run.table)
     held = sets["validation"] or sets["train"]
-    temperature = fitted_temperature(network.eval(), card, held, run.config.crop)
+    temperature = fit_temperature(network.eval(), card, held, run.config.crop)
     names = {split: [s.name for s in those] for split, those in sets.items() if those}
     save_model(path, state, finished_card(card, run.config, names, run.history, temperature, run.step))
     commit_json(run.out / "config.json", run.config.model_dump(mode="json"))
     say(f"{path}: best validation mIoU {'unknown' if best is None else f'{best:.4f}'}, temperature {temperature:.2f}")
-    return TrainResult(path, run.step, best, waiting, rate)
+    return result
 
 
 def preview(config: TrainConfig, picture: Path, count: int = 24) -> None:
-    """A contact sheet of augmented samples and their labels, to be looked at before any training."""
+    """Write a contact sheet of augmented samples and their labels, to look at before training.
+
+    Args:
+        config: the whole run.
+        picture: PNG to write.
+        count: number of samples.
+
+    Raises:
+        UsageError: data or splits that do not fit.
+    """
     table = class_table(config.model)
-    kept = None if config.out is None else config.out / "cache"
-    sets = labelled_sets(config.data, table, len(config.model.bands), kept)
-    if not sets["train"]:
-        raise UsageError("data", "leaves nothing to train on", "give a set without `use: validation`")
-    samples = Samples(
-        tuple(sets["train"]),
-        Crop(config.crop, config.model.gsd, tuple(config.model.mean)),
-        Augmentation(**config.augment.model_dump()).scaled(max(s.augment for s in config.stages)),
-        config.seed,
-        config.balance,
-    )
+    sets = _load_sets(config, table, None if config.out is None else config.out / "cache")
+    samples = _samples(config, sets["train"], max(s.augment for s in config.stages))
     write_png(picture, contact_sheet([samples[i][:2] for i in range(count)], table))

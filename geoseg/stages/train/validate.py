@@ -1,4 +1,4 @@
-"""Validation while training: a network in memory over the validation regions, with the lattice and blending of production."""
+"""Validation in training: a network in memory over the validation regions, with production's lattice and blending."""
 
 from __future__ import annotations
 
@@ -6,80 +6,67 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from rasterio.windows import Window
 from torch import nn
 
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA
-from geoseg.datasets.items import Item, read_item, read_labels
+from geoseg.datasets.items import Item, image_reader, read_labels
 from geoseg.datasets.samples import Crop, LabelledSet, Samples
 from geoseg.learn.augment import NONE
 from geoseg.learn.loop import standardise
 from geoseg.metrics.pixels import Tally, tally
 from geoseg.models.card import Card
-from geoseg.predict.build import default_lanes
-from geoseg.predict.region import predict_region, region_backend, region_lattice, snapped_ratio
+from geoseg.predict.region import RegionPredictor, snapped_ratio
 
-__all__ = ["centred", "fitted_temperature", "validate"]
+__all__ = ["fit_temperature", "validate"]
 
 
-def centred(item: Item, pixels: int) -> Item:
-    """The item, its region cut around its centre to at most so many pixels."""
+def validate(network: nn.Module, card: Card, sets: list[LabelledSet], pixels: int, device: str) -> dict[str, Tally]:
+    """Counts of each set by name, over at most `pixels` network pixels in all, shared out evenly among items.
+
+    Each region sees only itself: the ground around it may be training ground.
+    """
+    many = sum(len(s.items) for s in sets)
+    counts = {}
+    with RegionPredictor(network.eval(), card, device=device) as predictor:
+        for one in sets:
+            total = Tally.zero(len(card.classes))
+            for item in one.items:
+                # the pixels that the network sees are what takes time
+                most = int(pixels / many / float(snapped_ratio(item.image.gsd, card)) ** 2)
+                total = total + _count(_centre(item, most), predictor)
+            counts[one.name] = total
+    return counts
+
+
+def _centre(item: Item, pixels: int) -> Item:
+    """The item with its region cut to at most so many pixels around its centre."""
     row, col, height, width = item.region
     share = min(1.0, math.sqrt(pixels / (height * width)))
     high, wide = max(1, int(height * share)), max(1, int(width * share))
     return item.within((row + (height - high) // 2, col + (width - wide) // 2, high, wide))
 
 
-def validate(network: nn.Module, card: Card, sets: list[LabelledSet], pixels: int, device: str) -> dict[str, Tally]:
-    """Counts of each set, over at most `pixels` network pixels in all, shared out evenly among items.
+def _count(item: Item, predictor: RegionPredictor) -> Tally:
+    classes = len(predictor.card.classes)
+    tallies: list[Tally] = []
 
-    Each region sees only itself: what lies beyond it may be training ground.
+    def take(window: Window, found: Bytes, confidence: Bytes) -> None:
+        tallies.append(tally(read_labels(item, window), found, classes))
+
+    predictor.predict(image_reader(item), item.window, item.image.gsd, take)
+    return sum(tallies, start=Tally.zero(classes))
+
+
+def fit_temperature(network: nn.Module, card: Card, sets: list[LabelledSet], side: int, crops: int = 48) -> float:
+    """The temperature with the lowest log loss on labelled ground (Guo et al. 2017, section 4.2).
+
+    Measured on `crops` samples of `side` pixels; 1 where none of their pixels has a class.
     """
-    many = sum(len(s.items) for s in sets)
-    # ratio of areas: network pixels are what costs time
-    counts = {}
-    threads = torch.get_num_threads()
-    backends: dict[object, object] = {}
-    try:
-        for one in sets:
-            total = Tally.zero(len(card.classes))
-            for item in one.items:
-                ratio = snapped_ratio(item.image.gsd, card)
-                if ratio not in backends:
-                    backends[ratio] = region_backend(network.eval(), card, ratio, device=device, lanes=default_lanes())
-                part = centred(item, int(pixels / many / float(ratio) ** 2))
-                total = total + _item_counts(part, backends[ratio], card)
-            counts[one.name] = total
-    finally:
-        for backend in backends.values():
-            backend.close()  # type: ignore[attr-defined]
-        torch.set_num_threads(threads)  # lanes count as one thread each
-    return counts
-
-
-def _item_counts(item: Item, backend: object, card: Card) -> Tally:
-    total = [Tally.zero(len(card.classes))]
-
-    def take(window: Window, classes: Bytes, confidence: Bytes) -> None:
-        total[0] = total[0] + tally(read_labels(item, window), classes, len(card.classes))
-
-    def read(window: Window) -> tuple[Bytes, npt.NDArray[np.bool_]]:
-        image, _, valid = read_item(item, window)
-        return image, valid
-
-    lattice = region_lattice(card, snapped_ratio(item.image.gsd, card))
-    predict_region(read, item.window, lattice, backend, take)  # type: ignore[arg-type]
-    return total[0]
-
-
-def fitted_temperature(network: nn.Module, card: Card, sets: list[LabelledSet], side: int, crops: int = 48) -> float:
-    """The temperature with the lowest log loss on crops of labelled ground (Guo et al. 2017, section 4.2); 1 where no pixel is named."""
-    samples = Samples(
-        tuple(replace(s, share=1.0) for s in sets), Crop(side, card.gsd, card.mean), NONE, 12345, balance=0.0
-    )
+    even = tuple(replace(s, share=1.0) for s in sets)
+    samples = Samples(even, Crop(side, card.gsd, card.mean), NONE, 12345, balance=0.0)
     logits, truths = [], []
     for i in range(crops):
         image, labels, _ = samples[i]
@@ -87,7 +74,7 @@ def fitted_temperature(network: nn.Module, card: Card, sets: list[LabelledSet], 
         keep = named < len(card.classes)
         if not keep.any():
             continue
-        x = standardise(torch.from_numpy(image)[None], list(card.mean), list(card.std))
+        x = standardise(torch.from_numpy(image)[None], card.mean, card.std)
         with torch.inference_mode():
             out = network.to("cpu")(x)
         scores = (out["out"] if isinstance(out, dict) else out)[0].float().flatten(1).T[::7]
