@@ -1,1 +1,1 @@
-"""Work that other processes can do: one kind of task, done here, on workers of this machine or on a Dask cluster."""
+"""Work that other processes can do: one kind of task, done in this process, by local workers or on a Dask cluster."""

@@ -1,7 +1,8 @@
-"""Tasks on Dask: a cluster on this machine, or a scheduler of yours. The only module that knows Dask.
+"""Tasks on Dask: a cluster on this machine, or a scheduler that is named. The only module that knows Dask.
 
-Tasks are pure, small and can be done twice, so lost workers and retries are Dask's business. Whoever can reach a scheduler can run code on its workers:
-the local cluster listens on 127.0.0.1 only, others belong on a network of their own or behind tls://.
+Tasks are pure, small and can be done twice, so Dask may lose workers and try tasks again. Whoever can reach a
+scheduler can run code on its workers: the local cluster listens on 127.0.0.1 only; others belong on a network of
+their own, or behind tls://.
 """
 
 from __future__ import annotations
@@ -13,35 +14,39 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from enum import Enum
+from typing import TYPE_CHECKING, Generic
 
 from geoseg.errors import EnvironmentFault, GeosegError, PlanError
 from geoseg.work.executor import Executor
 from geoseg.work.local import LOCAL
-from geoseg.work.task import Advance, Outcome, Task, do, silent
+from geoseg.work.task import Advance, Outcome, Result, Task, do, silent
+
+if TYPE_CHECKING:
+    from distributed import Client, Future, SpecCluster, Worker
 
 __all__ = ["DaskExecutor", "executor"]
 
 log = logging.getLogger(__name__)
 
 RETRIES = 2
-"""How often a task is tried again after an error that is no error of geoseg's; Dask itself tries again what killed its worker."""
+"""How often a task is tried again after an error that is not geoseg's. Dask itself retries what killed a worker."""
 AHEAD = 3
 """Tasks for each worker that are under way at a time, or wait for their turn."""
 RESULT_SECONDS = 10
 """Seconds to fetch a result from the worker that has it; pieces of vectors may be large."""
 LARGEST = 4 << 30
-"""Bytes that a task takes at most where workers have more: wider panels gain nothing."""
+"""Bytes that a task takes at most, even where workers have more: wider panels gain nothing."""
 START = 120.0
 """Seconds that starting the workers may take: Python and torch may come over a network."""
 SILENCE = 30.0
-"""Seconds after which a scheduler that does not answer is lost."""
+"""Seconds after which a scheduler that does not answer is taken for lost."""
 
 
 class DaskExecutor:
-    """Tasks on Dask: a few for each worker are under way at a time, so that none waits long and results do not pile up."""
+    """Tasks on Dask, a few for each worker at a time, so that none waits long and results do not pile up."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Client) -> None:
         self.client = client
         workers = client.scheduler_info(n_workers=-1)["workers"].values()
         limits = [int(w["memory_limit"]) for w in workers if w.get("memory_limit")]
@@ -49,53 +54,81 @@ class DaskExecutor:
         self.max_ram = min(int(0.8 * min(limits)), LARGEST) if limits else None
 
     def map(
-        self, tasks: Sequence[Task], *, here: Callable[[], Any], advance: Advance = silent, ordered: bool = True
-    ) -> Iterator[tuple[Task, Outcome]]:
-        """As `Executor.map`. What still runs when this is left early is cancelled."""
-        from distributed import as_completed
+        self,
+        tasks: Sequence[Task[Result]],
+        *,
+        here: Callable[[], object],
+        advance: Advance = silent,
+        ordered: bool = True,
+    ) -> Iterator[tuple[Task[Result], Outcome[Result]]]:
+        """The tasks with their outcomes, as `Executor.map`. Leaving early cancels the tasks that still run.
 
-        left = list(reversed(list(enumerate(tasks))))
-        under_way: dict[Any, tuple[int, Task, int]] = {}
-        done: dict[int, tuple[Task, Outcome]] = {}
-        waiting, turn = as_completed(), 0
-
-        def submit(number: int, task: Task, more: int = RETRIES) -> None:
-            future = self.client.submit(do, task, pure=False, retries=RETRIES)
-            under_way[future] = number, task, more
-            waiting.add(future)
-
-        def fill() -> None:
-            while left and len(under_way) + len(done) < AHEAD * self.workers:
-                submit(*left.pop())
-
+        Raises:
+            EnvironmentFault: the scheduler was lost.
+        """
+        queue = _Queue(self.client, list(reversed(list(enumerate(tasks)))))
+        done: dict[int, tuple[Task[Result], Outcome[Result]]] = {}
+        turn = 0
         try:
-            fill()
-            while under_way or done:
-                future = next(waiting)
-                number, task, more = under_way.pop(future)
-                outcome = _outcome(future, task, final=not more)
-                if outcome is LOST:  # what it committed is found, not made again
-                    submit(number, task, more - 1)
-                    continue
+            queue.fill(AHEAD * self.workers)
+            while queue.under_way or done:
+                number, task, outcome = queue.wait()
                 done[number] = task, outcome
-                future.release()
                 if not isinstance(outcome, GeosegError):
                     advance(task.size)
                 while done and (not ordered or turn in done):
                     yield done.pop(turn if ordered else next(iter(done)))
                     turn += 1
-                    fill()
+                    queue.fill(AHEAD * self.workers - len(done))
         finally:
-            if self.client.status == "running":
-                self.client.cancel(list(under_way), force=True)
+            queue.cancel()
 
 
-LOST = object()
-"""Instead of an outcome, where the worker that had it died."""
+class _Queue(Generic[Result]):
+    """Tasks that are still to come, last one first, and those that are under way."""
+
+    def __init__(self, client: Client, left: list[tuple[int, Task[Result]]]) -> None:
+        from distributed import as_completed
+
+        self.client, self.left, self.completed = client, left, as_completed()
+        self.under_way: dict[Future[Outcome[Result]], tuple[int, Task[Result], int]] = {}
+
+    def fill(self, most: int) -> None:
+        """Submit tasks until so many are under way."""
+        while self.left and len(self.under_way) < most:
+            self._submit(*self.left.pop(), RETRIES)
+
+    def wait(self) -> tuple[int, Task[Result], Outcome[Result]]:
+        """The next task that is done: its number, itself, its outcome."""
+        while True:
+            future = next(self.completed)
+            number, task, more = self.under_way.pop(future)
+            outcome = _outcome(future, task, final=not more)
+            if isinstance(outcome, Lost):  # what it had committed is found, not made again
+                self._submit(number, task, more - 1)
+                continue
+            future.release()
+            return number, task, outcome
+
+    def cancel(self) -> None:
+        """Cancel what is under way."""
+        if self.client.status == "running":
+            self.client.cancel(list(self.under_way), force=True)
+
+    def _submit(self, number: int, task: Task[Result], more: int) -> None:
+        future = self.client.submit(do, task, pure=False, retries=RETRIES)
+        self.under_way[future] = number, task, more
+        self.completed.add(future)
 
 
-def _outcome(future: Any, task: Task, *, final: bool) -> Outcome:
-    """What a task gave, an error of geoseg's that says what happened, or `LOST`; never that for the final try.
+class Lost(Enum):
+    """Stands for the outcome of a task whose worker died."""
+
+    RESULT = 0
+
+
+def _outcome(future: Future[Outcome[Result]], task: Task[Result], *, final: bool) -> Outcome[Result] | Lost:
+    """The outcome of a task; any other error becomes one of geoseg. A final try is never lost.
 
     Raises:
         EnvironmentFault: the scheduler was lost.
@@ -105,14 +138,15 @@ def _outcome(future: Any, task: Task, *, final: bool) -> Outcome:
 
     if future.status == "finished":
         try:
-            return future.result(timeout=None if final else RESULT_SECONDS)
+            found: Outcome[Result] = future.result(timeout=None if final else RESULT_SECONDS)
+            return found
         except (Late, OSError) as error:
             log.debug("the result of %s is lost: %s", task.name, error)
-            return LOST
+            return Lost.RESULT
     if future.status == "cancelled":
         raise EnvironmentFault("the Dask scheduler", "was lost", "start it again, then run the same command again")
     if future.status == "lost" and not final:
-        return LOST
+        return Lost.RESULT
     raised = future.exception()
     cure = "run the same command again; --workers 0 shows what happens without Dask"
     if isinstance(raised, KilledWorker):
@@ -127,10 +161,11 @@ def executor(
     """This process (no workers, no scheduler), a local cluster, or a remote one.
 
     Args:
-        workers: processes of a local cluster; 0 for none. Where there are GPUs each gets one of them, in turn: as many workers as GPUs is right.
-        scheduler: tcp:// or tls:// address.
+        workers: processes of a local cluster, 0 for none. Where there are GPUs, each worker in turn gets one of them:
+            as many workers as GPUs is right.
+        scheduler: address of a remote one, tcp:// or tls://.
         max_ram: bytes for all local workers together.
-        device: as the user named it; one that bears a number (cuda:1) is for all workers.
+        device: `--device`; where it bears a number (cuda:1), all workers use that GPU.
 
     Raises:
         EnvironmentFault: the scheduler cannot be reached, or no worker came up.
@@ -145,19 +180,20 @@ def executor(
 
 
 @contextmanager
-def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Any]:
+def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Client]:
     import dask
     from distributed import Client
 
-    quiet = {
+    settings = {
         "distributed.comm.timeouts.connect": f"{SILENCE}s",
         "distributed.comm.timeouts.tcp": f"{SILENCE}s",
-        "distributed.worker.memory.spill": False,  # tasks hold no results: spilling would only hide that memory is short
+        # Tasks hold no results, so spilling would only hide that memory is short.
+        "distributed.worker.memory.spill": False,
         "distributed.worker.memory.target": False,
     }
-    with dask.config.set(quiet):
+    with dask.config.set(settings):
         if scheduler:
-            with _connected(scheduler) as client:
+            with _connect(scheduler) as client:
                 yield client
             return
         with _cluster(workers, max_ram) as cluster, Client(cluster) as client:
@@ -165,10 +201,11 @@ def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Any]:
             yield client
 
 
-def _cluster(workers: int, max_ram: int | None) -> Any:
+def _cluster(workers: int, max_ram: int | None) -> SpecCluster:
     """A scheduler in this process, and workers that are started as `python -m dask spec`.
 
-    So a script that calls geoseg needs no `__main__` guard: Dask's own local cluster would start it again in each worker.
+    So a script that calls geoseg needs no `__main__` guard: Dask's own local cluster would run the script again in each
+    worker.
     """
     from distributed import Scheduler, SpecCluster
     from distributed.deploy.subprocess import SubprocessWorker
@@ -196,8 +233,8 @@ def _cluster(workers: int, max_ram: int | None) -> Any:
     )
 
 
-def _share_devices(client: Any) -> None:
-    """One GPU for each worker in turn, also for one that is started again: it sees no other (CUDA_VISIBLE_DEVICES)."""
+def _share_devices(client: Client) -> None:
+    """Give each worker one GPU, in turn, also one that is started again: CUDA_VISIBLE_DEVICES shows it no other."""
     from distributed import WorkerPlugin
 
     devices = _devices()
@@ -205,14 +242,14 @@ def _share_devices(client: Any) -> None:
         return
 
     class OneDevice(WorkerPlugin):  # type: ignore[misc]
-        def setup(self, worker: Any) -> None:  # before any network is loaded there
+        def setup(self, worker: Worker) -> None:  # runs before any network is loaded there
             os.environ["CUDA_VISIBLE_DEVICES"] = devices[int(worker.name) % len(devices)]
 
     client.register_plugin(OneDevice(), name="one device")
 
 
 def _devices() -> list[str]:
-    """GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """The GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [d.strip() for d in named.split(",") if d.strip()]
@@ -222,15 +259,14 @@ def _devices() -> list[str]:
 
 
 def _environment(workers: int) -> dict[str, str]:
-    """Each worker gets its share of the cores."""
-    lanes = max(
-        1, (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) // workers
-    )
-    return {"GEOSEG_LANES": str(lanes), "OMP_NUM_THREADS": str(lanes), "OMP_WAIT_POLICY": "PASSIVE"}
+    """The environment of a worker, which has its share of the cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    lanes = str(max(1, cores // workers))
+    return {"GEOSEG_LANES": lanes, "OMP_NUM_THREADS": lanes, "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @contextmanager
-def _connected(scheduler: str) -> Iterator[Any]:
+def _connect(scheduler: str) -> Iterator[Client]:
     from distributed import Client
 
     try:

@@ -1,25 +1,29 @@
-"""This process does the tasks, one after the other."""
+"""Tasks in this process, one after the other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
-from geoseg.work.task import Advance, Outcome, Task, silent
+from geoseg.work.task import Advance, Outcome, Result, Task, silent
 
 __all__ = ["LOCAL", "Local"]
 
 
 class Local:
-    """One task after the other, in this process; an error ends it."""
+    """One task after the other, in this process; the first error ends it."""
 
     workers = 1
     max_ram: int | None = None
 
     def map(
-        self, tasks: Sequence[Task], *, here: Callable[[], Any], advance: Advance = silent, ordered: bool = True
-    ) -> Iterator[tuple[Task, Outcome]]:
-        """As `Executor.map`; errors are raised, not given."""
+        self,
+        tasks: Sequence[Task[Result]],
+        *,
+        here: Callable[[], object],
+        advance: Advance = silent,
+        ordered: bool = True,
+    ) -> Iterator[tuple[Task[Result], Outcome[Result]]]:
+        """The tasks with their results, as `Executor.map`; but errors are raised."""
         context = here() if tasks else None
         for task in tasks:
             yield task, task.act(context, task.item, advance)

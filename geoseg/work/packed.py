@@ -1,6 +1,7 @@
-"""Results as bytes without pickle, for processes that come later: plain values, dataclasses, numpy arrays, geometries and frames.
+"""Results as bytes without pickle, for later processes: plain values, dataclasses, numpy arrays, geometries, frames.
 
-Whoever can write files must not be able to run code, so nothing is read but JSON, numbers and WKB; a hash over all of it says whether it is whole.
+A user who may write files must not be able to run code with them. So nothing is read but JSON, numbers and WKB, and a
+hash over all of it tells whether it is complete.
 """
 
 from __future__ import annotations
@@ -10,32 +11,35 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import geopandas
 import numpy as np
-import numpy.typing as npt
 import pandas
 import shapely
 
+from geoseg.arrays import Bytes, Image, Ints, Shapes
 from geoseg.errors import PlanError
 
-__all__ = ["packed", "unpacked"]
+__all__ = ["pack", "unpack"]
+
+Node: TypeAlias = "bool | int | float | str | list[Node] | None"
+"""JSON of a value: itself, or a list whose first item names the kind of the rest."""
 
 _SHA = hashlib.sha256().digest_size
 
 
-def packed(value: Any) -> bytes:
-    """A value as bytes.
+def pack(value: object) -> bytes:
+    """Pack a value as bytes; equal values give equal bytes.
 
     Args:
-        value: None, bool, int, float, str, list, tuple, dict, numpy array or scalar, array of geometries, GeoDataFrame (without its index), or a
-            dataclass of these.
+        value: None, bool, int, float, str, list, tuple, dict, numpy array or scalar, array of geometries, GeoDataFrame
+            (without its index), or a dataclass of these.
 
     Raises:
         TypeError: it holds something else.
     """
-    arrays: dict[str, npt.NDArray[Any]] = {}
+    arrays: dict[str, Image] = {}
     tree = json.dumps(_node(value, arrays)).encode()
     file = io.BytesIO()
     np.savez(file, allow_pickle=False, tree=np.frombuffer(tree, np.uint8), **arrays)
@@ -46,11 +50,11 @@ def packed(value: Any) -> bytes:
     return file.getvalue()
 
 
-def unpacked(data: bytes, kinds: Mapping[str, type] | None = None) -> Any:
-    """What `packed` was given; `kinds`: dataclasses by name.
+def unpack(data: bytes, kinds: Mapping[str, type] | None = None) -> Any:
+    """The value that `pack` was given; `kinds`: the dataclasses in it, by name.
 
     Raises:
-        PlanError: these are not whole bytes of `packed`, or hold a dataclass that is not among `kinds`.
+        PlanError: the bytes are not those of `pack`, or hold a dataclass that is not among `kinds`.
     """
     body, sha = memoryview(data)[:-_SHA], data[-_SHA:]
     if hashlib.sha256(body).digest() != sha:
@@ -59,15 +63,15 @@ def unpacked(data: bytes, kinds: Mapping[str, type] | None = None) -> Any:
         return _value(json.loads(arrays["tree"].tobytes()), arrays, kinds or {})
 
 
-def _node(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
-    """JSON of a value; arrays are put aside."""
+def _node(value: object, arrays: dict[str, Image]) -> Node:
+    """JSON of a value; its arrays are put aside, and named there."""
 
-    def aside(array: npt.NDArray[Any]) -> str:
+    def aside(array: Image) -> str:
         name = f"a{len(arrays)}"
         arrays[name] = array
         return name
 
-    def node(part: Any) -> Any:
+    def node(part: object) -> Node:
         return _node(part, arrays)
 
     if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, np.generic)):
@@ -78,12 +82,8 @@ def _node(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
         return ["dict", *([node(k), node(v)] for k, v in value.items())]
     if isinstance(value, geopandas.GeoDataFrame):
         columns = [[name, str(c.dtype), node(_column(c))] for name, c in value.items()]
-        return [
-            "frame",
-            value.geometry.name,
-            value.crs and value.crs.srs,
-            *columns,
-        ]  # WKT would not come back as it was
+        srs = value.crs and value.crs.srs  # WKT would not come back as it was
+        return ["frame", value.geometry.name, srs, *columns]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = [[f.name, node(getattr(value, f.name))] for f in dataclasses.fields(value)]
         return ["record", type(value).__name__, *fields]
@@ -96,7 +96,8 @@ def _node(value: Any, arrays: dict[str, npt.NDArray[Any]]) -> Any:
     raise TypeError(f"cannot pack {type(value).__name__}")
 
 
-def _column(column: Any) -> Any:
+def _column(column: pandas.Series) -> object:
+    """A column of a frame as something that `_node` takes."""
     if isinstance(column, geopandas.GeoSeries):
         return np.asarray(column.to_numpy(), object)
     if isinstance(column.dtype, np.dtype) and column.dtype != object:
@@ -104,7 +105,7 @@ def _column(column: Any) -> Any:
     return [None if missing else text for text, missing in zip(column, column.isna(), strict=True)]
 
 
-def _value(node: Any, arrays: Mapping[str, npt.NDArray[Any]], kinds: Mapping[str, type]) -> Any:
+def _value(node: Any, arrays: Mapping[str, Image], kinds: Mapping[str, type]) -> Any:
     """Inverse of `_node`."""
     if not isinstance(node, list):
         return node
@@ -116,14 +117,13 @@ def _value(node: Any, arrays: Mapping[str, npt.NDArray[Any]], kinds: Mapping[str
         return _shapes(arrays[rest[0]], arrays[rest[1]])
     if what == "frame":
         name, crs, *columns = rest
-        data = {n: _typed(_value(c, arrays, kinds), dtype) for n, dtype, c in columns}
+        data = {n: _series(_value(c, arrays, kinds), dtype) for n, dtype, c in columns}
         return geopandas.GeoDataFrame(data, geometry=name, crs=crs)
     if what == "record":
         name, *fields = rest
         if name not in kinds:
-            raise PlanError(
-                "a packed result", f"holds a {name}, expected {', '.join(kinds) or 'none'}", "make it again"
-            )
+            what = f"holds a {name}, expected {', '.join(kinds) or 'none'}"
+            raise PlanError("a packed result", what, "make it again")
         return kinds[name](**{n: _value(v, arrays, kinds) for n, v in fields})
     if what == "dict":
         return {_value(k, arrays, kinds): _value(v, arrays, kinds) for k, v in rest}
@@ -131,13 +131,15 @@ def _value(node: Any, arrays: Mapping[str, npt.NDArray[Any]], kinds: Mapping[str
     return parts if what == "list" else tuple(parts)
 
 
-def _typed(column: Any, dtype: str) -> Any:
+def _series(column: object, dtype: str) -> object:
+    """A column of a frame from what `_value` gives; lists get their data type back."""
     return pandas.Series(column, dtype=dtype) if isinstance(column, list) else column
 
 
-def _shapes(lengths: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> npt.NDArray[np.object_]:
+def _shapes(lengths: Ints, data: Bytes) -> Shapes:
+    """Geometries from their WKB, one after the other, and its lengths."""
     whole, ends = data.tobytes(), np.cumsum(lengths).tolist()
     out = np.empty(len(ends), object)
     out[:] = [whole[end - size : end] for end, size in zip(ends, lengths.tolist(), strict=True)]
-    shapes: npt.NDArray[np.object_] = shapely.from_wkb(out)
+    shapes: Shapes = shapely.from_wkb(out)
     return shapes

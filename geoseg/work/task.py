@@ -2,9 +2,9 @@
 
     task = fence (run, version, plan, key, attempt) + act (context, item) -> result
 
-A task is small, holds no data, and can be done twice. Whoever does it loads what its fence names, once in each process, and must
-find the run folder as it was when the task was made: work that was cancelled may still run, and must not write over what a newer
-plan or a newer mosaic has made.
+A task is small, holds no data, and can be done twice. Its worker loads what the fence names, once in each process,
+and checks that the run folder is still as it was when the task was made: work that was cancelled may still run, and
+must not write over the results of a newer plan or a newer mosaic.
 """
 
 from __future__ import annotations
@@ -13,27 +13,33 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeAlias, TypeVar
 
 from geoseg.commit import digest, read_json
 from geoseg.errors import EnvironmentFault, GeosegError, PlanError
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import version
 
-__all__ = ["Advance", "Fence", "Outcome", "Task", "do", "results", "silent"]
+__all__ = ["Advance", "Fence", "Outcome", "Result", "Task", "do", "results", "silent"]
+
+Result = TypeVar("Result")
 
 Advance = Callable[[int], None]
-Outcome = Any
-"""What a task gives, or a GeosegError."""
+"""Is told how much was done, in the unit of the tasks' sizes."""
+Outcome: TypeAlias = Result | GeosegError
+"""The result of a task, or the error that it ended with."""
 
 
 def silent(amount: int) -> None:
-    """Tells nobody."""
+    """An `Advance` that shows nothing."""
 
 
 @dataclass(frozen=True)
 class Fence:
-    """What a task belongs to. `plan` is the hash of plan.json, `key` that of the job or mosaic; `attempt` names a mosaic at work."""
+    """The run, and the state of it, that a task belongs to.
+
+    `plan`: hash of plan.json; `key`: that of the job or mosaic; `attempt`: names a mosaic at work, "" for none.
+    """
 
     run: str
     version: str
@@ -56,21 +62,21 @@ class Fence:
 
         Raises:
             EnvironmentFault: it runs another geoseg, or does not see the run folder.
-            PlanError: the run is not what it was.
+            PlanError: the run has changed since the task was made.
         """
         if self.version != version():
             what = f"runs geoseg {version()}, the work was begun with {self.version}"
-            raise EnvironmentFault("this worker", what, "install the same on all")
+            raise EnvironmentFault("this worker", what, "install the same version on all machines")
         if not self.folder.plan_json.exists():
             cure = "put the run folder on storage that all workers see under the same path"
             raise EnvironmentFault(self.run, "cannot be seen by a worker", cure)
         self.check()
 
     def check(self) -> None:
-        """Check that nobody has begun something newer; comes before everything that is committed.
+        """Check that nothing newer was begun. To be called before every commit.
 
         Raises:
-            PlanError: the run was planned anew, or another mosaic has begun.
+            PlanError: the run was planned again, or another mosaic has begun.
         """
         if self.attempt:
             if read_json(self.folder.mosaic_json).get("attempt") != self.attempt:
@@ -80,28 +86,30 @@ class Fence:
 
 
 @dataclass(frozen=True)
-class Task:
-    """`act` makes a result of a context and an item; `load` makes the context of a fence and settings, once in each process.
+class Task(Generic[Result]):
+    """One piece of work.
 
-    Both are functions of a module, so that a task is a few hundred bytes. `name` is for messages; `size` for progress.
+    `act` makes the result of a context, the item and an `Advance`; `load` makes the context of the fence and the
+    settings, once in each process. Both are functions of a module, so that a task is a few hundred bytes. `name` is
+    for messages; `size` is for progress.
     """
 
     fence: Fence
-    load: Callable[[Fence, Any], Any]
-    act: Callable[[Any, Any, Advance], Any]
-    settings: Any
-    item: Any
+    load: Callable[..., object]
+    act: Callable[..., Result]
+    settings: object
+    item: object
     name: str
     size: int = 0
 
 
 @lru_cache(maxsize=1)
-def _context(load: Callable[[Fence, Any], Any], fence: Fence, settings: Any) -> Any:
+def _context(load: Callable[..., object], fence: Fence, settings: object) -> object:
     return load(fence, settings)
 
 
-def do(task: Task) -> Outcome:
-    """A task on a worker. Errors of geoseg's are results: trying again would not help, unlike with those that are raised."""
+def do(task: Task[Result]) -> Outcome[Result]:
+    """Do a task on a worker. An error of geoseg is an outcome, as trying again would not help; others are raised."""
     try:
         task.fence.enter()
         return task.act(_context(task.load, task.fence, task.settings), task.item, silent)
@@ -109,13 +117,13 @@ def do(task: Task) -> Outcome:
         return error
 
 
-def results(outcomes: Iterable[tuple[Task, Outcome]]) -> Iterator[Any]:
-    """What tasks have given.
+def results(outcomes: Iterable[tuple[Task[Result], Outcome[Result]]]) -> Iterator[Result]:
+    """The results of tasks.
 
     Raises:
-        GeosegError: the first error among them.
+        GeosegError: the first error among the outcomes.
     """
-    for _, found in outcomes:
-        if isinstance(found, GeosegError):
-            raise found
-        yield found
+    for _, outcome in outcomes:
+        if isinstance(outcome, GeosegError):
+            raise outcome
+        yield outcome

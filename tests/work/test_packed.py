@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from pandas.testing import assert_frame_equal
 
 from geoseg.errors import PlanError
-from geoseg.work.packed import packed, unpacked
+from geoseg.work.packed import pack, unpack
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,16 @@ def same(a: object, b: object) -> bool:
 
 @given(values)
 def test_what_comes_back_is_what_went_in(value: object) -> None:
-    assert same(unpacked(packed(value), KINDS), value)
-    assert packed(value) == packed(value)
+    assert same(unpack(pack(value), KINDS), value)
+    assert pack(value) == pack(value)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 7))
 def test_any_flipped_bit_is_noticed(place: int, bit: int) -> None:
-    data = bytearray(packed({"a": np.arange(30), "b": ["c", None]}))
+    data = bytearray(pack({"a": np.arange(30), "b": ["c", None]}))
     data[place % len(data)] ^= 1 << bit
     with pytest.raises(PlanError, match="damaged"):
-        unpacked(bytes(data))
+        unpack(bytes(data))
 
 
 CRS = ("EPSG:32633", "ESRI:102003", "+proj=tmerc +lon_0=9 +k=1 +x_0=3500000 +ellps=bessel +towgs84=598,73,418,0,0,0,6.7 +units=m",
@@ -85,7 +85,7 @@ def test_frames_keep_columns_types_and_every_coordinate(rows: int, crs: str) -> 
         "area": np.where(rng.random(rows) < 0.5, np.nan, rng.random(rows)),
     }
     frame = geopandas.GeoDataFrame(data, geometry=shapes, crs=crs).astype({"id": object, "note": object})
-    found = unpacked(packed(frame))
+    found = unpack(pack(frame))
     assert_frame_equal(found, frame)
     assert found.crs == frame.crs
     assert found.crs.srs == frame.crs.srs
@@ -94,6 +94,6 @@ def test_frames_keep_columns_types_and_every_coordinate(rows: int, crs: str) -> 
 
 def test_nothing_else_is_packed_or_made() -> None:
     with pytest.raises(TypeError, match="cannot pack set"):
-        packed({1, 2})
+        pack({1, 2})
     with pytest.raises(PlanError, match="holds a Pair, expected none"):
-        unpacked(packed(Pair(1, 2)))
+        unpack(pack(Pair(1, 2)))

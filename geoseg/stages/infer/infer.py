@@ -217,7 +217,7 @@ def _panels_done(work: Work, plan: Plan, job: Job, state: State) -> tuple[int, i
     tasks = _tasks(work, plan, job, state.stale, needed)
     log.info("%d blocks in %d panels, %s", len(state.stale), len(tasks), job.facts)
     total, done, patches = _pixels_to_do(plan, state.stale), 0, 0
-    failed: list[tuple[Task, GeosegError]] = []
+    failed: list[tuple[Task[int], GeosegError]] = []
 
     def advance(pixels: int) -> None:
         nonlocal done
@@ -240,7 +240,7 @@ def _panels_done(work: Work, plan: Plan, job: Job, state: State) -> tuple[int, i
     return patches, needed if len(tasks) > 1 else patches
 
 
-def _tasks(work: Work, plan: Plan, job: Job, stale: list[Block], needed: int) -> list[Task]:
+def _tasks(work: Work, plan: Plan, job: Job, stale: list[Block], needed: int) -> list[Task[int]]:
     """A task for each panel: as many as keep all workers busy, none so wide that it takes too much memory."""
     executor, options = work.executor, work.options
     if executor.max_ram is not None:

@@ -82,7 +82,7 @@ def make_sheet(context: MosaicContext, number: int, advance: Advance) -> list[st
     """The class raster of one sheet; names of its files in the run folder."""
     inputs, kept = context.inputs, context.kept
 
-    def make() -> Made:
+    def make() -> Made[list[str]]:
         files = sheet_rasters(inputs, [number], kept.check, patience=context.options.read_timeout)
         return made_files(inputs.run.folder, files)
 
@@ -100,7 +100,7 @@ def make_step(context: MosaicContext, step: Step, advance: Advance) -> Any:
     """One step of making vectors."""
     kept = context.kept
 
-    def make() -> Made:
+    def make() -> Made[Any]:
         store = FileStore(kept.folder, kept.check, f"_{step.district}")
         return do_step(step, context.districts, store), store.written
 
