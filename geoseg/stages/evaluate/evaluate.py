@@ -1,50 +1,42 @@
 """geoseg evaluate: predictions against labels, with the protocol beside every score.
 
-subjects (raster, run or model; labels) -> strips -> counts that add up -> scores, intervals, pictures
+subjects (a raster, run or model, and labels) -> counts of each sheet, which add up -> report of scores and intervals
 """
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from geoseg.arrays import Bytes
+from geoseg.arrays import Json
 from geoseg.classes import ISPRS, ClassTable
 from geoseg.datasets.sets import labelled_sets
 from geoseg.errors import PlanError, UsageError
 from geoseg.learn.settings import TrainConfig, load_settings
-from geoseg.metrics.pixels import (
-    bootstrap,
-    boundary_f1,
-    scores_of,
-)
 from geoseg.models.files import load_model
 from geoseg.models.network import build_network
 from geoseg.options import EvaluateOptions
 from geoseg.runfolder.folder import Run
-from geoseg.stages.evaluate.counts import SheetCounts, Subject, counted
+from geoseg.stages.evaluate.counts import SheetCounts, Subject, Thumb, count_sheet
+from geoseg.stages.evaluate.scores import report_of
 from geoseg.stages.evaluate.subjects import paired_subjects, predicted_subjects
 
 __all__ = ["EvaluateOptions", "Evaluation", "evaluate", "evaluate_model", "evaluate_rasters", "evaluate_run"]
 
 MODELS = (".safetensors", ".pt", ".pth", ".pt2", ".onnx")
-"""Files that are networks."""
+"""Suffixes of model files."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Counts per sheet, the scores of all, and what the pictures show."""
+    """Counts of each sheet, the report on all of them as plain data, and small pictures for maps of errors."""
 
     table: ClassTable
     sheets: dict[str, SheetCounts]
-    report: dict[str, Any]
-    error_maps: dict[str, tuple[Bytes, Bytes]]
+    report: Json
+    error_maps: dict[str, Thumb]
 
 
 def evaluate(prediction: Path, reference: Path, options: EvaluateOptions | None = None) -> Evaluation:
@@ -56,7 +48,9 @@ def evaluate(prediction: Path, reference: Path, options: EvaluateOptions | None 
         options: see `EvaluateOptions`.
 
     Raises:
-        UsageError: nothing there, or nothing to score.
+        UsageError: `prediction` does not exist, or there is nothing to score.
+        PlanError: the run is not finished.
+        SheetError: a file is damaged, or holds labels that the legend lacks.
     """
     options = options or EvaluateOptions()
     if not prediction.exists():
@@ -77,11 +71,12 @@ def evaluate_rasters(
     """A class raster (or folder of them) against label rasters, or one file of polygons.
 
     Raises:
-        UsageError: no pair by name, or rasters that do not lie on each other. SheetError: values that the legend lacks.
+        UsageError: no pair of one name, or rasters of different sizes.
+        SheetError: labels that the legend lacks.
     """
     pairs = paired_subjects(prediction, reference, options, table)
     protocol = {"prediction": str(prediction), "labels": str(reference)}
-    return _evaluated(pairs, table, options, protocol)
+    return _evaluate(pairs, table, options, protocol)
 
 
 def evaluate_run(run: Run | Path, labels: Path, options: EvaluateOptions) -> Evaluation:
@@ -107,14 +102,15 @@ def evaluate_run(run: Run | Path, labels: Path, options: EvaluateOptions) -> Eva
         "precision": engine["precision"],
     }
     pairs = paired_subjects(sheets, labels, options, table, "*_classes.tif", run.confidence)
-    return _evaluated(pairs, table, options, protocol)
+    return _evaluate(pairs, table, options, protocol)
 
 
 def evaluate_model(model: Path, config: TrainConfig, options: EvaluateOptions, cache: Path | None = None) -> Evaluation:
     """A model over one split of a config's data sets, each region with production's patches and blending.
 
     Raises:
-        UsageError: the split is empty. ModelError: the model has other classes or bands than the data.
+        UsageError: the split is empty.
+        ModelError: the model takes other bands than the data give.
     """
     found = load_model(model)
     card = found.card
@@ -134,83 +130,15 @@ def evaluate_model(model: Path, config: TrainConfig, options: EvaluateOptions, c
     network = build_network(found)
     with tempfile.TemporaryDirectory(prefix="geoseg_") as scratch:
         subjects = predicted_subjects([i for s in sets for i in s.items], network, card, options, Path(scratch))
-        return _evaluated(subjects, card.classes, options, protocol)
+        return _evaluate(subjects, card.classes, options, protocol)
 
 
-def _evaluated(
-    subjects: Iterator[Subject], table: ClassTable, options: EvaluateOptions, protocol: dict[str, Any]
-) -> Evaluation:
+def _evaluate(subjects: Iterator[Subject], table: ClassTable, options: EvaluateOptions, protocol: Json) -> Evaluation:
+    """Count each subject, and report the scores of all."""
     sheets: dict[str, SheetCounts] = {}
-    maps: dict[str, tuple[Bytes, Bytes]] = {}
+    thumbs: dict[str, Thumb] = {}
     for subject in subjects:
-        sheets[subject.item.name], maps[subject.item.name] = counted(subject, table, options)
+        sheets[subject.item.name], thumbs[subject.item.name] = count_sheet(subject, table, options)
     if not sheets:
         raise UsageError("evaluate", "found nothing to score", "check both paths")
-    return Evaluation(table, sheets, _report(table, sheets, options, protocol), maps)
-
-
-RULES = {
-    "all": "all pixels",
-    "noBoundary": "labels without boundaries, as given",
-    "eroded": "3 px around class borders left out",
-}
-
-
-def _report(
-    table: ClassTable, sheets: dict[str, SheetCounts], options: EvaluateOptions, protocol: dict[str, Any]
-) -> dict[str, Any]:
-    """Everything as plain data: protocol first; each data set by itself where there are several."""
-    names = [c.name for c in table.classes]
-    odd = [n for n in options.without if n not in names]
-    if odd:
-        raise UsageError("--without", f"names {', '.join(odd)}", f"classes: {', '.join(names)}")
-    scores = _scores(table, sheets, options)
-    report: dict[str, Any] = {
-        "protocol": {
-            **protocol,
-            "averaged_classes": scores.pop("averaged_classes"),
-            "left_out_of_means": list(options.without),
-            "boundary_rule": RULES[options.boundary],
-            "sheets": len(sheets),
-            "interval": "95 % percentile bootstrap over sheets, 1000 draws",
-            "objects": f"4-connected regions of at least {options.min_object:g} m2; IoU >= 0.5, or centre in box where truth is boxes",
-        },
-        **scores,
-    }
-    groups: dict[str, dict[str, SheetCounts]] = {}
-    for name, counts in sheets.items():
-        groups.setdefault(name.rpartition("/")[0], {})[name] = counts
-    if len(groups) > 1:
-        report["sets"] = {name: _scores(table, members, options) for name, members in groups.items()}
-    cleaned: dict[str, Any] = json.loads(json.dumps(report), parse_constant=lambda _: None)
-    return cleaned
-
-
-def _scores(table: ClassTable, sheets: dict[str, SheetCounts], options: EvaluateOptions) -> dict[str, Any]:
-    """Scores of some sheets together."""
-    names = [c.name for c in table.classes]
-    left_out = [names.index(n) for n in options.without]
-    total = sum(list(sheets.values())[1:], start=next(iter(sheets.values())))
-    scores, tallies = scores_of(total.tally, left_out), [s.tally for s in sheets.values()]
-    report: dict[str, Any] = {
-        "averaged_classes": [names[k] for k in scores["averaged"]],
-        **{k: scores[k] for k in ("mean_iou", "mean_f1", "overall_accuracy", "kappa", "pixels")},
-        "labelled_pixels_without_prediction": total.unpredicted,
-        "intervals": {k: bootstrap(tallies, k, left_out=left_out) for k in ("mean_iou", "mean_f1", "overall_accuracy")},
-        "classes": {n: {k: scores[k][i] for k in ("precision", "recall", "f1", "iou")} for i, n in enumerate(names)},
-        "boundary_f1": {f"{r:g} m": _number(boundary_f1(total.borders[k])) for k, r in enumerate(options.radius)},
-        "objects": {n: c.scores() for n, c in total.objects.items()},
-        "confusion": {
-            "classes": names,
-            "rows_are_truth": total.tally.confusion.tolist(),
-            "denied": total.tally.denied.tolist(),
-        },
-        "per_sheet": {n: _number(scores_of(s.tally, left_out)["mean_iou"]) for n, s in sheets.items()},
-    }
-    if total.reliability.seen.sum():
-        report["calibration"] = {"expected_error": total.reliability.error(), "table": total.reliability.table()}
-    return report
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+    return Evaluation(table, sheets, report_of(table, sheets, options, protocol), thumbs)

@@ -1,13 +1,12 @@
-"""What an evaluation leaves: JSON for programs, Markdown for people, a confusion matrix and maps of errors to look at."""
+"""The files of an evaluation: JSON for programs, Markdown for people, a confusion matrix and maps of errors."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Json
 from geoseg.classes import NODATA, NOT
 from geoseg.commit import commit_bytes, commit_json, folder
 from geoseg.gis.picture import write_png
@@ -33,12 +32,16 @@ def write_evaluation(out: Path, evaluation: Evaluation) -> list[Path]:
     return files
 
 
-def _title(report: dict[str, Any]) -> str:
-    return f"{report['pixels']:,} px; mIoU {_show(report['mean_iou'])} over {len(report['protocol']['averaged_classes'])} classes; {report['protocol']['boundary_rule']}"
+def _title(report: Json) -> str:
+    protocol = report["protocol"]
+    count = len(protocol["averaged_classes"])
+    return (
+        f"{report['pixels']:,} px; mIoU {_show(report['mean_iou'])} over {count} classes; {protocol['boundary_rule']}"
+    )
 
 
 def error_map(labels: Bytes, found: Bytes, colours: list[tuple[int, int, int]]) -> Bytes:
-    """RGB (H, W, 3): grey where right, the predicted class's colour where wrong, white where nothing is known."""
+    """RGB uint8 (H, W, 3): grey where right, the predicted class's colour where wrong, white where not known."""
     palette = np.full((256, 3), 255, np.uint8)
     palette[: len(colours)] = colours
     palette[: len(colours)][(np.array(colours).min(1) > 240)] = (255, 140, 0)  # white would look like "not known"
@@ -57,7 +60,7 @@ def _show(value: float | None, percent: bool = True) -> str:
     return f"{100 * value:.2f} %" if percent else f"{value:.4f}"
 
 
-def _with_interval(report: dict[str, Any], name: str) -> str:
+def _with_interval(report: Json, name: str) -> str:
     interval = report["intervals"].get(name)
     text = _show(report[name])
     return f"{text} ({100 * interval[0]:.2f} to {100 * interval[1]:.2f})" if interval else text
@@ -72,47 +75,22 @@ def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     ]
 
 
-def markdown(report: dict[str, Any]) -> str:
+def markdown(report: Json) -> str:
     """The report as Markdown, protocol first."""
     lines = ["# Evaluation", "", "## Protocol", ""]
     for key, value in report["protocol"].items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
         lines.append(f"- {key.replace('_', ' ')}: {shown or 'none'}")
-    lines += ["", "## Scores", ""]
-    names = {"mean_iou": "mean IoU", "mean_f1": "mean F1", "overall_accuracy": "overall accuracy"}
-    rows = [[label, _with_interval(report, name)] for name, label in names.items()]
-    rows.append(["Cohen's kappa", _show(report["kappa"], percent=False)])
-    rows += [[f"boundary F1 at {radius}", _show(value)] for radius, value in report["boundary_f1"].items()]
-    if "calibration" in report:
-        rows.append(["expected calibration error", _show(report["calibration"]["expected_error"])])
-    lines += _table(["score", "value (95 % interval)"], rows)
+    lines += ["", "## Scores", "", *_score_table(report)]
     rows = [[n, *(_show(c[k]) for k in ("precision", "recall", "f1", "iou"))] for n, c in report["classes"].items()]
     lines += _table(["class", "precision", "recall", "F1", "IoU"], rows)
     if report["objects"]:
-        rows = [
-            [
-                n,
-                str(o["true_objects"]),
-                str(o["found_objects"]),
-                *(_show(o[k]) for k in ("precision", "recall", "f1", "panoptic_quality")),
-            ]
-            for n, o in report["objects"].items()
-        ]
-        lines += [
-            "## Objects",
-            "",
-            *_table(["class", "true", "found", "precision", "recall", "F1", "panoptic quality"], rows),
-        ]
+        lines += ["## Objects", "", *_object_table(report["objects"])]
     if "calibration" in report:
-        rows = [
-            [f"{r['from']:.1f}", _show(r["confidence"]), _show(r["accuracy"]), _show(r["share"])]
-            for r in report["calibration"]["table"]
-        ]
-        lines += [
-            "## Reliability",
-            "",
-            *_table(["confidence from", "mean confidence", "accuracy", "share of pixels"], rows),
-        ]
+        bins = report["calibration"]["table"]
+        rows = [[f"{b['from']:.1f}", *(_show(b[k]) for k in ("confidence", "accuracy", "share"))] for b in bins]
+        head = ["confidence from", "mean confidence", "accuracy", "share of pixels"]
+        lines += ["## Reliability", "", *_table(head, rows)]
     if "sets" in report:
         rows = [
             [n, ", ".join(r["averaged_classes"]) or "none", _show(r["mean_iou"]), _show(r["overall_accuracy"])]
@@ -122,3 +100,21 @@ def markdown(report: dict[str, Any]) -> str:
     rows = [[n, _show(v)] for n, v in report["per_sheet"].items()]
     lines += ["## Sheets", "", *_table(["sheet", "mean IoU"], rows)]
     return "\n".join(lines)
+
+
+def _score_table(report: Json) -> list[str]:
+    names = {"mean_iou": "mean IoU", "mean_f1": "mean F1", "overall_accuracy": "overall accuracy"}
+    rows = [[label, _with_interval(report, name)] for name, label in names.items()]
+    rows.append(["Cohen's kappa", _show(report["kappa"], percent=False)])
+    rows += [[f"boundary F1 at {radius}", _show(value)] for radius, value in report["boundary_f1"].items()]
+    if "calibration" in report:
+        rows.append(["expected calibration error", _show(report["calibration"]["expected_error"])])
+    return _table(["score", "value (95 % interval)"], rows)
+
+
+def _object_table(objects: Json) -> list[str]:
+    shares = ("precision", "recall", "f1", "panoptic_quality")
+    rows = [
+        [n, str(o["true_objects"]), str(o["found_objects"]), *(_show(o[k]) for k in shares)] for n, o in objects.items()
+    ]
+    return _table(["class", "true", "found", "precision", "recall", "F1", "panoptic quality"], rows)

@@ -1,6 +1,7 @@
-"""geoseg evaluate for vectors: the layers of a run (or of any vector file) against true polygons and lines.
+"""geoseg evaluate for vectors: the layers of a run, or of any vector file, against true polygons and lines.
 
-two files -> layers of one name -> metres on the ground -> objects paired -> scores of shape, crowns, centrelines; checks of the coverage
+two files -> layers of one name -> metres on the ground -> pairs of objects -> scores of shapes, crowns and centrelines
+the land cover -> checks of the coverage
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import geopandas
 import numpy as np
@@ -17,7 +17,7 @@ import pyogrio
 import shapely
 from pyproj.exceptions import CRSError
 
-from geoseg.arrays import Shapes
+from geoseg.arrays import Doubles, Json, Shapes
 from geoseg.errors import UsageError
 from geoseg.geometry.ground import metres_per_unit
 from geoseg.layers import tables
@@ -27,42 +27,43 @@ from geoseg.vectorize.coverage import coverage_figures
 
 __all__ = ["VECTORS", "evaluate_vectors", "vector_markdown"]
 
-Scores = dict[str, Any]
-
 VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".shp", ".parquet")
-"""Files that are read as vectors."""
+"""Suffixes of files that are read as vectors."""
 
 CENTRELINE_BUFFER = 1.0
+"""Metres on the ground within which centrelines count as equal."""
+
+OBJECTS = "pairs of IoU at least 0.5, each object in one pair; f1_50_95 is the mean at 0.50, 0.55 ... 0.95"
 
 
 def evaluate_vectors(
     prediction: Path, reference: Path, *, radii: tuple[float, ...] = (0.5, 1.0), layer: str = "buildings"
-) -> dict[str, Any]:
-    """Scores of all layers that both files have.
+) -> Json:
+    """Scores of all layers that both files have, and checks of the land cover.
 
     Args:
         prediction: a finished run, or a vector file.
-        reference: vector file; of its layers those are used that bear the name of a predicted one, a single one counts as `layer`.
+        reference: vector file; its layers are compared with predicted ones of the same name.
         radii: metres for the boundary F1.
-        layer: what a single layer of another name holds.
+        layer: the name that the only layer of a file gets, where its own name is not known.
 
     Raises:
         UsageError: no layer in common, or a file that cannot be read as vectors.
     """
-    path = _of_run(Run(prediction)) if Run(prediction).plan_json.is_file() else prediction
+    path = _features_of(Run(prediction)) if Run(prediction).plan_json.is_file() else prediction
     found, truth = _layers(path, layer), _layers(reference, layer)
-    scored = {n: t.scores for n, t in tables().items() if t.scores}
+    scored = _scored_layers()
     common = [n for n in found if n in truth and n in scored]
     if not common and "landcover" not in found:
         raise UsageError(
             reference, f"has layers {', '.join(truth)}, the prediction {', '.join(found)}", "name it with --layer"
         )
-    report: dict[str, Any] = {
+    report: Json = {
         "protocol": {
             "prediction": str(prediction),
             "reference": str(reference),
             "layers": common,
-            "objects": "pairs of IoU at least 0.5, each object in one pair; f1_50_95 is the mean at 0.50, 0.55 ... 0.95",
+            "objects": OBJECTS,
             "truth": "objects whose inner point lies within the box around the predicted layers",
             "lengths": "metres on the ground",
             "centreline_buffer_m": CENTRELINE_BUFFER,
@@ -75,8 +76,13 @@ def evaluate_vectors(
         report["layers"][name] = _SCORES[scored[name]](mine, true, radii)
     if "landcover" in found:
         report["coverage"] = _coverage(found["landcover"])
-    cleaned: dict[str, Any] = json.loads(json.dumps(report), parse_constant=lambda _: None)
+    cleaned: Json = json.loads(json.dumps(report), parse_constant=lambda _: None)
     return cleaned
+
+
+def _scored_layers() -> dict[str, str]:
+    """For each layer that has scores, their name."""
+    return {name: table.scores for name, table in tables().items() if table.scores}
 
 
 def _around(frames: list[geopandas.GeoDataFrame]) -> shapely.Polygon:
@@ -85,7 +91,8 @@ def _around(frames: list[geopandas.GeoDataFrame]) -> shapely.Polygon:
     return shapely.box(*bounds[:, :2].min(0), *bounds[:, 2:].max(0)) if len(bounds) else shapely.Polygon()
 
 
-def _of_run(run: Run) -> Path:
+def _features_of(run: Run) -> Path:
+    """The vector file of a finished run."""
     if not run.feature_files:
         raise UsageError(run.folder, "has no polygons", "run geoseg mosaic without --no-vectors")
     return run.feature_files[0]
@@ -95,14 +102,14 @@ def _layers(path: Path, single: str) -> dict[str, geopandas.GeoDataFrame]:
     """All layers with geometry by name."""
     try:
         if path.suffix == ".parquet":
-            return {path.stem if path.stem in _SCORES else single: geopandas.read_parquet(path)}
+            return {path.stem if path.stem in _scored_layers() else single: geopandas.read_parquet(path)}
         names = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
         frames = {name: geopandas.read_file(path, layer=name) for name in names}
     except (OSError, ValueError, RuntimeError, CRSError) as error:
         raise UsageError(
             path, f"cannot be read as vectors: {error}", "give GeoPackage, GeoJSON or FlatGeobuf"
         ) from error
-    if len(frames) == 1 and not set(frames) & {*_SCORES, "landcover"}:
+    if len(frames) == 1 and not set(frames) & {*_scored_layers(), "landcover"}:
         return {single: next(iter(frames.values()))}
     return frames
 
@@ -110,7 +117,7 @@ def _layers(path: Path, single: str) -> dict[str, geopandas.GeoDataFrame]:
 def _in_metres(
     found: geopandas.GeoDataFrame, truth: geopandas.GeoDataFrame, box: shapely.Polygon
 ) -> tuple[Shapes, Shapes]:
-    """Both layers as single polygons or lines in local metres; the truth in the CRS of the found one, and only where that was looked for."""
+    """Both layers as single polygons or lines in local metres, in the CRS of the found one; truth only within `box`."""
     if truth.crs is not None and found.crs is not None and truth.crs != found.crs:
         truth = truth.to_crs(found.crs)
     middle = box.centroid
@@ -123,11 +130,14 @@ def _in_metres(
 
     mine, true = single(found), single(truth)
     true = true[shapely.intersects(shapely.point_on_surface(true), box)]
-    to_metres: Callable[[Any], Any] = lambda xy: (xy - [middle.x, middle.y]) * scale
+
+    def to_metres(xy: Doubles) -> Doubles:
+        return np.asarray((xy - [middle.x, middle.y]) * scale)
+
     return shapely.transform(mine, to_metres), shapely.transform(true, to_metres)
 
 
-def _objects(found: Shapes, truth: Shapes, radii: tuple[float, ...]) -> Scores:
+def _objects(found: Shapes, truth: Shapes, radii: tuple[float, ...]) -> Json:
     return {
         **object_scores(found, truth),
         "boundary_f1": {f"{r:g} m": boundary_f1(found, truth, r) for r in radii},
@@ -135,27 +145,27 @@ def _objects(found: Shapes, truth: Shapes, radii: tuple[float, ...]) -> Scores:
     }
 
 
-def _crowns(found: Shapes, truth: Shapes, radii: tuple[float, ...]) -> Scores:
+def _crowns(found: Shapes, truth: Shapes, radii: tuple[float, ...]) -> Json:
     scores = _objects(found, truth, radii)
     return {k: scores[k] for k in scores if k not in ("corner_error_deg", "orientation_error_deg")} | crown_scores(
         found, truth
     )
 
 
-def _lines(found: Shapes, truth: Shapes, radii: tuple[float, ...]) -> Scores:
+def _lines(found: Shapes, truth: Shapes, radii: tuple[float, ...]) -> Json:
     return dict(centreline_scores(found, truth, CENTRELINE_BUFFER))
 
 
-_SCORES: dict[str, Callable[[Shapes, Shapes, tuple[float, ...]], Scores]] = {
+_SCORES: dict[str, Callable[[Shapes, Shapes, tuple[float, ...]], Json]] = {
     "objects": _objects,
     "crowns": _crowns,
     "lines": _lines,
 }
-"""By `layers.Table.scores`."""
+"""Scores by the name that `layers.Table.scores` gives."""
 
 
-def _coverage(frame: geopandas.GeoDataFrame) -> dict[str, Any]:
-    """Overlap and narrow gaps of the land cover, in square metres, invalid polygons, vertices for each kilometre of outline."""
+def _coverage(frame: geopandas.GeoDataFrame) -> Json:
+    """Checks of the land cover: overlap and narrow gaps, invalid polygons, and vertices per kilometre of outline."""
     shapes = frame.geometry.to_numpy()
     factor = 1.0
     if frame.crs is not None and len(shapes):
@@ -176,15 +186,13 @@ def _coverage(frame: geopandas.GeoDataFrame) -> dict[str, Any]:
     }
 
 
-def vector_markdown(report: dict[str, Any]) -> str:
+def vector_markdown(report: Json) -> str:
     """The report as Markdown, protocol first."""
     lines = ["# Evaluation of vectors", "", "## Protocol", ""]
     for key, value in report["protocol"].items():
         lines.append(f"- {key.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
-    for name, scores in [
-        *report["layers"].items(),
-        *([("coverage", report["coverage"])] if "coverage" in report else []),
-    ]:
+    coverage = {"coverage": report["coverage"]} if "coverage" in report else {}
+    for name, scores in {**report["layers"], **coverage}.items():
         lines += ["", f"## {name}", "", "| score | value |", "| --- | --- |"]
         for key, value in scores.items():
             rows = [(f"{key} at {k}", v) for k, v in value.items()] if isinstance(value, dict) else [(key, value)]

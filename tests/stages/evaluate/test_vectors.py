@@ -51,3 +51,11 @@ def test_evaluate_reads_runs_single_layers_and_says_what_it_lacks(tmp_path) -> N
     (tmp_path / "no.gpkg").write_bytes(b"nothing")
     with pytest.raises(UsageError, match="cannot be read"):
         evaluate_vectors(tmp_path / "no.gpkg", truth)
+
+
+def test_the_only_layer_of_a_file_keeps_a_known_name(tmp_path) -> None:
+    """Trees stay trees, whatever --layer says; only a name that means nothing is replaced by it."""
+    trees = _file(tmp_path / "trees.gpkg", {"trees": [ELL]})
+    assert list(evaluate_vectors(trees, trees)["layers"]) == ["trees"]
+    odd = _file(tmp_path / "odd.gpkg", {"roofs": [ELL]})
+    assert list(evaluate_vectors(odd, odd)["layers"]) == ["buildings"]
