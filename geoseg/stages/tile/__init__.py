@@ -1,4 +1,4 @@
-"""geoseg tile: sheets to a plan."""
+"""geoseg tile: from sheets to a plan."""
 
 from geoseg.options import TileOptions
 from geoseg.stages.tile.tile import TileReport, tile

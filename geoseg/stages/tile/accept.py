@@ -1,4 +1,4 @@
-"""Which sheets a run can use: each step gives those that it lets pass, and the others with reason and cure.
+"""Which sheets a run can use. Each step gives the sheets that pass it, and the others with reason and cure.
 
 headers that can be read -> georeferenced -> alike -> on the grid -> near the others -> not known to be damaged
 """
@@ -17,27 +17,31 @@ from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import metres_per_unit
 from geoseg.plan import Header, Plan, Quarantined, Sheet
 from geoseg.sheets.decoder import PixelRequest, decoder
+from geoseg.sheets.nodata import flat_border
 from geoseg.stages.tile.place import Found, place_sheet
 
 __all__ = [
     "alike",
+    "check_left",
     "georeferenced",
-    "headers_of",
     "near",
     "nothing_left",
-    "placed_on",
+    "place_on",
+    "placed",
+    "read_headers",
     "still_damaged",
     "undeclared_border",
+    "usable",
 ]
 
 log = logging.getLogger(__name__)
 
 FARTHEST = 100_000.0
-"""Metres on the ground between the sheet in the middle and any other."""
+"""Metres on the ground from the sheet in the middle to any other."""
 
 
-def headers_of(paths: list[Path], read_timeout: float) -> tuple[Found, list[Quarantined]]:
-    """Sheets whose header can be read, and whose name can be written down."""
+def read_headers(paths: list[Path], read_timeout: float) -> tuple[Found, list[Quarantined]]:
+    """Sheets whose header can be read within some seconds, and whose name can be written down."""
     found: Found = []
     refused: list[Quarantined] = []
     for path in paths:
@@ -54,7 +58,7 @@ def headers_of(paths: list[Path], read_timeout: float) -> tuple[Found, list[Quar
 
 
 def georeferenced(found: Found, crs: str) -> tuple[Found, list[Quarantined]]:
-    """Sheets that say where they lie, or are told by --crs."""
+    """Sheets that say where they lie; `crs` (WKT) is that of the sheets that name none, "" for none."""
     kept: Found = []
     refused: list[Quarantined] = []
     for path, header in found:
@@ -69,7 +73,7 @@ def georeferenced(found: Found, crs: str) -> tuple[Found, list[Quarantined]]:
 
 
 def alike(found: Found, bands: tuple[int, ...]) -> tuple[Found, list[Quarantined]]:
-    """Sheets of the majority's data type that hold the bands asked for (or as many as the majority)."""
+    """Sheets of the most frequent data type that hold the bands asked for, or as many bands as most sheets."""
     if not found:
         return [], []
     dtype = Counter(h.dtype for _, h in found).most_common(1)[0][0]
@@ -78,15 +82,11 @@ def alike(found: Found, bands: tuple[int, ...]) -> tuple[Found, list[Quarantined
     refused: list[Quarantined] = []
     for path, header in found:
         if header.dtype != dtype:
-            refused.append(
-                Quarantined(
-                    str(path), f"is {header.dtype}, most sheets are {dtype}", "convert it, or make a run of its own"
-                )
-            )
+            reason = f"is {header.dtype}, most sheets are {dtype}"
+            refused.append(Quarantined(str(path), reason, "convert it, or make a run of its own"))
         elif bands and max(bands) > header.bands:
-            refused.append(
-                Quarantined(str(path), f"has {header.bands} bands, --bands asks for band {max(bands)}", "leave it out")
-            )
+            reason = f"has {header.bands} bands, --bands asks for band {max(bands)}"
+            refused.append(Quarantined(str(path), reason, "leave it out"))
         elif not bands and _colour_bands(header) != count:
             reason = f"has {_colour_bands(header)} bands, most sheets have {count}"
             refused.append(Quarantined(str(path), reason, "pick common bands with --bands, or make a run of its own"))
@@ -96,44 +96,39 @@ def alike(found: Found, bands: tuple[int, ...]) -> tuple[Found, list[Quarantined
 
 
 def _colour_bands(header: Header) -> int:
+    """The number of bands that are no alpha."""
     return sum(m != "alpha" for m in header.meanings)
 
 
-def placed_on(found: Found, grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
+def place_on(found: Found, grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
     """Sheets that can be laid on the grid: as they are, flipped, or warped."""
-    placed: list[Sheet] = []
+    kept: list[Sheet] = []
     refused: list[Quarantined] = []
     for path, header in found:
         try:
-            placed.append(place_sheet(path, header, grid))
+            kept.append(place_sheet(path, header, grid))
         except SheetError as error:
             refused.append(_quarantined(error))
-    return placed, refused
+    return kept, refused
 
 
 def near(placed: list[Sheet], grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
-    """Sheets at most `FARTHEST` metres from the one in their middle: a raster over all others would hold next to nothing."""
+    """Sheets at most `FARTHEST` metres from the one in their middle: a raster over all would be nearly empty."""
     if not placed:
         return [], []
-    centres = np.array(
-        [(s.window.col_off + s.window.width / 2, s.window.row_off + s.window.height / 2) for s in placed]
-    )
+    windows = [s.window for s in placed]
+    centres = np.array([(w.col_off + w.width / 2, w.row_off + w.height / 2) for w in windows])
     middle = centres[np.abs(centres - np.median(centres, axis=0)).sum(1).argmin()]
     x, y = grid.transform @ tuple(middle)
     metres = np.abs(centres - middle).max(1) * grid.pixel * metres_per_unit(grid.crs, x, y)
     kept = [s for s, m in zip(placed, metres, strict=True) if m <= FARTHEST]
-    what, cure = (
-        "lies {:,.0f} km from the middle of the others",
-        "check its geotransform, or make a run of its own for it",
-    )
-    refused = [
-        Quarantined(s.path, what.format(m / 1000), cure) for s, m in zip(placed, metres, strict=True) if m > FARTHEST
-    ]
-    return kept, refused
+    far = [(s, m) for s, m in zip(placed, metres, strict=True) if m > FARTHEST]
+    cure = "check its geotransform, or make a run of its own for it"
+    return kept, [Quarantined(s.path, f"lies {m / 1000:,.0f} km from the middle of the others", cure) for s, m in far]
 
 
 def still_damaged(placed: list[Sheet], earlier: Plan) -> tuple[list[Sheet], list[Quarantined]]:
-    """(sheets to use, sheets set aside): those whose pixels could not be read, and that nobody has written since, stay out."""
+    """Sheets whose pixels could be read so far. Damaged ones stay out until their file is written again."""
     known = {(q.path, q.stat): q for q in earlier.quarantined if q.stat is not None}
     damaged = [known[s.path, s.stat] for s in placed if (s.path, s.stat) in known]
     out = {q.path for q in damaged}
@@ -141,14 +136,10 @@ def still_damaged(placed: list[Sheet], earlier: Plan) -> tuple[list[Sheet], list
 
 
 def undeclared_border(sheet: Sheet) -> int | None:
-    """255 or 0 if a sample of at most three blocks shows a large, nearly white or black area; None otherwise."""
+    """255 or 0 where one of three corners of a sheet shows a large, nearly white or black border; None otherwise."""
     header = sheet.header
-    if (
-        header.mask != "none"
-        or header.nodata is not None
-        or header.dtype != "uint8"
-        or min(header.width, header.height) < 32
-    ):
+    declared = header.mask != "none" or header.nodata is not None
+    if declared or header.dtype != "uint8" or min(header.width, header.height) < 32:
         return None
     bands = tuple(i + 1 for i, m in enumerate(header.meanings) if m != "alpha")[:3]
     high, wide = min(512, header.height), min(512, header.width)
@@ -156,11 +147,10 @@ def undeclared_border(sheet: Sheet) -> int | None:
         for row, col in ((0, 0), (0, header.width - wide), (header.height - high, 0)):
             rows, cols = slice(row, row + high), slice(col, col + wide)
             pixels = decoder().read(PixelRequest(Path(sheet.path), sheet.stat, bands, rows, cols))
-            edges = pixels[:, 0 if row == 0 else -1], pixels[:, :, 0 if col == 0 else -1]  # the sheet's own
-            for value, low, top in ((255, 243, 255), (0, 0, 3)):
-                flat, *along = (((p >= low) & (p <= top)).all(0).mean() for p in (pixels, *edges))
-                if flat > 0.1 and max(along) > 0.1:
-                    return value
+            edges = pixels[:, 0 if row == 0 else -1], pixels[:, :, 0 if col == 0 else -1]
+            value = flat_border(pixels, edges)
+            if value is not None:
+                return value
     except SheetError as error:
         log.warning("%s", error)
     return None
@@ -169,7 +159,7 @@ def undeclared_border(sheet: Sheet) -> int | None:
 def usable(
     found: Found, refused: list[Quarantined], crs: str, bands: tuple[int, ...]
 ) -> tuple[Found, list[Quarantined]]:
-    """Sheets that have a place and look like the others, and all that were refused so far.
+    """Sheets that have a place and look like the others, and all sheets that were refused so far.
 
     Raises:
         UsageError: no sheet is left.
@@ -183,14 +173,14 @@ def usable(
 
 
 def placed(found: Found, refused: list[Quarantined], grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
-    """Sheets on the grid and not far from the others, and all that were refused so far."""
-    on_grid, lost = placed_on(found, grid)
+    """Sheets on the grid and not far from the others, and all sheets that were refused so far."""
+    on_grid, lost = place_on(found, grid)
     kept, far = near(on_grid, grid)
     return kept, refused + lost + far
 
 
 def check_left(kept: list[Sheet], refused: list[Quarantined], *, strict: bool) -> None:
-    """End here where nothing can be planned.
+    """Check that there is something to plan.
 
     Raises:
         SheetError: a sheet was refused, and `strict` allows none.
@@ -204,7 +194,7 @@ def check_left(kept: list[Sheet], refused: list[Quarantined], *, strict: bool) -
 
 
 def nothing_left(refused: list[Quarantined]) -> UsageError:
-    """The error of a run none of whose sheets can be used: it names the first."""
+    """The error of a run without a usable sheet; it names the first sheet."""
     first = refused[0]
     return UsageError(first.path, f"{first.reason}; none of {len(refused)} sheets can be used", first.cure)
 

@@ -14,16 +14,17 @@ __all__ = ["area_of"]
 
 
 def area_of(options: TileOptions, grid: Grid) -> str:
-    """Area of interest as WKT in the grid's CRS; "" for all."""
+    """The area of interest as WKT in the grid's CRS, to a millionth of its unit; "" for everywhere.
+
+    Raises:
+        UsageError: an impossible box, a file without polygons, or a box and polygons that do not meet.
+    """
     shapes = []
     if options.bbox is not None:
         left, bottom, right, top = options.bbox
         if left >= right or bottom >= top:
-            raise UsageError(
-                "--bbox",
-                f"{options.bbox}, expected left,bottom,right,top in the grid's CRS",
-                "left < right, bottom < top",
-            )
+            what = f"{options.bbox}, expected left,bottom,right,top in the grid's CRS"
+            raise UsageError("--bbox", what, "left < right, bottom < top")
         shapes.append(shapely.box(left, bottom, right, top))
     if options.aoi is not None:
         shapes.append(_polygons(options.aoi, grid))
@@ -36,15 +37,15 @@ def area_of(options: TileOptions, grid: Grid) -> str:
 
 
 def _polygons(path: Path, grid: Grid) -> shapely.Geometry:
+    """The union of the polygons of a vector file, in the grid's CRS."""
     import geopandas
     from pyogrio.errors import DataSourceError
 
     try:
         frame = geopandas.read_file(path)
     except DataSourceError as error:
-        raise UsageError(
-            path, f"cannot be read as vector data: {error}", "name a GeoPackage, GeoJSON or Shapefile of polygons"
-        ) from error
+        cure = "name a GeoPackage, GeoJSON or Shapefile of polygons"
+        raise UsageError(path, f"cannot be read as vector data: {error}", cure) from error
     if not isinstance(frame, geopandas.GeoDataFrame):
         raise UsageError(path, "holds no geometry", "name a file of polygons")
     if frame.crs is None:

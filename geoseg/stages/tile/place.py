@@ -1,6 +1,6 @@
-"""All sheets onto one grid: which CRS, pixel size and phase, and where each sheet lies.
+"""All sheets on one grid: its CRS, pixel size and phase, and the place of each sheet.
 
-Decides from headers alone; opens nothing.
+The headers alone decide; no file is opened.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pyproj
 from pyproj.exceptions import CRSError
@@ -30,14 +30,23 @@ __all__ = ["Found", "choose_grid", "crs_name", "crs_wkt", "ground_gsd", "place_s
 
 log = logging.getLogger(__name__)
 
+Key = TypeVar("Key")
+
 Found = list[tuple[Path, Header]]
-NEARBY = 1.0  # degrees outside the area of use of a CRS that are still accepted
-FARTHEST = 1e8  # CRS units from the origin: more than any place on Earth has, zone numbers before the easting included
-COARSEST = 16.0  # a sheet whose pixels are so many times larger or smaller than the grid's says nothing there, or takes all memory
+"""Sheets with their headers."""
+Box = tuple[float, float, float, float]
+"""(left, bottom, right, top)."""
+
+NEARBY = 1.0
+"""Degrees outside the area of use of a CRS that are still accepted."""
+FARTHEST = 1e8
+"""CRS units from the origin: more than any place on Earth has, zone numbers before the easting included."""
+COARSEST = 16.0
+"""How many times larger or smaller than the grid's pixels those of a sheet may be; others would take all memory."""
 
 
 def crs_wkt(text: str) -> str:
-    """WKT of a CRS given as the user would: EPSG:25833, 25833, WKT or PROJ text.
+    """WKT of a CRS as users name it: EPSG:25833, 25833, WKT or PROJ text.
 
     Raises:
         UsageError: GDAL or PROJ does not know it.
@@ -49,7 +58,7 @@ def crs_wkt(text: str) -> str:
 
 
 def crs_name(wkt: str) -> str:
-    """EPSG code where there is one, else the name."""
+    """The EPSG code of a CRS where there is one, otherwise its name."""
     try:
         crs = pyproj.CRS.from_wkt(wkt)
     except CRSError:
@@ -71,31 +80,31 @@ def ground_gsd(header: Header, crs: str) -> float:
 
 
 def _upright(header: Header) -> Affine:
-    """Geotransform of the sheet with its rows turned north-up; unchanged for any that is not simply south-up."""
+    """The geotransform of a sheet, turned north-up where it is simply south-up."""
     t = transform_of(header)
     if t.b == 0 and t.d == 0 and t.e > 0 and t.a > 0:
         return Affine(t.a, 0, t.c, 0, -t.e, t.f + t.e * header.height)
     return t
 
 
-def _majority(keys: list[Any]) -> Any:
-    """Most frequent key; the first of equals."""
+def _majority(keys: list[Key]) -> Key:
+    """The most frequent key; the first of equals."""
     return Counter(keys).most_common(1)[0][0]
 
 
 def choose_grid(
     found: Found, crs: str = "", gsd: float | None = None, anchor: tuple[float, float] | None = None
 ) -> Grid:
-    """CRS, pixel size and phase of the majority of the sheets, or as given; anchor at the upper left of those on it, or as given.
+    """The grid of a run: CRS, pixel size and phase of most sheets, anchored at the upper left of those that lie on it.
 
     Args:
         found: headers, all with a CRS.
-        crs: WKT that the user gave, "" for the majority's.
-        gsd: metres on the ground, None for the majority's.
-        anchor: (x, y) in that CRS, which is moved to the nearest corner of a pixel; None for where the sheets begin.
+        crs: another CRS, as WKT; "" for that of most sheets.
+        gsd: another pixel size, in metres on the ground; None for that of most sheets.
+        anchor: another anchor (x, y) in that CRS, moved to the nearest pixel's corner; None for where the sheets begin.
 
     Raises:
-        UsageError: a CRS in degrees, or an anchor that is nowhere near.
+        UsageError: a CRS in degrees, no sheet that can be projected to it, or an anchor nowhere near the sheets.
     """
     grid = _majority_grid(found, crs, gsd)
     if anchor is None:
@@ -109,20 +118,18 @@ def choose_grid(
 
 
 def _majority_grid(found: Found, crs: str, gsd: float | None) -> Grid:
+    """The grid, anchored where the sheets begin."""
     chosen = crs or _majority([h.crs for _, h in found])
     found = _reachable(chosen, found)  # the others are quarantined when they are placed
     if is_geographic(chosen):
-        raise UsageError(
-            found[0][0],
-            f"is in {crs_name(chosen)}, whose unit is degrees; expected a projected CRS",
-            "name one with --crs EPSG:...; sheets are then warped on the fly",
-        )
+        what = f"is in {crs_name(chosen)}, whose unit is degrees; expected a projected CRS"
+        raise UsageError(found[0][0], what, "name one with --crs EPSG:...; sheets are then warped on the fly")
     native = [(p, h) for p, h in found if same_crs(h.crs, chosen)]
     boxes = [_bounds_in(chosen, p, h) for p, h in found]
     left, _, _, top = boxes[0]
     if native:
-        pixel = float(_majority([_rounded(_pixel(transform_of(h))) for _, h in native]))
-    else:  # all are warped: their size on the ground, at the first one's place
+        pixel = float(_majority([_round(_pixel(transform_of(h))) for _, h in native]))
+    else:  # all are warped: their size on the ground, where the first one lies
         pixel = ground_gsd(found[0][1], found[0][1].crs) / metres_per_unit(chosen, left, top)
     if gsd is not None and abs(gsd / (pixel * metres_per_unit(chosen, left, top)) - 1) > 0.01:
         pixel = gsd / metres_per_unit(chosen, left, top)
@@ -155,20 +162,21 @@ def _reachable(crs: str, found: Found) -> Found:
     return kept
 
 
-def _rounded(value: float) -> float:
+def _round(value: float) -> float:
+    """A number to nine digits, so that noise in a pixel size makes no difference."""
     return float(f"{value:.9g}")
 
 
 def _share(value: float) -> int:
-    """Position within a pixel, in hundredths."""
+    """Position within a pixel, in hundredths of it."""
     return round((value % 1) * 100) % 100
 
 
-def _own_bounds(path: Path, header: Header) -> tuple[float, float, float, float]:
-    """(left, bottom, right, top) of a sheet in its own CRS.
+def _own_bounds(path: Path, header: Header) -> Box:
+    """The box of a sheet in its own CRS.
 
     Raises:
-        SheetError: no such place.
+        SheetError: no place on Earth has such coordinates.
     """
     t = transform_of(header)
     corners = [t @ (c, r) for c in (0, header.width) for r in (0, header.height)]
@@ -180,8 +188,8 @@ def _own_bounds(path: Path, header: Header) -> tuple[float, float, float, float]
     return own
 
 
-def _bounds_in(crs: str, path: Path, header: Header) -> tuple[float, float, float, float]:
-    """(left, bottom, right, top) of a sheet in a CRS.
+def _bounds_in(crs: str, path: Path, header: Header) -> Box:
+    """The box of a sheet in a CRS.
 
     Raises:
         SheetError: the sheet cannot be projected there.
@@ -194,51 +202,50 @@ def _bounds_in(crs: str, path: Path, header: Header) -> tuple[float, float, floa
     try:
         left, bottom, right, top = transform_bounds(header.crs, crs, *own, densify_pts=21)
     except Exception as error:  # GDAL's own classes have no public root
-        raise SheetError(path, f"{cannot}: {_said(error)}", "make a run of its own for it") from error
+        raise SheetError(path, f"{cannot}: {_first_words(error)}", "make a run of its own for it") from error
     if not all(math.isfinite(v) for v in (left, bottom, right, top)):
         raise SheetError(path, cannot, "make a run of its own for it")
     return left, bottom, right, top
 
 
-def _said(error: Exception) -> str:
-    """The beginning of what GDAL says: it may quote a whole CRS."""
+def _first_words(error: Exception) -> str:
+    """The first 200 characters of what GDAL says, which may quote a whole CRS."""
     text = " ".join(str(error).split())
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
 @lru_cache(maxsize=64)
-def _area_of_use(crs: str) -> Any:
-    """West, south, east and north of where a CRS is meant for; None where nobody says."""
-    code = pyproj.CRS.from_wkt(crs).to_authority()  # WKT itself rarely says
-    return pyproj.CRS.from_authority(*code).area_of_use if code else None
+def _area_of_use(crs: str) -> Box | None:
+    """The area that a CRS is made for (west, south, east, north), in degrees; None where it is unknown."""
+    code = pyproj.CRS.from_wkt(crs).to_authority()  # the WKT itself rarely tells
+    area = pyproj.CRS.from_authority(*code).area_of_use if code else None
+    return None if area is None else (area.west, area.south, area.east, area.north)
 
 
-def _check_reach(crs: str, path: Path, header: Header, own: tuple[float, float, float, float]) -> None:
-    """Refuse a sheet that lies outside the area that the grid's CRS is made for (another UTM zone, say)."""
+def _check_reach(crs: str, path: Path, header: Header, own: Box) -> None:
+    """Refuse a sheet that lies outside the area that the grid's CRS is made for, such as another UTM zone."""
     area = _area_of_use(crs)
     if area is None:
         return
     try:
         west, south, east, north = transform_bounds(header.crs, "EPSG:4326", *own)
     except Exception as error:  # GDAL's own classes have no public root
-        raise SheetError(
-            path, f"cannot be placed on Earth: {_said(error)}", "check its CRS and geotransform"
-        ) from error
+        what = f"cannot be placed on Earth: {_first_words(error)}"
+        raise SheetError(path, what, "check its CRS and geotransform") from error
     if west > east:  # across the antimeridian
         east += 360
     lon, lat = ((west + east) / 2 + 180) % 360 - 180, (south + north) / 2
-    after, before = lon >= area.west - NEARBY, lon <= area.east + NEARBY
-    within = (after and before) if area.west <= area.east else (after or before)
-    if not within or not area.south - NEARBY <= lat <= area.north + NEARBY:
-        raise SheetError(
-            path,
-            f"is in {crs_name(header.crs)} at {lon:.2f} E, {lat:.2f} N, outside the area of the grid's {crs_name(crs)}",
-            f"make a run of its own for the sheets in {crs_name(header.crs)}",
-        )
+    first, lowest, last, highest = area
+    after, before = lon >= first - NEARBY, lon <= last + NEARBY
+    within = (after and before) if first <= last else (after or before)
+    if not within or not lowest - NEARBY <= lat <= highest + NEARBY:
+        own_name = crs_name(header.crs)
+        what = f"is in {own_name} at {lon:.2f} E, {lat:.2f} N, outside the area of the grid's {crs_name(crs)}"
+        raise SheetError(path, what, f"make a run of its own for the sheets in {own_name}")
 
 
 def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:
-    """Where and how one sheet lies on the grid.
+    """A sheet with its place on the grid: as it lies (direct, flipped), or where it will be warped to.
 
     Raises:
         SheetError: it cannot be projected there, or lies far outside the grid's CRS.
@@ -255,7 +262,7 @@ def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:
         mode, window = "warped", grid.covering(*box)
         _check_size(path, header, grid, window)
         log.info("%s is off the grid (%s) and will be warped on the fly", path.name, _why(header, grid, own))
-    return Sheet(str(path), (stat[0], stat[1]), header, own, mode, window)
+    return Sheet(str(path), stat, header, own, mode, window)
 
 
 def _check_size(path: Path, header: Header, grid: Grid, window: Window) -> None:
@@ -263,11 +270,15 @@ def _check_size(path: Path, header: Header, grid: Grid, window: Window) -> None:
     ratio = math.sqrt(window.width * window.height / (header.width * header.height))
     small = min(header.width, header.height) < COARSEST  # its window is rounded up to whole pixels
     if ratio > COARSEST or (ratio < 1 / COARSEST and not small):
-        what = f"has pixels {ratio:.3g} times as wide as the grid's ({grid.pixel:g}), expected at most {COARSEST:g} times larger or smaller"
+        what = (
+            f"has pixels {ratio:.3g} times as wide as the grid's ({grid.pixel:g}), "
+            f"expected at most {COARSEST:g} times larger or smaller"
+        )
         raise SheetError(path, what, "make a run of its own for it")
 
 
 def _why(header: Header, grid: Grid, crs: str) -> str:
+    """Why a sheet does not lie on the grid."""
     t = transform_of(header)
     if not same_crs(crs, grid.crs):
         return f"CRS {crs_name(crs)}"

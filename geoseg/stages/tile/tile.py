@@ -1,6 +1,8 @@
 """geoseg tile: sheets -> plan.json and patches.gpkg.
 
-headers -> one grid -> sheets on it (direct, flipped, warped, quarantined) -> lattice and blocks -> plan
+headers -> usable ones -> one grid -> sheets on it (direct, flipped, warped) -> plan (lattice, blocks) -> run folder
+
+Each step sets aside the sheets that it refuses, with reason and cure; the plan lists them as quarantined.
 """
 
 from __future__ import annotations
@@ -30,12 +32,13 @@ __all__ = ["TileReport", "tile"]
 
 log = logging.getLogger(__name__)
 
-FINEST, COARSEST = 1e-3, 1e3  # metres on the ground
+FINEST, COARSEST = 1e-3, 1e3
+"""Metres on the ground."""
 
 
 @dataclass(frozen=True)
 class TileReport:
-    """What was planned, and what the user should look at; expected bytes of disk and memory are rough."""
+    """The plan, its size, and warnings; `disk` and `memory` are rough guesses, in bytes."""
 
     plan: Plan
     patches: int
@@ -49,80 +52,102 @@ class TileReport:
 def tile(
     sheets: Sequence[Path], run: Run | Path, options: TileOptions | None = None, *, patience: float = 0.0
 ) -> TileReport:
-    """Plan a run: put all sheets on one grid and lay the lattice over them; sheets that cannot be used are quarantined.
+    """Plan a run: put all sheets on one grid and lay the lattice over them. Sheets that cannot be used are quarantined.
 
     A run that has a plan keeps its grid, lattice and blocks, and the whole plan where nothing has changed.
 
     Args:
         sheets: files, folders, patterns and lists.
-        run: the run folder; made where there is none.
+        run: the run folder; it is made where there is none.
         options: see `TileOptions`.
         patience: seconds to wait for another process that works on the run.
 
     Raises:
         UsageError: bad options, no usable sheet, or options that contradict the run's plan.
         SheetError: with `strict`, the first sheet that cannot be used.
+        Busy: another process works on the run.
     """
     options, run = options or TileOptions(), Run.of(run)
-    if options.bands and min(options.bands) < 1:
-        raise UsageError("--bands", f"{options.bands}, expected numbers from 1 on", "the first band is 1")
-    if options.gsd is not None and not FINEST <= options.gsd <= COARSEST:
-        raise UsageError("--gsd", f"{options.gsd} m, expected {FINEST:g} to {COARSEST:g}", "for instance 0.1")
-    paths = find_sheets(sheets)
-    found, refused = accept.headers_of(paths, options.read_timeout)
+    _check(options)
+    headers, refused = accept.read_headers(find_sheets(sheets), options.read_timeout)
     with run.lock(patience=patience):
         for place in (run.folder, run.locks):
             sweep(place)
-        return _tile(found, refused, run, options)
+        return _tile(headers, refused, run, options)
 
 
-def _tile(found: Found, refused: list[Quarantined], run: Run, options: TileOptions) -> TileReport:
+def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOptions) -> TileReport:
+    """The stage, step by step, while the run is locked."""
     earlier = None if options.overwrite else run.plan_or_none()
     crs = crs_wkt(options.crs) if options.crs else ""
-    found, refused = accept.usable(found, refused, crs, options.bands)
-    grid = earlier.grid if earlier else choose_grid(found, crs, options.gsd, options.anchor)
-    placed, refused = accept.placed(found, refused, grid)
+    headers, refused = accept.usable(headers, refused, crs, options.bands)
+    grid = earlier.grid if earlier else choose_grid(headers, crs, options.gsd, options.anchor)
+    placed, refused = accept.placed(headers, refused, grid)
     if earlier is not None:
-        placed, damaged = (placed, []) if options.retry_failed else accept.still_damaged(placed, earlier)
-        placed, refused = recognise(run, placed, earlier), refused + damaged
+        placed, refused = _known(placed, refused, run, earlier, options.retry_failed)
     accept.check_left(placed, refused, strict=options.strict)
     plan = _plan(grid, placed, refused, options, earlier)
-    if not plan_blocks(plan):
-        bounds = ", ".join(f"{v:.2f}" for v in plan.grid.bounds(bounding([s.window for s in plan.sheets])))
-        raise UsageError("--bbox, --aoi", "meet no sheet", f"the sheets lie in {bounds} (left, bottom, right, top)")
     if earlier is not None and _same(plan, earlier) and run.patches_gpkg.exists():
-        return _report(earlier, len(patch_windows(earlier)), [])  # what there was to warn of was said the first time
+        return _report(earlier, len(patch_windows(earlier)), [])  # the first `tile` has given the warnings
     plan = replace(plan, planned=uuid.uuid4().hex)
     run.save(plan)
     return _report(plan, draw_plan(run.patches_gpkg, plan), _warnings(plan))
 
 
+def _check(options: TileOptions) -> None:
+    """Refuse options that suit no run.
+
+    Raises:
+        UsageError: a band below 1, or a GSD that no photo has.
+    """
+    if options.bands and min(options.bands) < 1:
+        raise UsageError("--bands", f"{options.bands}, expected numbers from 1 on", "the first band is 1")
+    if options.gsd is not None and not FINEST <= options.gsd <= COARSEST:
+        raise UsageError("--gsd", f"{options.gsd} m, expected {FINEST:g} to {COARSEST:g}", "for instance 0.1")
+
+
+def _known(
+    placed: list[Sheet], refused: list[Quarantined], run: Run, earlier: Plan, retry: bool
+) -> tuple[list[Sheet], list[Quarantined]]:
+    """Sheets in the light of the earlier plan: damaged ones stay out unless `retry`, touched ones are recognised."""
+    kept, damaged = (placed, []) if retry else accept.still_damaged(placed, earlier)
+    return recognise(run, kept, earlier), refused + damaged
+
+
 def _same(plan: Plan, earlier: Plan) -> bool:
-    """Whether nothing has changed but the number of the revision."""
+    """Whether nothing but the number of the revision has changed."""
     return replace(plan, revision=earlier.revision, planned=earlier.planned) == earlier
 
 
 def _report(plan: Plan, patches: int, warnings: list[str]) -> TileReport:
-    size = megapixels(plan)
+    size = megapixels(plan)  # on disk they take about 2.5 bytes a pixel
     return TileReport(plan, patches, len(plan_blocks(plan)), size, 2.5e6 * size, memory_needed(plan), tuple(warnings))
 
 
 def _plan(
     grid: Grid, placed: list[Sheet], refused: list[Quarantined], options: TileOptions, earlier: Plan | None
 ) -> Plan:
-    if earlier is not None:
+    """The plan of a new run, or the next revision of an earlier one.
+
+    Raises:
+        UsageError: options that contradict the earlier plan, or an area of interest without a sheet.
+    """
+    sheets, quarantined = tuple(placed), tuple(refused)
+    if earlier is None:
+        plan = _new_plan(grid, sheets, options)
+    else:
         check_same(options, earlier)
         area = area_of(options, grid) if (options.bbox or options.aoi) else earlier.area
-        return replace(
-            earlier,
-            sheets=tuple(placed),
-            quarantined=tuple(refused),
-            nodata=options.nodata or earlier.nodata,
-            bands=options.bands or earlier.bands,
-            area=area,
-            revision=earlier.revision + 1,
-        )
-    middle = bounding([s.window for s in placed])
+        nodata, bands = options.nodata or earlier.nodata, options.bands or earlier.bands
+        plan = replace(earlier, sheets=sheets, nodata=nodata, bands=bands, area=area, revision=earlier.revision + 1)
+    if not plan_blocks(plan):
+        bounds = ", ".join(f"{v:.2f}" for v in plan.grid.bounds(bounding([s.window for s in plan.sheets])))
+        raise UsageError("--bbox, --aoi", "meet no sheet", f"the sheets lie in {bounds} (left, bottom, right, top)")
+    return replace(plan, quarantined=quarantined)
+
+
+def _new_plan(grid: Grid, sheets: tuple[Sheet, ...], options: TileOptions) -> Plan:
+    middle = bounding([s.window for s in sheets])
     x, y = grid.transform @ (middle.col_off + middle.width / 2, middle.row_off + middle.height / 2)
     return Plan(
         grid=grid,
@@ -130,8 +155,7 @@ def _plan(
         lattice=lattice_of(options),
         asked_lattice=options.patch_size is not None or options.overlap is not None,
         block=block_size_of(4096 if options.block_size is None else options.block_size),
-        sheets=tuple(placed),
-        quarantined=tuple(refused),
+        sheets=sheets,
         bands=options.bands,
         nodata=options.nodata,
         area=area_of(options, grid),
@@ -139,19 +163,20 @@ def _plan(
 
 
 def _warnings(plan: Plan) -> list[str]:
+    """Sheets that will be warped, and areas that look like undeclared no-data."""
     warnings = []
     warped = [s for s in plan.sheets if s.mode == "warped"]
     if warped:
-        warnings.append(
-            f"{len(warped)} of {len(plan.sheets)} sheets are off the grid and will be warped on the fly (first: {warped[0].path})"
-        )
-    if not plan.nodata:
-        suspects = [(s, kind) for s in plan.sheets if (kind := accept.undeclared_border(s)) is not None]
-        for value, spec, word in ((255, "255~12", "white"), (0, "0~3", "black")):
-            paths = [s.path for s, kind in suspects if kind == value]
-            if paths:
-                warnings.append(
-                    f"{len(paths)} sheets hold large {word} areas that are not declared as no-data (first: {paths[0]});"
-                    f" if they are, run tile again with --nodata {spec} --overwrite"
-                )
+        what = "sheets are off the grid and will be warped on the fly"
+        warnings.append(f"{len(warped)} of {len(plan.sheets)} {what} (first: {warped[0].path})")
+    if plan.nodata:
+        return warnings
+    suspects = [(s, value) for s in plan.sheets if (value := accept.undeclared_border(s)) is not None]
+    for value, spec, word in ((255, "255~12", "white"), (0, "0~3", "black")):
+        paths = [s.path for s, found in suspects if found == value]
+        if paths:
+            warnings.append(
+                f"{len(paths)} sheets hold large {word} areas that are not declared as no-data (first: {paths[0]});"
+                f" if they are, run tile again with --nodata {spec} --overwrite"
+            )
     return warnings
