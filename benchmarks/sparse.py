@@ -39,7 +39,7 @@ def scattered(folder: Path, side: int, count: int, size: int) -> Path:
 
 
 def one(work: Path, what: str, vectors: bool, workers: int) -> None:
-    """One job in a process of its own: its peak after each stage; with workers, that of the leader with its scheduler."""
+    """One job in a process of its own: its peak after each stage; with workers, the leader's."""
     from geoseg.options import InferOptions, TileOptions
     from geoseg.stages.infer.infer import infer
     from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
