@@ -13,7 +13,6 @@ from typing import Any
 
 from geoseg import parse
 from geoseg.errors import UsageError
-from geoseg.geometry.sectors import SIDE
 from geoseg.layers import GROUPS, ROLES
 
 __all__ = [
@@ -184,7 +183,9 @@ class MosaicOptions:
     exact: bool = option(False, "Also every class's exact pixel outlines, in NAME_exact.gpkg.")
     overwrite: bool = option(False, "Write everything again.", key="", results=False)
     read_timeout: float = _read_timeout(key="")
-    sector: int = option(SIDE, "Pixels along a sector, where large regions are cut.", flags=(), key="", least=256)
+    sector: int = option(
+        0, "Pixels along a sector, where large regions are cut; 0 for 8192.", flags=(), key="", least=0
+    )
 
     def __post_init__(self) -> None:
         if self.name:

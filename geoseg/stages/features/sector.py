@@ -22,7 +22,7 @@ from rasterio.windows import Window
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA
 from geoseg.geometry.grid import bounding, overlap, slices
-from geoseg.geometry.sectors import Sector, Sectors, coarse_window, districts_of, sectors_of
+from geoseg.geometry.sectors import SIDE, Sector, Sectors, coarse_window, districts_of, sectors_of
 from geoseg.gis.geopackage import Layer
 from geoseg.layers import ROLES, makes_any
 from geoseg.options import MosaicOptions
@@ -76,7 +76,7 @@ class District:
         windows = [self.raster.plan.sheets[i].window for i in self.sheets]
         whole = overlap(bounding(windows), self.raster.extent)
         assert whole is not None  # as `districts` gives them
-        return sectors_of(windows, whole, step=coarse_step(self.raster.plan.gsd), side=self.options.sector)
+        return sectors_of(windows, whole, step=coarse_step(self.raster.plan.gsd), side=self.options.sector or SIDE)
 
     @property
     def paved(self) -> bool:
