@@ -68,7 +68,7 @@ def option(default: Any, text: str, **facts: Any) -> Any:
 
 def _read_timeout(**facts: Any) -> Any:
     """How long a sheet may take; all three stages read sheets."""
-    text = "A sheet that takes longer for 16 MB of pixels, twice, is set aside."
+    text = "A sheet that takes longer than this for 16 MB of pixels, twice, is quarantined."
     bounds = {"least": 0, "most": 86_400, "above": True}
     return option(READ_TIMEOUT, text, metavar="SECONDS", results=False, **bounds, **facts)
 
@@ -121,6 +121,7 @@ class InferOptions:
         (),
         "Model file; several make an ensemble [default: the shipped network].",
         flags=("-m", "--model"),
+        metavar="FILE",
         many=True,
         read=parse.paths,
     )
