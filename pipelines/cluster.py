@@ -1,11 +1,11 @@
-"""A night on a Dask cluster of yours: the plan and the outputs here, the network on every worker.
+"""A night on your own Dask cluster: the plan and the outputs are made here, the network runs on every worker.
 
     dask scheduler                                              # on one host
     CUDA_VISIBLE_DEVICES=0 dask worker tcp://HOST:8786 --nthreads 1    # one for each GPU, on all hosts
     python pipelines/cluster.py tcp://HOST:8786 SHEETS RUN
 
-Sheets, run folder and model file lie on storage that all hosts see under the same path, and all run the same geoseg. Whoever can reach the scheduler can
-run code on its workers: keep it on a network of its own, or use tls://.
+Sheets, run folder and model file lie on storage that all hosts see under the same path, and all run the same geoseg.
+Whoever can reach the scheduler can run code on its workers: keep it on a network of its own, or use tls://.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def main() -> int:
     parser.add_argument("--model", type=Path, action="append", default=[])
     options = parser.parse_args()
     try:
+        asked = RunOptions(infer=InferOptions(model=tuple(options.model)))
         with executor(scheduler=options.scheduler) as workers:
-            asked = RunOptions(infer=InferOptions(model=tuple(options.model)))
             report = run_stages(options.sheets, options.run, asked, executor=workers)
     except GeosegError as error:
         print(error, file=sys.stderr)

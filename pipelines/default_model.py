@@ -1,7 +1,7 @@
-"""Make the network that geoseg ships: train, measure on ground it never saw, write its card, put it in its place.
+"""Make the network that geoseg ships: train it, measure it on ground it never saw, and pack it with its card.
 
     python pipelines/default_model.py train    # hours on a CPU; goes on where it stopped
-    python pipelines/default_model.py measure  # scores of every data set, pictures of errors, into runs/default_model/
+    python pipelines/default_model.py measure  # scores and pictures of errors of every data set, in runs/default_model/
     python pipelines/default_model.py pack     # geoseg/weights/NAME.safetensors with its card
 
 configs/default_model.yaml names the data, which lie under data/, and the backbone under weights/.
@@ -13,8 +13,8 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from geoseg.arrays import Json
 from geoseg.learn.settings import TrainConfig, load_settings
 from geoseg.models.files import load_model, save_model
 from geoseg.networks import geometry_of
@@ -25,25 +25,31 @@ from geoseg.stages.train.train import train
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG, RUN = ROOT / "configs" / "default_model.yaml", ROOT / "runs" / "default_model"
 
-GOOD_FOR = "RGB orthophotos of 4 to 25 cm with Potsdam's six classes: buildings and vehicles of towns unlike Potsdam too, a first map of the rest"
+GOOD_FOR = (
+    "RGB orthophotos of 4 to 25 cm with Potsdam's six classes: buildings and vehicles of towns unlike Potsdam too, "
+    "a first map of the rest"
+)
 NOT_GOOD_FOR = (
-    "low vegetation, trees, impervious surfaces and clutter of real places as a final product: these four were only ever drawn, never labelled "
-    "on a photo. Seen to go wrong: asphalt in deep shade and large bare yards taken for roofs, dormer windows and pale slabs for cars, attached houses as one "
-    "building. Other bands than RGB, obliques, satellite images, 60 cm and coarser"
+    "low vegetation, trees, impervious surfaces and clutter of real places as a final product: these four were only "
+    "ever drawn, never labelled on a photo. Seen to go wrong: asphalt in deep shade and large bare yards taken for "
+    "roofs, dormer windows and pale slabs for cars, attached houses as one building. Other bands than RGB, obliques, "
+    "satellite images, 60 cm and coarser"
 )
 LICENCE = (
-    "Apache-2.0 for these weights. Made from: MobileNetV2 ImageNet weights, Apache-2.0 (google-coral/test_data), fine-tuned here; OpenAerialMap imagery of Banepa with "
-    "building footprints, CC BY 4.0 (HOTOSM), (c) OpenStreetMap contributors; KIT AIS vehicle frames, CC BY 3.0 (KIT AIS Data Set); generated scenes"
+    "Apache-2.0 for these weights. Made from: MobileNetV2 ImageNet weights, Apache-2.0 (google-coral/test_data), "
+    "fine-tuned here; OpenAerialMap imagery of Banepa with building footprints, CC BY 4.0 (HOTOSM), (c) OpenStreetMap "
+    "contributors; KIT AIS vehicle frames, CC BY 3.0 (KIT AIS Data Set); generated scenes"
 )
 
 
 def config() -> TrainConfig:
+    """The training config of the shipped network."""
     return load_settings(CONFIG)
 
 
 def measure() -> None:
     """Scores of the validation and the test split, each data set by itself."""
-    scores: dict[str, Any] = {}
+    scores: Json = {}
     for split in ("validation", "test"):
         found = evaluate_model(RUN / "model.safetensors", config(), EvaluateOptions(split=split), RUN / "cache")
         write_evaluation(RUN / split, found)
@@ -53,14 +59,14 @@ def measure() -> None:
         print(f"{name}: {_short(part)}")
 
 
-def _short(part: dict[str, Any]) -> dict[str, Any]:
-    """What a card says of one data set."""
+def _short(part: Json) -> Json:
+    """The scores of one data set, as the card shows them."""
     classes = {n: round(c["iou"], 4) for n, c in part["classes"].items() if c["iou"] is not None}
     objects = {
         f"{n} objects": {k: round(v, 3) if isinstance(v, float) else v for k, v in o.items() if v is not None}
         for n, o in part["objects"].items()
     }
-    shown: dict[str, Any] = {"IoU": classes, **objects}
+    shown: Json = {"IoU": classes, **objects}
     if len(classes) > 1:
         shown = {
             "mean_iou": round(part["mean_iou"], 4),
@@ -73,20 +79,23 @@ def _short(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def pack() -> None:
-    """The trained weights with a card that says what they were and were not trained on."""
+    """Put the trained weights into the package, with a card that says what they are good for."""
     model = load_model(RUN / "model.safetensors")
     geometry = geometry_of(model.card.architecture)
     settings = config()
     scores = json.loads((RUN / "scores.json").read_text())
     overlap = settings.model.overlap or model.card.overlap
-    metrics: dict[str, Any] = {
+    metrics: Json = {
         "protocol": (
-            f"all pixels with a label, classes with truth averaged (clutter included), patches of {model.card.patch} px with overlap {overlap}, no TTA; "
-            "vehicles: a found region of at least 1 m2 is right when its centre lies in a box; buildings as objects: IoU >= 0.5"
+            "all pixels with a label, classes with truth averaged (clutter included), "
+            f"patches of {model.card.patch} px with overlap {overlap}, no TTA; "
+            "vehicles: a found region of at least 1 m2 is right when its centre lies in a box; "
+            "buildings as objects: IoU >= 0.5"
         ),
         "note": (
-            "banepa: the eastern quarter of the labelled block, 100 m from any training pixel; the weights are those of the validation (this strip and the "
-            "held-out scenes) with the best mean IoU. banepa 6.6 cm: some of its buildings are not outlined. Footprints were drawn by hand, off by up to a metre"
+            "banepa: the eastern quarter of the labelled block, 100 m from any training pixel; the weights are those "
+            "of the validation (this strip and the held-out scenes) with the best mean IoU. banepa 6.6 cm: some of its "
+            "buildings are not outlined. Footprints were drawn by hand, off by up to a metre"
         ),
         **{name: _short(part) for name, part in scores.items()},
     }
@@ -101,7 +110,7 @@ def pack() -> None:
         licence=LICENCE,
         metrics=metrics,
     )
-    assert model.state is not None  # our own format holds weights
+    assert model.state is not None  # geoseg's own format holds weights
     path = ROOT / "geoseg" / "weights" / f"{model.card.architecture}.safetensors"
     print(path, save_model(path, model.state, card))
 

@@ -1,4 +1,4 @@
-"""One night, written out: what `geoseg run nightly.yaml --date today` does, to start from where that is not enough.
+"""One night in plain Python: the steps of `geoseg run nightly.yaml --date today`, to start from where it is not enough.
 
 python pipelines/nightly.py SHEETS RUN [--model potsdam.safetensors] [--workers 4]
 """
@@ -22,10 +22,10 @@ from geoseg.work.dask import executor
 
 
 def night(sheets: list[Path], run: Path, models: list[Path], workers: int) -> int:
-    """Sheets -> plan -> blocks -> outputs -> checked -> published; the exit code."""
+    """Plan, compute, make outputs, check, publish; returns the exit code."""
     plan = tile(sheets, run, TileOptions()).plan
-    with executor(workers) as who:
-        done = infer(run, InferOptions(model=tuple(models)), executor=who)
+    with executor(workers) as processes:
+        done = infer(run, InferOptions(model=tuple(models)), executor=processes)
     mosaic(run, MosaicOptions())
     remember(Run(run))
     faults = verify(run).faults

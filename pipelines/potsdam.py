@@ -2,7 +2,8 @@
 
     python pipelines/potsdam.py data/potsdam runs/potsdam [--config configs/potsdam_unet_resnet18.yaml]
 
-Training takes an hour on a GPU; everything goes on where it stopped. Scores: clutter left out and boundaries as the config says (both are in the report).
+Training takes an hour on a GPU; everything goes on where it stopped. The scores leave out clutter and treat
+boundaries as the config says; the report holds both.
 """
 
 from __future__ import annotations
@@ -21,14 +22,14 @@ from geoseg.stages.train.train import train
 
 
 def settings_of(config: Path, release: Path) -> TrainConfig:
-    """The config with its first data set read from this release."""
+    """The config, with its first data set read from this release."""
     settings = load_settings(config)
     first = settings.data[0].model_copy(update={"root": release.resolve()})
     return settings.model_copy(update={"data": [first, *settings.data[1:]]})
 
 
 def potsdam(release: Path, out: Path, config: Path, pictures: list[Path]) -> int:
-    """Train, evaluate, map; the exit code."""
+    """Train, evaluate, map; returns the exit code."""
     settings = settings_of(config, release)
     model = train(settings, out / "model", print).model
     scores = evaluate_model(model, settings, EvaluateOptions(split="test"), out / "cache")

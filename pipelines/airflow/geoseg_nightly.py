@@ -1,6 +1,6 @@
 """Airflow DAG (2.9 and newer): four shards side by side, then a check. Copy into the DAG folder.
 
-Airflow only starts commands: geoseg knows what is done, so a task that is tried again goes on where it stopped.
+Airflow only starts commands. geoseg knows what is done, so a task that is tried again goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ with DAG(
     shards = [
         BashOperator(
             task_id=f"shard_{i}",
-            bash_command=f"geoseg --quiet run {CONFIG} --shard {i}/{SHARDS} --date {{{{ ds }}}} --log-json --quarantine-ok",
+            bash_command=(
+                f"geoseg --quiet run {CONFIG} --shard {i}/{SHARDS} --date {{{{ ds }}}} --log-json --quarantine-ok"
+            ),
             env={"OMP_WAIT_POLICY": "PASSIVE"},
             append_env=True,
         )
