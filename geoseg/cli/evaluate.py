@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from geoseg.arrays import Json
 from geoseg.cli.common import options_of
 from geoseg.options import EvaluateOptions
 from geoseg.request import stage_options
@@ -28,15 +29,7 @@ from geoseg.request import stage_options
     help="With vectors: what the only layer of a file holds (buildings, cars, trees, road_centrelines).",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
-def command(
-    prediction: Path,
-    reference: Path,
-    out: Path | None,
-    as_json: bool,
-    vectors: bool,
-    layer: str,
-    **values: Any,
-) -> None:
+def command(prediction: Path, reference: Path, out: Path | None, as_json: bool, **values: Any) -> None:
     """Score PREDICTION against REFERENCE, with the protocol beside every score.
 
     \b
@@ -52,6 +45,7 @@ def command(
         raise UsageError(
             prediction, "does not exist", "give a class raster, a vector file, a finished run or a model file"
         )
+    vectors, layer = values.pop("vectors"), values.pop("layer")
     if vectors or prediction.suffix.lower() in VECTORS:
         report = evaluate_vectors(prediction, reference, radii=values["radius"], layer=layer)
         _show_vectors(report, out, as_json)
@@ -66,7 +60,7 @@ def command(
     click.echo(json.dumps(found.report, indent=1) if as_json else markdown(found.report))
 
 
-def _show_vectors(report: dict[str, Any], out: Path | None, as_json: bool) -> None:
+def _show_vectors(report: Json, out: Path | None, as_json: bool) -> None:
     """Print scores of polygons and lines, and write evaluation.json and evaluation.md where a folder is named."""
     from geoseg.commit import commit_bytes, commit_json, folder
     from geoseg.stages.evaluate.vectors import vector_markdown

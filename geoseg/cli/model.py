@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import click
 
 from geoseg import parse
 from geoseg.cli.common import Read, table
+
+if TYPE_CHECKING:
+    from geoseg.classes import ClassTable
+    from geoseg.stages.exchange.import_ import CardFacts
+
+T = TypeVar("T", str, float)
+
+
+class Given(TypedDict):
+    """The options of `geoseg model import`, as they are given."""
+
+    architecture: str
+    arguments: str
+    name: str
+    classes: str
+    bands: str
+    gsd: float | None
+    gsd_range: tuple[float, ...] | None
+    mean: tuple[float, ...] | None
+    std: tuple[float, ...] | None
+    patch: int
+    overlap: int | None
+    output: str
+    licence: str
 
 
 @click.group("model")
@@ -61,7 +86,7 @@ def info(file: Path | None, as_json: bool) -> None:
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write here instead of printing.")
 @click.option("--stac", is_flag=True, help="A STAC item of the machine-learning model extension instead of Markdown.")
 def card(file: Path | None, out: Path | None, stac: bool) -> None:
-    """The card of a model FILE as Markdown or STAC [default: the shipped network]."""
+    """Print the card of a model FILE as Markdown or STAC [default: the shipped network]."""
     from geoseg.commit import commit_bytes
     from geoseg.gis.model_card import markdown_card, mlm_item
     from geoseg.models.files import load_model, shipped_model
@@ -89,7 +114,7 @@ def card(file: Path | None, out: Path | None, stac: bool) -> None:
     help="NAME.onnx (opens in QGIS Deepness) or NAME.pt2.",
 )
 def export(file: Path, out: Path) -> None:
-    """Write a model FILE as ONNX or torch.export, and check that it gives the same classes."""
+    """Write a model FILE as ONNX or torch.export, and check that it still gives the same classes."""
     from geoseg.models.files import load_model
     from geoseg.stages.exchange.export import export_model
 
@@ -130,78 +155,66 @@ def export(file: Path, out: Path) -> None:
 @click.option("--overlap", type=click.IntRange(min=0), help="Overlap of patches [default: a quarter].")
 @click.option("--output", type=click.Choice(["logits", "probabilities"]), default="logits", show_default=True)
 @click.option("--licence", default="", help="Licence of the weights.")
-def import_(file: Path, out: Path | None, **options: Any) -> None:
-    """Make a foreign model FILE usable: weights become NAME.safetensors, TorchScript, .pt2 and ONNX get a NAME.json beside them."""
-    from geoseg.stages.exchange.import_ import import_model
+def import_(file: Path, out: Path | None, **given: Unpack[Given]) -> None:
+    """Make a foreign model FILE usable.
 
-    path = import_model(file, out, _card(file, options))
+    Weights become NAME.safetensors; TorchScript, .pt2 and ONNX get a NAME.json beside them.
+    """
+    from geoseg.stages.exchange.import_ import card_from, import_model
+
+    path = import_model(file, out, card_from(file, _facts(file, given)))
     click.echo(f"{path}: ready; try geoseg infer RUN --model {path}")
 
 
-def _card(file: Path, options: dict[str, Any]) -> Any:
-    """A card from options; what is missing is asked for on a terminal and refused elsewhere."""
-    import sys
-
+def _facts(file: Path, given: Given) -> CardFacts:
+    """Options as facts; what is missing is asked for on a terminal and refused elsewhere."""
     from geoseg.errors import UsageError
-    from geoseg.models.card import Card
-    from geoseg.networks import geometry_of
+    from geoseg.stages.exchange.import_ import CardFacts
 
-    weights = file.is_dir() or file.suffix in (".safetensors", ".pth", ".ckpt")
-    for key, question in (
-        ("classes", "Classes (isprs, voc, cityscapes or a JSON file)"),
-        ("gsd", "Metres on the ground per pixel"),
-    ):
-        if not options[key]:
-            if not sys.stdin.isatty():
-                raise UsageError(file, f"does not say its {key}", f"give --{key}")
-            options[key] = click.prompt(question, type=float if key == "gsd" else str)
-    if weights and not options["architecture"] and not file.is_dir():
-        if not sys.stdin.isatty():
-            raise UsageError(file, "does not say its architecture", "give --architecture")
-        options["architecture"] = click.prompt("Architecture", type=str)
-    bands = tuple(b.strip() for b in options["bands"].split(","))
-    gsd, patch = float(options["gsd"]), options["patch"]
-    geometry = geometry_of(options["architecture"] or "torchscript")
-    overlap = (
-        options["overlap"]
-        if options["overlap"] is not None
-        else max(patch // 4, 2 * geometry.margin + 2 * geometry.stride) // 2 * 2
-    )
+    classes = given["classes"] or _ask(file, "classes", "Classes (isprs, voc, cityscapes or a JSON file)", str)
+    gsd = given["gsd"] or _ask(file, "gsd", "Metres on the ground per pixel", float)
+    architecture = given["architecture"]
+    if not architecture and file.suffix in (".safetensors", ".pth", ".ckpt") and not file.is_dir():
+        architecture = _ask(file, "architecture", "Architecture", str)
     try:
-        arguments = json.loads(options["arguments"])
+        arguments = json.loads(given["arguments"])
     except ValueError as error:
         raise UsageError("--arguments", f"is not JSON: {error}", """for instance '{"width": 32}'""") from error
-    imagenet = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
-    return Card(
-        name=options["name"] or file.stem,
-        architecture=options["architecture"] or "folder",
-        classes=_classes(options["classes"]),
-        bands=bands,
-        mean=options["mean"] or tuple(imagenet[0][i % 3] for i in range(len(bands))),
-        std=options["std"] or tuple(imagenet[1][i % 3] for i in range(len(bands))),
-        gsd=gsd,
-        gsd_range=options["gsd_range"] or (gsd / 1.2, gsd * 1.2),
+    return CardFacts(
+        classes=_classes(classes),
+        gsd=float(gsd),
+        architecture=architecture,
         arguments=arguments,
-        patch=patch,
-        overlap=overlap,
-        margin=geometry.margin,
-        stride=geometry.stride,
-        patch_dependent=geometry.patch_dependent,
-        output=options["output"],
-        licence=options["licence"],
+        name=given["name"],
+        bands=tuple(b.strip() for b in given["bands"].split(",")),
+        gsd_range=given["gsd_range"],
+        mean=given["mean"],
+        std=given["std"],
+        patch=given["patch"],
+        overlap=given["overlap"],
+        output=given["output"],
+        licence=given["licence"],
     )
 
 
-def _classes(text: str) -> Any:
-    from geoseg.classes import ISPRS, ClassTable
+def _ask(file: Path, key: str, question: str, kind: type[T]) -> T:
+    """Ask for a fact on a terminal."""
     from geoseg.errors import UsageError
 
-    if text == "isprs":
-        return ISPRS
-    if text in ("voc", "cityscapes"):
-        from geoseg.datasets.public import CITYSCAPES, VOC
+    if not sys.stdin.isatty():
+        raise UsageError(file, f"does not say its {key}", f"give --{key}")
+    answer: T = click.prompt(question, type=kind)
+    return answer
 
-        return VOC if text == "voc" else CITYSCAPES
+
+def _classes(text: str) -> ClassTable:
+    """The class table of a name or a JSON file."""
+    from geoseg.classes import ClassTable
+    from geoseg.datasets.public import TABLES
+    from geoseg.errors import UsageError
+
+    if text in TABLES:
+        return TABLES[text]
     try:
         return ClassTable.from_json(json.loads(Path(text).read_text()))
     except (OSError, ValueError) as error:
@@ -214,12 +227,10 @@ def _classes(text: str) -> Any:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="Time for each engine.")
 def bench(file: Path | None, seconds: float) -> None:
-    """CPU seconds per megapixel of a model FILE on each installed engine, one thread [default: the shipped network]."""
+    """Time a model FILE on each installed engine: CPU seconds with one thread [default: the shipped network]."""
     from geoseg.models.files import load_model, shipped_model
     from geoseg.stages.exchange.bench import bench_model
 
     click.echo(f"{'engine':<14}{'precision':<11}{'CPU s / patch':>14}{'CPU s / Mpx':>13}")
     for row in bench_model(load_model(file or shipped_model()), seconds):
-        click.echo(
-            f"{row['engine']:<14}{row['precision']:<11}{row['cpu_s_per_patch']:>14.3f}{row['cpu_s_per_megapixel']:>13.3f}"
-        )
+        click.echo(f"{row.engine:<14}{row.precision:<11}{row.per_patch:>14.3f}{row.per_megapixel:>13.3f}")

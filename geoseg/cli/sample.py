@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
 from geoseg import parse
 from geoseg.cli.common import Read, progress_bar
+
+
+class Given(TypedDict):
+    """The options of `geoseg sample`, as they are given."""
+
+    seed: int
+    size: tuple[int, int]
+    gsd: float
+    sheets: tuple[int, int]
+    overlap: int
+    quarter: str | None
+    ragged: bool
+    nir: bool
+    height: bool
 
 
 @click.command("sample")
@@ -23,7 +38,6 @@ from geoseg.cli.common import Read, progress_bar
 @click.option("--gsd", type=click.FloatRange(0.01, 2.0), default=0.1, show_default=True, help="Pixel size in metres.")
 @click.option(
     "--sheets",
-    "sheet_grid",
     type=Read(parse.numbers("--sheets", int, 2)),
     default=(2, 2),
     show_default="2,2",
@@ -41,19 +55,7 @@ from geoseg.cli.common import Read, progress_bar
 @click.option("--nir", is_flag=True, help="Four bands: red, green, blue, near infrared.")
 @click.option("--height", is_flag=True, help="Also write height over the ground.")
 @click.pass_context
-def command(
-    ctx: click.Context,
-    out: Path,
-    seed: int,
-    size: tuple[int, int],
-    gsd: float,
-    sheet_grid: tuple[int, int],
-    overlap: int,
-    quarter: str | None,
-    ragged: bool,
-    nir: bool,
-    height: bool,
-) -> None:
+def command(ctx: click.Context, out: Path, **given: Unpack[Given]) -> None:
     """Make a procedural, Potsdam-like scene with exact labels and truth polygons.
 
     Writes sheets/ (orthophotos named the Potsdam way, EPSG:25833), labels/ (ISPRS colours), classes/ (class values),
@@ -61,9 +63,8 @@ def command(
     """
     from geoseg.stages.sample import SampleOptions, make_sample
 
-    options = SampleOptions(seed, size, gsd, sheet_grid, overlap, quarter, ragged, nir, height)
     with progress_bar(ctx.obj["quiet"], unit="sheets") as progress:
-        paths = make_sample(out, options, progress)
+        paths = make_sample(out, SampleOptions(**given), progress)
     for path in paths:
         click.echo(f"wrote {path}")
     click.echo(f"wrote {out / 'truth.gpkg'}; next: geoseg tile {out / 'sheets'} -o run")

@@ -6,12 +6,24 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
 if TYPE_CHECKING:
     from geoseg.learn.settings import TrainConfig
+
+
+class Given(TypedDict):
+    """The options of `geoseg train`, as they are given."""
+
+    out: Path | None
+    preview: Path | None
+    overwrite: bool
+    device: str | None
+    backbone_weights: str | None
+    init: Path | None
+    max_steps: int | None
 
 
 @click.command("train")
@@ -36,55 +48,44 @@ if TYPE_CHECKING:
     "--max-steps", type=click.IntRange(min=1), help="Shorten each stage to at most this many steps: a rehearsal."
 )
 @click.pass_context
-def command(
-    ctx: click.Context,
-    config: Path,
-    out: Path | None,
-    preview: Path | None,
-    overwrite: bool,
-    device: str | None,
-    backbone_weights: str | None,
-    init: Path | None,
-    max_steps: int | None,
-) -> None:
+def command(ctx: click.Context, config: Path, **given: Unpack[Given]) -> None:
     """Train the network that the YAML file CONFIG describes; after a crash or kill the same command goes on.
 
     Under torchrun, one process per device trains together.
     """
     from geoseg.errors import UsageError
     from geoseg.learn.settings import load_settings
+    from geoseg.stages.train import preview, train
 
-    settings = load_settings(config)
-    if device:
-        settings = settings.model_copy(update={"device": device})
-    start: dict[str, Any] = {}
-    if backbone_weights:
-        start["backbone_weights"] = backbone_weights if backbone_weights == "imagenet" else Path(backbone_weights)
-    if init:
-        start["init"] = init
-    settings = settings.model_copy(update={"model": settings.model.model_copy(update=start)})
-    if max_steps:
-        settings = _shortened(settings, max_steps)
-    if preview is not None:
-        from geoseg.stages.train.train import preview as make_preview
-
-        make_preview(settings, preview)
-        click.echo(preview)
+    settings = _change(load_settings(config), given)
+    if given["preview"] is not None:
+        preview(settings, given["preview"])
+        click.echo(given["preview"])
         return
-    folder = out or settings.out
+    folder = given["out"] or settings.out
     if folder is None:
         raise UsageError(config, "has no `out`", "add it, or give --out")
-    from geoseg.stages.train.train import train
-
-    result = train(settings, folder, _speaker(ctx.obj["quiet"]), overwrite=overwrite)
+    result = train(settings, folder, _speaker(ctx.obj["quiet"]), overwrite=given["overwrite"])
     score = "" if result.mean_iou is None else f", best validation mIoU {result.mean_iou:.4f}"
     click.echo(f"{result.model}: {result.steps} steps{score}")
     click.echo(f"{result.rate:.1f} samples/s, {100 * result.waiting:.1f} % of the time waiting for data")
 
 
-def _shortened(settings: TrainConfig, steps: int) -> TrainConfig:
-    stages = [s.model_copy(update={"steps": min(s.steps, steps)}) for s in settings.stages]
-    return settings.model_copy(update={"stages": stages, "validate_every": min(settings.validate_every, steps)})
+def _change(settings: TrainConfig, given: Given) -> TrainConfig:
+    """The config with the changes of the command line."""
+    if given["device"]:
+        settings = settings.model_copy(update={"device": given["device"]})
+    start: dict[str, Path | str] = {}
+    if weights := given["backbone_weights"]:
+        start["backbone_weights"] = weights if weights == "imagenet" else Path(weights)
+    if given["init"]:
+        start["init"] = given["init"]
+    settings = settings.model_copy(update={"model": settings.model.model_copy(update=start)})
+    if steps := given["max_steps"]:
+        stages = [s.model_copy(update={"steps": min(s.steps, steps)}) for s in settings.stages]
+        changes = {"stages": stages, "validate_every": min(settings.validate_every, steps)}
+        settings = settings.model_copy(update=changes)
+    return settings
 
 
 def _speaker(quiet: bool) -> Callable[[str], None]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from geoseg.classes import NODATA, ClassTable, LandClass
+from geoseg.classes import ISPRS, NODATA, ClassTable, LandClass
 from geoseg.datasets.items import ImageFile, Item, LabelFile
 from geoseg.datasets.legend import Legend
 from geoseg.errors import UsageError
 from geoseg.sheets.images import picture_size
 
-__all__ = ["CITYSCAPES", "VOC", "cityscapes_items", "voc_items"]
+__all__ = ["CITYSCAPES", "TABLES", "VOC", "cityscapes_items", "voc_items"]
 
 _VOC_NAMES = [
     "background",
@@ -73,6 +73,9 @@ def _cityscapes_table() -> tuple[ClassTable, Legend]:
 
 CITYSCAPES, _CITYSCAPES_LEGEND = _cityscapes_table()
 """The 19 classes of Cityscapes that are scored; all others count as not known."""
+
+TABLES = {"isprs": ISPRS, "voc": VOC, "cityscapes": CITYSCAPES}
+"""Class tables by the names that configs and commands use."""
 
 
 def _item(image: str, label: str, legend: Legend) -> Item:

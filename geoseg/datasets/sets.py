@@ -19,7 +19,7 @@ from geoseg.datasets.folders import (
 from geoseg.datasets.isprs import isprs_items
 from geoseg.datasets.items import Item
 from geoseg.datasets.legend import Legend, code_of, cube_legend, named_codes, table_legend
-from geoseg.datasets.public import CITYSCAPES, VOC, cityscapes_items, voc_items
+from geoseg.datasets.public import TABLES, cityscapes_items, voc_items
 from geoseg.datasets.samples import LabelledSet
 from geoseg.datasets.shapes import Codes, PolygonFile
 from geoseg.datasets.split import SPLITS, Split, cut, refuse_leaks, split_items
@@ -34,7 +34,7 @@ Parts = dict[str, list[Item]]
 def class_table(model: ModelSection) -> ClassTable:
     """The class table that a config names, or lists class by class."""
     if isinstance(model.classes, str):
-        return {"isprs": ISPRS, "voc": VOC, "cityscapes": CITYSCAPES}[model.classes]
+        return TABLES[model.classes]
     return ClassTable.from_json([row.model_dump() for row in model.classes])
 
 

@@ -1,4 +1,4 @@
-"""geoseg sample: one procedural scene, cut into overlapping sheets named the Potsdam way, with exact truth.
+"""geoseg sample: one procedural scene, cut into overlapping sheets with names as of Potsdam, and exact truth.
 
 seed -> scene -> sheets, labels (ISPRS colours), classes, height -> truth.gpkg
 """
@@ -9,23 +9,22 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import geopandas
 import numpy as np
-import numpy.typing as npt
 import shapely
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
+from geoseg.arrays import Image, Mask, Shapes
 from geoseg.classes import ISPRS
 from geoseg.commit import commit_bytes
 from geoseg.errors import UsageError
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml, road_qml
 from geoseg.scenes import noise
-from geoseg.scenes.objects import Building, Car, Street, Tree
+from geoseg.scenes.objects import Building, Car, Street, Thing, Tree
 from geoseg.scenes.outlines import street_axis
 from geoseg.scenes.quarters import random_style
 from geoseg.scenes.scene import Scene, Tile
@@ -33,14 +32,19 @@ from geoseg.scenes.scene import Scene, Tile
 __all__ = ["SampleOptions", "make_sample"]
 
 CRS, ORIGIN = "EPSG:25833", (367_600.0, 5_807_400.0)
-"""Where the scene is put: UTM 33N, near Potsdam."""
+"""The place of a scene's upper left corner: UTM 33N, near Potsdam."""
 
 COLOURS = np.array([c.colour for c in ISPRS.classes], np.uint8)
 
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """Options of `geoseg sample`. Sizes in pixels; `sheets` (rows, columns); `ragged` gives the last sheet an irregular no-data edge."""
+    """Options of `geoseg sample`.
+
+    `size` (width, height) and `overlap` are pixels of `gsd` metres; `sheets` is (rows, columns); `quarter` is the kind
+    of town (suburb without one); `ragged` gives the last sheet an irregular edge of no data; `nir` adds near infrared;
+    `height` writes heights too.
+    """
 
     seed: int = 7
     size: tuple[int, int] = (1296, 1296)
@@ -107,7 +111,7 @@ def sheet_windows(options: SampleOptions) -> dict[tuple[int, int], Window]:
     return {(r, c): Window(x, y, w, h) for r, (y, h) in enumerate(cuts[0]) for c, (x, w) in enumerate(cuts[1])}
 
 
-def _ragged(tile: Tile, window: Window, seed: int) -> npt.NDArray[np.bool_]:
+def _ragged(tile: Tile, window: Window, seed: int) -> Mask:
     """True inside an irregular edge at the right and the bottom, as mosaicked orthophotos have."""
     high, wide = tile.labels.shape
     down = noise.fractal(seed + 91, Window(0, 0, 1, high), cell=220, octaves=5)[:, 0]
@@ -137,8 +141,8 @@ def _write_sheet(out: Path, stem: str, tile: Tile, window: Window, options: Samp
     return path
 
 
-def _geotiff(bands: npt.NDArray[Any], place: Affine, nodata: float | None) -> bytes:
-    profile: dict[str, Any] = {
+def _geotiff(bands: Image, place: Affine, nodata: float | None) -> bytes:
+    profile: dict[str, object] = {
         "driver": "GTiff",
         "count": len(bands),
         "height": bands.shape[1],
@@ -164,71 +168,71 @@ def _geotiff(bands: npt.NDArray[Any], place: Affine, nodata: float | None) -> by
 
 
 def _write_truth(out: Path, scene: Scene) -> None:
-    """truth.gpkg: what is visible as a coverage, and the whole outlines of buildings, streets, trees and cars."""
-
-    def world(shapes: list[shapely.Geometry]) -> Any:
-        return shapely.transform(
-            np.array(shapes, object), lambda xy: np.column_stack([ORIGIN[0] + xy[:, 0], ORIGIN[1] - xy[:, 1]])
-        )
-
-    visible = [
-        (v, p) for v, _, s in scene.truth() for p in shapely.get_parts(s) if p.geom_type == "Polygon" and p.area > 0
-    ]
-    names = {c.value: c.name for c in ISPRS.classes}
-    cover = geopandas.GeoDataFrame(
-        {
-            "class": [names[v] for v, _ in visible],
-            "class_id": [v for v, _ in visible],
-            "area_m2": [round(p.area, 4) for _, p in visible],
-        },
-        geometry=world([p for _, p in visible]),
-        crs=CRS,
-    )
-    layers = [
-        Layer(
-            "landcover",
-            cover,
-            fill_qml((255, 255, 255), alpha=0, outline=(230, 0, 120), width=0.3),
-            "what is visible, without gap or overlap",
-        )
-    ]
-    for name, kind, colour in (
+    """Write truth.gpkg: the visible land cover, and the whole outlines of buildings, streets, trees and cars."""
+    layers = [_landcover(scene)]
+    kinds: tuple[tuple[str, type[Thing], tuple[int, int, int]], ...] = (
         ("buildings", Building, (200, 60, 60)),
         ("streets", Street, (120, 120, 120)),
         ("trees", Tree, (40, 140, 60)),
         ("cars", Car, (250, 200, 0)),
-    ):
+    )
+    for name, kind, colour in kinds:
         shapes, facts = _outlines(scene, kind)
-        frame = geopandas.GeoDataFrame(facts, geometry=world(shapes) if shapes else [], crs=CRS)
-        layers.append(
-            Layer(name, frame, fill_qml(colour), f"whole outlines of {name}, also where something stands above them")
-        )
-    layers.append(_centrelines(scene, world))
+        frame = geopandas.GeoDataFrame(facts, geometry=_to_world(shapes) if shapes else [], crs=CRS)
+        text = f"whole outlines of {name}, also where something stands above them"
+        layers.append(Layer(name, frame, fill_qml(colour), text))
+    layers.append(_centrelines(scene))
     write_geopackage(out / "truth.gpkg", layers)
 
 
-def _centrelines(scene: Scene, world: Callable[[list[shapely.Geometry]], Any]) -> Layer:
+def _to_world(shapes: list[shapely.Geometry]) -> Shapes:
+    """Shapes of a scene in the coordinates of `CRS`."""
+    return np.asarray(
+        shapely.transform(
+            np.array(shapes, object), lambda xy: np.column_stack([ORIGIN[0] + xy[:, 0], ORIGIN[1] - xy[:, 1]])
+        )
+    )
+
+
+def _landcover(scene: Scene) -> Layer:
+    """The visible parts of all outlines, without gap or overlap."""
+    visible = [
+        (v, p) for v, _, s in scene.truth() for p in shapely.get_parts(s) if p.geom_type == "Polygon" and p.area > 0
+    ]
+    names = {c.value: c.name for c in ISPRS.classes}
+    facts = {
+        "class": [names[v] for v, _ in visible],
+        "class_id": [v for v, _ in visible],
+        "area_m2": [round(p.area, 4) for _, p in visible],
+    }
+    frame = geopandas.GeoDataFrame(facts, geometry=_to_world([p for _, p in visible]), crs=CRS)
+    style = fill_qml((255, 255, 255), alpha=0, outline=(230, 0, 120), width=0.3)
+    return Layer("landcover", frame, style, "what is visible, without gap or overlap")
+
+
+def _centrelines(scene: Scene) -> Layer:
     """Centre lines of the streets, cut by the scene's frame."""
     frame = shapely.box(0, 0, scene.width, scene.height)
     axes = [(s.width, street_axis(s, scene.layout.frame).intersection(frame)) for s in scene.layout.streets]
     parts = [(w, p) for w, a in axes for p in shapely.get_parts(a) if p.geom_type == "LineString" and p.length > 0]
     facts = {"width_m": [round(w, 2) for w, _ in parts], "length_m": [round(p.length, 2) for _, p in parts]}
-    lines = geopandas.GeoDataFrame(facts, geometry=world([p for _, p in parts]) if parts else [], crs=CRS)
+    lines = geopandas.GeoDataFrame(facts, geometry=_to_world([p for _, p in parts]) if parts else [], crs=CRS)
     style = road_qml((250, 225, 130), (120, 90, 30), "width_m")
     return Layer("road_centrelines", lines, style, "centre lines of the streets", "LineString")
 
 
-def _outlines(scene: Scene, kind: type) -> tuple[list[shapely.Geometry], dict[str, list[Any]]]:
+def _outlines(scene: Scene, kind: type[Thing]) -> tuple[list[shapely.Geometry], dict[str, list[object]]]:
+    """Outlines of all objects of a kind, cut by the scene's frame, and the columns of their table."""
     frame = shapely.box(0, 0, scene.width, scene.height)
-    found: list[tuple[Any, shapely.Geometry]] = [
-        (o, shapely.intersection(s, frame)) for _, o, s in scene.stack if isinstance(o, kind)
-    ]
-    found = [(o, s) for o, s in found if s.geom_type == "Polygon" and s.area > 0]
-    facts: dict[str, list[Any]] = {"area_m2": [round(s.area, 4) for _, s in found]}
+    cut = [(o, shapely.intersection(s, frame)) for _, o, s in scene.stack if isinstance(o, kind)]
+    found = [(o, s) for o, s in cut if s.geom_type == "Polygon" and s.area > 0]
+    facts: dict[str, list[object]] = {"area_m2": [round(s.area, 4) for _, s in found]}
+    things = [o for o, _ in found]
     if kind is Car:
-        facts["length_m"] = [round(o.length, 3) for o, _ in found]
-        facts["width_m"] = [round(o.width, 3) for o, _ in found]
-        facts["heading_deg"] = [round((90 + np.degrees(o.heading)) % 180, 2) for o, _ in found]
+        cars = [o for o in things if isinstance(o, Car)]
+        facts["length_m"] = [round(o.length, 3) for o in cars]
+        facts["width_m"] = [round(o.width, 3) for o in cars]
+        facts["heading_deg"] = [round((90 + np.degrees(o.heading)) % 180, 2) for o in cars]
     if kind is Building:
-        facts["roof"] = [o.roof for o, _ in found]
+        facts["roof"] = [o.roof for o in things if isinstance(o, Building)]
     return [s for _, s in found], facts

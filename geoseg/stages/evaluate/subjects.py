@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
@@ -17,6 +16,7 @@ from geoseg.datasets.items import ImageFile, Item, LabelFile, image_reader
 from geoseg.datasets.legend import Legend, code_of, cube_legend, decode, named_codes, table_legend
 from geoseg.errors import ModelError, UsageError
 from geoseg.models.card import Card
+from geoseg.models.network import Network
 from geoseg.options import EvaluateOptions
 from geoseg.predict.region import RegionPredictor, Take
 from geoseg.sheets.raster import raster_window
@@ -24,8 +24,6 @@ from geoseg.stages.evaluate.counts import ReadBytes, Subject
 
 __all__ = ["paired_subjects", "predicted_subjects"]
 
-
-Network = Callable[[torch.Tensor], torch.Tensor]
 
 VECTORS = (".gpkg", ".geojson", ".json", ".shp", ".fgb")
 

@@ -1,1 +1,1 @@
-"""Model files in and out: import, export, timing."""
+"""Model files: import, export and timing."""

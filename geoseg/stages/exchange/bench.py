@@ -1,50 +1,60 @@
-"""geoseg model bench: how fast each engine runs a model."""
+"""geoseg model bench: the speed of a model on each engine."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 
 from geoseg.models.files import ModelFile
 from geoseg.models.network import build_network
 from geoseg.predict.engines import ENGINES, available, supports_bf16
-from geoseg.stages.exchange.export import _Plain, _sample_patches
+from geoseg.stages.exchange.plain import PlainNetwork, sample_patches
 
-__all__ = ["bench_model"]
+__all__ = ["EngineTime", "bench_model"]
 
 
-def bench_model(model: ModelFile, seconds: float = 3.0) -> list[dict[str, Any]]:
-    """CPU seconds per megapixel of each engine that is installed, one thread, on the card's own patches."""
-    card = model.card
-    patches = _sample_patches(card, 1)
+@dataclass(frozen=True)
+class EngineTime:
+    """CPU seconds of one engine, for a patch and for a megapixel of the mosaic (overlap taken into account)."""
+
+    engine: str
+    precision: str
+    per_patch: float
+    per_megapixel: float
+
+
+def bench_model(model: ModelFile, seconds: float = 3.0) -> list[EngineTime]:
+    """CPU times of each installed engine on the card's own patches, with one thread; each runs for so many seconds.
+
+    Raises:
+        ModelError: the network cannot be built.
+    """
+    card, network = model.card, build_network(model)
+    if not isinstance(network, torch.nn.Module):
+        return []
+    patches = sample_patches(card, 1)
     shape = (1, *patches.shape[1:])
-    network = build_network(model)
+    fresh = (card.patch - card.overlap) ** 2 / 1e6  # megapixels that each patch adds
     rows = []
     for engine in ENGINES:
         if not available(engine) or (engine != "torch" and model.kind not in ("state", "torchscript")):
             continue
-        for precision in ("f32", "bf16"):
-            if precision == "bf16" and not supports_bf16(engine):
-                continue
-            module = network if isinstance(network, torch.nn.Module) else None
-            if module is None:
-                continue
-            score = ENGINES[engine](_Plain(module).eval(), shape, precision, 1)
-            score(patches)
-            start, begun, count = time.process_time(), time.monotonic(), 0
-            while time.monotonic() - begun < seconds:
-                score(patches)
-                count += 1
-            spent = (time.process_time() - start) / count
-            fresh = (1 - card.overlap / card.patch) ** 2
-            rows.append(
-                {
-                    "engine": engine,
-                    "precision": precision,
-                    "cpu_s_per_patch": round(spent, 4),
-                    "cpu_s_per_megapixel": round(spent / (card.patch**2 * fresh / 1e6), 4),
-                }
-            )
+        for precision in ("f32", "bf16") if supports_bf16(engine) else ("f32",):
+            score = ENGINES[engine](PlainNetwork(network).eval(), shape, precision, 1)
+            spent = _cpu_seconds(partial(score, patches), seconds)
+            rows.append(EngineTime(engine, precision, round(spent, 4), round(spent / fresh, 4)))
     return rows
+
+
+def _cpu_seconds(act: Callable[[], object], seconds: float) -> float:
+    """Mean CPU seconds of an act that is repeated for so many seconds; the first time does not count."""
+    act()
+    start, begun, count = time.process_time(), time.monotonic(), 0
+    while time.monotonic() - begun < seconds:
+        act()
+        count += 1
+    return (time.process_time() - start) / count

@@ -1,7 +1,6 @@
-"""geoseg model: foreign weights in, other formats out, and how fast a model is here.
+"""geoseg model export: a model as ONNX or torch.export.
 
-import: weights -> network -> checked -> NAME.safetensors with its card, or NAME.json beside a file that is used in place
-export: network -> ONNX or torch.export -> read back -> classes compared on a drawn scene
+network -> file -> read back -> classes compared on a drawn scene
 """
 
 from __future__ import annotations
@@ -13,45 +12,32 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from geoseg.commit import commit_bytes, commit_file
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
 from geoseg.models.card import Card
 from geoseg.models.files import ModelFile, load_model
-from geoseg.models.network import build_network
+from geoseg.models.network import Network, build_network
 from geoseg.predict.engines import available
-from geoseg.scenes.scene import Scene
+from geoseg.stages.exchange.plain import PlainNetwork, sample_patches
 
-__all__ = ["AGREEMENT", "export_model"]
+__all__ = ["SAME_CLASSES", "deepness_keys", "export_model"]
 
-AGREEMENT = 0.9999
-"""Share of a drawn scene's pixels whose class an export must give as the model does."""
-
-_PREFIXES = ("module.", "model.", "network.", "net.", "_orig_mod.")
-_NESTED = ("state_dict", "model_state_dict", "model", "network", "weights")
-
-
-def _sample_patches(card: Card, count: int = 2) -> npt.NDArray[np.float32]:
-    """Standardised patches (n, C, P, P) of a drawn scene at the network's GSD."""
-    side, bands = card.patch, len(card.bands)
-    out = np.zeros((count, bands, side, side), np.float32)
-    for k in range(count):
-        scene = Scene(31 + k, side * card.gsd, side * card.gsd, card.gsd)
-        image = scene.tile(0, 0, side, side).image.transpose(2, 0, 1)
-        out[k] = np.stack([image[i % 4] for i in range(bands)])
-    return (out - np.array(card.mean, np.float32)[None, :, None, None]) / np.array(card.std, np.float32)[
-        None, :, None, None
-    ]
+SAME_CLASSES = 0.9999
+"""Share of a drawn scene's pixels that must get the same class from an export as from the model."""
 
 
 def export_model(model: ModelFile, out: Path) -> float:
-    """Write a model as .onnx or .pt2 with its card; returns the share of a drawn scene's pixels with the same class.
+    """Write a model as .onnx or .pt2 with its card.
+
+    Returns:
+        The share of a drawn scene's pixels that get the same class from the export.
 
     Raises:
-        UsageError: another suffix. EnvironmentFault: a package is missing.
-        ModelError: it cannot be exported, or the export's classes differ on more than 1 in 10 000 pixels.
+        UsageError: `out` has another suffix.
+        EnvironmentFault: a package is missing.
+        ModelError: the model cannot be exported, or the classes differ on more than 1 in 10 000 pixels.
     """
     writers: dict[str, Callable[[torch.nn.Module, Card, Path], None]] = {".onnx": _write_onnx, ".pt2": _write_export}
     if out.suffix not in writers:
@@ -61,13 +47,13 @@ def export_model(model: ModelFile, out: Path) -> float:
     network = build_network(model)
     if not isinstance(network, torch.nn.Module):
         raise ModelError(model.path, "is no module", "export from the original weights")
-    plain = _Plain(network).eval()
+    plain = PlainNetwork(network).eval()
     commit_file(out, lambda path: writers[out.suffix](plain, model.card, path), lambda path: None)
     if out.suffix == ".pt2":
         placed = replace(model.card, architecture="export")
         commit_bytes(out.with_suffix(".json"), (json.dumps(placed.to_json(), indent=1) + "\n").encode())
     share = _agreement(plain, build_network(load_model(out)), model.card)
-    if share < AGREEMENT:
+    if share < SAME_CLASSES:
         raise ModelError(
             out,
             f"gives another class on {100 * (1 - share):.3f} % of a drawn scene",
@@ -76,24 +62,10 @@ def export_model(model: ModelFile, out: Path) -> float:
     return share
 
 
-class _Plain(torch.nn.Module):
-    """A network whose output is one tensor."""
-
-    def __init__(self, network: torch.nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.network(x)
-        scores: torch.Tensor = out["out"] if isinstance(out, dict) else out
-        return scores
-
-
-def _agreement(
-    a: Callable[[torch.Tensor], torch.Tensor], b: Callable[[torch.Tensor], torch.Tensor], card: Card
-) -> float:
+def _agreement(a: Network, b: Network, card: Card) -> float:
+    """Share of the pixels of drawn scenes that get the same class from both networks."""
     shares = []
-    for patch in _sample_patches(card):
+    for patch in sample_patches(card):
         x = torch.from_numpy(patch)[None]
         with torch.inference_mode():
             shares.append(float((a(x).argmax(1) == b(x).argmax(1)).float().mean()))
@@ -126,7 +98,10 @@ def _write_onnx(network: torch.nn.Module, card: Card, path: Path) -> None:
 
 
 def deepness_keys(card: Card) -> dict[str, str]:
-    """Metadata that the QGIS plugin Deepness reads (resolution in centimetres, statistics for 0 to 1), and geoseg's own card."""
+    """Metadata that the QGIS plugin Deepness reads, and geoseg's own card.
+
+    Deepness wants the resolution in centimetres, and statistics for values of 0 to 1.
+    """
     full = 255.0 if card.dtype == "uint8" else 1.0
     return {
         "model_type": json.dumps("Segmentor"),

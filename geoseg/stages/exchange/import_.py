@@ -1,23 +1,88 @@
-"""geoseg model import: weights of other tools, with a card."""
+"""geoseg model import: weights of other tools, with a card.
+
+weights -> network -> check -> NAME.safetensors with its card; other kinds of files get NAME.json and stay as they are
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
+from geoseg.arrays import Json
+from geoseg.classes import ClassTable
 from geoseg.commit import commit_bytes
 from geoseg.errors import ModelError
 from geoseg.models.card import Card
 from geoseg.models.files import load_model, load_weights, model_kind, save_model
 from geoseg.models.network import build_network
-from geoseg.networks import make_network
+from geoseg.networks import geometry_of, make_network
 from geoseg.networks.smp_networks import SMP_DECODERS
-from geoseg.stages.exchange.export import _NESTED, _PREFIXES
 
-__all__ = ["import_model"]
+__all__ = ["CardFacts", "card_from", "import_model"]
+
+_PREFIXES = ("module.", "model.", "network.", "net.", "_orig_mod.")
+"""Words that trainers put before the names of all tensors."""
+_NESTED = ("state_dict", "model_state_dict", "model", "network", "weights")
+"""Names that trainers give to the weights inside a checkpoint."""
+
+IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+"""Mean and deviation of red, green and blue, 0 to 255."""
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a user knows of a foreign model file; empty values are filled in by `card_from`."""
+
+    classes: ClassTable
+    gsd: float
+    architecture: str = ""
+    arguments: Json = field(default_factory=dict)
+    name: str = ""
+    bands: tuple[str, ...] = ("red", "green", "blue")
+    gsd_range: tuple[float, ...] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    patch: int = 512
+    overlap: int | None = None
+    output: str = "logits"
+    licence: str = ""
+
+
+def card_from(file: Path, facts: CardFacts) -> Card:
+    """The card of a foreign model file.
+
+    Without other facts it takes 20 % around its GSD, ImageNet's statistics, and an overlap of a quarter patch, or more
+    where the receptive field needs it.
+
+    Raises:
+        ModelError: facts that contradict each other.
+    """
+    geometry, gsd, bands = geometry_of(facts.architecture or "torchscript"), facts.gsd, facts.bands
+    overlap = facts.overlap
+    if overlap is None:
+        overlap = max(facts.patch // 4, 2 * geometry.margin + 2 * geometry.stride) // 2 * 2
+    low, high = facts.gsd_range or (gsd / 1.2, gsd * 1.2)
+    return Card(
+        name=facts.name or file.stem,
+        architecture=facts.architecture or "folder",
+        classes=facts.classes,
+        bands=bands,
+        mean=facts.mean or tuple(IMAGENET[0][i % 3] for i in range(len(bands))),
+        std=facts.std or tuple(IMAGENET[1][i % 3] for i in range(len(bands))),
+        gsd=gsd,
+        gsd_range=(low, high),
+        arguments=facts.arguments,
+        patch=facts.patch,
+        overlap=overlap,
+        margin=geometry.margin,
+        stride=geometry.stride,
+        patch_dependent=geometry.patch_dependent,
+        output=facts.output,
+        licence=facts.licence,
+    )
 
 
 def import_model(file: Path, out: Path | None, card: Card) -> Path:
@@ -26,7 +91,7 @@ def import_model(file: Path, out: Path | None, card: Card) -> Path:
     Args:
         file: weights (state dict, safetensors, a folder of smp's `save_pretrained`), TorchScript, .pt2 or ONNX.
         out: NAME.safetensors for weights; not used for files that are used in place.
-        card: what the network needs and is good for.
+        card: of the network; see `card_from`.
 
     Raises:
         ModelError: weights that do not fit the card's architecture, or a file of no known kind.
@@ -55,19 +120,19 @@ def import_model(file: Path, out: Path | None, card: Card) -> Path:
 
 
 def _foreign_state(file: Path, card: Card) -> tuple[dict[str, torch.Tensor], Card]:
-    """Tensors under the names of our networks, and the card with what a checkpoint's own config says."""
+    """Tensors by the names of our networks, and the card with the facts of a checkpoint's own config."""
     if file.is_dir():
         return load_weights(file / "model.safetensors"), _smp_card(file / "config.json", card)
     try:
         state = load_weights(file)
     except ModelError as error:
-        state = _nested(file, error)
+        state = _find_weights(file, error)
     shortest = next((p for p in _PREFIXES if state and all(k.startswith(p) for k in state)), "")
     return {k.removeprefix(shortest): v for k, v in state.items()}, card
 
 
-def _nested(file: Path, error: ModelError) -> dict[str, torch.Tensor]:
-    """The state dict inside a trainer's checkpoint, read without running anything in it."""
+def _find_weights(file: Path, error: ModelError) -> dict[str, torch.Tensor]:
+    """The state dict inside a trainer's checkpoint; nothing in the file is run. Raises `error` where there is none."""
     import pickle
 
     try:
@@ -81,7 +146,7 @@ def _nested(file: Path, error: ModelError) -> dict[str, torch.Tensor]:
 
 
 def _smp_card(path: Path, card: Card) -> Card:
-    """Architecture and arguments of a folder that smp's `save_pretrained` wrote."""
+    """The card with architecture and arguments out of the config that smp's `save_pretrained` wrote."""
     try:
         config = json.loads(path.read_text())
     except (OSError, ValueError) as error:
