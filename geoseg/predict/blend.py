@@ -1,65 +1,60 @@
-"""Blending on the CPU: cut patches, add weighted scores into a strip, arg-max and confidence of finished rows.
+"""Blending on the CPU: cut patches, add weighted scores to a strip, take arg-max and confidence of finished rows.
 
-The strip holds the rows of one patch's weighted inside, as a ring, for the width of a panel: memory does not grow
-with the height of the mosaic. All kernels compute each pixel by itself with plain IEEE arithmetic (no fused or
-reordered sums, an exponential of our own), so a pixel's value does not depend on where in an array it lies.
+The strip is a ring of rows, those of one patch's weighted inside, as wide as a panel: memory does not grow with the
+height of the mosaic. All kernels compute each pixel by itself with plain IEEE arithmetic (no fused or reordered sums,
+our own exponential), so a pixel's value does not depend on its place in an array.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
-import numpy.typing as npt
 
-from geoseg.arrays import Bytes, Floats
+from geoseg.arrays import Bytes, Floats, Image, Valid
 from geoseg.classes import NODATA
+from geoseg.kernel import inline_kernel, kernel
 
 __all__ = ["Strip", "cut"]
 
+Scale = tuple[Floats, Floats]
+"""Mean, and 1 / deviation, of each band."""
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
-def _cut(image, valid, top, col, mean, inverse, out):  # type: ignore[no-untyped-def]
+
+@kernel
+def cut(image: Image, valid: Valid, corner: tuple[int, int], scale: Scale, out: Floats) -> None:
+    """Fill `out` (C, P, P) with the standardised patch at a corner of an image (C, R, W); 0 where not valid."""
     bands, rows, cols = out.shape
+    top, col = corner
+    mean, inverse = scale
     for b in range(bands):
         m, s = mean[b], inverse[b]
         for y in range(rows):
             source, good, target = image[b, top + y, col : col + cols], valid[top + y, col : col + cols], out[b, y]
-            for x in range(cols):  # slices, so that x needs no check for negative numbers and the loop is vectorised
+            for x in range(cols):  # slices, so that x needs no check for negative numbers and LLVM vectorises the loop
                 v = (np.float32(source[x]) - m) * s
                 target[x] = v if good[x] else np.float32(0)
 
 
-def cut(
-    image: npt.NDArray[np.generic],
-    valid: npt.NDArray[np.bool_],
-    top: int,
-    col: int,
-    mean: Floats,
-    inverse: Floats,
-    out: Floats,
-) -> None:
-    """Fill `out` (C, P, P) with the patch at (top, col) of an image (C, R, W), standardised; the mean (0) where not valid."""
-    _cut(image, valid, top, col, mean, inverse, out)
+@kernel
+def _add(strip: Floats, first: int, col: int, scores: Floats, weights: Floats, margin: int) -> None:
+    """Add the weighted inside of scores (K, P, P) to a strip (K, R, W), from column `col` on.
 
-
-@numba.njit(cache=True, nogil=True, fastmath=False)
-def _add(strip, first, col, scores, wy, wx, row0, col0):  # type: ignore[no-untyped-def]
-    """Strip (K, R, W) += scores (K, h, w) wy wx; row y of the patch's inside lies at ring row (first + y) % R."""
+    `weights` (R,) are those of the inside along one axis. Its row y lies at ring row (first + y) % R.
+    """
     classes, ring, width = strip.shape
-    high, wide = len(wy), len(wx)
-    left, right = max(0, -col), min(wide, width - col)
+    inner = len(weights)
+    left, right = max(0, -col), min(inner, width - col)
     for k in range(classes):
-        for y in range(high):
-            w = wy[y]
+        for y in range(inner):
+            w = weights[y]
             sums = strip[k, (first + y) % ring, col + left : col + right]
-            new, taper = scores[k, row0 + y, col0 + left : col0 + right], wx[left:right]
+            new, taper = scores[k, margin + y, margin + left : margin + right], weights[left:right]
             for x in range(right - left):
                 sums[x] += new[x] * (w * taper[x])
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False, inline="always")
-def _exp(x):  # type: ignore[no-untyped-def]
-    """e**x of float32 x <= 0 to about 2e-7: 2**n by bits, the rest by a polynomial (Cephes expf)."""
+@inline_kernel
+def _exp(x: np.float32) -> tuple[np.float32, np.int32]:
+    """(p, n) with e**x = p 2**n to about 2e-7, for float32 x <= 0; the polynomial is that of Cephes' expf."""
     x = max(x, np.float32(-87))
     n = np.floor(x * np.float32(1.44269504) + np.float32(0.5))
     f = x - n * np.float32(0.693359375) - n * np.float32(-2.12194440e-4)
@@ -73,14 +68,20 @@ def _exp(x):  # type: ignore[no-untyped-def]
     return p, np.int32(n)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
-def _finish(strip, first, rows, inverse_t, values, good, classes_out, confidence_out):  # type: ignore[no-untyped-def]
-    """Arg-max (ties to the lower class) and softmax of the winner for `rows` ring rows, which are then zeroed."""
+@kernel
+def _finish(
+    strip: Floats, first: int, inverse_t: np.float32, values: Bytes, good: Valid, out: tuple[Bytes, Bytes]
+) -> None:
+    """Arg-max (ties to the lower class) and softmax of the winner for as many ring rows as `good` has; then zero them.
+
+    `out`: class and confidence (rows, W), 255 where not `good` (rows, W).
+    """
+    classes_out, confidence_out = out
     classes, ring, width = strip.shape
     best, label, total = np.empty(width, np.float32), np.empty(width, np.uint8), np.empty(width, np.float32)
     part, power = np.empty(width, np.float32), np.empty(width, np.int32)
     bits = power.view(np.float32)
-    for y in range(rows):
+    for y in range(len(good)):
         r = (first + y) % ring
         for x in range(width):
             best[x], label[x], total[x] = strip[0, r, x], values[0], np.float32(0)
@@ -107,9 +108,9 @@ def _finish(strip, first, rows, inverse_t, values, good, classes_out, confidence
             confidence_row[x] = percent if valid[x] else NODATA
 
 
-@numba.njit(cache=True, nogil=True, fastmath=False)
-def _shares(strip, first, rows, inverse_t, out):  # type: ignore[no-untyped-def]
-    """Softmax of `rows` ring rows in percent, (K, rows, W) uint8; the strip stays as it is."""
+@kernel
+def _shares(strip: Floats, first: int, rows: int, inverse_t: np.float32, out: Bytes) -> None:
+    """Softmax of `rows` ring rows in percent, into `out` (K, rows, W); the strip stays as it is."""
     classes, ring, width = strip.shape
     power = np.empty(1, np.int32)
     bits = power.view(np.float32)
@@ -138,7 +139,7 @@ class Strip:
         weights: (P,) along one axis (`Lattice.weights`); zero in the margin.
         margin: pixels of weight zero at each end.
         width: columns of the panel.
-        temperature: divides scores before the softmax of the confidence.
+        temperature: divisor of the scores before the softmax.
     """
 
     def __init__(self, values: tuple[int, ...], weights: Floats, margin: int, width: int, temperature: float) -> None:
@@ -149,32 +150,30 @@ class Strip:
         self.sums = np.zeros((len(values), self.inner, width), np.float32)
         self.inverse_t = np.float32(1 / temperature)
         self.first = 0
-        self.reach = 0  # rows from `first` on that any patch was added to
+        self.reach = 0  # rows from `first` on that scores were added to
 
     def add(self, scores: Floats, col: int) -> None:
-        """Add scores (K, P, P) of the patch whose weighted inside starts at column `col` of the panel (may overhang)."""
+        """Add scores (K, P, P) of a patch whose weighted inside starts at column `col` of the panel (may overhang)."""
         self.reach = self.inner
-        _add(self.sums, self.first, col, scores, self.weights, self.weights, self.margin, self.margin)
+        _add(self.sums, self.first, col, scores, self.weights, self.margin)
 
     def shares(self, rows: int) -> Bytes:
-        """Softmax of the first rows in percent, (K, rows, W); to be called before `finish`."""
+        """Softmax of the first rows in percent, uint8 (K, rows, W); to be called before `finish`."""
         out = np.empty((len(self.values), rows, self.width), np.uint8)
         _shares(self.sums, self.first, rows, self.inverse_t, out)
         return out
 
-    def finish(self, good: npt.NDArray[np.bool_]) -> tuple[Bytes, Bytes]:
-        """Class values and confidence (rows, W) of the first rows, which no later patch reaches; moves the strip on by them.
+    def finish(self, good: Valid) -> tuple[Bytes, Bytes]:
+        """Class values and confidence (rows, W) of the first rows, which no later patch reaches; then move on by them.
 
-        `good` (rows, W) tells which pixels are valid; the others become 255.
+        `good` (rows, W): the valid pixels; the others become 255.
         """
         rows = len(good)
         self.reach -= rows
         if self.reach + rows <= 0:  # nothing there: no arithmetic for empty ground
             self.first = (self.first + rows) % self.inner
             return np.full((rows, self.width), NODATA, np.uint8), np.full((rows, self.width), NODATA, np.uint8)
-        classes, confidence = (np.empty((rows, self.width), np.uint8) for _ in range(2))
-        _finish(
-            self.sums, self.first, rows, self.inverse_t, self.values, np.ascontiguousarray(good), classes, confidence
-        )
+        out = np.empty((rows, self.width), np.uint8), np.empty((rows, self.width), np.uint8)
+        _finish(self.sums, self.first, self.inverse_t, self.values, np.ascontiguousarray(good), out)
         self.first = (self.first + rows) % self.inner
-        return classes, confidence
+        return out

@@ -22,7 +22,7 @@ class CpuBackend:
 
     def __init__(self, score: Score, conversion: Conversion, *, batch: int = 1, lanes: int = 1) -> None:
         self.score, self.batch, self.depth = score, batch, lanes + 1
-        self.mean, self.inverse = conversion.normalise.mean, (1 / conversion.normalise.std).astype(np.float32)
+        self.scale = conversion.normalise.mean, (1 / conversion.normalise.std).astype(np.float32)
         self.values, self.temperature = conversion.values, conversion.temperature
         self.own = threading.local()
         self.pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
@@ -47,7 +47,7 @@ class CpuBackend:
         patches = self.own.patches  # one array for each lane: fresh pages cost more than filling them
         patches[len(cols) :] = 0
         for patch, col in zip(patches, cols, strict=False):
-            cut(rows.image, rows.valid, rows.top, col, self.mean, self.inverse, patch)
+            cut(rows.image, rows.valid, (rows.top, col), self.scale, patch)
         return self.score(patches)[: len(cols)]
 
     def close(self) -> None:

@@ -10,18 +10,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numba
 import numpy as np
 import rasterio
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
-from geoseg.arrays import Bytes, Json
+from geoseg.arrays import Bytes, Ints, Json
 from geoseg.classes import NODATA
 from geoseg.commit import commit_bytes, commit_state, read_json
 from geoseg.errors import PlanError
 from geoseg.geometry.blocks import Block, block_window
 from geoseg.geometry.grid import overlap, slices
+from geoseg.kernel import kernel
 from geoseg.plan import Plan
 
 __all__ = [
@@ -67,8 +67,8 @@ def record_from_json(value: Json) -> Record:
     return Record(value["key"], value["sha256"], int(value["size"]), counts, float(value["seconds"]))
 
 
-@numba.njit(cache=True, nogil=True)
-def _histogram(values):  # type: ignore[no-untyped-def]
+@kernel
+def _histogram(values: Bytes) -> Ints:
     """Pixels per value; np.bincount would first make eight bytes of each."""
     counts = np.zeros(256, np.int64)
     for v in values:

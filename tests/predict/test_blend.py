@@ -51,6 +51,6 @@ def test_cut_standardises_and_fills_with_the_mean():
         valid = rng.uniform(size=(5, 9)) < 0.7
         mean, std = np.array([50, 60], np.float32), np.array([7, 9], np.float32)
         out = np.empty((2, 5, 5), np.float32)
-        cut(image, valid, 0, 3, mean, (1 / std).astype(np.float32), out)
+        cut(image, valid, (0, 3), (mean, (1 / std).astype(np.float32)), out)
         expected = np.where(valid[:, 3:8], (image[:, :, 3:8] - mean[:, None, None]) / std[:, None, None], 0)
         assert np.allclose(out, expected, atol=1e-5)
