@@ -123,7 +123,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Header:
-    """What a sheet says of itself before any pixel is read.
+    """The header of a sheet: all that it says of itself before any pixel is read.
 
     `crs`: WKT, "" for none. `transform`: the numbers (a, b, c, d, e, f) of an `Affine`. `meanings`: the colour
     interpretation of each band, lower case. `mask`: "none", "internal", "external" or "alpha"; `mask_stat`: the stat

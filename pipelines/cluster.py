@@ -5,7 +5,7 @@
     python pipelines/cluster.py tcp://HOST:8786 SHEETS RUN
 
 Sheets, run folder and model file lie on storage that all hosts see under the same path, and all run the same geoseg.
-Whoever can reach the scheduler can run code on its workers: keep it on a network of its own, or use tls://.
+Everybody who can reach the scheduler can run code on its workers: keep it on a separate network, or use tls://.
 """
 
 from __future__ import annotations

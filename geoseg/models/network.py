@@ -27,7 +27,7 @@ def build_network(model: ModelFile) -> Network:
         ModelError: it cannot be loaded, its architecture is unknown, or its weights do not fit.
     """
     if model.kind == "torchscript":
-        return _load(model, lambda: _scripted(model))
+        return _load(model, lambda: _load_torchscript(model))
     if model.kind == "export":
         exported: Network = _load(model, lambda: torch.export.load(str(model.path)).module())
         return lambda x: exported(x)  # a function, as no such module can be put in eval mode
@@ -49,7 +49,7 @@ def build_network(model: ModelFile) -> Network:
 
 
 def _load(model: ModelFile, load: Callable[[], Got]) -> Got:
-    """What a loader gives.
+    """Run a loader.
 
     Raises:
         ModelError: it fails, in whatever way.
@@ -64,7 +64,7 @@ def _load(model: ModelFile, load: Callable[[], Got]) -> Got:
         raise ModelError(model.path, f"cannot be loaded: {reason}", "export it again") from error
 
 
-def _scripted(model: ModelFile) -> torch.nn.Module:
+def _load_torchscript(model: ModelFile) -> torch.nn.Module:
     module: torch.nn.Module = torch.jit.load(str(model.path), map_location="cpu")  # type: ignore[no-untyped-call]
     return module.eval()
 

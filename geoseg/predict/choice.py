@@ -61,7 +61,7 @@ def decide(setup: Setup, options: InferOptions, sample: Callable[[int], Floats])
         if score is None:
             continue
         if precision == "auto":
-            precision = _agreed_precision(setup, name, score, sample)
+            precision = _choose_precision(setup, name, score, sample)
         return EngineFacts(name, precision, kind, size, tta, ratio)
     raise EnvironmentFault(f"--engine {engine}", "is not installed", f"pip install 'geoseg[{engine}]'")
 
@@ -90,7 +90,7 @@ def _build(setup: Setup, engine: str, precision: str, *, last: bool) -> Score | 
         raise ModelError(subject, what, cure) from error
 
 
-def _agreed_precision(setup: Setup, engine: str, score: Score, sample: Callable[[int], Floats]) -> str:
+def _choose_precision(setup: Setup, engine: str, score: Score, sample: Callable[[int], Floats]) -> str:
     """bf16 where the machine computes it and a sample of the run gets the classes of float32; f32 otherwise."""
     if not supports_bf16(engine):
         return "f32"

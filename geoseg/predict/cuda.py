@@ -129,7 +129,7 @@ class DeviceBackend:
     def load(self, rows: Rows, side: int) -> _Rows:
         """Copy rows to the device once, from pinned memory on a stream of its own."""
         part = slice(rows.top, rows.top + side)
-        pixels, good = torch.from_numpy(_signed(rows.image[:, part])), torch.from_numpy(rows.valid[part])
+        pixels, good = torch.from_numpy(_torch_pixels(rows.image[:, part])), torch.from_numpy(rows.valid[part])
         if self.copies is None:
             return _Rows(pixels.to(self.device), good.to(self.device))
         with torch.cuda.stream(self.copies):
@@ -166,6 +166,6 @@ class DeviceBackend:
         """Do nothing: it has no threads."""
 
 
-def _signed(image: Image) -> Image:
+def _torch_pixels(image: Image) -> Image:
     """The image in a type that torch computes with: uint16 becomes int32."""
     return np.ascontiguousarray(image.astype(np.int32) if image.dtype == np.uint16 else image)

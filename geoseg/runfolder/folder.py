@@ -6,9 +6,7 @@ stamp.json
 
 from __future__ import annotations
 
-import html
 import os
-import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -116,7 +114,7 @@ class Run:
 
     @property
     def stamp_json(self) -> Path:
-        """What the last night was asked, and what it answered."""
+        """The question and the answer of the last night."""
         return self.folder / "stamp.json"
 
     @property
@@ -272,18 +270,9 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The run in a notebook: picture, areas, files."""
-        head = f"<b>geoseg run</b> {html.escape(str(self.folder))}"
-        if not self.run_json.exists():
-            return f"<p>{head}: not finished</p>"
-        rows = "".join(f"<tr><td>{html.escape(n)}</td><td>{a:,.0f} m²</td></tr>" for n, a in self.areas.items())
-        files = ", ".join(html.escape(Path(f).name) for f in self.finished["files"] if f.count("/") == 1)
-        return f"<p>{head}</p>{self._picture()}<table>{rows}</table><p>{files}</p>"
+        from geoseg.runfolder.notebook import run_html  # only notebooks ask for it
 
-    def _picture(self) -> str:
-        """The first picture of the report, as HTML; "" where there is no report."""
-        report = self.out / "report.html"
-        found = re.search(r'<img[^>]*src="(data:image/[^"]+)"', report.read_text()) if report.exists() else None
-        return f'<img src="{found.group(1)}" style="max-width:100%">' if found else ""
+        return run_html(self)
 
 
 def _mark(path: Path) -> Mark | None:

@@ -26,7 +26,7 @@ Slices = tuple[slice, slice]
 
 
 class _Place(Protocol):
-    """What rioxarray knows of an array (`.rio`)."""
+    """An array's place on Earth, as rioxarray gives it (`.rio`)."""
 
     crs: CRS | None
     nodata: float | None

@@ -84,7 +84,7 @@ class DecoderHandle:
         """Send one request.
 
         Raises:
-            ProcessGone: nobody reads it.
+            ProcessGone: it reads no more.
         """
         assert self.process.stdin is not None  # it was started with a pipe
         try:
@@ -214,7 +214,7 @@ def _widen(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_words(command: tuple[str, ...], environment: dict[str, str]) -> str:
-    """What the command prints before it ends at once; "" for nothing."""
+    """The last line that the command prints before it ends at once; "" for none."""
     with suppress(OSError, subprocess.TimeoutExpired):
         done = subprocess.run(command, input=b"", capture_output=True, env=environment, timeout=START)
         return (done.stderr.decode(errors="replace").strip().splitlines() or [""])[-1]

@@ -1,4 +1,4 @@
-"""Which pixels of a sheet hold data: no-data values, masks, and borders that look like undeclared no-data.
+"""The rules for no-data: values, masks, and borders that look like undeclared no-data.
 
 A pixel holds no data where
 

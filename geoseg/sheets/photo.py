@@ -140,7 +140,7 @@ class Photo:
         """Look at a sheet once more before its first pixel is read."""
         if sheet.path in self._used:
             return
-        if not _unchanged(sheet):
+        if not _is_unchanged(sheet):
             raise PlanError(sheet.path, "was written again since geoseg tile looked at it", "run geoseg tile again")
         if sheet.header.mask == "external":
             self._check_mask(sheet)
@@ -212,7 +212,7 @@ class Photo:
         return warp(SheetPixels(pixels, good, place, sheet.crs), grid, chunk)
 
 
-def _unchanged(sheet: Sheet) -> bool:
+def _is_unchanged(sheet: Sheet) -> bool:
     """Whether a sheet and its external mask are the files that were planned."""
     path = Path(sheet.path)
     mask = stat_key(mask_path(path)) if sheet.header.mask == "external" else None
@@ -222,7 +222,7 @@ def _unchanged(sheet: Sheet) -> bool:
 def _check_unchanged(used: list[Sheet]) -> None:
     """Raise SheetError if a sheet was written while it was read: the pixels read may be neither the old nor the new."""
     for sheet in used:
-        if not _unchanged(sheet):
+        if not _is_unchanged(sheet):
             cure = "wait until it is complete, then run geoseg tile again"
             raise SheetError(sheet.path, "was written while it was read", cure)
 

@@ -1,6 +1,6 @@
 """Tasks on Dask: a cluster on this machine, or a scheduler that is named. The only module that knows Dask.
 
-Tasks are pure, small and can be done twice, so Dask may lose workers and try tasks again. Whoever can reach a
+Tasks are pure, small and can be done twice, so Dask may lose workers and try tasks again. Everybody who can reach a
 scheduler can run code on its workers: the local cluster listens on 127.0.0.1 only; others belong on a network of
 their own, or behind tls://.
 """

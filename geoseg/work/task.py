@@ -82,7 +82,7 @@ class Fence:
             if read_json(self.folder.mosaic_json).get("attempt") != self.attempt:
                 raise PlanError(self.run, "another mosaic has begun meanwhile", "run the same command again")
         elif digest(self.folder.plan_json) != self.plan:
-            raise PlanError(self.run, "was planned anew meanwhile", "run the same command again")
+            raise PlanError(self.run, "was planned again meanwhile", "run the same command again")
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def read_headers(paths: list[Path], read_timeout: float) -> tuple[Found, list[Qu
         try:
             found.append((path, decoder().header(path, patience=read_timeout)))
         except SheetError as error:
-            refused.append(_quarantined(error))
+            refused.append(_quarantine(error))
     return found, refused
 
 
@@ -83,13 +83,15 @@ def alike(found: Found, bands: tuple[int, ...]) -> tuple[Found, list[Quarantined
     for path, header in found:
         if header.dtype != dtype:
             reason = f"is {header.dtype}, most sheets are {dtype}"
-            refused.append(Quarantined(str(path), reason, "convert it, or make a run of its own"))
+            refused.append(Quarantined(str(path), reason, "convert it, or plan a separate run for it"))
         elif bands and max(bands) > header.bands:
             reason = f"has {header.bands} bands, --bands asks for band {max(bands)}"
             refused.append(Quarantined(str(path), reason, "leave it out"))
         elif not bands and _colour_bands(header) != count:
             reason = f"has {_colour_bands(header)} bands, most sheets have {count}"
-            refused.append(Quarantined(str(path), reason, "pick common bands with --bands, or make a run of its own"))
+            refused.append(
+                Quarantined(str(path), reason, "pick common bands with --bands, or plan a separate run for it")
+            )
         else:
             kept.append((path, header))
     return kept, refused
@@ -108,7 +110,7 @@ def place_on(found: Found, grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
         try:
             kept.append(place_sheet(path, header, grid))
         except SheetError as error:
-            refused.append(_quarantined(error))
+            refused.append(_quarantine(error))
     return kept, refused
 
 
@@ -123,7 +125,7 @@ def near(placed: list[Sheet], grid: Grid) -> tuple[list[Sheet], list[Quarantined
     metres = np.abs(centres - middle).max(1) * grid.pixel * metres_per_unit(grid.crs, x, y)
     kept = [s for s, m in zip(placed, metres, strict=True) if m <= FARTHEST]
     far = [(s, m) for s, m in zip(placed, metres, strict=True) if m > FARTHEST]
-    cure = "check its geotransform, or make a run of its own for it"
+    cure = "check its geotransform, or plan a separate run for it"
     return kept, [Quarantined(s.path, f"lies {m / 1000:,.0f} km from the middle of the others", cure) for s, m in far]
 
 
@@ -199,5 +201,5 @@ def nothing_left(refused: list[Quarantined]) -> UsageError:
     return UsageError(first.path, f"{first.reason}; none of {len(refused)} sheets can be used", first.cure)
 
 
-def _quarantined(error: SheetError) -> Quarantined:
+def _quarantine(error: SheetError) -> Quarantined:
     return Quarantined(error.subject, error.what, error.cure)

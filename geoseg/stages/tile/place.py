@@ -202,9 +202,9 @@ def _bounds_in(crs: str, path: Path, header: Header) -> Box:
     try:
         left, bottom, right, top = transform_bounds(header.crs, crs, *own, densify_pts=21)
     except Exception as error:  # GDAL's own classes have no public root
-        raise SheetError(path, f"{cannot}: {_first_words(error)}", "make a run of its own for it") from error
+        raise SheetError(path, f"{cannot}: {_first_words(error)}", "plan a separate run for it") from error
     if not all(math.isfinite(v) for v in (left, bottom, right, top)):
-        raise SheetError(path, cannot, "make a run of its own for it")
+        raise SheetError(path, cannot, "plan a separate run for it")
     return left, bottom, right, top
 
 
@@ -241,7 +241,7 @@ def _check_reach(crs: str, path: Path, header: Header, own: Box) -> None:
     if not within or not lowest - NEARBY <= lat <= highest + NEARBY:
         own_name = crs_name(header.crs)
         what = f"is in {own_name} at {lon:.2f} E, {lat:.2f} N, outside the area of the grid's {crs_name(crs)}"
-        raise SheetError(path, what, f"make a run of its own for the sheets in {own_name}")
+        raise SheetError(path, what, f"plan a separate run for the sheets in {own_name}")
 
 
 def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:
@@ -274,7 +274,7 @@ def _check_size(path: Path, header: Header, grid: Grid, window: Window) -> None:
             f"has pixels {ratio:.3g} times as wide as the grid's ({grid.pixel:g}), "
             f"expected at most {COARSEST:g} times larger or smaller"
         )
-        raise SheetError(path, what, "make a run of its own for it")
+        raise SheetError(path, what, "plan a separate run for it")
 
 
 def _why(header: Header, grid: Grid, crs: str) -> str:

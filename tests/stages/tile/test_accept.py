@@ -82,7 +82,7 @@ def test_a_far_utm_zone_needs_its_own_run(tmp_path):
     plan = tile([tmp_path / "in"], tmp_path / "run").plan
     assert len(plan.sheets) == 2
     assert "EPSG:26910" in plan.quarantined[0].reason
-    assert "run of its own" in plan.quarantined[0].cure
+    assert "separate run" in plan.quarantined[0].cure
 
 
 def test_a_sheet_that_is_nowhere_near_costs_itself_only(tmp_path):
