@@ -9,7 +9,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 from shapes import rectangle
 
-from geoseg.vectorize.boxes import smallest_box
+from geoseg.geometry.boxes import smallest_box
 
 
 @given(st.floats(0.5, 30), st.floats(0.5, 30), st.floats(0, 180), st.integers(0, 100))

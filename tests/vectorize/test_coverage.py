@@ -10,7 +10,7 @@ from strategies import smooth_raster
 
 from geoseg.vectorize.coverage import coverage_figures, set_into, straight_on
 from geoseg.vectorize.merge import merge_small
-from geoseg.vectorize.simplify import simplified
+from geoseg.vectorize.simplify import simplify
 from geoseg.vectorize.trace import trace_rings
 
 
@@ -20,7 +20,7 @@ def test_new_outlines_leave_no_gap_and_no_overlap(seed: int) -> None:
     raster = merge_small(smooth_raster(seed, 150), dict.fromkeys(range(5), 60), skip=255)
     raster[:20, :30] = 255
     rings = trace_rings(raster)
-    before = simplified(rings, raster, 4.0)
+    before = simplify(rings, raster, 4.0)
     chosen = [int(i) for i in np.flatnonzero(rings.values == 1) if 200 < rings.pixels[i] < 4000]
     new = {i: shapely.oriented_envelope(before[i].buffer(-1.5)) for i in chosen}
     assert new
@@ -37,7 +37,7 @@ def test_an_outline_of_its_own_keeps_its_corners_and_neighbours_follow() -> None
     raster[20:40, 25:55] = 1
     raster[18:20, 30:33] = 1  # a bump
     rings = trace_rings(raster)
-    before = simplified(rings, raster, 1.0)
+    before = simplify(rings, raster, 1.0)
     (building,) = np.flatnonzero(rings.values == 1)
     box = shapely.box(24.5, 19.5, 55.25, 40.25)
     placed = set_into(before, {int(building): box}, np.zeros(3), np.zeros(3, bool))
@@ -55,7 +55,7 @@ def test_many_vertices_on_a_gentle_curve_stay() -> None:
     rings = trace_rings(raster)
     (tank,) = np.flatnonzero(rings.values == 1)
     circle = shapely.Point(100, 100).buffer(45, quad_segs=200)
-    placed = set_into(simplified(rings, raster, 1.0), {int(tank): circle}, np.zeros(3), np.zeros(3, bool))
+    placed = set_into(simplify(rings, raster, 1.0), {int(tank): circle}, np.zeros(3), np.zeros(3, bool))
     assert_clean(placed.polygons, raster.size)
     assert placed.polygons[placed.owner == tank][0].symmetric_difference(circle).area < 0.01 * circle.area
 

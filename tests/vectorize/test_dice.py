@@ -13,10 +13,11 @@ from strategies import blobs, smooth_raster
 
 from geoseg.geometry.grid import slices
 from geoseg.geometry.sectors import sectors_of
-from geoseg.vectorize.coverage import fit_within, open_edges
-from geoseg.vectorize.dice import DICED, SMALL, Codes, coded, first_pixels, frame_of_core, wholes
+from geoseg.vectorize.dice import DICED, SMALL, Codes, Limits, code_core, first_pixels
+from geoseg.vectorize.edges import fit_within, open_edges
+from geoseg.vectorize.join import frame_of_core, wholes
 from geoseg.vectorize.labels import label_regions
-from geoseg.vectorize.simplify import simplified
+from geoseg.vectorize.simplify import simplify
 from geoseg.vectorize.trace import trace_rings
 
 CODES = Codes((0, 1, 2), 255)
@@ -34,7 +35,7 @@ def test_codes_hang_on_what_lies_around_a_sector_alone(seed: int, row: int, col:
 
         def made(seen: Window, giant: int, sector=sector, core=core, sides=(sectors.largest, side // 2)) -> np.ndarray:
             part, at = raster[slices(seen, whole)], (seen.row_off, seen.col_off)
-            return coded(part, CODES, slices(core, seen), at, sector, largest=sides[0], cell=sides[1], giant=giant)
+            return code_core(part, CODES, slices(core, seen), at, sector, Limits(*sides, giant))
 
         assert np.array_equal(made(window, 10**6), made(whole, 10**6))
         together[slices(core, whole)] = made(window, 40)
@@ -83,11 +84,11 @@ def test_pieces_fit_edge_by_edge_and_a_gap_shows(seed: int, scale: float, tolera
     together = np.zeros(raster.shape, CODES.dtype)
     for sector in sectors.numbers:
         core = sectors.core(sector)
-        together[slices(core, whole)] = coded(
-            raster, CODES, slices(core, whole), (5, -7), sector, largest=12, cell=12, giant=10**6
+        together[slices(core, whole)] = code_core(
+            raster, CODES, slices(core, whole), (5, -7), sector, Limits(12, 12, 10**6)
         )
     rings = trace_rings(together, skip=CODES.skipped, keep_skipped=True)
-    polygons = simplified(rings, together, tolerance)
+    polygons = simplify(rings, together, tolerance)
     owner = [
         next(s for s in sectors.numbers if _holds(sectors.core(s), first + np.array([5, -7]))) for first in rings.first
     ]
@@ -109,7 +110,7 @@ def test_giants_are_diced_on_an_anchored_grid() -> None:
     rings = trace_rings(raster)
     codes = Codes((0, 1, 2), 255)
     whole = slice(0, 160), slice(0, 160)
-    coded_raster = coded(raster, codes, whole, (-37, 1000), (0, 0), largest=1000, cell=32, giant=150)
+    coded_raster = code_core(raster, codes, whole, (-37, 1000), (0, 0), Limits(1000, 32, 150))
     assert np.array_equal(codes.value_of[coded_raster], raster)
     pieces = trace_rings(coded_raster)
     corners = np.diff(rings.rings[rings.parts]) - np.diff(rings.parts)  # rings are closed
@@ -127,4 +128,4 @@ def test_giants_are_diced_on_an_anchored_grid() -> None:
             assert (left + 1000) // 32 == (right + 999) // 32
     sizes = {tuple(f): int(n) for f, n in zip(rings.first.tolist(), rings.pixels, strict=True)}
     assert all(area[g] == sizes[g] for g in giants)
-    assert_clean(simplified(pieces, coded_raster, 4.0), raster.size)
+    assert_clean(simplify(pieces, coded_raster, 4.0), raster.size)

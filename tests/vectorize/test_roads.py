@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import shapely
 
-from geoseg.vectorize.roads import carriageway, centrelines
+from geoseg.vectorize.carriageway import carriageway
+from geoseg.vectorize.centrelines import centrelines
 
 
 def _town() -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from shapes import assert_clean
 from strategies import rasters, smooth_raster
 
 from geoseg.vectorize.merge import merge_small
-from geoseg.vectorize.simplify import noded, simplified
+from geoseg.vectorize.simplify import exact_coverage, simplify
 from geoseg.vectorize.trace import trace_rings
 
 
@@ -19,7 +19,7 @@ from geoseg.vectorize.trace import trace_rings
 @profile(max_examples=60)
 def test_noded_outlines_are_a_valid_coverage(raster: np.ndarray) -> None:
     rings = trace_rings(raster)
-    exact = noded(rings, raster)
+    exact = exact_coverage(rings, raster)
     assert shapely.coverage_is_valid(exact)
     assert shapely.area(exact).sum() == raster.size
     assert np.array_equal(shapely.area(exact), shapely.area(rings.polygons()))
@@ -30,7 +30,7 @@ def test_noded_outlines_are_a_valid_coverage(raster: np.ndarray) -> None:
 @profile(max_examples=80)
 def test_simplified_noise_has_no_gap_and_no_overlap(raster: np.ndarray, tolerance: float) -> None:
     """Noise is the worst there is: nodes everywhere, holes in holes, corners that touch."""
-    assert_clean(simplified(trace_rings(raster), raster, tolerance), raster.size)
+    assert_clean(simplify(trace_rings(raster), raster, tolerance), raster.size)
 
 
 @given(st.integers(0, 500), st.sampled_from([0.0, 2.0, 5.0, 12.0]))
@@ -38,14 +38,14 @@ def test_simplified_noise_has_no_gap_and_no_overlap(raster: np.ndarray, toleranc
 def test_simplified_coverage_has_no_gap_and_no_overlap(seed: int, tolerance: float) -> None:
     raster = merge_small(smooth_raster(seed, 90), dict.fromkeys(range(5), 12), skip=255)
     rings = trace_rings(raster)
-    simple = simplified(rings, raster, tolerance)
+    simple = simplify(rings, raster, tolerance)
     assert_clean(simple, raster.size)
     if tolerance:
         assert shapely.get_num_coordinates(simple).sum() < 0.5 * len(noded_points(rings, raster))
 
 
 def noded_points(rings, raster: np.ndarray) -> np.ndarray:
-    return shapely.get_coordinates(noded(rings, raster))
+    return shapely.get_coordinates(exact_coverage(rings, raster))
 
 
 @given(rasters, st.integers(0, 9))
@@ -53,9 +53,9 @@ def noded_points(rings, raster: np.ndarray) -> np.ndarray:
 def test_polygons_simplified_alone_are_those_of_the_whole(raster: np.ndarray, pick: int) -> None:
     """Each by itself, in any order: the same bytes as all at once. This is what lets a raster be done in parts."""
     rings = trace_rings(raster)
-    together = simplified(rings, raster, 3.0)
+    together = simplify(rings, raster, 3.0)
     i = pick % len(rings)
-    alone = simplified(rings.chosen(np.array([i]), rings.values), raster, 3.0)[0]
+    alone = simplify(rings.chosen(np.array([i]), rings.values), raster, 3.0)[0]
     assert shapely.to_wkb(alone) == shapely.to_wkb(together[i])
 
 
@@ -65,12 +65,12 @@ def test_simplified_polygons_do_not_hang_on_the_rest_of_the_raster(seed: int, up
     """Polygons that do not reach a cut are the same in a crop, corner by corner: pieces give the bytes of the whole."""
     raster = smooth_raster(seed, 120)
     whole, part = trace_rings(raster), trace_rings(raster[up:, left:])
-    polygons = simplified(whole, raster, 5.0)
+    polygons = simplify(whole, raster, 5.0)
     cut = (
         {
             tuple(f): p
             for f, p in zip(
-                np.add(part.first, [up, left]).tolist(), simplified(part, raster[up:, left:], 5.0), strict=True
+                np.add(part.first, [up, left]).tolist(), simplify(part, raster[up:, left:], 5.0), strict=True
             )
         }
         if len(part)

@@ -8,7 +8,7 @@ from rasterio.windows import Window
 from scipy import ndimage
 
 from geoseg.vectorize import smooth as smoothing
-from geoseg.vectorize.smooth import smoothed
+from geoseg.vectorize.smooth import smooth_classes
 
 SHAPE = (90, 70)
 
@@ -37,7 +37,7 @@ def test_it_is_the_blur_of_the_whole_however_many_rows_at_a_time(monkeypatch) ->
     expected = np.where(classes == 255, 255, np.array([3, 1, 2, 7])[whole.argmax(0)])
     for rows in (7, 64, 512):
         monkeypatch.setattr(smoothing, "ROWS", rows)
-        found = smoothed(_read(shares, window), classes, window, [3, 1, 2, 7], 2.0)
+        found = smooth_classes(_read(shares, window), classes, window, [3, 1, 2, 7], 2.0)
         assert np.array_equal(found, expected)
 
 
@@ -47,7 +47,7 @@ def test_a_wobbly_edge_gets_straighter_and_stays_in_its_place() -> None:
     left = np.arange(SHAPE[1])[None] < edge[:, None]
     shares = np.stack([np.where(left, 90, 10), np.where(left, 10, 90)]).astype(np.uint8)
     window = Window(0, 0, SHAPE[1], SHAPE[0])
-    found = smoothed(_read(shares, window), np.zeros(SHAPE, np.uint8), window, [0, 1], 3.0)
+    found = smooth_classes(_read(shares, window), np.zeros(SHAPE, np.uint8), window, [0, 1], 3.0)
     inner = slice(15, -15)
     before, after = left.sum(1)[inner], (found == 0).sum(1)[inner]
     assert after.std() < 0.7 * before.std()
