@@ -40,7 +40,7 @@ Got = TypeVar("Got")
 class PixelRequest:
     """A window of a sheet to be decoded.
 
-    `stat`: its stat key; with another one the file is opened again. `bands`: 1-based, none for the mask inside the file.
+    `stat`: its stat key; another one has the file opened again. `bands`: 1-based, none for the mask inside the file.
     `rows`, `cols`: of the file. `cache`: bytes for GDAL's block cache. `holes`: whether blocks that are not in the file
     may be read as 0. `patience`: seconds that each part of the answer (16 MB of pixels) may take.
     """
