@@ -1,8 +1,8 @@
 """Buildings with right angles: outlines turned to their main directions.
 
-outline -> opened (thin limbs off) -> Douglas-Peucker edges -> main direction -> each edge to the nearest of 8 directions, placed by least squares on
-the outline that it stands for -> parallel neighbours merged or joined by a step -> short edges out, shortest first -> corners by intersection.
-What fits worse than IoU 0.85 keeps its simplified outline, and `status` says so; round ones stay round.
+outline -> thin limbs off -> Douglas-Peucker edges -> main direction -> each edge to the nearest of 8 directions, placed by least squares on the
+outline that it stands for -> parallel neighbours merged or joined by a step -> short edges out, shortest first -> corners by intersection.
+A building that fits worse than IoU 0.85 keeps its simplified outline, and `status` says so; a round one stays round.
 
 Lengths are in the units of the coordinates; call it in metres on the ground.
 """
@@ -15,16 +15,23 @@ import numpy as np
 import shapely
 
 from geoseg.arrays import Doubles
-from geoseg.vectorize.boxes import smallest_box
+from geoseg.geometry.boxes import smallest_box
 
 __all__ = ["SquareOptions", "Squared", "square_building"]
 
 
 @dataclass(frozen=True)
 class SquareOptions:
-    """`tolerance`: wobble of the outline that is noise; `shortest`: edges below it go; `diagonal`: edges from this length on may lie at 45 degrees.
+    """Sizes in the units of the coordinates.
 
-    `round_from`: compactness 4 pi A / P^2 above which a building is round; `least_iou`: below it the simplified outline is kept; `least_hole`: area.
+    Attributes:
+        tolerance: wobble of the outline that is noise.
+        shortest: shorter edges go.
+        diagonal: edges from this length on may lie at 45 degrees.
+        round_from: compactness 4 pi A / P^2 from which on a building is round.
+        least_iou: a building that fits worse keeps its simplified outline.
+        least_hole: area of the smallest hole.
+        limb: limbs thinner than twice this go.
     """
 
     tolerance: float = 0.4
@@ -38,7 +45,7 @@ class SquareOptions:
 
 @dataclass(frozen=True)
 class Squared:
-    """A building: its polygon, "squared", "round" or "simplified", IoU with the raw outline, and main direction in degrees (0 to 90)."""
+    """A building: polygon, status ("squared", "round" or "simplified"), IoU with the raw outline, main direction in degrees (0 to 90)."""
 
     polygon: shapely.Polygon
     status: str
@@ -48,7 +55,7 @@ class Squared:
 
 @dataclass(frozen=True)
 class _Edge:
-    """One edge: direction number (times 45 degrees from the axis), offset along its normal, length that speaks for it, where it ended."""
+    """One edge: direction (times 45 degrees from the axis), offset along its normal, length of the outline that speaks for it, where it ended."""
 
     k: int
     offset: float
@@ -57,14 +64,14 @@ class _Edge:
 
 
 def square_building(raw: shapely.Polygon, options: SquareOptions | None = None) -> Squared:
-    """One building outline squared.
+    """Square the outline of one building.
 
     Args:
         raw: valid polygon, for instance exact pixel outlines.
         options: see `SquareOptions`.
     """
     options = options or SquareOptions()
-    body = _opened(raw, options)
+    body = _without_limbs(raw, options)
     base = shapely.simplify(body, options.tolerance)
     if base.is_empty or base.geom_type != "Polygon" or not base.is_valid:
         base = body
@@ -84,7 +91,7 @@ def _at_axis(
     base: shapely.Polygon, body: shapely.Polygon, raw: shapely.Polygon, axis: float, options: SquareOptions
 ) -> Squared | None:
     """The building squared to one axis; None where too few edges are left or they cross."""
-    rings = [_squared_ring(r, body, axis, options) for r in shapely.get_rings(base)]
+    rings = [_square_ring(r, body, axis, options) for r in shapely.get_rings(base)]
     if rings[0] is None:
         return None
     holes = [r for r in rings[1:] if r is not None and shapely.Polygon(r).area >= options.least_hole]
@@ -98,12 +105,11 @@ def _box_direction(body: shapely.Polygon) -> float:
     return float(np.arctan2(a[1], a[0]))
 
 
-def _opened(raw: shapely.Polygon, options: SquareOptions) -> shapely.Polygon:
-    """Without limbs thinner than twice `limb` and without small holes: the largest part that is left."""
+def _without_limbs(raw: shapely.Polygon, options: SquareOptions) -> shapely.Polygon:
+    """The largest part that is left without limbs thinner than twice `limb`, and without small holes."""
     holes = [h for h in raw.interiors if shapely.Polygon(h).area >= options.least_hole]
-    filled = shapely.simplify(
-        shapely.Polygon(raw.exterior, holes), options.limb / 4
-    )  # pixel stairs cost, and say nothing
+    # Pixel stairs cost time and say nothing.
+    filled = shapely.simplify(shapely.Polygon(raw.exterior, holes), options.limb / 4)
     with np.errstate(divide="ignore", invalid="ignore"):  # GEOS divides by zero inside and copes
         thin = filled.buffer(-options.limb, join_style="mitre")
         opened = thin.buffer(options.limb, join_style="mitre", mitre_limit=2)
@@ -112,41 +118,43 @@ def _opened(raw: shapely.Polygon, options: SquareOptions) -> shapely.Polygon:
 
 
 def _compactness(polygon: shapely.Polygon) -> float:
+    """4 pi A / P^2 of the outer ring: 1 for a circle."""
     around = polygon.exterior.length
     return float(4 * np.pi * shapely.Polygon(polygon.exterior).area / around**2) if around else 0.0
 
 
 def _iou(a: shapely.Geometry, b: shapely.Geometry) -> float:
+    """Intersection over union."""
     both = a.intersection(b).area
     return float(both / max(a.area + b.area - both, 1e-12))
 
 
 def _main_direction(polygon: shapely.Polygon) -> float:
-    """Angle (radians) that most of the outline is parallel or at right angles to: length-weighted mean of 4 times the angle, long edges first."""
+    """Angle (radians) that most of the outline is parallel or at right angles to: mean of 4 times the angle, weighted by length squared."""
     steps = np.concatenate([np.diff(shapely.get_coordinates(r), axis=0) for r in shapely.get_rings(polygon)])
     length, angle = np.hypot(steps[:, 0], steps[:, 1]), np.arctan2(steps[:, 1], steps[:, 0])
     axis = float(np.angle((length**2 * np.exp(4j * angle)).sum()) / 4)
     off = np.abs((angle - axis + np.pi / 4) % (np.pi / 2) - np.pi / 4)
-    near = off < np.radians(15)  # diagonals do not pull at it
+    near = off < np.radians(15)  # diagonals have no say
     if near.any():
         axis = float(np.angle((length[near] ** 2 * np.exp(4j * angle[near])).sum()) / 4)
     return axis
 
 
-def _squared_ring(
+def _square_ring(
     ring: shapely.LinearRing, body: shapely.Polygon, axis: float, options: SquareOptions
 ) -> Doubles | None:
     """Corners (N, 2) of one squared ring; None where fewer than four edges are left."""
     corners = shapely.get_coordinates(ring)[:-1]
     if len(corners) < 4:
         return None
-    edges = _merged(_edges(corners, _outline_near(ring, body), axis, options), axis, options)
+    edges = _merge(_edges(corners, _outline_near(ring, body), axis, options), axis, options)
     while edges is not None and len(edges) > 4:
         lengths = _lengths(edges, axis)
         shortest = int(np.argmin(lengths))
         if lengths[shortest] >= options.shortest:
             break
-        edges = _merged([e for i, e in enumerate(edges) if i != shortest], axis, options)
+        edges = _merge([e for i, e in enumerate(edges) if i != shortest], axis, options)
     return None if edges is None or len(edges) < 4 else _corners(edges, axis)
 
 
@@ -158,6 +166,7 @@ def _outline_near(ring: shapely.LinearRing, body: shapely.Polygon) -> Doubles:
 
 
 def _normal(k: int, axis: float) -> Doubles:
+    """Normal (2,) of edges in a direction."""
     angle = axis + k * np.pi / 4
     return np.array([-np.sin(angle), np.cos(angle)])
 
@@ -176,53 +185,39 @@ def _edges(corners: Doubles, outline: Doubles, axis: float, options: SquareOptio
             k = 2 * int(np.rint(turn / 2))
         first, last = starts[i], starts[(i + 1) % len(starts)]
         count = (last - first) % len(outline)
-        span = (
-            outline[(first + np.arange(count + 1)) % len(outline)]
-            if 2 < count < len(outline) // 2
-            else np.stack([a, b])
-        )
+        along = 2 < count < len(outline) // 2
+        span = outline[(first + np.arange(count + 1)) % len(outline)] if along else np.stack([a, b])
         trim = len(span) // 8  # corners are rounded: the middle says where the wall is
         span = span[trim : len(span) - trim]
         edges.append(_Edge(k % 8, float((span @ _normal(k, axis)).mean()), length, b))
     return edges
 
 
-def _merged(edges: list[_Edge], axis: float, options: SquareOptions) -> list[_Edge] | None:
-    """Neighbours of one direction merged where they nearly lie on one line, joined by a step at right angles elsewhere; opposite ones dropped."""
-    changed = True
-    while changed:
-        changed = False
-        if len(edges) < 3:
-            return None
-        for i in range(len(edges)):
-            a, b = edges[i], edges[(i + 1) % len(edges)]
-            if (a.k - b.k) % 4:
-                continue
-            if a.k == b.k:
-                shift = b.offset - a.offset
-                if abs(shift) < options.shortest:
-                    total = a.weight + b.weight
-                    joined = _Edge(a.k, (a.offset * a.weight + b.offset * b.weight) / total, total, b.end)
-                    edges = _replaced(edges, i, [joined])
-                else:
-                    k = (a.k + (2 if shift > 0 else -2)) % 8
-                    edges = _with_step(edges, i, _Edge(k, float(a.end @ _normal(k, axis)), abs(shift), a.end))
-            else:  # it turns back on itself: the shorter one is a spike
-                edges = [e for j, e in enumerate(edges) if j != (i if a.weight < b.weight else (i + 1) % len(edges))]
-            changed = True
-            break
-    return edges
+def _merge(edges: list[_Edge], axis: float, options: SquareOptions) -> list[_Edge] | None:
+    """The edges without parallel neighbours; None where fewer than three are left."""
+    while len(edges) >= 3:
+        i = next((i for i in range(len(edges)) if not (edges[i].k - edges[(i + 1) % len(edges)].k) % 4), None)
+        if i is None:
+            return edges
+        edges = _merge_at(edges, i, axis, options)
+    return None
 
 
-def _replaced(edges: list[_Edge], i: int, new: list[_Edge]) -> list[_Edge]:
+def _merge_at(edges: list[_Edge], i: int, axis: float, options: SquareOptions) -> list[_Edge]:
+    """Edge i and the next one, which is parallel, merged where they nearly lie on one line, else joined by a step at right angles."""
     j = (i + 1) % len(edges)
-    if j == 0:
-        return [*new, *edges[1:-1]]
-    return [*edges[:i], *new, *edges[j + 1 :]]
-
-
-def _with_step(edges: list[_Edge], i: int, step: _Edge) -> list[_Edge]:
-    return [*edges[: i + 1], step, *edges[i + 1 :]]
+    a, b = edges[i], edges[j]
+    if a.k != b.k:  # it turns back on itself: the shorter one is a spike
+        gone = i if a.weight < b.weight else j
+        return [e for n, e in enumerate(edges) if n != gone]
+    shift = b.offset - a.offset
+    if abs(shift) >= options.shortest:
+        k = (a.k + (2 if shift > 0 else -2)) % 8
+        step = _Edge(k, float(a.end @ _normal(k, axis)), abs(shift), a.end)
+        return [*edges[: i + 1], step, *edges[i + 1 :]]
+    total = a.weight + b.weight
+    one = _Edge(a.k, (a.offset * a.weight + b.offset * b.weight) / total, total, b.end)
+    return [one, *edges[1:-1]] if j == 0 else [*edges[:i], one, *edges[j + 1 :]]
 
 
 def _corners(edges: list[_Edge], axis: float) -> Doubles | None:
@@ -236,6 +231,7 @@ def _corners(edges: list[_Edge], axis: float) -> Doubles | None:
 
 
 def _lengths(edges: list[_Edge], axis: float) -> Doubles:
+    """Lengths (N,) of the edges; 0 for all where they have no corners."""
     corners = _corners(edges, axis)
     if corners is None:
         return np.zeros(len(edges))

@@ -1,7 +1,7 @@
 """Cars: touching ones split by a size prior into oriented boxes.
 
-A component is turned to its own smallest box; where the box is more than one car wide or long it is cut into car-sized cells, which beats watershed on
-parked rows by far (cells follow the prior, a distance transform follows the noise). A component's id stays on its cars, so a split can be undone.
+A component is turned to its own smallest box. Where the box is more than one car wide or long it is cut into car-sized cells. On parked rows that is far
+better than watershed: cells follow the prior, a distance transform follows the noise. A component's id stays on its cars, so a split can be undone.
 """
 
 from __future__ import annotations
@@ -12,14 +12,24 @@ import numpy as np
 import shapely
 
 from geoseg.arrays import Doubles
-from geoseg.vectorize.boxes import smallest_box
+from geoseg.geometry.boxes import smallest_box
 
 __all__ = ["Car", "CarOptions", "split_cars"]
 
 
 @dataclass(frozen=True)
 class CarOptions:
-    """Sizes in metres: a car, the pitch at which cars are parked side by side and bumper to bumper, from where a vehicle is long, smallest area."""
+    """Sizes in metres.
+
+    Attributes:
+        length: of a car.
+        width: of a car.
+        pitch_side: from one car to the next where they are parked side by side.
+        pitch_end: the same bumper to bumper.
+        long_from: length from which on a vehicle is a long one.
+        least_area: smallest vehicle, in square metres.
+        opening: limbs thinner than twice this are not part of a vehicle.
+    """
 
     length: float = 4.5
     width: float = 1.8
@@ -32,7 +42,7 @@ class CarOptions:
 
 @dataclass(frozen=True)
 class Car:
-    """One vehicle: its box, length and width in metres, heading 0 to 180 degrees clockwise from north, "car" or "long vehicle"."""
+    """One vehicle: box, length and width in metres, heading (0 to 180 degrees clockwise from north), kind ("car" or "long vehicle")."""
 
     box: shapely.Polygon
     length: float
@@ -53,21 +63,21 @@ def split_cars(component: shapely.Polygon, options: CarOptions | None = None) ->
 
 
 def _counts(sides: tuple[float, float], area: float, options: CarOptions) -> tuple[int, int]:
-    """Cells along and across the longer side: whichever way of parking explains the box best."""
+    """Cells along and across the longer side, by the way of parking that explains the box best."""
     best, fewest = (1, 1), np.inf
     for along, across in ((options.pitch_side, options.pitch_end), (options.pitch_end, options.pitch_side)):
         n, m = max(1, round(sides[0] / along)), max(1, round(sides[1] / across))
         size = (options.width, options.length) if along == options.pitch_side else (options.length, options.width)
-        misfit = abs(np.log(sides[0] / (n - 1 + size[0] / along) / along)) + abs(
-            np.log(sides[1] / (m - 1 + size[1] / across) / across)
-        )
+        first, second = sides[0] / (n - 1 + size[0] / along) / along, sides[1] / (m - 1 + size[1] / across) / across
+        misfit = abs(np.log(first)) + abs(np.log(second))
         if misfit < fewest:
             best, fewest = (n, m), misfit
     return (1, 1) if area < 1.45 * options.length * options.width else best
 
 
 def _cells(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygon]:
-    corner, a, b = _trimmed(part, *smallest_box(part))
+    """Pieces of a part of a component, of about one vehicle each."""
+    corner, a, b = _trim(part, *smallest_box(part))
     sides = float(np.hypot(*a)), float(np.hypot(*b))
     if min(sides) < 1e-6:
         return []
@@ -92,7 +102,7 @@ def _cells(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygon]:
     return cells or [part]
 
 
-def _trimmed(
+def _trim(
     part: shapely.Polygon, corner: Doubles, a: Doubles, b: Doubles, share: float = 0.02
 ) -> tuple[Doubles, Doubles, Doubles]:
     """The box without the bumps that hold less than a share of the area at any of its sides: one bump would add a row of cars."""
@@ -114,7 +124,7 @@ def _trimmed(
 
 
 def _at_necks(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygon]:
-    """Pieces of a component that does not fill its box (cars that touch at a corner): cut where shrinking parts it; [] where it does not."""
+    """Pieces of a component that does not fill its box (cars that touch at a corner), cut where shrinking parts it; [] where it stays whole."""
     for step in range(1, 8):
         shrink = 0.1 * step
         seeds = [p for p in shapely.get_parts(part.buffer(-shrink)) if p.area > 0.2]
@@ -126,9 +136,10 @@ def _at_necks(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygo
 
 
 def _car(part: shapely.Polygon, options: CarOptions) -> Car:
+    """The vehicle that fills a piece."""
     corner, a, b = smallest_box(part)
     long, short = float(np.hypot(*a)), float(np.hypot(*b))
-    # The smallest box holds every wobble of the outline: all four sides move in until the box is hardly larger than what it is of.
+    # The smallest box holds every wobble of the outline: all four sides move in until it is hardly larger than the vehicle.
     rest = max(0.0, (long - short) ** 2 + 4 * min(part.area * 1.03, long * short))
     move = (long + short - rest**0.5) / 2
     length, width = long - move, short - move

@@ -1,39 +1,54 @@
-"""Connected regions of a class raster, row by row: labels are never held for more than two rows.
+"""Connected regions of a class raster, row by row: labels of no more than two rows are held at a time.
 
 Each run of one value takes the label above it, or the one to its left, or a new one; where two labels meet they are united
-(union-find; Rosenfeld, Pfaltz 1966). The provisional labels hang on the raster alone, so a second scan gives them again: what needs labels scans
-once more instead of keeping four bytes for each pixel.
+(union-find; Rosenfeld, Pfaltz 1966). These provisional labels depend on the raster alone, so a second scan gives the same ones: whatever needs labels
+scans once more instead of keeping four bytes for each pixel.
 """
 
 from __future__ import annotations
 
-import numba
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Ints, Labels, Mask, Values
+from geoseg.kernel import kernel
 
-__all__ = ["SIDES", "at_sides", "grown", "label_regions", "label_row", "region_sizes", "root_of", "united"]
-
+__all__ = [
+    "SIDES",
+    "Sides",
+    "at_sides",
+    "flatten",
+    "label_regions",
+    "label_row",
+    "paint",
+    "region_sizes",
+    "root_of",
+    "unite",
+    "with_room",
+]
 
 Sides = tuple[bool, bool, bool, bool]
 """Top, bottom, left, right of a raster."""
 
 SIDES: Sides = (False, False, False, False)
 
+S = TypeVar("S", bound=np.generic)
 
-@numba.njit(cache=True, nogil=True)
-def root_of(parent, i):  # type: ignore[no-untyped-def]
-    """Root of a label, its path halved on the way."""
+
+@kernel
+def root_of(parent: npt.NDArray[np.signedinteger], i: int) -> int:
+    """Root of a label; its path is halved on the way."""
     while parent[i] != i:
         parent[i] = parent[parent[i]]
         i = parent[i]
     return i
 
 
-@numba.njit(cache=True, nogil=True)
-def grown(a, need):  # type: ignore[no-untyped-def]
-    """The array, or a copy of at least twice its length if it is too short."""
+@kernel
+def with_room(a: npt.NDArray[S], need: int) -> npt.NDArray[S]:
+    """The array itself, or a copy of at least twice its length where it is shorter than `need`."""
     if need <= a.shape[0]:
         return a
     b = np.zeros(max(need, 2 * a.shape[0]), a.dtype)
@@ -41,9 +56,9 @@ def grown(a, need):  # type: ignore[no-untyped-def]
     return b
 
 
-@numba.njit(cache=True, nogil=True)
-def label_row(a, r, above, here, count):  # type: ignore[no-untyped-def]
-    """Provisional labels of row r into `here`, from those `above`; returns how many there are now."""
+@kernel
+def label_row(a: Values, r: int, above: Labels, here: Labels, count: int) -> int:
+    """Write the provisional labels of row r into `here`, from those `above`; returns how many labels there are now."""
     for c in range(a.shape[1]):
         v = a[r, c]
         if r > 0 and a[r - 1, c] == v:
@@ -56,8 +71,8 @@ def label_row(a, r, above, here, count):  # type: ignore[no-untyped-def]
     return count
 
 
-@numba.njit(cache=True, nogil=True)
-def united(parent, a, b):  # type: ignore[no-untyped-def]
+@kernel
+def unite(parent: Labels, a: int, b: int) -> None:
     """Unite two labels under the smaller root."""
     i, j = root_of(parent, a), root_of(parent, b)
     if i < j:
@@ -66,17 +81,17 @@ def united(parent, a, b):  # type: ignore[no-untyped-def]
         parent[i] = j
 
 
-@numba.njit(cache=True, nogil=True)
-def flattened(parent, count):  # type: ignore[no-untyped-def]
-    """Every label points at its root."""
+@kernel
+def flatten(parent: Labels, count: int) -> Labels:
+    """Let every label point at its root."""
     for i in range(count):
         parent[i] = root_of(parent, i)
     return parent[:count]
 
 
-@numba.njit(cache=True, nogil=True)
-def _sizes(a):  # type: ignore[no-untyped-def]
-    """(root of each provisional label, pixels and value of each root)."""
+@kernel
+def _sizes(a: Values) -> tuple[Labels, Ints, Bytes]:
+    """Root of each provisional label; pixels and value of each root."""
     high, wide = a.shape
     above, here = np.zeros(wide, np.int32), np.zeros(wide, np.int32)
     parent, pixels, values = np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.uint8)
@@ -84,7 +99,7 @@ def _sizes(a):  # type: ignore[no-untyped-def]
     for r in range(high):
         before = count
         count = label_row(a, r, above, here, count)
-        parent, pixels, values = grown(parent, count), grown(pixels, count), grown(values, count)
+        parent, pixels, values = with_room(parent, count), with_room(pixels, count), with_room(values, count)
         for i in range(before, count):
             parent[i] = i
         for c in range(wide):
@@ -92,9 +107,9 @@ def _sizes(a):  # type: ignore[no-untyped-def]
             pixels[k] += 1
             values[k] = a[r, c]
             if c > 0 and a[r, c - 1] == a[r, c] and here[c - 1] != k:
-                united(parent, k, here[c - 1])
+                unite(parent, k, here[c - 1])
         above, here = here, above
-    parent = flattened(parent, count)
+    parent = flatten(parent, count)
     for i in range(count):
         if parent[i] != i:
             pixels[parent[i]] += pixels[i]
@@ -102,8 +117,8 @@ def _sizes(a):  # type: ignore[no-untyped-def]
     return parent, pixels[:count], values[:count]
 
 
-@numba.njit(cache=True, nogil=True)
-def _painted(a, new, out):  # type: ignore[no-untyped-def]
+@kernel
+def _paint(a: Values, new: npt.NDArray[S], out: npt.NDArray[S]) -> None:
     """Write `new[label]` of every pixel into `out`."""
     high, wide = a.shape
     above, here = np.zeros(wide, np.int32), np.zeros(wide, np.int32)
@@ -115,29 +130,34 @@ def _painted(a, new, out):  # type: ignore[no-untyped-def]
         above, here = here, above
 
 
-def region_sizes(raster: Bytes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], Bytes]:
-    """(root of each provisional label, pixels of each root, value of each root); roots ascend in raster order of first pixels."""
-    parent, pixels, values = _sizes(np.ascontiguousarray(raster))
-    return parent, pixels, values
+def region_sizes(raster: Values) -> tuple[Labels, Ints, Bytes]:
+    """Sizes of the regions of a raster (H, W).
+
+    Returns:
+        Root (N,) of each provisional label; pixels (N,) and value (N,) of each root, 0 pixels for labels that are none. Roots ascend in raster order of
+        first pixels.
+    """
+    return _sizes(np.ascontiguousarray(raster))
 
 
-def painted(raster: Bytes, new: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """A raster (H, W) of `new` at each pixel's provisional label."""
+def paint(raster: Values, new: npt.NDArray[S]) -> npt.NDArray[S]:
+    """A raster (H, W) with the entry of `new` that belongs to each pixel's provisional label."""
     out = np.empty(raster.shape, new.dtype)
-    _painted(np.ascontiguousarray(raster), new, out)
+    _paint(np.ascontiguousarray(raster), new, out)
     return out
 
 
-def label_regions(raster: Bytes) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-    """(labels, pixels): the label of each pixel's region (H, W), ascending in raster order of first pixels, and the size of each label."""
+def label_regions(raster: Values) -> tuple[Labels, Ints]:
+    """Label (H, W) of each pixel's region, ascending in raster order of first pixels, and pixels (N,) of each label."""
     parent, pixels, _ = region_sizes(raster)
-    return np.asarray(painted(raster, parent), np.int32), pixels
+    return paint(raster, parent), pixels
 
 
-@numba.njit(cache=True, nogil=True)
-def _at_sides(a, top, bottom, left, right, found):  # type: ignore[no-untyped-def]
+@kernel
+def _mark_at_sides(a: Values, sides: Sides, found: Mask) -> None:
     """Mark in `found` the provisional labels of pixels at some sides."""
     high, wide = a.shape
+    top, bottom, left, right = sides
     above, here = np.zeros(wide, np.int32), np.zeros(wide, np.int32)
     count = 0
     for r in range(high):
@@ -151,9 +171,9 @@ def _at_sides(a, top, bottom, left, right, found):  # type: ignore[no-untyped-de
         above, here = here, above
 
 
-def at_sides(raster: Bytes, sides: Sides, labels: int) -> npt.NDArray[np.bool_]:
-    """Which of so many provisional labels lie at some sides of a raster: where it goes on there, nobody knows how large they are."""
+def at_sides(raster: Values, sides: Sides, labels: int) -> Mask:
+    """Marks (labels,) for the provisional labels that lie at some sides of a raster, where they may go on: nobody knows their size."""
     found = np.zeros(labels, bool)
     if any(sides):
-        _at_sides(np.ascontiguousarray(raster), *sides, found)
+        _mark_at_sides(np.ascontiguousarray(raster), sides, found)
     return found

@@ -1,6 +1,6 @@
 """Class shares blurred before the arg-max: outlines lose the wobble of single pixels, and straight edges stay where they are.
 
-Only the vectors see it; the class raster stays the network's own.
+Only vectors are made of the result; the class raster stays the network's own.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from scipy import ndimage
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA
 
-__all__ = ["smoothed"]
+__all__ = ["smooth_classes"]
 
 ROWS, TRUNCATE = 512, 4.0
 
 
-def smoothed(
+def smooth_classes(
     shares: Callable[[Window], Bytes], classes: Bytes, window: Window, values: list[int], sigma: float
 ) -> Bytes:
-    """Classes (H, W) of blurred shares, some rows at a time; how many does not show.
+    """Classes (H, W) with the largest blurred share, computed some rows at a time; how many does not show.
 
     Args:
         shares: per cent of each class (K, h, w) in any window, 0 where there is no data.
         classes: as the network gave them; no data stays no data.
-        window: of `classes`.
+        window: where `classes` lie.
         values: class value of each of the K.
-        sigma: of the Gaussian, in pixels.
+        sigma: standard deviation of the Gaussian, in pixels.
     """
     out = np.full_like(classes, NODATA)
     halo = int(TRUNCATE * sigma + 0.5) + 1

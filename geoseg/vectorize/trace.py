@@ -1,169 +1,87 @@
-"""Exact polygons of a class raster by one scan with crack following.
+"""Exact polygons of a class raster, by one scan with crack following.
 
-4-connected, holes kept, the same polygons as GDAL's `Polygonize`. Regions get a label that is carried down the columns
-(`labels`); at every top edge not yet walked a ring is followed with the region on its right, corners only. A ring bears the
-label of the pixel it starts at, so the outer ring and the holes of one region meet again through the label's root. Memory: the
-raster, one bit per pixel, the output.
+Regions are 4-connected and keep their holes: the same polygons as those of GDAL's `Polygonize`. Labels of regions are
+carried down the columns (`labels`). At every top edge that was not walked yet a ring is followed with the region on its
+right; only corners are kept. A ring bears the label of the pixel it starts at, so the outer ring and the holes of one
+region meet again through the root of the label. In memory are the raster, one bit per pixel, and the output.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
-import numba
 import numpy as np
-import numpy.typing as npt
-import shapely
 
-from geoseg.arrays import Bytes
-from geoseg.vectorize.labels import flattened, grown, united
+from geoseg.arrays import Bytes, Ints, Labels, Mask, Values
+from geoseg.kernel import kernel
+from geoseg.vectorize.labels import flatten, unite, with_room
+from geoseg.vectorize.rings import Regions, Rings
 
 __all__ = ["Regions", "Rings", "trace", "trace_rings"]
 
 
-_ONE = np.zeros((1, 1), np.uint8)
+_NO_WEIGHTS = np.zeros((0, 0), np.uint8)
 
 
-@dataclass(frozen=True)
-class Rings:
-    """Outlines of regions as arrays, regions in raster order of their first pixel.
+class _Scanned(NamedTuple):
+    """Result of a scan; `edges`: labels at the first row, last row, first column, last column."""
 
-    Ring k has the corners `xy[rings[k]:rings[k + 1]]` (x = column, y = row; closed, clockwise on a screen around its region); region i has the rings
-    `parts[i]` to `parts[i + 1]`, the outer one first. `values` class, `first` (N, 2) first pixel (row, column), `pixels` size, `weight` sum of the
-    weights, `touches` whether it lies at the raster's frame or at the skipped value, by region. `borders` gives the region at each pixel of the
-    raster's first row, last row, first column and last column; -1 where it was left out.
-    """
-
-    xy: npt.NDArray[np.int32]
-    rings: npt.NDArray[np.int64]
-    parts: npt.NDArray[np.int64]
-    values: npt.NDArray[np.unsignedinteger]
-    first: npt.NDArray[np.int64]
-    pixels: npt.NDArray[np.int64]
-    weight: npt.NDArray[np.int64]
-    touches: npt.NDArray[np.bool_]
-    borders: tuple[npt.NDArray[np.int64], ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def chosen(self, numbers: npt.NDArray[np.int64], values: Bytes | None = None) -> Rings:
-        """Some of the regions, with class values given anew (those of all regions) if there are any."""
-        values = self.values if values is None else values
-        if len(numbers) == len(self):
-            return replace(self, values=values, borders=())
-        rings, parts = self._rings_of(numbers)
-        lengths = np.diff(self.rings)[rings]
-        offsets = np.concatenate([[0], np.cumsum(lengths)])
-        return Rings(
-            self.xy[np.repeat(self.rings[rings] - offsets[:-1], lengths) + np.arange(offsets[-1])],
-            offsets,
-            parts,
-            values[numbers],
-            self.first[numbers],
-            self.pixels[numbers],
-            self.weight[numbers],
-            self.touches[numbers],
-        )
-
-    def _rings_of(self, numbers: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Rings of some regions, and where each region's begin among them."""
-        sizes = self.parts[numbers + 1] - self.parts[numbers]
-        parts = np.concatenate([[0], np.cumsum(sizes)])
-        return np.repeat(self.parts[numbers] - parts[:-1], sizes) + np.arange(parts[-1]), parts
-
-    def boxes(self) -> npt.NDArray[np.int64]:
-        """Least and greatest x and y of each region (N, 4): left, top, right, bottom."""
-        outer = self.parts[:-1]
-        if not len(outer):
-            return np.zeros((0, 4), np.int64)
-        starts = self.rings[:-1]
-        low, high = np.minimum.reduceat(self.xy, starts)[outer], np.maximum.reduceat(self.xy, starts)[outer]
-        return np.concatenate([low, high], 1).astype(np.int64)
-
-    def polygons(self, chosen: npt.NDArray[np.int64] | None = None) -> npt.NDArray[np.object_]:
-        """Shapely polygons of all or some regions, in pixel corners."""
-        if chosen is None:
-            return _polygons(self.xy, self.rings, self.parts)
-        some = self.chosen(np.asarray(chosen, np.int64))
-        return _polygons(some.xy, some.rings, some.parts)
+    xy: Labels
+    ends: Ints
+    owners: Labels
+    parent: Labels
+    pixels: Ints
+    weight: Ints
+    touches: Bytes
+    edges: tuple[Labels, Labels, Labels, Labels]
 
 
-def _polygons(
-    xy: npt.NDArray[np.int32], rings: npt.NDArray[np.int64], parts: npt.NDArray[np.int64]
-) -> npt.NDArray[np.object_]:
-    return np.asarray(shapely.from_ragged_array(shapely.GeometryType.POLYGON, xy.astype(float), (rings, parts)))
-
-
-@dataclass(frozen=True)
-class Regions:
-    """Regions of one raster, in raster order of their first pixel.
-
-    `polygons` are shapely polygons in pixel corners (x = column, y = row); the rest as in `Rings`.
-    """
-
-    polygons: npt.NDArray[np.object_]
-    values: Bytes
-    first: npt.NDArray[np.int64]
-    pixels: npt.NDArray[np.int64]
-    weight: npt.NDArray[np.int64]
-    borders: tuple[npt.NDArray[np.int64], ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.polygons)
-
-
-@numba.njit(cache=True, nogil=True)
-def _follow(a, seen, r, c, xy, n):  # type: ignore[no-untyped-def]
-    """Follow one ring from the top edge of pixel (r, c), region on the right; returns (corners, their end, pinches)."""
+@kernel
+def _follow(a: Values, seen: Bytes, r: int, c: int, xy: Labels, n: int) -> tuple[Labels, int, int]:
+    """Follow one ring from the top edge of pixel (r, c), region on the right; returns corners, their end, pinches."""
     high, wide = a.shape
-    v, y, x, d, pinches = a[r, c], r, c, 0, 0  # d: 0 east, 1 south, 2 west, 3 north
+    v, y, x, pinches = a[r, c], r, c, 0
+    dx, dy = 1, 0
     while True:
-        xy = grown(xy, n + 4)
+        if n + 4 > xy.shape[0]:
+            xy = with_room(xy, n + 4)
         xy[n], xy[n + 1] = x, y
         n += 2
+        # From a corner the pixel ahead on the right lies at (p, q): row, column; the one on the left at (-1 - q, p).
+        p, q = (dx + dy - 1) >> 1, (dx - dy - 1) >> 1
         while True:  # a straight run
-            if d == 0:
+            if dx == 1:
                 bit = np.int64(y) * wide + x
                 seen[bit >> 3] |= np.uint8(1 << (bit & 7))
-                x += 1
-                ry, rx, ly, lx = y, x, y - 1, x
-            elif d == 1:
-                y += 1
-                ry, rx, ly, lx = y, x - 1, y, x
-            elif d == 2:
-                x -= 1
-                ry, rx, ly, lx = y - 1, x - 1, y, x - 1
-            else:
-                y -= 1
-                ry, rx, ly, lx = y - 1, x, y - 1, x - 1
-            ahead_right = 0 <= ry < high and 0 <= rx < wide and a[ry, rx] == v
-            ahead_left = 0 <= ly < high and 0 <= lx < wide and a[ly, lx] == v
-            if not ahead_right:
-                if ahead_left:
-                    pinches += 1  # touches itself at this corner
-                d = (d + 1) & 3
+            x, y = x + dx, y + dy
+            right, col = y + p, x + q
+            left, left_col = y - 1 - q, x + p
+            ahead_right = 0 <= right < high and 0 <= col < wide and a[right, col] == v
+            ahead_left = 0 <= left < high and 0 <= left_col < wide and a[left, left_col] == v
+            if not ahead_right or ahead_left:
                 break
-            if ahead_left:
-                d = (d + 3) & 3
-                break
-        if y == r and x == c and d == 0:
+        if ahead_right:
+            dx, dy = dy, -dx
+        else:
+            pinches += ahead_left  # touches itself at this corner
+            dx, dy = -dy, dx
+        if y == r and x == c and dx == 1:
             break
     xy[n], xy[n + 1] = c, r
     return xy, n + 2, pinches
 
 
-@numba.njit(cache=True, nogil=True)
-def _split(xy, start, end, width):  # type: ignore[no-untyped-def]
-    """Cut a ring that touches itself into simple rings: (corners, ends), the one through the ring's start first."""
-    corners = (end - start) // 2 - 1
-    stack = np.empty((corners + 1, 2), xy.dtype)
-    loops, ends = np.empty(2 * (end - start) + 4, xy.dtype), np.empty(corners + 1, np.int64)
+@kernel
+def _split(ring: Labels, width: int) -> tuple[Labels, Ints]:
+    """Cut a ring (x, y, x, y ...) that touches itself into simple rings: corners and ends, the ring through its start first."""
+    corners = ring.shape[0] // 2 - 1
+    stack = np.empty((corners + 1, 2), ring.dtype)
+    loops, ends = np.empty(2 * ring.shape[0] + 4, ring.dtype), np.empty(corners + 1, np.int64)
     at = dict()
     at[np.int64(-1)] = 0  # types the dictionary
     depth, filled, count = 0, 0, 0
     for i in range(corners):
-        x, y = xy[start + 2 * i], xy[start + 2 * i + 1]
+        x, y = ring[2 * i], ring[2 * i + 1]
         key = np.int64(y) * (width + 1) + x
         if key in at:
             j = at[key]
@@ -182,22 +100,27 @@ def _split(xy, start, end, width):  # type: ignore[no-untyped-def]
             at[key] = depth
             stack[depth, 0], stack[depth, 1] = x, y
             depth += 1
-    out = np.empty(2 * (depth + 1) + filled, xy.dtype)
-    for q in range(depth):
+    return _with_loops(stack[: depth + 1], loops[:filled], ends[:count])
+
+
+@kernel
+def _with_loops(stack: Labels, loops: Labels, ends: Ints) -> tuple[Labels, Ints]:
+    """The ring that is left on the stack, closed in its last place, then the loops cut off it."""
+    stack[-1] = stack[0]
+    main = 2 * stack.shape[0]
+    out = np.empty(main + loops.shape[0], loops.dtype)
+    for q in range(stack.shape[0]):
         out[2 * q], out[2 * q + 1] = stack[q, 0], stack[q, 1]
-    out[2 * depth], out[2 * depth + 1] = stack[0, 0], stack[0, 1]
-    main = 2 * (depth + 1)
-    out[main:] = loops[:filled]
-    all_ends = np.empty(count + 1, np.int64)
+    out[main:] = loops
+    all_ends = np.empty(ends.shape[0] + 1, np.int64)
     all_ends[0] = main
-    for q in range(count):
-        all_ends[q + 1] = main + ends[q]
+    all_ends[1:] = main + ends
     return out, all_ends
 
 
-@numba.njit(cache=True, nogil=True)
-def _mark_changes(a, r, changes):  # type: ignore[no-untyped-def]
-    """1 where pixel c of row r differs from the one above or to its left, or the left one from the one above that; everywhere in row 0."""
+@kernel
+def _mark_changes(a: Values, r: int, changes: Bytes) -> None:
+    """1 where pixel c of row r differs from its neighbour above or left, or these two's common one differs; all of row 0."""
     wide = a.shape[1]
     if r == 0:
         changes[:wide] = 1
@@ -208,23 +131,35 @@ def _mark_changes(a, r, changes):  # type: ignore[no-untyped-def]
         changes[c] = (row[c] != before[c]) | (row[c] != row[c - 1]) | (row[c - 1] != before[c - 1])
 
 
-@numba.njit(cache=True, nogil=True)
-def _count(pixels, weight, weights, weighted, r, first, end, k):  # type: ignore[no-untyped-def]
-    """Pixels first to end of row r have label k."""
+@kernel
+def _count(pixels: Ints, weight: Ints, weights: Bytes, r: int, run: tuple[int, int], k: int) -> None:
+    """Add a run of row r, from its first pixel to before its end, to the pixels and the weight of label k."""
+    first, end = run
     pixels[k] += end - first
-    if weighted:
+    if weights.shape[0]:
         total = np.int64(0)
         for c in range(first, end):
             total += weights[r, c]
         weight[k] += total
 
 
-@numba.njit(cache=True, nogil=True)
-def _scan(a, weights, weighted, skipped):  # type: ignore[no-untyped-def]
-    """One scan: rings (flat x, y; ends; provisional label of each), label sums, flags and labels at the frame.
+@kernel
+def _fold(parent: Labels, pixels: Ints, weight: Ints, touches: Bytes) -> None:
+    """Give the sums and flags of all labels to their roots."""
+    for i in range(parent.shape[0]):
+        if parent[i] != i:
+            pixels[parent[i]] += pixels[i]
+            weight[parent[i]] += weight[i]
+            touches[parent[i]] |= touches[i]
 
-    `here` holds the labels of the row above until it is overwritten pixel by pixel. Where nothing changes the label above stays, so whole stretches
-    are jumped over, eight pixels at a time.
+
+@kernel
+def _scan(a: Values, weights: Bytes, skipped: Mask) -> _Scanned:
+    """Rings, label sums, flags, and labels at the frame, in one scan; no weights: an array without rows.
+
+    `here` holds the labels of the row above until it is overwritten pixel by pixel. Where nothing changes the label above
+    stays, so whole stretches are jumped over, eight pixels at a time. It is one long function because handing the growing
+    arrays to another one for each ring took 15 % longer.
     """
     high, wide = a.shape
     here = np.zeros(wide, np.int32)
@@ -259,18 +194,19 @@ def _scan(a, weights, weighted, skipped):  # type: ignore[no-untyped-def]
                 else:
                     k = count
                     count += 1
-                    parent, pixels, weight = grown(parent, count), grown(pixels, count), grown(weight, count)
-                    touches = grown(touches, count)
+                    if count > parent.shape[0]:
+                        parent, pixels = with_room(parent, count), with_room(pixels, count)
+                        weight, touches = with_room(weight, count), with_room(touches, count)
                     parent[k] = k
             elif same_left and here[c - 1] != k:
-                united(parent, k, here[c - 1])
+                unite(parent, k, here[c - 1])
             if meets_nodata or at_frame:
                 touches[k] = 1
             if c > 0 and not same_left and (skipped[v] or skipped[a[r, c - 1]]):
                 touches[k], touches[here[c - 1]] = 1, 1
             here[c] = k
             if c > run and here[c - 1] != k:
-                _count(pixels, weight, weights, weighted, r, run, c, here[c - 1])
+                _count(pixels, weight, weights, r, (run, c), here[c - 1])
                 run = c
             c += 1
             if same_above or (same_left and not (r > 0 and a[r - 1, c - 2] == v)):
@@ -281,71 +217,74 @@ def _scan(a, weights, weighted, skipped):  # type: ignore[no-untyped-def]
             start = n
             xy, n, pinches = _follow(a, seen, r, c - 1, xy, n)
             if pinches:
-                parts, part_ends = _split(xy, start, n, wide)
+                parts, part_ends = _split(xy[start:n], wide)
                 n = start + parts.shape[0]
-                xy = grown(xy, n)
+                xy = with_room(xy, n)
                 xy[start:n] = parts
             else:
                 part_ends = np.array([n - start])
+            if rings + part_ends.shape[0] > ends.shape[0]:
+                need = rings + part_ends.shape[0]
+                ends, owners = with_room(ends, need), with_room(owners, need)
             for end in part_ends:
-                ends, owners = grown(ends, rings + 1), grown(owners, rings + 1)
                 ends[rings], owners[rings] = start + end, k
                 rings += 1
-        _count(pixels, weight, weights, weighted, r, run, wide, here[wide - 1])
+        _count(pixels, weight, weights, r, (run, wide), here[wide - 1])
         touches[here[0]], touches[here[wide - 1]] = 1, 1
         if at_frame:
             touches[here] = 1
         if r == 0:
             top[:] = here
         left[r], right[r] = here[0], here[wide - 1]
-    parent = flattened(parent, count)
-    for i in range(count):
-        if parent[i] != i:
-            pixels[parent[i]] += pixels[i]
-            weight[parent[i]] += weight[i]
-            touches[parent[i]] |= touches[i]
-    return xy[:n], ends[:rings], owners[:rings], parent, pixels, weight, touches, (top, here, left, right)
+    parent = flatten(parent, count)
+    _fold(parent, pixels, weight, touches)
+    return _Scanned(xy[:n], ends[:rings], owners[:rings], parent, pixels, weight, touches, (top, here, left, right))
 
 
 def trace_rings(
-    raster: npt.NDArray[np.unsignedinteger],
+    raster: Values,
     weights: Bytes | None = None,
     *,
-    skip: int | npt.NDArray[np.bool_] | None = None,
+    skip: int | Mask | None = None,
     keep_skipped: bool = False,
 ) -> Rings:
-    """Outlines of regions of equal value of a raster (H, W).
+    """Trace the outlines of regions of equal value of a raster (H, W).
 
     Args:
         raster: class values, or codes.
-        weights: summed per region, (H, W); none for 0.
-        skip: value whose regions are left out (nodata), or for each value whether they are.
-        keep_skipped: keep them all the same, for a coverage of everything; `touches` still tells who lies at them.
+        weights: (H, W), summed up for each region; None: the sums are 0.
+        skip: value whose regions are left out (no data), or for each value whether its regions are.
+        keep_skipped: keep them all the same, for a coverage of everything; `touches` still tells what lies at them.
 
     Returns:
         Rings in pixel corners.
     """
     raster = np.ascontiguousarray(raster)
-    heaviness = _ONE if weights is None else np.ascontiguousarray(weights)
     skipped = np.zeros(np.iinfo(raster.dtype).max + 1, bool)
     if skip is not None:
         skipped[np.flatnonzero(skip) if isinstance(skip, np.ndarray) else skip] = True
-    xy, ends, owners, parent, pixels, weight, touches, edges = _scan(raster, heaviness, weights is not None, skipped)
-    points = xy.reshape(-1, 2)
-    roots = parent[owners]
-    starts = np.concatenate([[0], ends[:-1]]) // 2
+    found = _scan(raster, _NO_WEIGHTS if weights is None else np.ascontiguousarray(weights), skipped)
+    return _by_region(found, raster, np.zeros_like(skipped) if keep_skipped else skipped)
+
+
+def _by_region(found: _Scanned, raster: Values, left_out: Mask) -> Rings:
+    """The rings of a scan in order of their regions; those of values that are left out go."""
+    points = found.xy.reshape(-1, 2)
+    roots = found.parent[found.owners]
+    starts = np.concatenate([[0], found.ends[:-1]]) // 2
     lengths = np.diff(np.concatenate([starts, [len(points)]]))
-    order = np.argsort(roots, kind="stable")  # an outer ring starts at its region's first pixel, so before its holes
+    # An outer ring starts at its region's first pixel, so it comes before its holes.
+    order = np.argsort(roots, kind="stable")
     head = np.diff(roots[order], prepend=-1) != 0
     first = points[starts[order[head]]][:, ::-1].astype(np.int64)  # (row, column)
     values = raster[first[:, 0], first[:, 1]]
-    keep = np.ones(len(values), bool) if keep_skipped else ~skipped[values]
+    keep = ~left_out[values]
     order = order[keep[np.cumsum(head) - 1]] if len(order) else order
     head = np.diff(roots[order], prepend=-1) != 0
     offsets = np.concatenate([[0], np.cumsum(lengths[order])])
     index = np.repeat(starts[order] - offsets[:-1], lengths[order]) + np.arange(offsets[-1])
     kept = roots[order[head]]
-    number = np.full(len(parent), -1, np.int64)
+    number = np.full(len(found.parent), -1, np.int64)
     number[kept] = np.arange(len(kept))
     return Rings(
         points[index],
@@ -353,14 +292,14 @@ def trace_rings(
         np.concatenate([np.flatnonzero(head), [len(order)]]),
         values[keep],
         first[keep],
-        pixels[kept],
-        weight[kept],
-        touches[kept].astype(bool),
-        tuple(number[parent[edge]] for edge in edges),
+        found.pixels[kept],
+        found.weight[kept],
+        found.touches[kept].astype(bool),
+        tuple(number[found.parent[edge]] for edge in found.edges),
     )
 
 
 def trace(raster: Bytes, weights: Bytes | None = None, *, skip: int | None = None) -> Regions:
-    """Regions of equal value of a raster (H, W) as shapely polygons in pixel corners; arguments as `trace_rings`."""
+    """Regions of equal value of a raster (H, W) as shapely polygons in pixel corners; arguments as of `trace_rings`."""
     found = trace_rings(raster, weights, skip=skip)
     return Regions(found.polygons(), found.values, found.first, found.pixels, found.weight, found.borders)

@@ -1,14 +1,13 @@
 """Tree crowns: canopies split where crowns touch.
 
-Watershed (Beucher, Lantuejoul 1979) on the smoothed distance to the canopy's edge, one seed per dome that stands at least a given height above the saddle to
-a higher one (its dynamics; Grimaud 1992), component by component.
+Watershed (Beucher, Lantuejoul 1979) on the smoothed distance to the canopy's edge, component by component. Each dome that
+stands at least a given height above the saddle to a higher one (its dynamics; Grimaud 1992) is a seed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import shapely
@@ -16,6 +15,8 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine
 from scipy import ndimage
 
+from geoseg.arrays import Doubles, Ints, Labels, Mask
+from geoseg.kernel import kernel
 from geoseg.vectorize.labels import root_of
 from geoseg.vectorize.trace import trace
 
@@ -24,9 +25,14 @@ __all__ = ["Crown", "CrownOptions", "split_crowns"]
 
 @dataclass(frozen=True)
 class CrownOptions:
-    """Metres: `pixel` of the grid that splitting works on, `dome` height and `smooth` of the distance that make a seed, smallest crown (m2).
+    """Sizes in metres.
 
-    Crowns wider than `widest` are woods and keep `kind` canopy.
+    Attributes:
+        pixel: of the grid that crowns are split on.
+        dome: least height of a dome that makes a seed.
+        smooth: of the Gaussian that the distance is blurred with.
+        least_area: smallest crown, in square metres.
+        widest: crowns wider than this are woods and keep the kind "canopy".
     """
 
     pixel: float = 0.1
@@ -38,7 +44,7 @@ class CrownOptions:
 
 @dataclass(frozen=True)
 class Crown:
-    """One crown: polygon, its point, diameter of the circle of the same area, "crown" or "canopy"."""
+    """One crown: polygon, a point in it, diameter of the circle of the same area, kind ("crown" or "canopy")."""
 
     polygon: shapely.Polygon
     point: shapely.Point
@@ -58,9 +64,8 @@ def split_crowns(component: shapely.Polygon, options: CrownOptions | None = None
     mask = rasterize([component], out_shape=shape, transform=place, dtype="uint8").astype(bool)
     if not mask.any():
         return []
-    distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask) * pixel, options.smooth / pixel).astype(
-        np.float64
-    )
+    distance = ndimage.distance_transform_edt(mask) * pixel
+    distance = ndimage.gaussian_filter(distance, options.smooth / pixel).astype(np.float64)
     seeds, count = domes(distance, mask, options.dome)
     if count <= 1:
         return [_crown(component, options)] if component.area >= options.least_area else []
@@ -68,10 +73,17 @@ def split_crowns(component: shapely.Polygon, options: CrownOptions | None = None
     return [_crown(p, options) for p in _polygons(labels, count, place) if p.area >= options.least_area]
 
 
-def domes(
-    height: npt.NDArray[np.float64], mask: npt.NDArray[np.bool_], least: float
-) -> tuple[npt.NDArray[np.int32], int]:
-    """(number of the dome at its top, 0 elsewhere (H, W); how many): tops that stand at least so much above the saddle to a higher one."""
+def domes(height: Doubles, mask: Mask, least: float) -> tuple[Labels, int]:
+    """Tops that stand at least so much above the saddle to a higher one.
+
+    Args:
+        height: (H, W) in metres.
+        mask: where there are any.
+        least: metres.
+
+    Returns:
+        Number (H, W) of the dome at its top, 0 elsewhere; how many there are.
+    """
     steps = np.zeros((height.shape[0] + 2, height.shape[1] + 2), np.uint16)  # a rim of zeros: no neighbour is outside
     steps[1:-1, 1:-1] = np.where(mask, np.clip(height * 1000, 0, 65534).astype(np.uint16) + 1, 0)  # millimetres
     order = np.argsort(steps.ravel(), kind="stable")[::-1][: np.count_nonzero(steps)]  # two bytes: a radix sort
@@ -81,8 +93,8 @@ def domes(
     return np.ascontiguousarray(seeds.reshape(steps.shape)[1:-1, 1:-1]), len(tops)
 
 
-@numba.njit(cache=True, nogil=True)
-def _tops(steps, wide, order, least):  # type: ignore[no-untyped-def]
+@kernel
+def _tops(steps: npt.NDArray[np.uint16], wide: int, order: Ints, least: float) -> Ints:
     """Flood from above; where two domes meet the lower one is done: its top counts if it stands high enough above that place."""
     parent = np.full(steps.size, -1, np.int64)  # of flooded pixels; a root is its dome's top
     lower = []
@@ -105,7 +117,7 @@ def _tops(steps, wide, order, least):  # type: ignore[no-untyped-def]
     return np.array(found + lower, np.int64)
 
 
-def _polygons(labels: npt.NDArray[np.int32], count: int, place: Affine) -> list[shapely.Polygon]:
+def _polygons(labels: Labels, count: int, place: Affine) -> list[shapely.Polygon]:
     """The largest piece of each label, in the coordinates of the place."""
     found = []
     for k, window in enumerate(ndimage.find_objects(labels, count), 1):
@@ -114,11 +126,8 @@ def _polygons(labels: npt.NDArray[np.int32], count: int, place: Affine) -> list[
         regions = trace((labels[window] == k).astype(np.uint8), skip=0)
         polygon = regions.polygons[int(np.argmax(regions.pixels))]
         there = place @ Affine.translation(window[1].start, window[0].start)
-        found.append(
-            shapely.transform(
-                polygon, lambda xy, t=there: np.column_stack([t.a * xy[:, 0] + t.c, t.e * xy[:, 1] + t.f])
-            )
-        )
+        scale, corner = [there.a, there.e], [there.c, there.f]
+        found.append(shapely.transform(polygon, lambda xy, m=scale, c=corner: m * xy + c))
     return found
 
 

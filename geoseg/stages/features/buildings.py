@@ -1,4 +1,4 @@
-"""The land cover, and layers of single things: buildings, cars."""
+"""Buildings with right angles."""
 
 from __future__ import annotations
 
@@ -40,5 +40,8 @@ def building_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
 
     frame = frame_of(found, rows(), ("orientation_deg", "vertices", "iou_raw", "status", "part_of"))
     style = fill_qml((196, 96, 88), alpha=90, outline=(120, 30, 30), width=0.5)
-    text = "buildings with right angles, as they lie in the land cover; status says which kept their simplified or round outline"
+    text = (
+        "buildings with right angles, as they lie in the land cover; "
+        "status says which kept their simplified or round outline"
+    )
     return [Layer("buildings", frame, style, text)]

@@ -1,25 +1,40 @@
-"""Land cover: the whole coverage, all classes."""
+r"""Land cover, the layer of all classes; and all layers of a piece, as GIS users want them.
+
+clean classes -> outlines -> simplified coverage -> buildings squared inside it -> land cover, buildings
+                         \-> roads and centrelines, crowns split, cars boxed
+"""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from geoseg.classes import LandClass
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml
+from geoseg.layers import GROUPS, LAYERS
 from geoseg.stages.features.piece import Classified
 from geoseg.stages.features.table import frame_of
 
-__all__ = ["landcover_layers"]
+__all__ = ["feature_layers", "landcover_layers"]
+
+
+def feature_layers(found: Classified, groups: Collection[str] = GROUPS) -> list[Layer]:
+    """Layers for a GeoPackage, those of the classes that the table has; `groups`: names of `--layers`."""
+    layers: list[Layer] = []
+    for name, row in LAYERS.items():
+        classes = [c for c in found.table.classes if row.role in ("", c.role)]
+        if classes and name in groups:
+            layers += row.make(found, classes)
+    return layers
 
 
 def landcover_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
-    """The whole coverage."""
+    """The whole coverage as one layer."""
     cover = found.coverage
     rows = (
         (shape, found.common(int(i), int(k) if k else None))
         for shape, i, k in zip(cover.polygons, cover.owner, cover.part, strict=True)
     )
     frame = frame_of(found, rows, ("part_of",))
-    styles = [(c.name, c.colour) for c in classes]
-    return [
-        Layer("landcover", frame, classes_qml("class", styles, alpha=130), "all classes: neighbours share every edge")
-    ]
+    style = classes_qml("class", [(c.name, c.colour) for c in classes], alpha=130)
+    return [Layer("landcover", frame, style, "all classes: neighbours share every edge")]

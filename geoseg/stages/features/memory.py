@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
-
 import numpy as np
 import pandas
 from rasterio.crs import CRS
@@ -48,7 +46,7 @@ class ArrayReader:
         return out[0], out[1]
 
     def shares(self, window: Window, count: int) -> Bytes:
-        """There are none.
+        """Refuse: an array has class values and no shares.
 
         Raises:
             UsageError: always; an array of classes cannot be smoothed.
@@ -69,7 +67,7 @@ def array_raster(
         confidence: per cent (H, W); 100 everywhere where there is none.
 
     Raises:
-        UsageError: a transform or CRS that polygons in metres cannot be made in, values that the table lacks, other shapes.
+        UsageError: polygons in metres cannot be made in this transform or CRS; the table lacks a value; the arrays have other shapes.
     """
     wkt = CRS.from_user_input(crs).to_wkt()
     if transform.b or transform.d or transform.a <= 0 or not np.isclose(transform.a, -transform.e, rtol=1e-9):
@@ -115,7 +113,7 @@ def _header(classes: Bytes, wkt: str, transform: Affine) -> Header:
 
 @dataclass
 class _Frames:
-    """Takes layers as a GeoPackage does, and keeps them."""
+    """Takes layers as a GeoPackage does, and keeps them in memory."""
 
     heads: dict[str, Layer] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
@@ -144,8 +142,8 @@ def features_of(raster: ClassRaster, options: MosaicOptions | None = None, run_i
 
     Args:
         raster: see `array_raster`.
-        options: layers, smallest areas, tolerance; what concerns files has no meaning here.
-        run_id: goes into the features' column of that name.
+        options: layers, smallest areas, tolerance; options that concern files have no meaning here.
+        run_id: value of the features' column of that name.
 
     Raises:
         GeosegError: the land cover is no clean coverage.
@@ -159,7 +157,7 @@ def features_of(raster: ClassRaster, options: MosaicOptions | None = None, run_i
         kept.append(_Frames())
         yield kept[-1]
 
-    def do(steps: list[Step]) -> Iterator[Any]:
+    def do(steps: list[Step]) -> Iterator[object]:
         return (do_step(step, found, stores[step.district]) for step in steps)
 
     write_features(frames, found, do, {})

@@ -1,4 +1,4 @@
-"""A class raster made ready for layers: cleaned, outlined, as a coverage with its buildings squared; and features out of it.
+"""A piece of a clean class raster made ready for layers: outlines, a coverage with its buildings squared, and what is known of each region.
 
 All layers of a piece are made from one `Classified`, so that ids, attributes and places agree between layers.
 """
@@ -8,44 +8,72 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Doubles, Ints, Mask, Values
 from geoseg.classes import NODATA, ClassTable
 from geoseg.errors import GeosegError
 from geoseg.stages.features.ground import Ground
 from geoseg.stages.features.streets import Streets
 from geoseg.vectorize.buildings import Squared, SquareOptions, square_building
-from geoseg.vectorize.coverage import FINE, Placed, coverage_figures, open_edges, set_into
+from geoseg.vectorize.coverage import FINE, Placed, coverage_figures, set_into
 from geoseg.vectorize.dice import SMALL, Codes, cut_from
+from geoseg.vectorize.edges import open_edges
 from geoseg.vectorize.labels import SIDES, Sides
 from geoseg.vectorize.merge import merge_small
-from geoseg.vectorize.simplify import simplified
-from geoseg.vectorize.trace import Rings, trace_rings
+from geoseg.vectorize.rings import Rings
+from geoseg.vectorize.simplify import simplify
+from geoseg.vectorize.trace import trace_rings
 
-__all__ = ["Classified", "Piece", "cleaned", "codes_of", "outlined", "unclean", "within"]
+__all__ = [
+    "Attributes",
+    "Checks",
+    "Classified",
+    "Piece",
+    "codes_of",
+    "outline_piece",
+    "unclean",
+    "within",
+    "without_small",
+]
 
 
 log = logging.getLogger(__name__)
 
+Attributes: TypeAlias = dict[str, Any]
+"""Columns of one feature by name."""
 
 NEAR = 256
-"""Pixels: what lies farther from a region has no say in what becomes of it, but for a neighbour's whole area (seams are checked for that)."""
+"""Pixels: what lies farther from a region has no influence on it, but for a neighbour's whole area (seams are checked for that)."""
+
+
+class Checks(TypedDict):
+    """Figures of a piece's own part of the coverage: counts, whether all edges match, area in pixels, and the same by class name."""
+
+    polygons: int
+    vertices: int
+    invalid: int
+    matched: bool
+    area: float
+    pixels: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A sector's core and what lies around it: rasters on one window of the grid, (H, W).
+    """A sector's core and what lies around it.
 
-    `codes`: classes and states (`vectorize.dice`) of all of it; `core`: rows and columns of the core, whose features are wanted; `streets`: kinds of paved
-    ground, where roads are; `whole_of`: first pixel (on the grid) of the whole region for the first pixel of each region of the core that goes on in others.
+    Attributes:
+        codes: classes and states (`vectorize.dice`) (H, W) on a window of the grid.
+        confidence: per cent (H, W).
+        core: rows and columns of the core, whose features are wanted.
+        streets: kinds of paved ground, where roads are wanted.
+        whole_of: for regions of the core that go on in other cores: first pixel (on the grid) of the whole by first pixel of the part.
     """
 
-    codes: npt.NDArray[np.unsignedinteger]
+    codes: Values
     confidence: Bytes
     core: tuple[slice, slice]
     streets: Streets | None = None
@@ -54,10 +82,19 @@ class Piece:
 
 @dataclass(frozen=True)
 class Classified:
-    """A piece of a clean class raster and all that is known of its regions: those that hold data and whose first pixel lies in its core.
+    """A piece of a clean class raster and all that is known of its regions: those with data whose first pixel lies in its core.
 
-    `rings`: exact outlines; `states`: `vectorize.dice`'s; `part_of`: first pixel on the grid (row, column) of the whole region that a region is cut from, None for all others; `coverage`: the
-    land cover, `owner` in numbers of the regions; `squared` by region, in metres from its own first pixel; `edges`: see `coverage.open_edges`.
+    Attributes:
+        piece: the rasters.
+        rings: exact outlines of the regions.
+        states: `vectorize.dice`'s, of each region.
+        part_of: first pixel on the grid (row, column) of the whole that each region is cut from, None for those that are whole.
+        coverage: the land cover; `owner` is the number of the region.
+        squared: by region, in metres from its own first pixel.
+        table: the classes.
+        ground: where the piece lies.
+        checks: figures of the coverage.
+        edges: see `vectorize.edges.open_edges`.
     """
 
     piece: Piece
@@ -68,17 +105,20 @@ class Classified:
     squared: dict[int, Squared]
     table: ClassTable
     ground: Ground
-    checks: dict[str, Any]
-    edges: npt.NDArray[np.int64]
+    checks: Checks
+    edges: Ints
+
+    def pixel(self, i: int) -> tuple[int, int]:
+        """Row and column on the grid of a region's first pixel."""
+        row, col = self.rings.first[i].tolist()
+        return row + int(self.ground.window.row_off), col + int(self.ground.window.col_off)
 
     def identity(self, i: int) -> str:
         """Stable name of a region: its first pixel on the grid."""
-        row, col = self.rings.first[i]
-        return f"{row + int(self.ground.window.row_off)}_{col + int(self.ground.window.col_off)}"
+        return "{}_{}".format(*self.pixel(i))
 
-    def common(self, i: int, part: int | None = None) -> dict[str, Any]:
-        """Attributes that every layer has; `part` numbers what came out of one region."""
-        row, col = (int(v) for v in self.rings.first[i])
+    def common(self, i: int, part: int | None = None) -> Attributes:
+        """Attributes that every layer has; `part` numbers the features that are made of one region."""
         value = int(self.rings.values[i])
         whole = self.part_of[i]
         return {
@@ -87,10 +127,31 @@ class Classified:
             "class_id": value,
             "confidence": round(float(self.rings.weight[i] / self.rings.pixels[i]), 1),
             "touches_edge": bool(self.rings.touches[i]),
-            "sheet": self.ground.sheet_of(row + int(self.ground.window.row_off), col + int(self.ground.window.col_off)),
+            "sheet": self.ground.sheet_of(*self.pixel(i)),
             "run_id": self.ground.run_id,
             "part_of": None if whole is None else f"{whole[0]}_{whole[1]}",
         }
+
+
+@dataclass(frozen=True)
+class _Regions:
+    """The regions that can influence the core's polygons: outlines, class values, states, and whether their first pixel lies in the core."""
+
+    rings: Rings
+    values: Bytes
+    states: Bytes
+    mine: Mask
+
+
+@dataclass(frozen=True)
+class _Outlined:
+    """A piece with its regions and their coverage, beyond the core too."""
+
+    piece: Piece
+    regions: _Regions
+    cover: Placed
+    table: ClassTable
+    ground: Ground
 
 
 def codes_of(table: ClassTable) -> Codes:
@@ -98,12 +159,19 @@ def codes_of(table: ClassTable) -> Codes:
     return Codes(tuple(table.values), NODATA)
 
 
-def cleaned(raster: Bytes, least: Mapping[int, float], gsd: float, goes_on: Sides = SIDES) -> Bytes:
-    """A class raster (H, W) without regions below their smallest size, in square metres by class value; `goes_on`: sides beyond which there is more."""
+def without_small(raster: Bytes, least: Mapping[int, float], gsd: float, goes_on: Sides = SIDES) -> Bytes:
+    """A class raster (H, W) without regions below their smallest size.
+
+    Args:
+        raster: class values.
+        least: square metres by class value.
+        gsd: metres along a pixel.
+        goes_on: sides beyond which there is more.
+    """
     return merge_small(raster, {v: a / gsd**2 for v, a in least.items()}, skip=NODATA, goes_on=goes_on)
 
 
-def outlined(
+def outline_piece(
     piece: Piece,
     table: ClassTable,
     ground: Ground,
@@ -125,60 +193,36 @@ def outlined(
     Raises:
         GeosegError: the coverage has a gap, an overlap or an invalid polygon.
     """
-    codes = codes_of(table)
-    every = trace_rings(piece.codes, piece.confidence, skip=codes.skipped, keep_skipped=True)
-    mine = within(every.first, piece.core)
-    near = every.chosen(_near(every.boxes(), mine, piece.core))
-    mine = within(near.first, piece.core)
-    simple = simplified(near, piece.codes, tolerance / ground.gsd)
-    values, area = codes.value_of[near.values], float(shapely.area(simple).sum())
-    placed = Placed(simple, np.arange(len(simple)), np.zeros(len(simple), np.int64))
-    found: dict[int, Squared] = {}
+    regions = _regions(piece, codes_of(table))
+    simple = simplify(regions.rings, piece.codes, tolerance / ground.gsd)
+    area = float(shapely.area(simple).sum())
+    cover = Placed(simple, np.arange(len(simple)), np.zeros(len(simple), np.int64))
+    squared: dict[int, Squared] = {}
     if square:
-        found = _squared(near, values, codes.state_of[near.values], table, ground)
-        new = {i: _on_fine_grid(ground, s.polygon, near.first[i]) for i, s in found.items() if s.status != "simplified"}
-        simplified_only = placed
-        speck = SquareOptions.least_hole / ground.gsd**2
-        limits = np.array([least.get(int(v), 0.0) / ground.gsd**2 for v in values])
-        placed = _with_squares(placed, new, values, limits, area, speck)
-        if placed is simplified_only:
-            found = {}
-    own = mine[placed.owner]
-    checks = _checked(placed, own, values, area, table)
-    data = mine & (values != NODATA)
-    number = np.cumsum(data) - 1
-    kept = data[placed.owner]
-    rings = near.chosen(np.flatnonzero(data), values)
-    cover = Placed(placed.polygons[kept], number[placed.owner[kept]], placed.part[kept])
-    squares = {int(number[i]): s for i, s in found.items() if data[i]}
-    corner = np.array([piece.core[0].start, piece.core[1].start])
-    at = corner[0] + int(ground.window.row_off), corner[1] + int(ground.window.col_off)
-    part_of = cut_from(piece.codes[piece.core], codes, rings.first - corner, at, piece.whole_of)
-    states = codes.state_of[near.values[data]]
-    return Classified(
-        piece,
-        rings,
-        states,
-        part_of,
-        cover,
-        squares,
-        table,
-        ground,
-        checks,
-        open_edges(placed.polygons[own], ground.window),
-    )
+        tried = _square_buildings(regions, table, ground)
+        limits = np.array([least.get(int(v), 0.0) / ground.gsd**2 for v in regions.values])
+        changed = _with_squares(cover, tried, regions, limits, ground)
+        if changed is not None:
+            squared, cover = tried, changed
+    checks = _check(cover, regions, area, table)
+    return _of_core(_Outlined(piece, regions, cover, table, ground), squared, checks)
 
 
-def within(pixels: npt.NDArray[np.int64], core: tuple[slice, slice]) -> npt.NDArray[np.bool_]:
-    """Which pixels (row, column) lie in the core."""
+def _regions(piece: Piece, codes: Codes) -> _Regions:
+    """Trace a piece, and choose the regions that matter for its core."""
+    every = trace_rings(piece.codes, piece.confidence, skip=codes.skipped, keep_skipped=True)
+    rings = every.chosen(_near(every.boxes(), within(every.first, piece.core), piece.core))
+    return _Regions(rings, codes.value_of[rings.values], codes.state_of[rings.values], within(rings.first, piece.core))
+
+
+def within(pixels: Ints, core: tuple[slice, slice]) -> Mask:
+    """Tell for each pixel (N, 2), row and column, if it lies in the core."""
     row, col = pixels.T
     return np.asarray((row >= core[0].start) & (row < core[0].stop) & (col >= core[1].start) & (col < core[1].stop))
 
 
-def _near(
-    boxes: npt.NDArray[np.int64], mine: npt.NDArray[np.bool_], core: tuple[slice, slice]
-) -> npt.NDArray[np.int64]:
-    """Numbers of the regions that can have a say in what becomes of the core's: those not farther than `NEAR` from it, or from what sticks out of it."""
+def _near(boxes: Ints, mine: Mask, core: tuple[slice, slice]) -> Ints:
+    """Numbers of the regions that can influence the core's: those not farther than `NEAR` from it, or from what sticks out of it."""
     if mine.all():
         return np.arange(len(boxes))
     all_boxes = shapely.box(*boxes.T)
@@ -189,50 +233,49 @@ def _near(
     return np.union1d(chosen, np.flatnonzero(mine))
 
 
-def _squared(rings: Rings, values: Bytes, states: Bytes, table: ClassTable, ground: Ground) -> dict[int, Squared]:
+def _square_buildings(regions: _Regions, table: ClassTable, ground: Ground) -> dict[int, Squared]:
     """Squared outlines of buildings that are not large, by number of the region, in metres from its first pixel."""
-    buildings = np.isin(values, [c.value for c in table.classes if c.role == "building"])
-    wanted = np.flatnonzero(buildings & (states == SMALL))
-    exact = rings.polygons(wanted)
-    return {int(i): square_building(ground.own(p, rings.first[i])) for i, p in zip(wanted, exact, strict=True)}
+    buildings = np.isin(regions.values, [c.value for c in table.classes if c.role == "building"])
+    wanted = np.flatnonzero(buildings & (regions.states == SMALL))
+    exact = regions.rings.polygons(wanted)
+    first = regions.rings.first
+    return {int(i): square_building(ground.own(p, first[i])) for i, p in zip(wanted, exact, strict=True)}
 
 
-def _on_fine_grid(ground: Ground, shape: shapely.Geometry, first: npt.NDArray[np.int64]) -> shapely.Geometry:
+def _on_fine_grid(ground: Ground, shape: shapely.Geometry, first: Ints) -> shapely.Geometry:
     """`Ground.from_own`, rounded where the coverage rounds: the same numbers in every piece that holds the region."""
     rounded = shapely.transform(shape, lambda xy: np.rint(xy / [ground.gsd, -ground.gsd] * FINE) / FINE + first[::-1])
     return rounded if rounded.is_valid else ground.from_own(shape, first)
 
 
 def _with_squares(
-    placed: Placed,
-    new: dict[int, shapely.Polygon],
-    values: Bytes,
-    least: npt.NDArray[np.float64],
-    pixels: float,
-    speck: float,
-) -> Placed:
-    """The coverage with squared and round buildings set into it; as it was where that would not be clean."""
+    cover: Placed, squared: dict[int, Squared], regions: _Regions, least: Doubles, ground: Ground
+) -> Placed | None:
+    """The coverage with squared and round buildings set into it; None where it would not be clean."""
+    area = float(shapely.area(cover.polygons).sum())
+    first = regions.rings.first
+    new = {i: _on_fine_grid(ground, s.polygon, first[i]) for i, s in squared.items() if s.status != "simplified"}
+    speck = SquareOptions.least_hole / ground.gsd**2
     try:
-        changed = set_into(placed.polygons, new, least, values == NODATA, speck)
-        figures = coverage_figures(changed.polygons, pixels)
+        changed = set_into(cover.polygons, new, least, regions.values == NODATA, speck)
+        figures = coverage_figures(changed.polygons, area)
     except (ValueError, shapely.errors.GEOSException) as error:
         log.warning("the buildings cannot be squared (%s); they keep their simplified outlines", error)
-        return placed
-    if figures.matched and not figures.invalid and max(figures.gap, figures.overlap) < 1e-6 * pixels:
+        return None
+    if figures.clean(area):
         return changed
     log.warning("squared buildings would leave no clean coverage (%s); they keep their simplified outlines", figures)
-    return placed
+    return None
 
 
-def _checked(
-    placed: Placed, own: npt.NDArray[np.bool_], values: Bytes, pixels: float, table: ClassTable
-) -> dict[str, Any]:
-    """Figures of the piece's coverage, its own polygons in the square of pixels; `pixels`: area of all of it before squaring."""
-    figures = coverage_figures(placed.polygons, pixels)
-    if figures.invalid or not figures.matched or max(figures.gap, figures.overlap) > 1e-6 * pixels:
+def _check(cover: Placed, regions: _Regions, area: float, table: ClassTable) -> Checks:
+    """Figures of the core's own polygons, once the whole coverage is known to be clean; `area`: of all of it before squaring."""
+    figures = coverage_figures(cover.polygons, area)
+    if not figures.clean(area):
         raise unclean(asdict(figures))
-    mine = placed.polygons[own]
-    after = np.bincount(values[placed.owner[own]], shapely.area(mine), minlength=256)
+    own = regions.mine[cover.owner]
+    mine = cover.polygons[own]
+    after = np.bincount(regions.values[cover.owner[own]], shapely.area(mine), minlength=256)
     return {
         "polygons": len(mine),
         "vertices": int(shapely.get_num_coordinates(mine).sum()),
@@ -243,7 +286,31 @@ def _checked(
     }
 
 
-def unclean(checks: Mapping[str, Any]) -> GeosegError:
+def _of_core(outlined: _Outlined, squared: dict[int, Squared], checks: Checks) -> Classified:
+    """The core's own regions with data, numbered anew, and their polygons."""
+    piece, regions, cover, ground = outlined.piece, outlined.regions, outlined.cover, outlined.ground
+    codes = codes_of(outlined.table)
+    wanted = regions.mine & (regions.values != NODATA)
+    number = np.cumsum(wanted) - 1
+    rings = regions.rings.chosen(np.flatnonzero(wanted), regions.values)
+    polygons = wanted[cover.owner]
+    corner = np.array([piece.core[0].start, piece.core[1].start])
+    at = corner[0] + int(ground.window.row_off), corner[1] + int(ground.window.col_off)
+    return Classified(
+        piece=piece,
+        rings=rings,
+        states=regions.states[wanted],
+        part_of=cut_from(piece.codes[piece.core], codes, rings.first - corner, at, piece.whole_of),
+        coverage=Placed(cover.polygons[polygons], number[cover.owner[polygons]], cover.part[polygons]),
+        squared={int(number[i]): s for i, s in squared.items() if wanted[i]},
+        table=outlined.table,
+        ground=ground,
+        checks=checks,
+        edges=open_edges(cover.polygons[regions.mine[cover.owner]], ground.window),
+    )
+
+
+def unclean(checks: Mapping[str, object]) -> GeosegError:
     """The error that says that the land cover cannot be trusted."""
     cure = "report it, and run geoseg mosaic with --no-vectors --exact meanwhile"
     return GeosegError("land cover", f"is no clean coverage: {dict(checks)}", cure)

@@ -1,4 +1,4 @@
-"""Class values and confidence on a grid: all that feature layers are made of."""
+"""Class values and confidence on a grid: feature layers are made of nothing else."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ClassRaster", "Reader"]
 
 
 class Reader(Protocol):
-    """Where the pixels come from; `runfolder.blocks.BlockReader` is one."""
+    """Source of the pixels; `runfolder.blocks.BlockReader` is one."""
 
     def read(self, window: Window) -> tuple[Bytes, Bytes]:
         """Class and confidence (H, W) of a window; 255 where there is no data."""

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 import shapely
 
+from geoseg.arrays import Ints
 from geoseg.classes import LandClass
 from geoseg.geometry.sectors import coarse_window
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, road_qml
-from geoseg.stages.features.piece import Classified, within
+from geoseg.stages.features.piece import Attributes, Classified, within
 from geoseg.stages.features.streets import CARRIAGEWAY, KIND_CODES, YARD, Streets, coarse_mean
 from geoseg.stages.features.table import Rows, frame_of, pixel_facts
+from geoseg.vectorize.centrelines import centrelines
 from geoseg.vectorize.dice import cut_from
-from geoseg.vectorize.roads import centrelines
-from geoseg.vectorize.simplify import simplified
+from geoseg.vectorize.simplify import simplify
 from geoseg.vectorize.trace import trace_rings
 
 __all__ = ["road_layers"]
@@ -28,7 +26,7 @@ KINDS = {CARRIAGEWAY: "carriageway", YARD: "parking or yard"}
 def road_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     """Street surface and yards as polygons, centrelines as lines."""
     streets = found.piece.streets
-    assert streets is not None  # as a class is paved ground
+    assert streets is not None  # a piece with a class of paved ground has them
     place = _Place(found, classes[0], streets)
     roads = frame_of(found, _surfaces(place), ("kind", "part_of"))
     lines = frame_of(found, _lines(place), ("width_m", "length_m"), "LineString")
@@ -46,7 +44,7 @@ def road_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
 
 
 class _Place:
-    """Where coarse pixels lie, and what is known there."""
+    """A piece as its coarse pixels see it: their place on the grid, and attributes of what is found there."""
 
     def __init__(self, found: Classified, c: LandClass, streets: Streets) -> None:
         self.found, self.of, self.streets = found, c, streets
@@ -55,7 +53,7 @@ class _Place:
         there = coarse_window(window, streets.step)
         self.shift = int(streets.window.row_off - there.row_off), int(streets.window.col_off - there.col_off)
 
-    def facts(self, row: int, col: int) -> dict[str, Any]:
+    def facts(self, row: int, col: int) -> Attributes:
         """Attributes that every layer has, of a pixel of the streets' raster."""
         streets = self.streets
         pixel = streets.pixel_on_grid(int(row + streets.window.row_off), int(col + streets.window.col_off))
@@ -63,7 +61,7 @@ class _Place:
         return pixel_facts(self.found.ground, self.of, pixel, trust)
 
     def at_frame(self, shape: shapely.Geometry, reach: float = 0.0) -> bool:
-        """Whether a shape comes within so many coarse pixels of the whole's frame."""
+        """Tell if a shape comes within so many coarse pixels of the whole's frame."""
         left, top, right, bottom = shape.bounds
         frame = self.streets.frame
         near = left <= frame[0] + reach or top <= frame[1] + reach
@@ -76,8 +74,8 @@ class _Place:
         origin = np.array([int(window.col_off), int(window.row_off)])
         return shapely.transform(shape, lambda xy: (xy + corner) * streets.step - origin)
 
-    def whole_of(self, pieces: npt.NDArray[np.int64]) -> list[str | None]:
-        """The id of the whole that each piece (by its first pixel) is cut from."""
+    def whole_of(self, pieces: Ints) -> list[str | None]:
+        """Id of the whole that each piece, given by its first pixel, is cut from; None where it is whole."""
         streets = self.streets
         corner = np.array([streets.core[0].start, streets.core[1].start])
         at = corner[0] + int(streets.window.row_off), corner[1] + int(streets.window.col_off)
@@ -86,10 +84,11 @@ class _Place:
 
 
 def _surfaces(place: _Place) -> Rows:
+    """Polygons of carriageway and yards."""
     streets = place.streets
     rings = trace_rings(streets.codes, skip=KIND_CODES.skipped)
     mine = np.flatnonzero(within(rings.first, streets.core))
-    shapes = simplified(rings.chosen(mine), streets.codes, 1.0)
+    shapes = simplify(rings.chosen(mine), streets.codes, 1.0)
     kinds = KIND_CODES.value_of[rings.values[mine]].tolist()
     wholes = place.whole_of(rings.first[mine])
     for shape, kind, whole, (r, c) in zip(shapes, kinds, wholes, rings.first[mine].tolist(), strict=True):
@@ -98,6 +97,7 @@ def _surfaces(place: _Place) -> Rows:
 
 
 def _lines(place: _Place) -> Rows:
+    """Centrelines of the carriageway; several with their middle in one pixel are numbered."""
     streets = place.streets
     high, wide = streets.codes.shape
     seen: dict[str, int] = {}

@@ -1,16 +1,14 @@
-"""Seams: whether the pieces of a coverage that was made sector by sector fit together."""
+"""Seams: the check that the pieces of a coverage that was made sector by sector fit together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from geoseg.arrays import Ints
 from geoseg.geometry.sectors import Sectors
-from geoseg.vectorize.coverage import fit_within
+from geoseg.stages.features.piece import Checks
+from geoseg.vectorize.edges import fit_within
 
 __all__ = ["Seams"]
 
@@ -30,8 +28,15 @@ class Seams:
     pixels: dict[str, float] = field(default_factory=dict)
     unfit: set[int] = field(default_factory=set)
 
-    def add(self, number: int, sectors: Sectors, found: list[dict[str, Any]], edges: npt.NDArray[np.int64]) -> None:
-        """The pieces of one district: what they hold must be as large as their cores, and what they do not share must be the frame."""
+    def add(self, number: int, sectors: Sectors, found: list[Checks], edges: Ints) -> None:
+        """Add the pieces of one district: together they must be as large as their cores, and the edges they do not share must be the frame.
+
+        Args:
+            number: of the district.
+            sectors: its sectors.
+            found: figures of each piece.
+            edges: those that the pieces do not share (`vectorize.edges`).
+        """
         self.districts += 1
         self.sectors += len(found)
         area = sum(c["area"] for c in found)
@@ -43,14 +48,15 @@ class Seams:
         self.matched &= matched
         if not matched or abs(missing) > small:
             self.unfit.add(number)
-        for key in ("polygons", "vertices", "invalid"):
-            setattr(self, key, getattr(self, key) + sum(c[key] for c in found))
+        self.polygons += sum(c["polygons"] for c in found)
+        self.vertices += sum(c["vertices"] for c in found)
+        self.invalid += sum(c["invalid"] for c in found)
         for c in found:
             for name, pixels in c["pixels"].items():
                 self.pixels[name] = self.pixels.get(name, 0.0) + pixels
 
-    def figures(self, gsd: float, before: Mapping[str, int]) -> dict[str, Any]:
-        """For run.json: square metres, and the change of each class's area in per cent."""
+    def figures(self, gsd: float, before: Mapping[str, int]) -> dict[str, object]:
+        """Figures for run.json: areas in square metres, the change of each class's area in per cent; `before`: pixels by class name."""
         change = {n: round(100 * (self.pixels.get(n, 0.0) - b) / b, 2) for n, b in before.items() if b}
         return {
             "polygons": self.polygons,

@@ -1,10 +1,10 @@
-"""Feature layers of a run, district by district and sector by sector: memory hangs on neither the number of sheets nor their area.
+"""Feature layers of a run, district by district and sector by sector: memory depends on neither the number of sheets nor their area.
 
     sheets -> districts (nothing reaches from one to another) -> sectors (anchored squares), in four steps:
     blocks -> clean: small regions gone -> kinds: streets and yards -> codes: what is too large cut -> layers
 
-A step looks at its own core and at what lies around it, as the step before left it; so all sectors agree about what lies between them, and that they do is
-checked once more when their layers are put together.
+A step looks at its own core and at what lies around it, as the step before left it. So all sectors agree about the ground between them; this is checked
+once more when their layers are put together.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rasterio.windows import Window
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Ints, Values
 from geoseg.classes import NODATA
 from geoseg.geometry.grid import bounding, overlap, slices
 from geoseg.geometry.sectors import SIDE, Sector, Sectors, coarse_window, districts_of, sectors_of
@@ -27,14 +26,15 @@ from geoseg.gis.geopackage import Layer
 from geoseg.layers import ROLES, makes_any
 from geoseg.options import MosaicOptions
 from geoseg.stages.features.ground import Ground
-from geoseg.stages.features.layers import feature_layers
-from geoseg.stages.features.piece import NEAR, Piece, cleaned, codes_of, outlined
+from geoseg.stages.features.landcover import feature_layers
+from geoseg.stages.features.piece import NEAR, Checks, Piece, codes_of, outline_piece, without_small
 from geoseg.stages.features.raster import ClassRaster
-from geoseg.stages.features.store import MemoryStore, Store, gathered
+from geoseg.stages.features.store import MemoryStore, Store, read_window
 from geoseg.stages.features.streets import KIND_CODES, REACH, Streets, coarse_step, cover_of, kinds_of, largest_kind
-from geoseg.vectorize.dice import Codes, Frame, coded, frame_of_core, wholes
+from geoseg.vectorize.dice import Codes, Limits, code_core
+from geoseg.vectorize.join import Frame, frame_of_core, wholes
 from geoseg.vectorize.labels import Sides
-from geoseg.vectorize.smooth import smoothed
+from geoseg.vectorize.smooth import smooth_classes
 
 __all__ = ["STEPS", "District", "Found", "Step", "Wholes", "districts", "do_step", "of_one_sector"]
 
@@ -54,11 +54,11 @@ SPARE = 64
 
 @dataclass(frozen=True)
 class Found:
-    """What a sector gives: its layers, figures of its coverage, and the edges that its neighbours must have too (`coverage.open_edges`)."""
+    """The outcome of a sector: its layers, figures of its coverage, and the edges that its neighbours must have too (`vectorize.edges`)."""
 
     layers: list[Layer]
-    checks: dict[str, Any]
-    edges: npt.NDArray[np.int64]
+    checks: Checks
+    edges: Ints
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,15 @@ class District:
 
     @cached_property
     def sectors(self) -> Sectors:
-        """Those with data, or near it."""
+        """The sectors with data, or near it."""
         windows = [self.raster.plan.sheets[i].window for i in self.sheets]
         whole = overlap(bounding(windows), self.raster.extent)
-        assert whole is not None  # as `districts` gives them
+        assert whole is not None  # `districts` gives no others
         return sectors_of(windows, whole, step=coarse_step(self.raster.plan.gsd), side=self.options.sector or SIDE)
 
     @property
     def paved(self) -> bool:
-        """Whether there are layers of roads."""
+        """True where there are layers of roads."""
         return "roads" in self.options.layers and makes_any((c.role for c in self.raster.table.classes), ("roads",))
 
     @property
@@ -93,7 +93,8 @@ class District:
         """First step: classes without small regions, and what covers the ground on the coarse raster."""
         sectors, gsd = self.sectors, self.raster.plan.gsd
         core, window = sectors.core(sector), sectors.around(sector, CLEANING)
-        classes = cleaned(self._classes(window), self.least, gsd, _goes_on(window, sectors.whole))[slices(core, window)]
+        classes = without_small(self._classes(window), self.least, gsd, _goes_on(window, sectors.whole))
+        classes = classes[slices(core, window)]
         store.put("clean", sector, classes)
         if self.paved:
             store.put("cover", sector, cover_of(classes, core, self.raster.table, sectors.step))
@@ -103,37 +104,24 @@ class District:
         sectors = self.sectors
         core, window = sectors.coarse_core(sector), sectors.coarse_around(sector, round(REACH / self.pixel))
         whole = coarse_window(sectors.whole, sectors.step)
-        kinds = kinds_of(self._gathered(store, "cover", window), self.pixel, _goes_on(window, whole))
+        kinds = kinds_of(self._read(store, "cover", window), self.pixel, _goes_on(window, whole))
         store.put("kinds", sector, kinds[slices(core, window)])
 
     def codes(self, store: Store, sector: Sector) -> tuple[Frame, Frame | None]:
-        """Third step: classes and kinds as codes, large regions cut; what neighbours must know."""
+        """Third step: classes and kinds as codes, large regions cut; returns what neighbours must know of both."""
         sectors = self.sectors
-        core, window = sectors.core(sector), sectors.around(sector, sectors.largest + 1)
-        clean = self._gathered(store, "clean", window)
-        frame = self._coded(store, "codes", sector, clean, codes_of(self.raster.table), (core, window), self.limits)
+        place = sectors.core(sector), sectors.around(sector, sectors.largest + 1)
+        clean = self._read(store, "clean", place[1])
+        codes, frame = _cut_large(clean, codes_of(self.raster.table), place, sector, self.limits)
+        store.put("codes", sector, codes)
         if not self.paved:
             return frame, None
-        limit = largest_kind(self.pixel)
-        core, window = sectors.coarse_core(sector), sectors.coarse_around(sector, limit + 1)
-        kinds = self._gathered(store, "kinds", window)
-        limits = {"largest": limit, "cell": sectors.side, "giant": kinds.size + 1}
-        return frame, self._coded(store, "streets", sector, kinds, KIND_CODES, (core, window), limits)
-
-    def _coded(
-        self,
-        store: Store,
-        name: str,
-        sector: Sector,
-        raster: Bytes,
-        codes: Codes,
-        place: tuple[Window, Window],
-        limits: dict[str, int],
-    ) -> Frame:
-        core, window = place
-        inside, at = slices(core, window), (int(window.row_off), int(window.col_off))
-        store.put(name, sector, coded(raster, codes, inside, at, sector, **limits))
-        return frame_of_core(raster[inside], (int(core.row_off), int(core.col_off)), NODATA)
+        largest = largest_kind(self.pixel)
+        place = sectors.coarse_core(sector), sectors.coarse_around(sector, largest + 1)
+        kinds = self._read(store, "kinds", place[1])
+        codes, kinds_frame = _cut_large(kinds, KIND_CODES, place, sector, Limits(largest, sectors.side, kinds.size + 1))
+        store.put("streets", sector, codes)
+        return frame, kinds_frame
 
     @property
     def pixel(self) -> float:
@@ -141,11 +129,11 @@ class District:
         return self.sectors.step * self.raster.plan.gsd
 
     @property
-    def limits(self) -> dict[str, int]:
-        """What is cut; nothing is large where there is one sector only."""
+    def limits(self) -> Limits:
+        """Sizes from which on regions are cut; nothing is large where there is one sector only."""
         sectors = self.sectors
         alone = len(sectors.numbers) == 1
-        return {"largest": sectors.side if alone else sectors.largest, "cell": sectors.cell}
+        return Limits(sectors.side if alone else sectors.largest, sectors.cell)
 
     def layers(self, store: Store, sector: Sector, whole_of: Wholes = ({}, {}), *, square: bool = True) -> Found:
         """Last step: land cover as a coverage, and buildings, roads, trees and cars as GIS users want them.
@@ -156,19 +144,18 @@ class District:
         r, sectors = self.raster, self.sectors
         core = sectors.core(sector)
         window = sectors.around(sector, 2 * sectors.largest + NEAR)  # what sticks out, and the buildings beside it
-        codes = self._gathered(store, "codes", window)
+        codes = self._read(store, "codes", window)
         confidence = r.reader.read(window)[1]
         confidence[codes_of(r.table).skipped[codes]] = 0
         streets = self._streets(store, sector, whole_of[1]) if self.paved else None
         piece = Piece(codes, confidence, slices(core, window), streets, whole_of[0])
         ground = Ground(r.plan.grid, window, r.plan.gsd, self._sheet_at, self.key[:12])
-        found = outlined(
-            piece, r.table, ground, self.least, tolerance=self.options.simplify, square=square and self.options.square
-        )
+        square = square and self.options.square
+        found = outline_piece(piece, r.table, ground, self.least, tolerance=self.options.simplify, square=square)
         return Found(feature_layers(found, self.options.layers), found.checks, found.edges)
 
     def wholes_of(self, frames: Mapping[Sector, tuple[Frame, Frame | None]]) -> dict[Sector, Wholes]:
-        """By sector, which of its regions are parts of one that goes on in others."""
+        """By sector, its regions that are parts of one that goes on in others."""
         classes = wholes({s: f for s, (f, _) in frames.items()})
         kinds = wholes({s: k for s, (_, k) in frames.items() if k is not None})
         return {s: (classes[s], kinds.get(s, {})) for s in frames}
@@ -179,7 +166,7 @@ class District:
         window = sectors.coarse_around(sector, largest_kind(self.pixel) + SPARE)
         left, top = int(whole.col_off - window.col_off), int(whole.row_off - window.row_off)
         return Streets(
-            codes=self._gathered(store, "streets", window),
+            codes=self._read(store, "streets", window),
             window=window,
             core=slices(core, window),
             frame=(left, top, left + int(whole.width), top + int(whole.height)),
@@ -189,8 +176,8 @@ class District:
             whole_of=whole_of,
         )
 
-    def _gathered(self, store: Store, name: str, window: Window) -> npt.NDArray[Any]:
-        """A window of what a step has left of all sectors."""
+    def _read(self, store: Store, name: str, window: Window) -> Values:
+        """A window of the rasters that a step has left of all sectors."""
         sectors = self.sectors
         fine = name in ("clean", "codes")
         core = sectors.core if fine else sectors.coarse_core
@@ -198,20 +185,20 @@ class District:
         codes = {"codes": codes_of(self.raster.table), "streets": KIND_CODES}.get(name)
         nothing = 0 if name == "cover" else NODATA
         fill, dtype = (nothing, np.uint8) if codes is None else (int(codes.code_of[NODATA, 0]), codes.dtype)
-        return gathered(store, name, window, ((s, core(s)) for s in near), fill, dtype)
+        return read_window(store, name, window, ((s, core(s)) for s in near), fill, dtype)
 
     def _classes(self, window: Window) -> Bytes:
-        """Class values of this district's sheets, blurred if that was asked for."""
+        """Class values of this district's sheets, smoothed if that was asked for."""
         classes = self.raster.reader.read(window)[0]
-        self._without_others(classes, window)
+        self._blank_others(classes, window)
         if self.options.smooth:
             values = list(self.raster.table.values)
             shares = lambda part: self.raster.reader.shares(part, len(values))
-            classes = smoothed(shares, classes, window, values, self.options.smooth / self.raster.plan.gsd)
+            classes = smooth_classes(shares, classes, window, values, self.options.smooth / self.raster.plan.gsd)
         return classes
 
-    def _without_others(self, classes: Bytes, window: Window) -> None:
-        """No data where the window holds sheets of other districts."""
+    def _blank_others(self, classes: Bytes, window: Window) -> None:
+        """Write no data where the window holds sheets of other districts."""
         own = {self.raster.plan.sheets[i].path for i in self.sheets}
         here = self.raster.plan.meeting(window)
         if all(s.path in own for s in here):
@@ -229,11 +216,11 @@ class District:
 
 
 STEPS = ("clean", "kinds", "codes", "layers")
-"""In their order; each of all sectors before the next."""
+"""In their order; each is done for all sectors before the next."""
 
 
 def districts(raster: ClassRaster, options: MosaicOptions, key: str) -> list[District]:
-    """Those that hold something of the area of interest; all sheets in one where none does."""
+    """Districts that hold something of the area of interest; all sheets as one where none does."""
     windows = [s.window for s in raster.plan.sheets]
     found = districts_of(windows, APART / raster.plan.gsd)
     chosen = [tuple(d) for d in found if any(overlap(windows[i], raster.extent) for i in d)]
@@ -242,7 +229,7 @@ def districts(raster: ClassRaster, options: MosaicOptions, key: str) -> list[Dis
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a sector of a district (by number), or with `what` "district" all steps of a district that is one sector.
+    """One step for a sector of a district (by number); with `what` "district": all steps of a district that is one sector.
 
     `whole_of`: regions that go on in other sectors; `square`: whether its buildings may get right angles.
     """
@@ -271,8 +258,18 @@ def do_step(step: Step, found: Sequence[District], store: Store) -> Any:
     return steps[step.what](store, step.sector)
 
 
+def _cut_large(
+    raster: Bytes, codes: Codes, place: tuple[Window, Window], sector: Sector, limits: Limits
+) -> tuple[Values, Frame]:
+    """Codes of a sector's core, and its frame; place: the core, and the window that the raster holds."""
+    core, window = place
+    inside, at = slices(core, window), (int(window.row_off), int(window.col_off))
+    cut = code_core(raster, codes, inside, at, sector, limits)
+    return cut, frame_of_core(raster[inside], (int(core.row_off), int(core.col_off)), NODATA)
+
+
 def _goes_on(window: Window, whole: Window) -> Sides:
-    """Sides of a window that are not the whole's."""
+    """Sides of a window beyond which the whole goes on."""
     return (
         bool(window.row_off > whole.row_off),
         bool(window.row_off + window.height < whole.row_off + whole.height),

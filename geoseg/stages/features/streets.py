@@ -1,6 +1,6 @@
-"""Kinds of paved ground on a coarse raster: carriageway told from parking and yards by length and width. Roads are made of it.
+"""Kinds of paved ground on a coarse raster: carriageway told from parking and yards by length and width. Roads are made of them.
 
-clean classes -> coarse cover -> `vectorize.roads.carriageway` -> kinds; its pixels are counted from the grid's anchor, so parts fit
+clean classes -> coarse cover -> `vectorize.carriageway` -> kinds; coarse pixels are counted from the grid's anchor, so parts fit
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from rasterio.windows import Window
 
-from geoseg.arrays import Bytes, Mask
+from geoseg.arrays import Bytes, Floats, Mask, Values
 from geoseg.classes import NODATA, ClassTable
 from geoseg.vectorize.dice import Codes
 from geoseg.vectorize.labels import SIDES, Sides
 from geoseg.vectorize.merge import merge_small
-from geoseg.vectorize.roads import carriageway
+from geoseg.vectorize.carriageway import carriageway
 
 __all__ = [
     "CARRIAGEWAY",
@@ -34,10 +33,10 @@ __all__ = [
 
 
 STREET_PIXEL = 0.25
-"""Metres: streets are told from yards, and their centrelines drawn, on a raster of about this."""
+"""Metres: streets are told from yards, and their centrelines drawn, on a raster of about this pixel size."""
 
 REACH = 60.0
-"""Metres: paved ground farther away has no say in what a place is, nor in where a centreline runs."""
+"""Metres: paved ground farther away influences neither the kind of a place nor the course of a centreline."""
 
 CARRIAGEWAY, YARD = 1, 2
 PAVED, OVER = 1, 2
@@ -48,13 +47,20 @@ KIND_CODES = Codes((CARRIAGEWAY, YARD), NODATA)
 
 @dataclass(frozen=True)
 class Streets:
-    """Kinds of a piece of the coarse raster, as codes (`vectorize.dice`); `step` pixels of the grid make one of its pixels of `pixel` metres.
+    """Kinds of paved ground on a piece of the coarse raster.
 
-    `window`: where it lies on the coarse grid; `core`: its rows and columns whose roads are wanted; `frame`: left, top, right and bottom of the whole, in its
-    own pixel corners; `origin`: row and column on the grid where the whole begins; `whole_of`: as in `classified.Piece`, on the coarse grid.
+    Attributes:
+        codes: kinds and states (`vectorize.dice`) (h, w).
+        window: where they lie on the coarse grid.
+        core: rows and columns whose roads are wanted.
+        frame: left, top, right and bottom of the whole, in pixel corners of `codes`.
+        origin: row and column on the grid where the whole begins.
+        step: pixels of the grid along a coarse one.
+        pixel: metres along a coarse one.
+        whole_of: as in `piece.Piece`, on the coarse grid.
     """
 
-    codes: npt.NDArray[np.unsignedinteger]
+    codes: Values
     window: Window
     core: tuple[slice, slice]
     frame: tuple[int, int, int, int]
@@ -84,22 +90,25 @@ def largest_kind(pixel: float) -> int:
 
 
 def cover_of(clean: Bytes, window: Window, table: ClassTable, step: int) -> Bytes:
-    """What covers the ground (h, w), as bits, of a clean class raster on a window of the grid."""
+    """Bits (h, w) that tell what covers the ground, of a clean class raster (H, W) on a window of the grid."""
     ground = _coarse(clean, window, [c.value for c in table.classes if c.role == "road"], step)
     over = _coarse(clean, window, [c.value for c in table.classes if c.role in ("car", "tree")], step)
     return np.asarray(PAVED * ground + OVER * over, np.uint8)
 
 
 def kinds_of(cover: Bytes, pixel: float, goes_on: Sides = SIDES) -> Bytes:
-    """Kinds of paved ground (h, w) of a cover with pixels of so many metres; `goes_on`: sides beyond which there is more."""
+    """Kinds of paved ground (h, w) of a cover (h, w) with pixels of so many metres; `goes_on`: sides beyond which there is more."""
     ground = (cover & PAVED) > 0
     street = carriageway(ground, (cover & OVER) > 0, pixel, goes_on=goes_on)
     kinds = np.where(street, CARRIAGEWAY, np.where(ground, YARD, NODATA)).astype(np.uint8)
     return merge_small(kinds, {CARRIAGEWAY: 40 / pixel**2, YARD: 10 / pixel**2}, skip=NODATA, goes_on=goes_on)
 
 
-def coarse_mean(raster: Bytes, window: Window, step: int, of: Bytes | None = None) -> npt.NDArray[np.float32]:
-    """Means of step x step squares of a raster on a window of the grid, or of `of[raster]`; at the frame its last row or column stands for what is missing."""
+def coarse_mean(raster: Bytes, window: Window, step: int, of: Bytes | None = None) -> Floats:
+    """Means (h, w) of step x step squares of a raster (H, W) on a window of the grid, or of `of[raster]`.
+
+    At the frame the raster's last row or column stands for what is missing of a square.
+    """
     top, left = int(window.row_off) % step, int(window.col_off) % step
     high, wide = -(-(raster.shape[0] + top) // step), -(-(raster.shape[1] + left) // step)
     out = np.empty((high, wide), np.float32)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeAlias
 
 import geopandas
 import numpy as np
@@ -13,27 +13,28 @@ from geoseg.classes import LandClass
 from geoseg.geometry.ground import area_factors
 from geoseg.layers import columns
 from geoseg.stages.features.ground import Ground
-from geoseg.stages.features.piece import Classified
+from geoseg.stages.features.piece import Attributes, Classified
 
 __all__ = ["Rows", "frame_of", "outlines", "pixel_facts"]
 
 
-Rows = Iterator[tuple[shapely.Geometry, dict[str, Any]]]
+Rows: TypeAlias = Iterator[tuple[shapely.Geometry, Attributes]]
+"""Features: shape in pixel corners of the piece, and attributes."""
 
 COMMON = ("id", "class", "class_id", "confidence", "touches_edge", "sheet", "run_id")
 """Attributes of every layer."""
 
-KINDS: dict[str, Any] = {
+KINDS: dict[str, type] = {
     "class_id": np.int32,
     "touches_edge": bool,
     **dict.fromkeys(("confidence", "area_m2", "perimeter_m"), np.float64),
     **{name: {float: np.float64, int: np.int64}[kind] for name, kind in columns().items()},
 }
-"""Columns that are no text. All others are text, also in a piece that has none of them: files get the same columns whatever comes first."""
+"""Types of the columns that are no text. All others are text, also in a piece that has no features: files get the same columns whatever comes first."""
 
 
-def pixel_facts(ground: Ground, c: LandClass, pixel: tuple[int, int], confidence: float) -> dict[str, Any]:
-    """Attributes that every layer has, of what is known by a pixel (row, column) of the grid."""
+def pixel_facts(ground: Ground, c: LandClass, pixel: tuple[int, int], confidence: float) -> Attributes:
+    """Attributes that every layer has, of a feature that is named after a pixel (row, column) of the grid."""
     return {
         "id": f"{pixel[0]}_{pixel[1]}",
         "class": c.name,
@@ -45,19 +46,26 @@ def pixel_facts(ground: Ground, c: LandClass, pixel: tuple[int, int], confidence
 
 
 def outlines(found: Classified, classes: list[LandClass]) -> Iterator[tuple[int, shapely.Polygon]]:
-    """(region, exact outline in metres from its own first pixel) of some classes."""
+    """Regions of some classes: number, exact outline in metres from the region's own first pixel."""
     wanted = np.flatnonzero(np.isin(found.rings.values, [c.value for c in classes]))
     for i, polygon in zip(wanted.tolist(), found.rings.polygons(wanted), strict=True):
         yield i, found.ground.own(polygon, found.rings.first[i])
 
 
 def frame_of(found: Classified, rows: Rows, columns: tuple[str, ...], kind: str = "Polygon") -> geopandas.GeoDataFrame:
-    """Features (in pixel corners) in the grid's CRS; areas and lengths by the local scale of the map."""
+    """A table of features in the grid's CRS; areas and lengths by the local scale of the map.
+
+    Args:
+        found: the piece.
+        rows: shapes and attributes.
+        columns: attributes beside those that every layer has.
+        kind: geometry type; polygons also get an area and a perimeter.
+    """
     pairs = list(rows)
     shapes = np.array([s for s, _ in pairs], object)
     world = found.ground.world(shapes) if len(pairs) else shapes
     grid = found.ground.grid
-    data: dict[str, Any] = {name: [r.get(name) for _, r in pairs] for name in COMMON}
+    data: dict[str, object] = {name: [r.get(name) for _, r in pairs] for name in COMMON}
     if kind == "Polygon":
         centres = shapely.get_coordinates(shapely.centroid(world)) if len(pairs) else np.zeros((0, 2))
         factors = area_factors(grid.crs, centres[:, 0], centres[:, 1]) if len(pairs) else np.zeros(0)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 
+from geoseg.arrays import Bytes
 from geoseg.classes import LandClass
 from geoseg.geometry.sectors import SIDE
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, point_qml
-from geoseg.stages.features.piece import Classified, codes_of
+from geoseg.stages.features.piece import Attributes, Classified, codes_of
 from geoseg.stages.features.table import frame_of, outlines, pixel_facts
 from geoseg.vectorize.dice import SMALL
 from geoseg.vectorize.trace import trace_rings
@@ -21,7 +21,7 @@ from geoseg.vectorize.trees import Crown, CrownOptions, split_crowns
 
 __all__ = ["tree_layers"]
 
-Crowns: TypeAlias = Iterator[tuple[shapely.Polygon, shapely.Point, Crown, dict[str, Any]]]
+Crowns: TypeAlias = Iterator[tuple[shapely.Polygon, shapely.Point, Crown, Attributes]]
 """Polygon and point in the piece's pixel corners, the crown, and its attributes."""
 
 CROWNS = CrownOptions()
@@ -32,36 +32,31 @@ WIDEST_CELL = 256.0
 def tree_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     """Crowns as polygons and as points."""
     crowns = [
-        (
-            polygon,
-            point,
-            {
-                **facts,
-                "crown_diameter_m": round(crown.diameter, 2),
-                "kind": crown.kind,
-                "area_m2": round(polygon.area * found.ground.gsd**2, 3),
-            },
-        )
+        (polygon, point, facts | _own_facts(found, polygon, crown))
         for polygon, point, crown, facts in (*_of_small(found, classes), *_of_large(found, classes))
     ]
-    polygons = frame_of(found, ((polygon, row) for polygon, _, row in crowns), ("crown_diameter_m", "kind"))
-    points = frame_of(
-        found, ((point, row) for _, point, row in crowns), ("area_m2", "crown_diameter_m", "kind"), "Point"
-    )
+    own = ("crown_diameter_m", "kind")
+    polygons = frame_of(found, ((polygon, row) for polygon, _, row in crowns), own)
+    points = frame_of(found, ((point, row) for _, point, row in crowns), ("area_m2", *own), "Point")
     kinds = [("crown", (70, 160, 70)), ("canopy", (40, 110, 50))]
+    dots = point_qml((30, 100, 40), 1.2, smallest_scale=2500)
     return [
         Layer("trees", polygons, classes_qml("kind", kinds, alpha=80), "tree crowns, split where they touch; woods"),
-        Layer(
-            "tree_points",
-            points,
-            point_qml((30, 100, 40), 1.2, smallest_scale=2500),
-            "one point for each crown",
-            "Point",
-        ),
+        Layer("tree_points", points, dots, "one point for each crown", "Point"),
     ]
+
+
+def _own_facts(found: Classified, polygon: shapely.Polygon, crown: Crown) -> Attributes:
+    """Attributes that only crowns have."""
+    return {
+        "crown_diameter_m": round(crown.diameter, 2),
+        "kind": crown.kind,
+        "area_m2": round(polygon.area * found.ground.gsd**2, 3),
+    }
 
 
 def _of_small(found: Classified, classes: list[LandClass]) -> Crowns:
+    """Crowns of canopies that are not large."""
     for i, outline in outlines(found, classes):
         if found.states[i] == SMALL:
             for k, crown in enumerate(split_crowns(outline, CROWNS)):
@@ -101,7 +96,7 @@ def _cells(found: Classified) -> Iterator[tuple[slice, slice]]:
             yield r, c
 
 
-def _of_cell(found: Classified, c: LandClass, wood: npt.NDArray[np.uint8], rows: slice, cols: slice) -> Crowns:
+def _of_cell(found: Classified, c: LandClass, wood: Bytes, rows: slice, cols: slice) -> Crowns:
     ground = found.ground
     reach = int(CROWNS.widest / ground.gsd) + 1
     at = np.array([max(0, cols.start - reach), max(0, rows.start - reach)])
@@ -131,7 +126,7 @@ def _part_in(shape: shapely.Polygon, rows: slice, cols: slice) -> shapely.Polygo
 
 def _facts(
     found: Classified, c: LandClass, polygon: shapely.Polygon, pixel: tuple[int, int], confidence: float
-) -> dict[str, Any]:
+) -> Attributes:
     """Attributes that every layer has, of a crown that is named after a pixel."""
     window = found.ground.window
     facts = pixel_facts(found.ground, c, (pixel[0] + int(window.row_off), pixel[1] + int(window.col_off)), confidence)
@@ -139,7 +134,7 @@ def _facts(
 
 
 def _at_edge(found: Classified, polygon: shapely.Polygon) -> bool:
-    """Whether a crown's outline meets ground without data, or the frame."""
+    """Tell if a crown's outline meets ground without data, or the frame."""
     codes = found.piece.codes
     corners = np.rint(shapely.get_coordinates(polygon.exterior)).astype(np.int64)
     around = (corners[:, None] + np.array([[-1, -1], [0, -1], [-1, 0], [0, 0]])).reshape(-1, 2)

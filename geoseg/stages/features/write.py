@@ -9,14 +9,17 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Protocol
 
+import geopandas
 import numpy as np
 import pandas
 
+from geoseg.geometry.sectors import Sector
 from geoseg.gis.geopackage import Layer
 from geoseg.stages.features.piece import unclean
 from geoseg.stages.features.seams import Seams
 from geoseg.stages.features.sector import STEPS, District, Found, Step
-from geoseg.vectorize.coverage import cancelled
+from geoseg.vectorize.edges import cancel_shared
+from geoseg.vectorize.join import Frame
 
 __all__ = ["Written", "write_features"]
 
@@ -24,17 +27,24 @@ __all__ = ["Written", "write_features"]
 log = logging.getLogger(__name__)
 
 BATCH = 100_000
-"""Features that are written at a time: fewer opening and closing of the file, little to hold."""
+"""Features that are written at a time: the file is opened seldom, and little is held in memory."""
 
 Do = Callable[[list[Step]], Iterator[Any]]
-"""Does steps, here or on workers, and gives what they give, in their order."""
+"""Does steps, here or on workers, and gives their results in the same order."""
 
 
 class Sink(Protocol):
     """Takes layers batch by batch; `gis.geopackage.GeoPackage` is one."""
 
-    heads: dict[str, Layer]
-    counts: Any
+    @property
+    def heads(self) -> Mapping[str, Layer]:
+        """Each layer as it came first, its features do not count."""
+        ...
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Features of each layer so far."""
+        ...
 
     def add(self, layers: list[Layer]) -> None:
         """Take the features of some layers."""
@@ -54,14 +64,14 @@ class Written:
 
     layers: list[Layer]
     features: dict[str, int]
-    checks: dict[str, Any]
+    checks: dict[str, object]
 
 
 def write_features(new: New, found: list[District], do: Do, counts: Mapping[int, int]) -> Written:
     """Write the feature layers of all districts, a batch at a time.
 
     Args:
-        new: opens what takes the layers; what is not committed leaves nothing.
+        new: opens a sink for the layers; one that is not committed leaves nothing behind.
         found: the districts of a class raster.
         do: does the steps.
         counts: pixels of each class value in the class raster.
@@ -71,7 +81,7 @@ def write_features(new: New, found: list[District], do: Do, counts: Mapping[int,
     """
     raster, options = found[0].raster, found[0].options
     before = {c.name: counts.get(c.value, 0) for c in raster.table.classes}
-    prepared = _prepared(found, do)
+    prepared = _prepare(found, do)
     plain: set[int] = set()  # districts whose buildings are not squared
     for _ in range(2 if options.square else 1):
         seams, steps = Seams(), [replace(s, square=s.district not in plain) for s in prepared]
@@ -91,10 +101,10 @@ def write_features(new: New, found: list[District], do: Do, counts: Mapping[int,
     raise unclean(seams.figures(raster.plan.gsd, before))
 
 
-def _prepared(found: list[District], do: Do) -> list[Step]:
+def _prepare(found: list[District], do: Do) -> list[Step]:
     """All steps but the last of districts of several sectors, step by step; returns the steps that give layers, in their order."""
     several = [(n, d, s) for n, d in enumerate(found) if len(d.sectors.numbers) > 1 for s in d.sectors.numbers]
-    frames: dict[int, dict[Any, Any]] = {}
+    frames: dict[int, dict[Sector, tuple[Frame, Frame | None]]] = {}
     for name in STEPS[:-1]:
         if name == "kinds" and not any(d.paved for _, d, _ in several):
             continue
@@ -116,7 +126,8 @@ def _in_order(found: list[District], results: Iterator[Found], seams: Seams) -> 
         checks, edges = [], np.zeros((0, 4), np.int64)
         for piece in islice(results, len(district.sectors.numbers)):
             checks.append(piece.checks)
-            edges = cancelled([edges, piece.edges])  # what is left is the front: memory hangs on its length
+            # The edges that are left are the front: memory depends on its length.
+            edges = cancel_shared([edges, piece.edges])
             yield piece.layers
         seams.add(number, district.sectors, checks, edges)
 
@@ -129,17 +140,18 @@ def _batches(pieces: Iterator[list[Layer]]) -> Iterator[list[Layer]]:
         waiting.append(layers)
         features += sum(len(layer.frame) for layer in layers)
         if features >= BATCH:
-            yield _joined(waiting)
+            yield _join(waiting)
             waiting, features = [], 0
     if waiting:
-        yield _joined(waiting)
+        yield _join(waiting)
 
 
-def _joined(pieces: list[list[Layer]]) -> list[Layer]:
-    return [replace(parts[0], frame=_concatenated([p.frame for p in parts])) for parts in zip(*pieces, strict=True)]
+def _join(pieces: list[list[Layer]]) -> list[Layer]:
+    """Each layer with the features of all pieces."""
+    return [replace(parts[0], frame=_concatenate([p.frame for p in parts])) for parts in zip(*pieces, strict=True)]
 
 
-def _concatenated(frames: list[Any]) -> Any:
-    """Rows of all frames; empty ones have no types that would count."""
+def _concatenate(frames: list[geopandas.GeoDataFrame]) -> geopandas.GeoDataFrame:
+    """Rows of all frames; empty ones are left out, because their columns may have other types."""
     full = [f for f in frames if len(f)]
     return frames[0] if not full else full[0] if len(full) == 1 else pandas.concat(full, ignore_index=True)

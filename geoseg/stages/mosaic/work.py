@@ -23,8 +23,8 @@ from geoseg.stages.features.store import FileStore
 from geoseg.stages.mosaic.exact import trace_block
 from geoseg.stages.mosaic.inputs import Inputs, load_inputs, mosaic_key
 from geoseg.stages.mosaic.rasters import sheet_rasters
-from geoseg.vectorize.dice import Frame
-from geoseg.vectorize.trace import Regions
+from geoseg.vectorize.join import Frame
+from geoseg.vectorize.rings import Regions
 from geoseg.work.executor import Executor
 from geoseg.work.parts import KeptParts, Made, keep_only, made_files, name_of
 from geoseg.work.task import Advance, Fence, Task, results

@@ -14,7 +14,10 @@ __all__ = ["smallest_box"]
 
 
 def smallest_box(shape: shapely.Geometry) -> tuple[Doubles, Doubles, Doubles]:
-    """Corner and both sides (vectors, the longer first) of the box of least area; one side of it lies on an edge of the hull (Freeman, Shapira 1975)."""
+    """Corner (2,) and both sides (2,), the longer first, of the box of least area.
+
+    One side of it lies on an edge of the hull (Freeman, Shapira 1975).
+    """
     hull = shapely.get_coordinates(shapely.convex_hull(shape))
     steps = np.diff(hull, axis=0)
     lengths = np.hypot(steps[:, 0], steps[:, 1])
