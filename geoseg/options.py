@@ -97,14 +97,11 @@ class TileOptions:
     )
     anchor: tuple[float, float] | None = option(
         None,
-        "Where the grid begins, x,y in its CRS, moved to the nearest corner of a pixel "
-        "[default: upper left of the first sheets].",
+        "Where the grid begins: x,y in its CRS, moved to a pixel's corner [default: upper left of the first sheets].",
         read=parse.numbers("--anchor", float, 2),
     )
     bbox: tuple[float, float, float, float] | None = option(
-        None,
-        "Only this area: left,bottom,right,top in the grid's CRS.",
-        read=parse.numbers("--bbox", float, 4),
+        None, "Only this area: left,bottom,right,top in the grid's CRS.", read=parse.numbers("--bbox", float, 4)
     )
     aoi: Path | None = option(None, "Only the polygons of this vector file.", metavar="FILE", read=parse.path)
     strict: bool = option(False, "Fail on the first sheet that cannot be used.")
