@@ -1,4 +1,4 @@
-"""geoseg demo."""
+"""geoseg demo: sample sheets, a whole run on them, and a picture of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
     from geoseg.night.listener import Listener
 
     made = "" if sheets else ", the sheets are made now"
-    click.echo(f"sample sheets -> tile -> infer -> mosaic; the network is the one that comes along{made}")
+    click.echo(f"sample sheets -> tile -> infer -> mosaic; the network is the one that comes with geoseg{made}")
     with progress_bar(ctx.obj["quiet"]) as progress:
         report = demo(out, sheets, listener=Listener(progress=progress))
     click.echo(f"\n{out}/")
@@ -44,7 +44,7 @@ def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
 
 
 def tree(folder: Path, indent: str = "  ") -> list[str]:
-    """Files below a folder, with sizes."""
+    """One line for each file below a folder, with its size."""
     lines = []
     for path in sorted(folder.iterdir()):
         if path.is_dir():

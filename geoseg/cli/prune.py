@@ -1,4 +1,4 @@
-"""geoseg prune."""
+"""geoseg prune: remove old nights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from geoseg.cli.common import Read
 def command(run: Path, keep: int, age: float, dry_run: bool) -> int:
     """Remove old published nights of a RUN (out/DATE).
 
-    Never what `latest` stands for, nor the night before it: readers on shared storage cannot be seen.
+    The night that `latest` names and the one before it always stay: readers on shared storage cannot be seen.
     """
     from geoseg.night.publish import prune
     from geoseg.runfolder.folder import Run

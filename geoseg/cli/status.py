@@ -1,4 +1,4 @@
-"""geoseg status."""
+"""geoseg status: how far a run is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""geoseg verify."""
+"""geoseg verify: check again what a run wrote."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import click
 @click.command("verify")
 @click.argument("run", type=click.Path(path_type=Path))
 def command(run: Path) -> int:
-    """Read everything that a RUN wrote once more: hashes, pixels, grid, geometries, coverage.
+    """Check again everything that a RUN wrote: hashes, pixels, grid, geometries, coverage.
 
-    Exit code 1 where something is wrong; each fault is one line with its cure.
+    The exit code is 1 if something is wrong; each fault is one line with its cure.
     """
     from geoseg.stages.look.verify import verify
 

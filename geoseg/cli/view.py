@@ -1,4 +1,4 @@
-"""geoseg view."""
+"""geoseg view: a picture or a web page of a run."""
 
 from __future__ import annotations
 

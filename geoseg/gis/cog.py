@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio
 import rasterio.shutil
-from rasterio.io import DatasetReader, MemoryFile
+from rasterio.io import DatasetReader, DatasetWriter, MemoryFile
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
@@ -22,17 +21,22 @@ from geoseg.errors import EnvironmentFault
 __all__ = ["RasterSpec", "write_cog"]
 
 Read = Callable[[Window], Bytes]
+"""Pixels (H, W) of a window."""
 Empty = Callable[[Window], bool]
+"""Tells of a window that it certainly holds no data."""
 
 IN_MEMORY = 64_000_000
-"""Rasters of up to so many pixels are made in memory; larger ones on disk."""
+"""Rasters of up to so many pixels are made in memory, larger ones on disk."""
 
 TILE, STRIP = 512, 2048
 
 
 @dataclass(frozen=True)
 class RasterSpec:
-    """A single-band uint8 raster: size, place, meaning. `table` None means a plain quantity (confidence); `overviews` False leaves them out."""
+    """A raster of one band of uint8: size, place and meaning.
+
+    `table`: classes; None for a plain quantity (confidence). `overviews`: False leaves them out.
+    """
 
     width: int
     height: int
@@ -51,7 +55,8 @@ def _windows(spec: RasterSpec) -> Iterator[Window]:
             yield Window(col, row, min(STRIP, spec.width - col), min(STRIP, spec.height - row))
 
 
-def _plain_profile(spec: RasterSpec) -> dict[str, Any]:
+def _plain_profile(spec: RasterSpec) -> dict[str, object]:
+    """Options of the plain GeoTIFF that is made into a COG."""
     return {
         "driver": "GTiff",
         "width": spec.width,
@@ -72,7 +77,8 @@ def _plain_profile(spec: RasterSpec) -> dict[str, Any]:
     }
 
 
-def _cog_options(spec: RasterSpec) -> dict[str, Any]:
+def _cog_options(spec: RasterSpec) -> dict[str, object]:
+    """Options of GDAL's COG driver."""
     return {
         "driver": "COG",
         "compress": "deflate",
@@ -85,7 +91,8 @@ def _cog_options(spec: RasterSpec) -> dict[str, Any]:
     }
 
 
-def _fill(dataset: Any, spec: RasterSpec, read: Read, empty: Empty) -> None:
+def _fill(dataset: DatasetWriter, spec: RasterSpec, read: Read, empty: Empty) -> None:
+    """Write pixels, colours, description and tags."""
     if spec.table is not None:
         dataset.write_colormap(1, {c.value: (*c.colour, 255) for c in spec.table.classes})
     for window in _windows(spec):
@@ -105,13 +112,13 @@ def write_cog(path: Path, spec: RasterSpec, read: Read, empty: Empty = lambda wi
         path: final name.
         spec: what it is.
         read: window of the raster -> pixels (H, W) uint8; called twice for each window, the second time to compare.
-        empty: says of a window that there certainly is nothing in it: it is not read, and must have no tile in the file.
+        empty: tells of a window that it certainly holds no data: it is not read, and must have no tile in the file.
 
     Raises:
         EnvironmentFault: it could not be written, or reads back other pixels.
     """
     if spec.width * spec.height <= IN_MEMORY:
-        return commit_bytes(path, _encoded(path, spec, read, empty))
+        return commit_bytes(path, _encode(path, spec, read, empty))
 
     def write(temporary: Path) -> None:
         plain = temporary.with_name(temporary.name + ".plain.tif")
@@ -134,16 +141,18 @@ def write_cog(path: Path, spec: RasterSpec, read: Read, empty: Empty = lambda wi
     return commit_file(path, write, check)
 
 
-def _encoded(path: Path, spec: RasterSpec, read: Read, empty: Empty) -> bytes:
+def _encode(path: Path, spec: RasterSpec, read: Read, empty: Empty) -> bytes:
+    """The bytes of a small raster."""
     try:
-        return _in_memory(path, spec, read, empty)
+        return _make_in_memory(path, spec, read, empty)
     except rasterio.errors.RasterioError as error:
         raise EnvironmentFault(
             path, f"cannot be made in memory: {error}", "free some memory, then run it again"
         ) from error
 
 
-def _in_memory(path: Path, spec: RasterSpec, read: Read, empty: Empty) -> bytes:
+def _make_in_memory(path: Path, spec: RasterSpec, read: Read, empty: Empty) -> bytes:
+    """Make a COG in memory, read it back, and return its bytes."""
     with MemoryFile() as plain, MemoryFile(ext=".tif") as cog:
         with plain.open(**_plain_profile(spec)) as dataset:
             _fill(dataset, spec, read, empty)
@@ -155,8 +164,9 @@ def _in_memory(path: Path, spec: RasterSpec, read: Read, empty: Empty) -> bytes:
 
 
 def _compare(path: Path, dataset: DatasetReader, spec: RasterSpec, read: Read, empty: Empty) -> None:
+    """Raise if a file reads back other pixels than were written."""
     for window in _windows(spec):
-        if empty(window) and not _stored(dataset, window):
+        if empty(window) and not _has_tile(dataset, window):
             continue
         if not np.array_equal(dataset.read(1, window=window), read(window)):
             raise EnvironmentFault(
@@ -164,8 +174,8 @@ def _compare(path: Path, dataset: DatasetReader, spec: RasterSpec, read: Read, e
             )
 
 
-def _stored(dataset: DatasetReader, window: Window) -> bool:
-    """Whether the file holds a tile of a window (of `_windows`) at all; GDAL reads the others as no data."""
+def _has_tile(dataset: DatasetReader, window: Window) -> bool:
+    """Tell if the file holds a tile of a window (of `_windows`) at all; GDAL reads missing ones as no data."""
     rows = range(window.row_off // TILE, -(-(window.row_off + window.height) // TILE))
     cols = range(window.col_off // TILE, -(-(window.col_off + window.width) // TILE))
     return any(dataset.get_tag_item(f"BLOCK_OFFSET_{c}_{r}", "TIFF", bidx=1) is not None for r in rows for c in cols)

@@ -1,4 +1,4 @@
-"""GeoPackages that open styled in QGIS: layers, embedded styles, checked before they bear their name."""
+"""GeoPackages that open styled in QGIS: layers with embedded styles, checked before they bear their name."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write_geopackage(path: Path, layers: list[Layer], *, date: str = DATE) -> No
 
 @contextmanager
 def new_geopackage(path: Path, *, date: str = DATE) -> Iterator[GeoPackage]:
-    """A GeoPackage that is written a batch of features at a time, and gets its name by `commit`; without that nothing stays."""
+    """A GeoPackage that is written a batch of features at a time; `commit` gives it its name, without that nothing stays."""
     with scratch(path, path.suffix) as temporary:
         try:
             yield GeoPackage(path, temporary, date)
@@ -73,7 +73,7 @@ class GeoPackage:
         """Write the features of some layers; all batches hold the same layers.
 
         Raises:
-            EnvironmentFault: the disk is full, say.
+            EnvironmentFault: it cannot be written, for instance because the disk is full.
         """
         with self._faults(), _settings(self.date):
             for layer in layers:
@@ -104,9 +104,9 @@ class GeoPackage:
 
 @contextmanager
 def _settings(date: str) -> Iterator[None]:
-    """What GDAL is told while it writes: the date that goes into the file, and that nobody needs SQLite's journal of it.
+    """Tell GDAL, while it writes, which date goes into the file, and that SQLite needs to keep no journal.
 
-    It is a temporary file that is synced as a whole and only then gets its name; syncing each step makes it several times slower.
+    The temporary file is synced as a whole and only then gets its name; syncing each step would take several times longer.
     """
     options = {"OGR_CURRENT_DATE": date, "OGR_SQLITE_JOURNAL": "MEMORY", "OGR_SQLITE_SYNCHRONOUS": "OFF"}
     pyogrio.set_gdal_config_options(options)
@@ -117,6 +117,7 @@ def _settings(date: str) -> Iterator[None]:
 
 
 def _write_layer(path: Path, layer: Layer) -> None:
+    """Append the features of a layer."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*different CRS.*")
         pyogrio.write_dataframe(
@@ -131,26 +132,25 @@ def _write_layer(path: Path, layer: Layer) -> None:
         )
 
 
+_STYLE_TABLE = """CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256),
+ f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT,
+ styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30), update_time DATETIME)""".replace(
+    "\n", ""
+)
+_LIST_TABLE = """INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change)
+ VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?)""".replace("\n", "")
+_ADD_STYLE = """INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName,
+ styleQML, styleSLD, useAsDefault, description, owner, ui, update_time)
+ VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '', '', ?)""".replace("\n", "")
+
+
 def _write_styles(path: Path, layers: list[Layer], date: str) -> None:
-    """The table in which QGIS looks for styles; schema must be '' and the geometry column right, or it finds none."""
+    """Write the table in which QGIS looks for styles; schema must be '' and the geometry column right, or it finds none."""
+    rows = [(layer.name, layer.name[:30], layer.qml, layer.description, date) for layer in layers]
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute(
-            "CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, f_table_catalog TEXT(256),"
-            " f_table_schema TEXT(256), f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30),"
-            " styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN, description TEXT, owner TEXT(30), ui TEXT(30),"
-            " update_time DATETIME)"
-        )
-        database.execute(
-            "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, last_change)"
-            " VALUES ('layer_styles', 'attributes', 'layer_styles', '', ?)",
-            (date,),
-        )
-        database.executemany(
-            "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName,"
-            " styleQML, styleSLD, useAsDefault, description, owner, ui, update_time)"
-            " VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '', '', ?)",
-            [(layer.name, layer.name[:30], layer.qml, layer.description, date) for layer in layers],
-        )
+        database.execute(_STYLE_TABLE)
+        database.execute(_LIST_TABLE, (date,))
+        database.executemany(_ADD_STYLE, rows)
 
 
 def _check(path: Path, temporary: Path, counts: Mapping[str, int]) -> None:
@@ -170,5 +170,5 @@ def _check(path: Path, temporary: Path, counts: Mapping[str, int]) -> None:
 
 
 def _triggers(name: str) -> set[str]:
-    """What keeps a layer's R-tree up to date when somebody edits it; version 1.2 of the standard names them so."""
+    """Names, by version 1.2 of the standard, of the triggers that keep a layer's R-tree up to date when somebody edits it."""
     return {f"rtree_{name}_geom_{event}" for event in ("insert", "delete")}

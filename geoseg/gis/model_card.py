@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
+from geoseg.arrays import Json
 from geoseg.models.card import Card
 
 __all__ = ["markdown_card", "mlm_item"]
@@ -12,40 +13,46 @@ MLM = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
 
 
-def _said(text: str) -> str:
-    return text or "not said"
-
-
 def markdown_card(card: Card, sha256: str) -> str:
-    """The card as Markdown: use, input, training, scores with their protocol, licence."""
+    """The card as Markdown: use, input, classes, training, scores with their protocol, licence; `sha256`: of the weights."""
     low, high = card.gsd_range
-    lines = [f"# {card.name}", ""]
-    lines += [f"**Good for:** {_said(card.good_for)}", "", f"**Not good for:** {_said(card.not_good_for)}", ""]
-    lines += ["## Input", ""]
-    lines += [
+    exact = "no: scores hang on the patch size" if card.patch_dependent else "yes: finite receptive field"
+    lines = [
+        f"# {card.name}",
+        "",
+        f"**Good for:** {_stated(card.good_for)}",
+        "",
+        f"**Not good for:** {_stated(card.not_good_for)}",
+        "",
+        "## Input",
+        "",
         f"- bands: {', '.join(card.bands)} ({card.dtype})",
         f"- pixel size: {card.gsd:g} m on the ground; takes {low:g} to {high:g} m",
-    ]
-    lines += [f"- scaling: mean {_numbers(card.mean)}, deviation {_numbers(card.std)} per band"]
-    exact = "no: scores hang on the patch size" if card.patch_dependent else "yes: finite receptive field"
-    lines += [
+        f"- scaling: mean {_numbers(card.mean)}, deviation {_numbers(card.std)} per band",
         f"- patches: {card.patch} px, overlap {card.overlap} px, margin {card.margin} px; tiled equals whole: {exact}",
         "",
+        "## Classes",
+        "",
+        "| value | name | role | colour |",
+        "| --- | --- | --- | --- |",
+        *(f"| {c.value} | {c.name} | {c.role} | `{c.hex}` |" for c in card.classes.classes),
+        *("", "## Training", "", _stated(card.training), "", "## Scores", "", *_scores(card.metrics)),
+        *("", f"Confidence is calibrated with temperature {card.temperature:g}.", ""),
+        *("## Licence", "", _stated(card.licence), "", f"Weights SHA-256: `{sha256}`", ""),
     ]
-    lines += ["## Classes", "", "| value | name | role | colour |", "| --- | --- | --- | --- |"]
-    lines += [f"| {c.value} | {c.name} | {c.role} | `{c.hex}` |" for c in card.classes.classes]
-    lines += ["", "## Training", "", _said(card.training), "", "## Scores", ""]
-    lines += _scores(card.metrics)
-    lines += ["", f"Confidence is calibrated with temperature {card.temperature:g}.", ""]
-    lines += ["## Licence", "", _said(card.licence), "", f"Weights SHA-256: `{sha256}`", ""]
     return "\n".join(lines)
+
+
+def _stated(text: str) -> str:
+    return text or "not said"
 
 
 def _numbers(values: tuple[float, ...]) -> str:
     return ", ".join(f"{v:g}" for v in values)
 
 
-def _scores(metrics: dict[str, Any], depth: int = 0) -> list[str]:
+def _scores(metrics: Mapping[str, object], depth: int = 0) -> list[str]:
+    """Scores as a nested list; confusion matrices are left out."""
     if not metrics:
         return ["none stated"]
     lines = []
@@ -60,37 +67,15 @@ def _scores(metrics: dict[str, Any], depth: int = 0) -> list[str]:
     return lines
 
 
-def mlm_item(card: Card, sha256: str, href: str, created: str) -> dict[str, Any]:
-    """A STAC 1.1 item of the MLM extension: whole Earth, one asset with the weights."""
-    side = card.patch
-    classes = [
-        {"value": c.value, "name": c.slug, "description": c.name, "color_hint": c.hex[1:].upper()}
-        for c in card.classes.classes
-    ]
-    scaling = [{"type": "z-score", "mean": m, "stddev": s} for m, s in zip(card.mean, card.std, strict=True)]
-    source = {
-        "name": "patches",
-        "bands": list(card.bands),
-        "input": {
-            "shape": [-1, len(card.bands), side, side],
-            "dim_order": ["batch", "bands", "height", "width"],
-            "data_type": "float32",
-        },
-        "value_scaling": scaling,
-        "resize_type": None,
-        "pre_processing_function": None,
-    }
-    result = {
-        "name": "scores",
-        "tasks": ["semantic-segmentation"],
-        "result": {
-            "shape": [-1, len(card.classes), side, side],
-            "dim_order": ["batch", "class", "height", "width"],
-            "data_type": "float32",
-        },
-        "classification:classes": classes,
-        "post_processing_function": None,
-    }
+def mlm_item(card: Card, sha256: str, href: str, created: str) -> Json:
+    """A STAC 1.1 item of the MLM extension: the whole Earth as its place, one asset with the weights.
+
+    Args:
+        card: the model's card.
+        sha256: of the weights.
+        href: where the weights are.
+        created: date and time (RFC 3339).
+    """
     return {
         "type": "Feature",
         "stac_version": "1.1.0",
@@ -106,8 +91,8 @@ def mlm_item(card: Card, sha256: str, href: str, created: str) -> dict[str, Any]
             "mlm:architecture": card.architecture,
             "mlm:tasks": ["semantic-segmentation"],
             "mlm:framework": "pytorch",
-            "mlm:input": [source],
-            "mlm:output": [result],
+            "mlm:input": [_input(card)],
+            "mlm:output": [_output(card)],
             "mlm:hyperparameters": {
                 "overlap": card.overlap,
                 "margin": card.margin,
@@ -125,4 +110,40 @@ def mlm_item(card: Card, sha256: str, href: str, created: str) -> dict[str, Any]
                 "file:checksum": "1220" + sha256,
             }
         },
+    }
+
+
+def _input(card: Card) -> Json:
+    """The network's input: patches, standardised band by band."""
+    scaling = [{"type": "z-score", "mean": m, "stddev": s} for m, s in zip(card.mean, card.std, strict=True)]
+    return {
+        "name": "patches",
+        "bands": list(card.bands),
+        "input": {
+            "shape": [-1, len(card.bands), card.patch, card.patch],
+            "dim_order": ["batch", "bands", "height", "width"],
+            "data_type": "float32",
+        },
+        "value_scaling": scaling,
+        "resize_type": None,
+        "pre_processing_function": None,
+    }
+
+
+def _output(card: Card) -> Json:
+    """The network's output: a score for each class at each pixel."""
+    classes = [
+        {"value": c.value, "name": c.slug, "description": c.name, "color_hint": c.hex[1:].upper()}
+        for c in card.classes.classes
+    ]
+    return {
+        "name": "scores",
+        "tasks": ["semantic-segmentation"],
+        "result": {
+            "shape": [-1, len(card.classes), card.patch, card.patch],
+            "dim_order": ["batch", "class", "height", "width"],
+            "data_type": "float32",
+        },
+        "classification:classes": classes,
+        "post_processing_function": None,
     }

@@ -1,4 +1,4 @@
-"""A picture to look at: input, classes and polygons side by side, as PNG."""
+"""Parts of a picture to look at: coloured classes, outlines, images side by side; PNG files."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import shapely
 from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import rasterize
 from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
+from geoseg.arrays import Bytes, Shapes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.commit import commit_bytes
 
 __all__ = ["coloured", "side_by_side", "with_outlines", "write_png"]
 
-Image = npt.NDArray[np.uint8]
 
-
-def coloured(classes: Image, table: ClassTable) -> Image:
-    """Class values (H, W) as RGB (H, W, 3); no data light grey."""
+def coloured(classes: Bytes, table: ClassTable) -> Bytes:
+    """Class values (H, W) as RGB (H, W, 3); light grey where there is no data."""
     palette = np.full((256, 3), 225, np.uint8)
     for c in table.classes:
         palette[c.value] = c.colour
@@ -30,10 +28,8 @@ def coloured(classes: Image, table: ClassTable) -> Image:
     return palette[classes]
 
 
-def with_outlines(
-    image: Image, layers: list[tuple[npt.NDArray[np.object_], tuple[int, int, int]]], transform: Affine
-) -> Image:
-    """RGB (H, W, 3) with polygons drawn on it: filled a little, outlined fully."""
+def with_outlines(image: Bytes, layers: list[tuple[Shapes, tuple[int, ...]]], transform: Affine) -> Bytes:
+    """RGB (H, W, 3) with polygons drawn on it, each layer in its colour: a faint fill, a full outline; `transform`: of the image."""
     out = image.astype(np.float32)
     for shapes, colour in layers:
         if not len(shapes):
@@ -46,14 +42,14 @@ def with_outlines(
     return np.asarray(out, np.uint8)
 
 
-def side_by_side(images: list[Image], gap: int = 8) -> Image:
-    """Images of one height next to each other on white."""
+def side_by_side(images: list[Bytes], gap: int = 8) -> Bytes:
+    """Images (H, W, 3) of one height next to each other, with a white gap of so many pixels."""
     white = np.full((images[0].shape[0], gap, 3), 255, np.uint8)
     parts = [p for image in images for p in (image, white)][:-1]
     return np.concatenate(parts, axis=1)
 
 
-def write_png(path: Path, image: Image) -> None:
+def write_png(path: Path, image: Bytes) -> None:
     """Commit an RGB image (H, W, 3)."""
     high, wide = image.shape[:2]
     with MemoryFile() as memory, warnings.catch_warnings():

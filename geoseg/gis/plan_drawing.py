@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -13,52 +14,62 @@ from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml
 from geoseg.plan import Plan, patch_windows, plan_blocks
 
+if TYPE_CHECKING:
+    import geopandas
+
 __all__ = ["draw_plan"]
 
 
 MOST_DRAWN = 300_000
-"""Patches; more are counted only."""
+"""Patches that are drawn; further ones are only counted."""
 
 
 def draw_plan(path: Path, plan: Plan) -> int:
     """Write a GeoPackage (sheets, blocks, patches as polygons) to look at in QGIS; returns the number of patches."""
-    import geopandas
-
-    def frame(windows: list[Window], **columns: object) -> geopandas.GeoDataFrame:
-        places = np.array([(w.col_off, w.row_off, w.width, w.height) for w in windows], float).reshape(-1, 4)
-        left, top = plan.grid.x0 + places[:, 0] * plan.grid.pixel, plan.grid.y0 - places[:, 1] * plan.grid.pixel
-        right, bottom = left + places[:, 2] * plan.grid.pixel, top - places[:, 3] * plan.grid.pixel
-        shapes = shapely.box(left, bottom, right, top) if len(places) else []
-        return geopandas.GeoDataFrame(columns, geometry=shapes, crs=plan.grid.crs)
-
-    patches, blocks = patch_windows(plan), plan_blocks(plan)
+    patches, blocks, sheets = patch_windows(plan), plan_blocks(plan), plan.sheets
     drawn = patches[:MOST_DRAWN]
+    patch_frame = _frame(plan, [plan.lattice.window(*p) for p in drawn], **_numbers(drawn))
+    block_frame = _frame(plan, [block_window(b, plan.block) for b in blocks], **_numbers(blocks))
+    facts = {
+        "path": [s.path for s in sheets],
+        "mode": [s.mode for s in sheets],
+        "order": list(range(len(sheets))),
+    }
     layers = [
         Layer(
             "patches",
-            frame([plan.lattice.window(*p) for p in drawn], row=[r for r, _ in drawn], col=[c for _, c in drawn]),
+            patch_frame,
             fill_qml((255, 140, 0), alpha=25, outline=(255, 140, 0), width=0.2),
             f"patches of {plan.lattice.patch} px, overlap {plan.lattice.overlap} px",
         ),
         Layer(
             "blocks",
-            frame(
-                [block_window(b, plan.block) for b in blocks], row=[r for r, _ in blocks], col=[c for _, c in blocks]
-            ),
+            block_frame,
             fill_qml((0, 0, 0), alpha=0, outline=(40, 40, 160), width=0.5),
             f"output blocks of {plan.block} px",
         ),
         Layer(
             "sheets",
-            frame(
-                [s.window for s in plan.sheets],
-                path=[s.path for s in plan.sheets],
-                mode=[s.mode for s in plan.sheets],
-                order=list(range(len(plan.sheets))),
-            ),
+            _frame(plan, [s.window for s in sheets], **facts),
             fill_qml((0, 0, 0), alpha=0, outline=(180, 0, 0), width=0.7),
             "sheets in order: the first valid pixel wins",
         ),
     ]
     write_geopackage(path, layers)
     return len(patches)
+
+
+def _numbers(places: list[tuple[int, int]]) -> dict[str, list[int]]:
+    """Columns with the row and column number of patches or blocks."""
+    return {"row": [r for r, _ in places], "col": [c for _, c in places]}
+
+
+def _frame(plan: Plan, windows: list[Window], **columns: object) -> geopandas.GeoDataFrame:
+    """Windows of the plan's grid as polygons with columns."""
+    import geopandas
+
+    places = np.array([(w.col_off, w.row_off, w.width, w.height) for w in windows], float).reshape(-1, 4)
+    left, top = plan.grid.x0 + places[:, 0] * plan.grid.pixel, plan.grid.y0 - places[:, 1] * plan.grid.pixel
+    right, bottom = left + places[:, 2] * plan.grid.pixel, top - places[:, 3] * plan.grid.pixel
+    shapes = shapely.box(left, bottom, right, top) if len(places) else []
+    return geopandas.GeoDataFrame(columns, geometry=shapes, crs=plan.grid.crs)

@@ -1,4 +1,4 @@
-"""A QGIS project of a run: one file to double-click, with every layer in place, named, styled, in order."""
+"""A QGIS project of a run: one file to double-click, with all layers in place, named, styled and in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,16 @@ __all__ = ["ProjectLayer", "qgis_project"]
 
 @dataclass(frozen=True)
 class ProjectLayer:
-    """One layer: name, where it is (relative to the project), "vector" or "raster", geometry type, QML, and whether it is shown at first."""
+    """One layer of the project.
+
+    Attributes:
+        name: as the layer tree shows it.
+        source: its file, relative to the project.
+        kind: "vector" or "raster".
+        qml: its style.
+        geometry: geometry type of a vector layer.
+        shown: whether it is shown at first.
+    """
 
     name: str
     source: str
@@ -31,11 +40,19 @@ class ProjectLayer:
 
 
 def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float], layers: list[ProjectLayer]) -> bytes:
-    """A `.qgz` (QGIS 3.22 and newer): layers from the top down, relative paths, the view on `bounds`; equal input gives equal bytes."""
+    """A `.qgz` for QGIS 3.22 and newer; equal input gives equal bytes.
+
+    Args:
+        name: of the project.
+        crs: WKT.
+        bounds: left, bottom, right, top of the view.
+        layers: from the top down.
+    """
     system = _system(crs)
     tree = "".join(
         f'<layer-tree-layer id="{layer.id}" name={quoteattr(layer.name)} source={quoteattr(layer.source)} '
-        f'providerKey="{_provider(layer)}" checked="{"Qt::Checked" if layer.shown else "Qt::Unchecked"}" expanded="0"><customproperties/></layer-tree-layer>'
+        f'providerKey="{_provider(layer)}" checked="{"Qt::Checked" if layer.shown else "Qt::Unchecked"}" '
+        'expanded="0"><customproperties/></layer-tree-layer>'
         for layer in layers
     )
     left, bottom, right, top = bounds
@@ -57,6 +74,7 @@ def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float],
 
 
 def _system(crs: str) -> str:
+    """The CRS as QGIS writes it: WKT, and the code if it has one."""
     system = CRS.from_wkt(crs)
     code = system.to_authority()
     authority = f"<authid>{':'.join(code)}</authid>" if code else ""
@@ -68,12 +86,14 @@ def _provider(layer: ProjectLayer) -> str:
 
 
 def _layer(layer: ProjectLayer, system: str) -> str:
+    """One layer with the body of its style."""
     style = re.search(r"<qgis([^>]*)>(.*)</qgis>", layer.qml, re.DOTALL)
     head, body = (style[1], style[2]) if style else ("", "")
     scale = " ".join(re.findall(r'(?:hasScaleBasedVisibilityFlag|minScale|maxScale)="[^"]*"', head))
     geometry = f' geometry="{layer.geometry}"' if layer.geometry else ""
     return (
-        f'<maplayer type="{layer.kind}"{geometry} {scale}><id>{layer.id}</id><datasource>{escape(layer.source)}</datasource>'
+        f'<maplayer type="{layer.kind}"{geometry} {scale}><id>{layer.id}</id>'
+        f"<datasource>{escape(layer.source)}</datasource>"
         f"<layername>{escape(layer.name)}</layername><srs>{system}</srs>"
         f'<provider encoding="UTF-8">{_provider(layer)}</provider>{body}</maplayer>'
     )

@@ -5,30 +5,36 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from importlib.resources import files
+
+from geoseg.arrays import Json
 
 __all__ = ["ReportFacts", "report_html"]
-
-_STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#222;max-width:1100px;margin:2em auto;padding:0 1em;background:#fff}
-h1{font-size:1.6em;margin:0 0 .2em}h2{font-size:1.15em;margin:2em 0 .5em;border-bottom:1px solid #ddd;padding-bottom:.2em}
-table{border-collapse:collapse;width:100%}td,th{padding:.25em .6em;text-align:left;border-bottom:1px solid #eee;vertical-align:top}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}img{max-width:100%;border:1px solid #ddd}
-td:has(.bar){width:45%}.bar{display:inline-block;height:.8em;border:1px solid #888;vertical-align:-.05em}.sw{display:inline-block;width:.9em;height:.9em;border:1px solid #888;margin-right:.5em;vertical-align:-.1em}
-.hist{display:flex;align-items:flex-end;height:110px;gap:2px}.hist div{flex:1;background:#30638e}.small{color:#666;font-size:.9em}.warn{background:#fff4e0;padding:.6em 1em;border-left:4px solid #e0a020}
-""".strip().replace("\n", "")
 
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """What the page says. `pictures` are (caption, PNG bytes); `areas` (class, colour, m2); `confidence` counts of 0 to 100 percent."""
+    """Contents of the page.
+
+    Attributes:
+        title: of the page, and name of the output files.
+        pictures: caption and PNG of each.
+        areas: class, CSS colour, square metres.
+        features: how many by layer.
+        confidence: pixels by per cent, 0 to 100.
+        doubtful: areas of low confidence to look at first: id, class, area_m2, confidence, x and y of each.
+        quarantined: path, reason and cure of each sheet that was set aside.
+        timings: seconds by step.
+        models: name, uses and licence of each network.
+        facts: whatever else the head of the page says.
+    """
 
     title: str
     pictures: list[tuple[str, bytes]]
     areas: list[tuple[str, str, float]]
     features: dict[str, int]
     confidence: list[int]
-    doubtful: list[dict[str, Any]]
+    doubtful: list[Json]
     quarantined: list[dict[str, str]]
     timings: dict[str, float]
     models: list[dict[str, str]]
@@ -36,6 +42,7 @@ class ReportFacts:
 
 
 def _table(head: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
+    """A table of HTML cells; `numbers`: columns that are set to the right."""
     top = "".join(f"<th{_mark(i in numbers)}>{escape(h)}</th>" for i, h in enumerate(head))
     body = "".join(
         "<tr>" + "".join(f"<td{_mark(i in numbers)}>{c}</td>" for i, c in enumerate(row)) + "</tr>" for row in rows
@@ -48,7 +55,7 @@ def _mark(number: bool) -> str:
 
 
 def report_html(facts: ReportFacts) -> str:
-    """The page: pictures, areas with bars, confidence, what to look at twice, how it was made, how to open it."""
+    """The page: pictures, areas with bars, confidence, what to look at first, how it was made, how to open it."""
     parts = [f"<h1>{escape(facts.title)}</h1>", _facts(facts.facts)]
     if facts.quarantined:
         parts.append(
@@ -64,7 +71,16 @@ def report_html(facts: ReportFacts) -> str:
         parts += ["<h2>Sheets set aside</h2>", _table(["sheet", "why", "what helps"], rows)]
     parts += ["<h2>Made by</h2>", _models(facts.models), _timings(facts.timings), _open(facts.title)]
     body = "".join(parts)
-    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(facts.title)}</title><style>{_STYLE}</style><body>{body}</body></html>\n'
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(facts.title)}</title>'
+        f"<style>{_style()}</style><body>{body}</body></html>\n"
+    )
+
+
+def _style() -> str:
+    """The page's style sheet on one line."""
+    text = files("geoseg.gis").joinpath("pages", "report.css").read_text(encoding="utf-8")
+    return text.strip().replace("\n", "")
 
 
 def _facts(facts: dict[str, str]) -> str:
@@ -95,14 +111,16 @@ def _histogram(counts: list[int]) -> str:
     bins[-1] += counts[100] if len(counts) > 100 else 0
     top, whole = max(bins) or 1, sum(bins) or 1
     bars = "".join(
-        f'<div title="{5 * i} to {5 * i + 5} %: {100 * b / whole:.2f} % of pixels" style="height:{max(1, 100 * b / top):.1f}%"></div>'
+        f'<div title="{5 * i} to {5 * i + 5} %: {100 * b / whole:.2f} % of pixels" '
+        f'style="height:{max(1, 100 * b / top):.1f}%"></div>'
         for i, b in enumerate(bins)
     )
     low = 100 * sum(bins[:12]) / whole
-    return f'<div class="hist">{bars}</div><p class="small">0 to 100 percent; {low:.1f} % of the pixels are below 60 percent</p>'
+    note = f"0 to 100 percent; {low:.1f} % of the pixels are below 60 percent"
+    return f'<div class="hist">{bars}</div><p class="small">{note}</p>'
 
 
-def _doubtful(rows: list[dict[str, Any]]) -> str:
+def _doubtful(rows: list[Json]) -> str:
     if not rows:
         return ""
     cells = [
@@ -138,8 +156,9 @@ def _timings(timings: dict[str, float]) -> str:
 
 
 def _open(name: str) -> str:
+    stem = escape(name)
     return (
-        "<h2>Open it</h2><p>Drag <code>"
-        f"{escape(name)}_classes.tif</code> and <code>{escape(name)}.gpkg</code> into QGIS (3.22 or newer) or add them in ArcGIS: classes are named and "
-        "coloured, layers styled, without a click.</p>"
+        f"<h2>Open it</h2><p>Drag <code>{stem}_classes.tif</code> and <code>{stem}.gpkg</code> into QGIS (3.22 or "
+        "newer): classes are named and coloured, layers styled, without a click. The styles are QGIS's own; other "
+        "programs read the same files without them.</p>"
     )

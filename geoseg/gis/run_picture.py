@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import geopandas
 import numpy as np
-import numpy.typing as npt
 import pyogrio
 import rasterio
-from PIL import Image, ImageDraw
+from PIL import Image as Picture
+from PIL import ImageDraw
 from rasterio.windows import Window
 
-from geoseg.arrays import Bytes
-from geoseg.classes import ClassTable
+from geoseg.arrays import Bytes, Image, Shapes
 from geoseg.geometry.grid import bounding
 from geoseg.gis.picture import coloured, side_by_side, with_outlines
 from geoseg.layers import tables
@@ -25,28 +24,30 @@ from geoseg.runfolder.blocks import BlockReader
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.photo import Photo
 
-__all__ = ["run_picture", "thinned", "with_legend_below"]
+__all__ = ["read_thinned", "run_picture", "with_legend_below"]
+
+Colour: TypeAlias = tuple[int, ...]
 
 
 def run_picture(run: Run, side: int, window: Window | None = None, features: Path | None = None) -> Bytes:
-    """Photo, classes, and features over the photo, side by side (H, W, 3), each at most `side` pixels; read by strips, so runs of any size do.
+    """Photo, classes, and features over the photo, side by side (H, W, 3), read by strips, so that a run may have any size.
 
     Args:
         run: a run with all its blocks.
         side: longest side of each part.
-        window: on the run's grid; all of it by default.
-        features: a GeoPackage; the run's own by default.
+        window: on the run's grid; none: all of it.
+        features: a GeoPackage; none: the run's own.
     """
     plan, table = run.plan, run.table
     window = window or bounding([s.window for s in plan.sheets])
     step = max(1, -(-max(int(window.height), int(window.width)) // side))
-    photo, classes = thinned(run, window, step)
+    photo, classes = read_thinned(run, window, step)
     place = plan.grid.window_transform(window) @ rasterio.Affine.scale(step)
     pictures = [photo, coloured(classes, table)]
     found = run.feature_files if features is None else [features]
     if found:
         pictures.append(with_outlines(photo, _layers(found[0], plan.grid.bounds(window)), place))
-    return _with_legend(side_by_side(pictures), table)
+    return with_legend_below(side_by_side(pictures), [(c.name, c.colour) for c in table.classes])
 
 
 def _strips(window: Window, step: int) -> Iterator[Window]:
@@ -56,7 +57,7 @@ def _strips(window: Window, step: int) -> Iterator[Window]:
         yield Window(window.col_off, window.row_off + top, window.width, min(high, int(window.height) - top))
 
 
-def thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
+def read_thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
     """Photo (H, W, 3) and classes (H, W), every `step`-th pixel. Without a photo, the classes in pale colours stand for it."""
     plan = run.plan
     reader, photos, classes = BlockReader(run.blocks, plan, plan_blocks(plan)), [], []
@@ -74,16 +75,16 @@ def thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
     return np.concatenate(photos), whole
 
 
-def _eight_bit(pixels: npt.NDArray[Any]) -> Bytes:
+def _eight_bit(pixels: Image) -> Bytes:
+    """Pixels as bytes, the whole range of their type (floats: 0 to 1) as 0 to 255."""
     if pixels.dtype == np.uint8:
         return pixels
     full = 1.0 if pixels.dtype.kind == "f" else float(np.iinfo(pixels.dtype).max)
     return np.asarray(np.clip(pixels.astype(np.float32) * (255 / full), 0, 255), np.uint8)
 
 
-def _layers(
-    gpkg: Path, bbox: tuple[float, float, float, float]
-) -> list[tuple[npt.NDArray[np.object_], tuple[int, int, int]]]:
+def _layers(gpkg: Path, bbox: tuple[float, float, float, float]) -> list[tuple[Shapes, Colour]]:
+    """Shapes and colour of each table that is drawn, within a box of the grid's CRS."""
     there = {str(name) for name, _ in pyogrio.list_layers(gpkg)}
     return [
         (geopandas.read_file(gpkg, layer=table.name, bbox=bbox).geometry.to_numpy(), table.drawn)
@@ -92,26 +93,23 @@ def _layers(
     ]
 
 
-def _with_legend(picture: Bytes, table: ClassTable) -> Bytes:
-    return with_legend_below(picture, [(c.name, c.colour) for c in table.classes])
-
-
-def with_legend_below(picture: Bytes, entries: list[tuple[str, tuple[int, ...]]]) -> Bytes:
-    """The picture with coloured squares and names in a strip below it."""
+def with_legend_below(picture: Bytes, entries: list[tuple[str, Colour]]) -> Bytes:
+    """The picture (H, W, 3) with coloured squares and names in a strip below it."""
     if picture.shape[1] < 160:  # a sheet of a few pixels: room for the names
         picture = np.pad(picture, ((0, 0), (0, 160 - picture.shape[1]), (0, 0)), constant_values=255)
-    lines, x, row = [[]], 8, 0  # type: tuple[list[list[tuple[int, str, tuple[int, ...]]]], int, int]
+    lines: list[list[tuple[int, str, Colour]]] = [[]]
+    x = 8
     for name, colour in entries:
         width = 30 + 7 * len(name)
-        if x + width > picture.shape[1] and lines[row]:
+        if x + width > picture.shape[1] and lines[-1]:
             lines.append([])
-            x, row = 8, row + 1
-        lines[row].append((x, name, colour))
+            x = 8
+        lines[-1].append((x, name, colour))
         x += width
-    strip = Image.new("RGB", (picture.shape[1], 24 * len(lines) + 6), (255, 255, 255))
+    strip = Picture.new("RGB", (picture.shape[1], 24 * len(lines) + 6), (255, 255, 255))
     draw = ImageDraw.Draw(strip)
     for k, line in enumerate(lines):
         for at, name, colour in line:
-            draw.rectangle([at, 24 * k + 7, at + 13, 24 * k + 20], fill=tuple(colour), outline=(90, 90, 90))
+            draw.rectangle([at, 24 * k + 7, at + 13, 24 * k + 20], fill=colour, outline=(90, 90, 90))
             draw.text((at + 19, 24 * k + 7), name, fill=(40, 40, 40))
     return np.concatenate([picture, np.asarray(strip, np.uint8)])

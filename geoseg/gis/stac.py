@@ -1,21 +1,29 @@
-"""A STAC 1.1 item of a run's outputs: where, what, from what, made how.
+"""A STAC 1.1 item of a run's outputs: where they lie, what they are, what they were made from and how.
 
-Extensions: projection 2.0, classification 2.0, processing 1.2, file 2.1. Hand-made, because the item is 60 lines of plain data and the libraries at hand
-still write older fields.
+Extensions: projection 2.0, classification 2.0, processing 1.2, file 2.1. The item is made by hand, because it is 60 lines
+of plain data and the libraries at hand still write older fields.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import shapely
 from pyproj import CRS, Transformer
 
+from geoseg.arrays import Json
 from geoseg.classes import NODATA, ClassTable
 
-__all__ = ["Asset", "footprint_in_degrees", "result_item"]
+__all__ = [
+    "Asset",
+    "Origin",
+    "class_bands",
+    "confidence_bands",
+    "footprint_in_degrees",
+    "projection",
+    "result_item",
+]
 
 _EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"
@@ -23,9 +31,12 @@ _EXTENSIONS = [
 ]
 
 
+_DESCRIPTION = "Classes of the ground from orthophotos, as rasters and polygons; times are those of the sheets' files."
+
+
 @dataclass(frozen=True)
 class Asset:
-    """One file: its place relative to the item, media type, role, size, SHA-256 and what else is said of it."""
+    """One file: its place relative to the item, media type, title, role, size in bytes, SHA-256, and further fields."""
 
     href: str
     media_type: str
@@ -33,13 +44,13 @@ class Asset:
     role: str
     size: int
     sha256: str
-    more: dict[str, Any] = field(default_factory=dict)
+    more: Json = field(default_factory=dict)
 
 
-def class_bands(table: ClassTable, counts: dict[int, int]) -> list[dict[str, Any]]:
-    """The one band of a class raster."""
+def class_bands(table: ClassTable, counts: dict[int, int]) -> list[Json]:
+    """The one band of a class raster; `counts`: pixels by class value."""
     whole = sum(counts.values()) or 1
-    classes = [
+    classes: list[Json] = [
         {
             "value": c.value,
             "name": c.slug,
@@ -54,22 +65,22 @@ def class_bands(table: ClassTable, counts: dict[int, int]) -> list[dict[str, Any
     return [{"name": "class", "data_type": "uint8", "nodata": NODATA, "classification:classes": classes}]
 
 
-def confidence_bands() -> list[dict[str, Any]]:
+def confidence_bands() -> list[Json]:
     """The one band of a confidence raster."""
     return [{"name": "confidence", "data_type": "uint8", "nodata": NODATA, "unit": "%"}]
 
 
-def projection(crs: str, shape: tuple[int, int], transform: Sequence[float]) -> dict[str, Any]:
+def projection(crs: str, shape: tuple[int, int], transform: Sequence[float]) -> Json:
     """Projection fields of a raster (H, W); a CRS without a code says so with its WKT."""
     code = CRS.from_wkt(crs).to_authority()
-    named: dict[str, Any] = (
+    named: Json = (
         {"proj:code": ":".join(code)} if code else {"proj:code": None, "proj:wkt2": CRS.from_wkt(crs).to_wkt()}
     )
     return {**named, "proj:shape": list(shape), "proj:transform": [float(v) for v in transform[:6]]}
 
 
 def footprint_in_degrees(crs: str, area: shapely.Geometry) -> shapely.Geometry:
-    """An area in WGS 84, its edges dense enough to bend; areas without a place on Earth become the whole Earth."""
+    """An area in WGS 84, its edges dense enough to bend; an area without a place on Earth becomes the whole Earth."""
     system = CRS.from_wkt(crs)
     if not (system.is_projected or system.is_geographic):
         return shapely.box(-180, -90, 180, 90)
@@ -81,28 +92,33 @@ def footprint_in_degrees(crs: str, area: shapely.Geometry) -> shapely.Geometry:
     )
 
 
-def result_item(
-    name: str,
-    footprint: shapely.Geometry,
-    times: tuple[str, str],
-    assets: dict[str, Asset],
-    *,
-    software: dict[str, str],
-    lineage: str,
-    sources: list[str],
-    gsd: float,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Origin:
+    """What a result was made from, and how.
+
+    Attributes:
+        times: first and last change of the sheets (RFC 3339); nobody knows when they were taken.
+        sources: links to the sheets.
+        gsd: metres on the ground along a pixel.
+        software: versions by package.
+        lineage: how the result was made, a sentence or two.
+    """
+
+    times: tuple[str, str]
+    sources: list[str]
+    gsd: float
+    software: dict[str, str]
+    lineage: str
+
+
+def result_item(name: str, footprint: shapely.Geometry, assets: dict[str, Asset], origin: Origin) -> Json:
     """The item.
 
     Args:
         name: its id.
         footprint: in WGS 84.
-        times: first and last change of the sheets (RFC 3339): when they were taken is not known.
         assets: files by key.
-        software: versions by package.
-        lineage: how the result was made, a sentence or two.
-        sources: links to what it was made from.
-        gsd: metres on the ground.
+        origin: what they were made from.
     """
     return {
         "type": "Feature",
@@ -113,21 +129,23 @@ def result_item(
         "bbox": list(footprint.bounds),
         "properties": {
             "title": name,
-            "description": "Classes of the ground from orthophotos, as rasters and polygons; times are those of the sheets' files.",
+            "description": _DESCRIPTION,
             "datetime": None,
-            "start_datetime": times[0],
-            "end_datetime": times[1],
-            "gsd": gsd,
-            "processing:software": software,
-            "processing:lineage": lineage,
+            "start_datetime": origin.times[0],
+            "end_datetime": origin.times[1],
+            "gsd": origin.gsd,
+            "processing:software": origin.software,
+            "processing:lineage": origin.lineage,
             "processing:level": "L4",
         },
-        "links": [{"rel": "derived_from", "href": s, "type": "image/tiff; application=geotiff"} for s in sources],
+        "links": [
+            {"rel": "derived_from", "href": s, "type": "image/tiff; application=geotiff"} for s in origin.sources
+        ],
         "assets": {key: _asset(a) for key, a in assets.items()},
     }
 
 
-def _asset(asset: Asset) -> dict[str, Any]:
+def _asset(asset: Asset) -> Json:
     return {
         "href": asset.href,
         "type": asset.media_type,

@@ -1,4 +1,4 @@
-"""QGIS styles as text: small QML that QGIS 3.22 and newer load without a click."""
+"""Styles as text: small QML files that QGIS 3.22 and newer load without a click; category names for GDAL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["classes_qml", "fill_qml", "point_qml", "raster_aux_xml", "raster_qml
 
 
 def raster_qml(table: ClassTable) -> str:
-    """Style of a class raster: exactly the named, coloured classes."""
+    """Style of a class raster: its classes with their names and colours, nothing else."""
     entries = "".join(
         f'<paletteEntry value="{c.value}" color="{c.hex}" label={quoteattr(c.name)} alpha="255"/>'
         for c in table.classes
@@ -24,7 +24,12 @@ def raster_qml(table: ClassTable) -> str:
 
 
 def raster_aux_xml(table: ClassTable, counts: dict[int, int]) -> str:
-    """`.aux.xml` of a class raster: category names and an attribute table (ArcGIS, GDAL, QGIS 3.30 and newer)."""
+    """`.aux.xml` of a class raster: category names and an attribute table, as GDAL, QGIS 3.30 and newer, and ArcGIS define them.
+
+    Args:
+        table: the classes.
+        counts: pixels by class value; none: the table has no column for them.
+    """
     top = max(table.values)
     names = {c.value: c.name for c in table.classes}
     categories = "".join(f"<Category>{_text(names.get(v, ''))}</Category>" for v in range(top + 1))
@@ -53,7 +58,7 @@ def raster_aux_xml(table: ClassTable, counts: dict[int, int]) -> str:
 
 
 def _row(c: LandClass, counts: dict[int, int]) -> list[object]:
-    """Values of one class; the pixel count only where it is known."""
+    """Cells of one class; the pixel count only where it is known."""
     return [c.value, c.name, *c.colour, 255, *([counts.get(c.value, 0)] if counts else [])]
 
 
@@ -79,7 +84,8 @@ def _fill_symbol(name: str, fill: tuple[int, int, int], alpha: int, outline: tup
         "style": "solid" if alpha else "no",
     }
     return (
-        f'<symbol type="fill" name="{name}" alpha="1" clip_to_extent="1"><layer class="SimpleFill" enabled="1" pass="0" locked="0">'
+        f'<symbol type="fill" name="{name}" alpha="1" clip_to_extent="1">'
+        '<layer class="SimpleFill" enabled="1" pass="0" locked="0">'
         f'<Option type="Map">{_rows(options)}</Option></layer></symbol>'
     )
 
@@ -116,11 +122,12 @@ def _single(symbol: str) -> str:
 
 
 def _from_field(name: str, expression: str) -> str:
-    """A symbol property that comes from each feature's attributes."""
+    """A property of a symbol that is computed from each feature's attributes."""
     return (
         '<data_defined_properties><Option type="Map"><Option type="QString" name="name" value=""/>'
         f'<Option type="Map" name="properties"><Option type="Map" name="{name}">'
-        f'<Option type="bool" name="active" value="true"/><Option type="QString" name="expression" value={quoteattr(expression)}/>'
+        '<Option type="bool" name="active" value="true"/>'
+        f'<Option type="QString" name="expression" value={quoteattr(expression)}/>'
         '<Option type="int" name="type" value="3"/></Option></Option>'
         '<Option type="QString" name="type" value="collection"/></Option></data_defined_properties>'
     )
@@ -136,7 +143,8 @@ def point_qml(colour: tuple[int, int, int], size: float, *, smallest_scale: int 
         "size_unit": "MM",
     }
     symbol = (
-        '<symbol type="marker" name="0" alpha="1" clip_to_extent="1"><layer class="SimpleMarker" enabled="1" pass="0" locked="0">'
+        '<symbol type="marker" name="0" alpha="1" clip_to_extent="1">'
+        '<layer class="SimpleMarker" enabled="1" pass="0" locked="0">'
         f'<Option type="Map">{_rows(options)}</Option></layer></symbol>'
     )
     return _qml(_single(symbol), smallest_scale)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import geopandas
 import pyogrio
@@ -40,10 +40,12 @@ def _parquet(path: Path, layer: Layer, frame: Frame) -> None:
 
 
 def _degrees(frame: Frame) -> Frame:
+    """The features in WGS 84; unchanged where they have no CRS."""
     return frame.to_crs(4326) if frame.crs is not None else frame
 
 
-def _dump(path: Path, frame: Frame, **options: Any) -> None:
+def _dump(path: Path, frame: Frame, **options: object) -> None:
+    """Write a file with GDAL."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*different CRS.*")
         pyogrio.write_dataframe(frame, path, **options)
@@ -59,7 +61,7 @@ FORMATS: dict[str, tuple[str, Callable[[Path, Layer, Frame], None]]] = {
 
 
 def check_formats(names: tuple[str, ...]) -> None:
-    """Raise before anything is computed.
+    """Check the names given for `--vector-format`, before anything is computed.
 
     Raises:
         UsageError: an unknown format, or one whose library is not installed.
@@ -72,7 +74,15 @@ def check_formats(names: tuple[str, ...]) -> None:
 
 
 def write_layers(stem: Path, layers: list[Layer], names: tuple[str, ...]) -> list[Path]:
-    """Write STEM_LAYER.SUFFIX for each layer and format (and a `.qml` beside what QGIS opens); empty layers are left out.
+    """Write STEM_LAYER.SUFFIX for each layer and format, with a `.qml` where QGIS looks for one; empty layers are left out.
+
+    Args:
+        stem: path of the files without layer and suffix.
+        layers: what to write.
+        names: of formats (`FORMATS`).
+
+    Returns:
+        The files, sorted.
 
     Raises:
         EnvironmentFault: a file could not be written, or lost features on the way.
@@ -93,18 +103,20 @@ def write_layers(stem: Path, layers: list[Layer], names: tuple[str, ...]) -> lis
 
 
 def _commit(path: Path, layer: Layer, write: Callable[[Path, Layer, Frame], None]) -> None:
-    def written(temporary: Path) -> None:
+    """Write a layer, check the file, and give it its name."""
+
+    def write_to(temporary: Path) -> None:
         try:
             write(temporary, layer, layer.frame)
         except RuntimeError as error:  # pyogrio's errors are RuntimeErrors
             cure = "free some disk space, then run it again"
             raise EnvironmentFault(path, f"cannot be written: {error}", cure) from error
 
-    commit_file(path, written, lambda temporary: _check(temporary, layer))
+    commit_file(path, write_to, lambda temporary: _check(temporary, layer))
 
 
 def _check(path: Path, layer: Layer) -> None:
-    """As many features as went in; tiles hold pieces, so they are only opened."""
+    """Raise if a file holds another number of features than went in; tiles hold pieces, so they are only opened."""
     if path.suffix == ".pmtiles":
         pyogrio.list_layers(path)
         return

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from geoseg.arrays import Bytes, Ints, Labels, Mask, Values
 from geoseg.geometry.sectors import Sector

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from geoseg.arrays import Bytes, Doubles, Ints, Labels, Mask
+from geoseg.arrays import Bytes, Doubles, Ints, Mask
 from geoseg.kernel import kernel
 from geoseg.vectorize.labels import SIDES, Sides, at_sides, label_row, paint, region_sizes, root_of, with_room
 

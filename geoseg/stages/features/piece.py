@@ -8,12 +8,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, TypeAlias, TypedDict
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 import shapely
 
-from geoseg.arrays import Bytes, Doubles, Ints, Mask, Values
+from geoseg.arrays import Bytes, Doubles, Ints, Json, Mask, Values
 from geoseg.classes import NODATA, ClassTable
 from geoseg.errors import GeosegError
 from geoseg.stages.features.ground import Ground
@@ -43,7 +43,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-Attributes: TypeAlias = dict[str, Any]
+Attributes: TypeAlias = Json
 """Columns of one feature by name."""
 
 NEAR = 256

@@ -1,4 +1,4 @@
-"""geoseg status: how far a run is, from its records alone; those that have not changed since the last look are not opened again."""
+"""geoseg status: how far a run is, from its records alone; records that did not change since the last look are not opened again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,17 @@ __all__ = ["Status", "status"]
 
 @dataclass(frozen=True)
 class Status:
-    """Counts of a run, the command that comes next, and the folder of the night that readers of `latest` see ("" where none was published)."""
+    """How far a run is.
+
+    Attributes:
+        sheets: how many.
+        quarantined: path, reason and cure of each sheet that was set aside.
+        blocks: how many the run has.
+        blocks_done: how many of them are up to date.
+        finished: whether the outputs are there and up to date.
+        next: the command that comes next.
+        latest: folder of the night that readers of `latest` see, "" where none was published.
+    """
 
     sheets: int
     quarantined: tuple[dict[str, str], ...]
@@ -26,7 +36,7 @@ class Status:
 
 
 def status(run: Run | Path) -> Status:
-    """How far a run is.
+    """Tell how far a run is.
 
     Raises:
         PlanError: no plan there.
@@ -54,7 +64,7 @@ def _next(run: Run, state: State, finished: bool) -> str:
 
 
 def _outputs_hold(run: Run, state: State) -> bool:
-    """Whether the outputs are there, and made of these blocks."""
+    """Tell if the outputs are there, and were made of these blocks."""
     if not run.run_json.exists():
         return False
     made = run.finished
@@ -63,4 +73,5 @@ def _outputs_hold(run: Run, state: State) -> bool:
 
 
 def _has(path: Path, size: int) -> bool:
+    """Tell if a file is there, as large as it was when it was committed."""
     return path.exists() and path.stat().st_size == size

@@ -1,4 +1,4 @@
-"""geoseg verify: everything that a run wrote, checked again: plan, blocks, outputs, grid, polygons."""
+"""geoseg verify: check again everything that a run wrote: plan, blocks, outputs, grid, polygons."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pyogrio
@@ -24,17 +25,25 @@ from geoseg.vectorize.coverage import coverage_figures
 __all__ = ["Verified", "verify"]
 
 
+Fault: TypeAlias = tuple[str, str, str]
+"""A file, what is wrong with it, and the cure."""
+
+
 @dataclass(frozen=True)
 class Verified:
-    """How much was looked at, and what is wrong: (file, what, cure)."""
+    """How many blocks and files were looked at, and what is wrong."""
 
     blocks: int
     files: int
-    faults: tuple[tuple[str, str, str], ...]
+    faults: tuple[Fault, ...]
 
 
 def verify(run: Run | Path, told: Callable[[str], None] = lambda text: None) -> Verified:
     """Read every byte that a run has committed.
+
+    Args:
+        run: the run, or its folder.
+        told: is called with a line of text before each part of the work.
 
     Raises:
         PlanError: no plan there.
@@ -58,7 +67,8 @@ def verify(run: Run | Path, told: Callable[[str], None] = lambda text: None) -> 
     return Verified(len(blocks), len(files), tuple(faults))
 
 
-def _blocks(run: Run, plan: Plan) -> Iterator[tuple[str, str, str]]:
+def _blocks(run: Run, plan: Plan) -> Iterator[Fault]:
+    """Faults of the blocks and of what they were made with."""
     cure = f"geoseg infer {run.folder}"
     try:
         job = run.job
@@ -78,7 +88,8 @@ def _blocks(run: Run, plan: Plan) -> Iterator[tuple[str, str, str]]:
             yield from _pixels(path, record.counts, cure)
 
 
-def _pixels(path: Path, counts: dict[int, int], cure: str) -> Iterator[tuple[str, str, str]]:
+def _pixels(path: Path, counts: dict[int, int], cure: str) -> Iterator[Fault]:
+    """Faults of a block's pixels; `counts`: pixels by class value in its record."""
     with rasterio.open(path, driver="GTiff") as dataset:
         classes, confidence = dataset.read()
     values, numbers = np.unique(classes, return_counts=True)
@@ -88,7 +99,8 @@ def _pixels(path: Path, counts: dict[int, int], cure: str) -> Iterator[tuple[str
         yield str(path), "has a confidence that does not fit its classes", f"delete it, then {cure}"
 
 
-def _file(path: Path, expected: str, plan: Plan, cure: str) -> Iterator[tuple[str, str, str]]:
+def _file(path: Path, expected: str, plan: Plan, cure: str) -> Iterator[Fault]:
+    """Faults of an output; `expected`: its SHA-256."""
     if not path.exists():
         yield str(path), "is missing", cure
     elif digest(path) != expected:
@@ -100,6 +112,7 @@ def _file(path: Path, expected: str, plan: Plan, cure: str) -> Iterator[tuple[st
 
 
 def _raster(path: Path, plan: Plan) -> Iterator[str]:
+    """Faults of an output raster."""
     with rasterio.open(path) as dataset:
         if dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":
             yield "is no cloud-optimised GeoTIFF"
@@ -110,6 +123,7 @@ def _raster(path: Path, plan: Plan) -> Iterator[str]:
 
 
 def _vectors(path: Path) -> Iterator[str]:
+    """Faults of a GeoPackage."""
     with sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) as database:
         found = database.execute("PRAGMA integrity_check").fetchone()[0]
     if found != "ok":

@@ -22,7 +22,7 @@ __all__ = ["view_raster", "view_run"]
 
 
 def view_run(run: Run | Path, out: Path, side: int = 900) -> Path:
-    """Write what `run_picture` draws of a whole run.
+    """Write a picture of a whole run (`run_picture`), each part of it at most `side` pixels high or wide.
 
     Raises:
         PlanError: no run, or not inferred yet.
@@ -32,10 +32,11 @@ def view_run(run: Run | Path, out: Path, side: int = 900) -> Path:
 
 
 def view_raster(path: Path, out: Path, side: int = 900) -> Path:
-    """A class raster in its own colours, at most `side` pixels high or wide.
+    """Write a picture of a class raster in its own colours, at most `side` pixels high or wide.
 
     Raises:
-        UsageError: a raster without a colour table. SheetError: it cannot be read.
+        UsageError: it is no class raster, or has no colour table.
+        SheetError: it cannot be read.
     """
     with open_sheet(path) as dataset, rasterio.Env(**gdal_settings()):
         if dataset.count != 1 or dataset.dtypes[0] != "uint8":

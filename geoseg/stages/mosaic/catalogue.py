@@ -10,7 +10,7 @@ import shapely
 from geoseg.commit import commit_bytes, commit_json, digest
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.project import ProjectLayer, qgis_project
-from geoseg.gis.stac import Asset, class_bands, confidence_bands, footprint_in_degrees, projection, result_item
+from geoseg.gis.stac import Asset, Origin, class_bands, confidence_bands, footprint_in_degrees, projection, result_item
 from geoseg.gis.styles import raster_qml
 from geoseg.layers import tables
 from geoseg.stages.mosaic.finish import versions
@@ -74,18 +74,15 @@ def write_stac(inputs: Inputs, counts: dict[int, int], files: list[Path]) -> lis
         )
     times = sorted(datetime.fromtimestamp(s.stat[1] / 1e9, UTC) for s in plan.sheets)
     ground = shapely.union_all([shapely.box(*plan.grid.bounds(s.window)) for s in plan.sheets])
-    item = result_item(
-        name,
-        footprint_in_degrees(plan.grid.crs, ground),
-        (_rfc3339(times[0]), _rfc3339(times[-1])),
-        assets,
+    origin = Origin(
+        times=(_rfc3339(times[0]), _rfc3339(times[-1])),
+        sources=[Path(s.path).absolute().as_uri() for s in plan.sheets],
+        gsd=plan.gsd,
         software=versions(),
         lineage=f"Semantic segmentation by {', '.join(m['name'] for m in inputs.models)}; "
         "classes blended over overlapping patches, polygons as a coverage with squared buildings.",
-        sources=[Path(s.path).absolute().as_uri() for s in plan.sheets],
-        gsd=plan.gsd,
     )
-    commit_json(path, item)
+    commit_json(path, result_item(name, footprint_in_degrees(plan.grid.crs, ground), assets, origin))
     return [path]
 
 
