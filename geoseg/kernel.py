@@ -14,12 +14,12 @@ R = TypeVar("R")
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile a function when it is first called: cached on disk, without the interpreter's lock, in plain IEEE arithmetic."""
+    """Compile a function when it is first called: cached on disk, without the global lock, in plain IEEE arithmetic."""
     compiled: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)
     return compiled
 
 
 def inline_kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """The same, for a function that is copied into each kernel that calls it, so that loops around it can be vectorised."""
+    """As `kernel`, but the function is copied into each kernel that calls it, so that loops can be vectorised."""
     compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, inline="always")(function)
     return compiled

@@ -61,12 +61,12 @@ def _runs(numbers: Iterable[int], longest: int) -> list[tuple[int, int]]:
 
 
 def panels_of(blocks: Iterable[Block], size: int, widest: int, wished: int = 1) -> list[Panel]:
-    """Panels that hold each block once: blocks that touch, then columns without a gap, at most `widest` of them, then rows without a gap.
+    """Panels that hold each block once: rectangles around blocks that touch, `widest` columns at most, no empty rows.
 
     So a few blocks far apart take no more memory than one.
 
-    Cut into fewer rows, and then into fewer columns, until there are as many as are `wished` for, or each is one block; patches at the cuts are scored
-    twice. Only a schedule: results do not depend on it.
+    Cut into fewer rows, and then into fewer columns, until there are as many as are `wished` for, or each is one
+    block; patches at the cuts are scored twice. Only a schedule: results do not depend on it.
     """
     todo = set(blocks)
     tallest = len({r for r, _ in todo}) or 1
@@ -96,7 +96,10 @@ def _panels(todo: set[Block], size: int, widest: int, tallest: int) -> list[Pane
 
 
 def _touching(blocks: set[Block]) -> list[set[Block]]:
-    """Groups of blocks that touch by a side: those that touch by a corner share few patches, and would make wide panels."""
+    """Groups of blocks that touch by a side.
+
+    Blocks that touch by a corner only share few patches, and would make wide panels.
+    """
     left, groups = set(blocks), []
     while left:
         edge = [left.pop()]

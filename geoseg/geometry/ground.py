@@ -1,7 +1,7 @@
 """Metres on the ground: what a CRS unit is worth at a place, and areas of polygons.
 
-A map projection stretches: Web Mercator draws Potsdam's hectares 2.7 times too large. All pixel sizes, areas and tolerances
-of geoseg are metres on the ground, so CRS lengths pass through here.
+A map projection stretches: Web Mercator draws Potsdam's hectares 2.7 times too large. All pixel sizes, areas and
+tolerances of geoseg are metres on the ground, so CRS lengths pass through here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The lattice: all overlapping patch windows, the weights they blend with, and the panels that stream through them.
 
-Along one axis patch k starts at k S - margin (S = patch - overlap, positions counted from the anchor), so its weights are
-positive on [k S, k S + P - 2 margin). Patches overhang the data; none is pulled back, so nothing moves when sheets are added.
+Along one axis patch k starts at k S - margin (S = patch - overlap, positions counted from the anchor), so its weights
+are positive on [k S, k S + P - 2 margin). Patches overhang the data; none is pulled back, so nothing moves when
+sheets are added.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Lattice:
         return Window(self.start(col), self.start(row), self.patch, self.patch)
 
     def weights(self) -> npt.NDArray[np.float32]:
-        """Weights (P,) along one axis: 0 in the margin, cosine tapers, 1 between; those of all patches at a pixel add to 1.
+        """Weights (P,) along one axis: 0 in the margin, cosine tapers, 1 between; all those at a pixel add up to 1.
 
         A patch's weights are the outer product of two of these.
         """

@@ -25,7 +25,7 @@ SIDE = 8192
 """Pixels along a sector, or a little less: sides are whole numbers of coarse pixels."""
 
 LARGEST = SIDE // 4
-"""A region that is longer or wider than this, in pixels, is cut where sectors meet; a smaller one stays whole in the sector of its first pixel."""
+"""Pixels: a longer or wider region is cut where sectors meet; a smaller one stays whole in its first pixel's sector."""
 
 Sector = tuple[int, int]
 """(row, column) of a sector, counted from the anchor, negative ones too."""
@@ -35,7 +35,8 @@ Sector = tuple[int, int]
 class Sectors:
     """The sectors of a whole (a window on the grid) that are worth a look, in row order.
 
-    `step`: pixels of the grid that make one of a coarse raster (see `coarse_window`); `side` is a multiple of twice as many.
+    `step`: pixels of the grid that make one of a coarse raster (see `coarse_window`); `side` is a multiple of twice
+    as many.
     """
 
     whole: Window
@@ -104,7 +105,15 @@ def coarse_window(window: Window, step: int) -> Window:
 def sectors_of(
     windows: Sequence[Window], whole: Window, *, step: int = 1, side: int = SIDE, largest: int | None = None
 ) -> Sectors:
-    """Sectors of a whole that some windows come nearer than `largest` pixels (a quarter of the side): in the others nothing can lie."""
+    """Sectors of a whole that a window lies in, or comes nearer to than `largest` pixels: the others hold nothing.
+
+    Args:
+        windows: of the sheets.
+        whole: window that is cut into sectors.
+        step: pixels of the grid along a coarse one; the side is made a multiple of twice as many.
+        side: pixels along a sector.
+        largest: pixels; none: a quarter of the side.
+    """
     side = max(1, side // (2 * step)) * 2 * step
     largest = side // 4 if largest is None else largest
     near: set[Sector] = set()
@@ -118,7 +127,7 @@ def sectors_of(
 
 
 def districts_of(windows: Sequence[Window], apart: float) -> list[list[int]]:
-    """Numbers of the windows of each group: within it each is less than `apart` pixels from another one, groups are farther from each other.
+    """Numbers of the windows of each group; windows nearer than `apart` pixels to each other are in one group.
 
     In the order of each group's first window.
     """

@@ -50,7 +50,10 @@ def write_geopackage(path: Path, layers: list[Layer], *, date: str = DATE) -> No
 
 @contextmanager
 def new_geopackage(path: Path, *, date: str = DATE) -> Iterator[GeoPackage]:
-    """A GeoPackage that is written a batch of features at a time; `commit` gives it its name, without that nothing stays."""
+    """A GeoPackage that is written a batch of features at a time.
+
+    `GeoPackage.commit` gives it its name; without that nothing stays.
+    """
     with scratch(path, path.suffix) as temporary:
         try:
             yield GeoPackage(path, temporary, date)
@@ -106,7 +109,8 @@ class GeoPackage:
 def _settings(date: str) -> Iterator[None]:
     """Tell GDAL, while it writes, which date goes into the file, and that SQLite needs to keep no journal.
 
-    The temporary file is synced as a whole and only then gets its name; syncing each step would take several times longer.
+    The temporary file is synced as a whole and only then gets its name; syncing each step would take several times
+    longer.
     """
     options = {"OGR_CURRENT_DATE": date, "OGR_SQLITE_JOURNAL": "MEMORY", "OGR_SQLITE_SYNCHRONOUS": "OFF"}
     pyogrio.set_gdal_config_options(options)
@@ -145,7 +149,10 @@ _ADD_STYLE = """INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_tab
 
 
 def _write_styles(path: Path, layers: list[Layer], date: str) -> None:
-    """Write the table in which QGIS looks for styles; schema must be '' and the geometry column right, or it finds none."""
+    """Write the table in which QGIS looks for styles.
+
+    The schema must be '' and the geometry column right, or QGIS finds none.
+    """
     rows = [(layer.name, layer.name[:30], layer.qml, layer.description, date) for layer in layers]
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_STYLE_TABLE)
@@ -170,5 +177,5 @@ def _check(path: Path, temporary: Path, counts: Mapping[str, int]) -> None:
 
 
 def _triggers(name: str) -> set[str]:
-    """Names, by version 1.2 of the standard, of the triggers that keep a layer's R-tree up to date when somebody edits it."""
+    """Names of the triggers that keep a layer's R-tree up to date when it is edited (GeoPackage 1.2)."""
     return {f"rtree_{name}_geom_{event}" for event in ("insert", "delete")}

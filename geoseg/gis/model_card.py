@@ -14,7 +14,12 @@ CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema
 
 
 def markdown_card(card: Card, sha256: str) -> str:
-    """The card as Markdown: use, input, classes, training, scores with their protocol, licence; `sha256`: of the weights."""
+    """The card as Markdown: use, input, classes, training, scores with their protocol, licence.
+
+    Args:
+        card: the model's card.
+        sha256: of the weights.
+    """
     low, high = card.gsd_range
     exact = "no: scores hang on the patch size" if card.patch_dependent else "yes: finite receptive field"
     lines = [

@@ -29,7 +29,13 @@ def coloured(classes: Bytes, table: ClassTable) -> Bytes:
 
 
 def with_outlines(image: Bytes, layers: list[tuple[Shapes, tuple[int, ...]]], transform: Affine) -> Bytes:
-    """RGB (H, W, 3) with polygons drawn on it, each layer in its colour: a faint fill, a full outline; `transform`: of the image."""
+    """The image with polygons drawn on it, each layer in its colour: a faint fill, a full outline.
+
+    Args:
+        image: RGB (H, W, 3).
+        layers: shapes (N,) and colour of each.
+        transform: from pixels of the image to the coordinates of the shapes.
+    """
     out = image.astype(np.float32)
     for shapes, colour in layers:
         if not len(shapes):

@@ -30,7 +30,7 @@ Colour: TypeAlias = tuple[int, ...]
 
 
 def run_picture(run: Run, side: int, window: Window | None = None, features: Path | None = None) -> Bytes:
-    """Photo, classes, and features over the photo, side by side (H, W, 3), read by strips, so that a run may have any size.
+    """Photo, classes, and features over the photo, side by side (H, W, 3); read by strips, so a run may have any size.
 
     Args:
         run: a run with all its blocks.
@@ -58,7 +58,10 @@ def _strips(window: Window, step: int) -> Iterator[Window]:
 
 
 def read_thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
-    """Photo (H, W, 3) and classes (H, W), every `step`-th pixel. Without a photo, the classes in pale colours stand for it."""
+    """Photo (H, W, 3) and classes (H, W) of every `step`-th pixel.
+
+    Without a photo, the classes in pale colours stand for it.
+    """
     plan = run.plan
     reader, photos, classes = BlockReader(run.blocks, plan, plan_blocks(plan)), [], []
     with Photo(plan, run.job.bands) as photo:

@@ -1,7 +1,7 @@
 """A STAC 1.1 item of a run's outputs: where they lie, what they are, what they were made from and how.
 
-Extensions: projection 2.0, classification 2.0, processing 1.2, file 2.1. The item is made by hand, because it is 60 lines
-of plain data and the libraries at hand still write older fields.
+Extensions: projection 2.0, classification 2.0, processing 1.2, file 2.1. The item is made by hand, because it is 60
+lines of plain data and the libraries at hand still write older fields.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def raster_qml(table: ClassTable) -> str:
 
 
 def raster_aux_xml(table: ClassTable, counts: dict[int, int]) -> str:
-    """`.aux.xml` of a class raster: category names and an attribute table, as GDAL, QGIS 3.30 and newer, and ArcGIS define them.
+    """`.aux.xml` of a class raster: category names, and an attribute table as GDAL, QGIS 3.30 and ArcGIS define it.
 
     Args:
         table: the classes.

@@ -74,7 +74,7 @@ def check_formats(names: tuple[str, ...]) -> None:
 
 
 def write_layers(stem: Path, layers: list[Layer], names: tuple[str, ...]) -> list[Path]:
-    """Write STEM_LAYER.SUFFIX for each layer and format, with a `.qml` where QGIS looks for one; empty layers are left out.
+    """Write STEM_LAYER.SUFFIX for each layer and format, and the `.qml` that QGIS looks for; empty layers are left out.
 
     Args:
         stem: path of the files without layer and suffix.

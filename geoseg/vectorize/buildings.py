@@ -1,8 +1,9 @@
 """Buildings with right angles: outlines turned to their main directions.
 
-outline -> thin limbs off -> Douglas-Peucker edges -> main direction -> each edge to the nearest of 8 directions, placed by least squares on the
-outline that it stands for -> parallel neighbours merged or joined by a step -> short edges out, shortest first -> corners by intersection.
-A building that fits worse than IoU 0.85 keeps its simplified outline, and `status` says so; a round one stays round.
+outline -> thin limbs off -> Douglas-Peucker edges -> main direction -> each edge to the nearest of 8 directions,
+placed by least squares on the outline that it stands for -> parallel neighbours merged or joined by a step -> short
+edges out, shortest first -> corners by intersection. A building that fits worse than IoU 0.85 keeps its simplified
+outline, and `status` says so; a round one stays round.
 
 Lengths are in the units of the coordinates; call it in metres on the ground.
 """
@@ -45,7 +46,10 @@ class SquareOptions:
 
 @dataclass(frozen=True)
 class Squared:
-    """A building: polygon, status ("squared", "round" or "simplified"), IoU with the raw outline, main direction in degrees (0 to 90)."""
+    """A building: polygon, status ("squared", "round", "simplified"), IoU with the raw outline, direction.
+
+    The main direction, `orientation`, is in degrees, 0 to 90.
+    """
 
     polygon: shapely.Polygon
     status: str
@@ -55,7 +59,7 @@ class Squared:
 
 @dataclass(frozen=True)
 class _Edge:
-    """One edge: direction (times 45 degrees from the axis), offset along its normal, length of the outline that speaks for it, where it ended."""
+    """One edge: direction (times 45 degrees from the axis), offset along its normal, weight, where it ended."""
 
     k: int
     offset: float
@@ -130,7 +134,10 @@ def _iou(a: shapely.Geometry, b: shapely.Geometry) -> float:
 
 
 def _main_direction(polygon: shapely.Polygon) -> float:
-    """Angle (radians) that most of the outline is parallel or at right angles to: mean of 4 times the angle, weighted by length squared."""
+    """Angle (radians) that most of the outline is parallel or at right angles to.
+
+    It is the mean of 4 times the angle, weighted by length squared.
+    """
     steps = np.concatenate([np.diff(shapely.get_coordinates(r), axis=0) for r in shapely.get_rings(polygon)])
     length, angle = np.hypot(steps[:, 0], steps[:, 1]), np.arctan2(steps[:, 1], steps[:, 0])
     axis = float(np.angle((length**2 * np.exp(4j * angle)).sum()) / 4)
@@ -204,7 +211,7 @@ def _merge(edges: list[_Edge], axis: float, options: SquareOptions) -> list[_Edg
 
 
 def _merge_at(edges: list[_Edge], i: int, axis: float, options: SquareOptions) -> list[_Edge]:
-    """Edge i and the next one, which is parallel, merged where they nearly lie on one line, else joined by a step at right angles."""
+    """Merge edge i and the next one, which is parallel, or join them by a step if they are far from one line."""
     j = (i + 1) % len(edges)
     a, b = edges[i], edges[j]
     if a.k != b.k:  # it turns back on itself: the shorter one is a spike

@@ -1,8 +1,8 @@
 """Streets out of impervious surfaces: carriageway told from yards by length and width.
 
 impervious mask (cars and crowns on it bridged, at about 0.25 m) -> long strips in any direction: openings by line
-segments of many directions (Soille, Talbot 2001), with gaps where something hangs over the ground -> places wider than a
-street are yards
+segments of many directions (Soille, Talbot 2001), with gaps where something hangs over the ground -> places wider
+than a street are yards
 """
 
 from __future__ import annotations
@@ -92,7 +92,10 @@ def _at_sides(labels: Labels, sides: Sides) -> Labels:
 
 
 def _long(mask: Mask, elongation: float, goes_on: Sides = SIDES) -> Mask:
-    """Connected parts that are so many times longer than wide: a strip of length l and width w has area l w and is w / 2 deep."""
+    """Connected parts that are so many times longer than wide.
+
+    A strip of length l and width w has the area l w and is w / 2 deep.
+    """
     labels, count = ndimage.label(mask)
     if not count:
         return mask
@@ -126,8 +129,8 @@ def _without_islands(mask: Mask, largest: float) -> Mask:
 class LineRule(NamedTuple):
     """Lines that count as long, in pixels along the line.
 
-    `least`: shortest one, half of it where the frame cuts the line; `gap`: longest stretch that is passable only; `share`:
-    least part of a line that is solid, 0 to 1.
+    `least`: shortest one, half of it where the frame cuts the line; `gap`: longest stretch that is passable only;
+    `share`: least part of a line that is solid, 0 to 1.
     """
 
     least: float

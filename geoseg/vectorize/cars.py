@@ -1,7 +1,8 @@
 """Cars: touching ones split by a size prior into oriented boxes.
 
-A component is turned to its own smallest box. Where the box is more than one car wide or long it is cut into car-sized cells. On parked rows that is far
-better than watershed: cells follow the prior, a distance transform follows the noise. A component's id stays on its cars, so a split can be undone.
+A component is turned to its own smallest box. Where the box is more than one car wide or long it is cut into
+car-sized cells. On parked rows that is far better than watershed: cells follow the prior, a distance transform
+follows the noise. A component's id stays on its cars, so a split can be undone.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class CarOptions:
 
 @dataclass(frozen=True)
 class Car:
-    """One vehicle: box, length and width in metres, heading (0 to 180 degrees clockwise from north), kind ("car" or "long vehicle")."""
+    """One vehicle: box, length and width in metres, heading (0 to 180 degrees clockwise from north), kind."""
 
     box: shapely.Polygon
     length: float
@@ -105,7 +106,7 @@ def _cells(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygon]:
 def _trim(
     part: shapely.Polygon, corner: Doubles, a: Doubles, b: Doubles, share: float = 0.02
 ) -> tuple[Doubles, Doubles, Doubles]:
-    """The box without the bumps that hold less than a share of the area at any of its sides: one bump would add a row of cars."""
+    """The box without bumps that hold less than a share of the area at a side: one bump would add a row of cars."""
     if min(np.hypot(*a), np.hypot(*b)) < 1e-6:
         return corner, a, b
     n, m = (int(np.ceil(np.hypot(*side) / 0.1)) for side in (a, b))
@@ -124,7 +125,10 @@ def _trim(
 
 
 def _at_necks(part: shapely.Polygon, options: CarOptions) -> list[shapely.Polygon]:
-    """Pieces of a component that does not fill its box (cars that touch at a corner), cut where shrinking parts it; [] where it stays whole."""
+    """Pieces of a component that does not fill its box (cars that touch at a corner).
+
+    It is cut where shrinking parts it; [] where it stays whole.
+    """
     for step in range(1, 8):
         shrink = 0.1 * step
         seeds = [p for p in shapely.get_parts(part.buffer(-shrink)) if p.area > 0.2]
@@ -139,7 +143,7 @@ def _car(part: shapely.Polygon, options: CarOptions) -> Car:
     """The vehicle that fills a piece."""
     corner, a, b = smallest_box(part)
     long, short = float(np.hypot(*a)), float(np.hypot(*b))
-    # The smallest box holds every wobble of the outline: all four sides move in until it is hardly larger than the vehicle.
+    # The smallest box holds every wobble of the outline: its sides move in until it is hardly larger than the vehicle.
     rest = max(0.0, (long - short) ** 2 + 4 * min(part.area * 1.03, long * short))
     move = (long + short - rest**0.5) / 2
     length, width = long - move, short - move

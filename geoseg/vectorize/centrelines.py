@@ -22,7 +22,7 @@ Pixel = tuple[int, int]
 
 @dataclass(frozen=True)
 class Centreline:
-    """One stretch between junctions or ends: line in pixel corners (x = column, y = row), mean width and length in metres."""
+    """One stretch between junctions or ends: line in pixel corners, mean width and length in metres."""
 
     line: shapely.LineString
     width: float
@@ -38,8 +38,8 @@ def centrelines(
         street: (H, W).
         pixel: metres.
         options: see `RoadOptions`.
-        inside: rows and columns of a part of the mask: lines are cut at its frame, at the same point for both sides, and
-            only those inside are given.
+        inside: rows and columns of a part of the mask: lines are cut at its frame, at the same point for both sides,
+            and only those inside are given.
     """
     from skimage.morphology import skeletonize
 
@@ -146,7 +146,7 @@ class _Graph:
             self.join_at(node)
 
     def remove(self, i: int) -> list[int]:
-        """Take a path out; returns those that may have become dead ends: the ones at its ends, joined where two are left."""
+        """Take a path out; returns the paths at its ends, joined where two are left: they may be dead ends now."""
         path = self.paths.pop(i)
         touched = []
         for end in (path[0], path[-1]):
@@ -156,7 +156,7 @@ class _Graph:
         return touched
 
     def join_at(self, node: Pixel) -> int | None:
-        """Join the two paths that alone meet at a node; the number of the joined one, None where there is nothing to join."""
+        """Join the two paths that alone meet at a node; returns the number of the joined one, None if none was."""
         here = sorted(self.at[node])
         if len(here) != 2 or any(self.paths[i][0] == self.paths[i][-1] for i in here):
             return None

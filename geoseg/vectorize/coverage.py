@@ -1,7 +1,8 @@
-"""A coverage: polygons of all classes that share their edges; its checks, and new outlines set into it with the neighbours following.
+"""A coverage, polygons that share their edges: its checks, and new outlines set into it with the neighbours following.
 
-coverage + squared outlines -> one drawing of all lines, noded on a fine grid (snap rounding: Hobby 1999) -> faces -> each face to the new outline it
-lies in, else to the polygon it lay in; what a new outline gives up goes to the neighbour with the longest common edge -> faces of one owner joined.
+coverage + squared outlines -> one drawing of all lines, noded on a fine grid (snap rounding: Hobby 1999) -> faces ->
+each face to the new outline it lies in, else to the polygon it lay in; what a new outline gives up goes to the
+neighbour with the longest common edge -> faces of one owner joined.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ class CoverageFigures:
     matched: bool
 
     def clean(self, area: float) -> bool:
-        """Tell if polygons that tile such an area have no gap, no overlap and no invalid one among them, but for rounding."""
+        """Tell if polygons of such an area have no gap, no overlap and no invalid one among them, but for rounding."""
         return self.matched and not self.invalid and max(self.gap, self.overlap) <= 1e-6 * area
 
 
 def coverage_figures(polygons: Shapes, area: float) -> CoverageFigures:
-    """Gap and overlap of polygons that should tile a known area, how many are invalid, and whether their edges match."""
+    """Gap and overlap of polygons (N,) that should tile a known area, invalid ones, and whether their edges match."""
     invalid = int((~shapely.is_valid(polygons)).sum())
     total = float(shapely.area(polygons).sum())
     matched = bool(shapely.coverage_is_valid(polygons))
@@ -52,7 +53,8 @@ def coverage_figures(polygons: Shapes, area: float) -> CoverageFigures:
 class Placed:
     """Polygons (N,) of a changed coverage.
 
-    `owner` (N,) is the number of the polygon that each one comes from; `part` (N,) counts those of one owner, largest first.
+    `owner` (N,) is the number of the polygon that each one comes from; `part` (N,) counts those of one owner, largest
+    first.
     """
 
     polygons: Shapes
@@ -62,7 +64,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class _Rules:
-    """Numbers of the polygons that get a new outline; by polygon, its smallest piece and whether it is fixed; `swallowed`: see `set_into`."""
+    """Numbers of the polygons with new outlines; the rest as in `set_into`."""
 
     new: Ints
     least: Doubles
@@ -72,7 +74,10 @@ class _Rules:
 
 @dataclass(frozen=True)
 class _Faces:
-    """Faces of a drawing: shapes, areas, pairs (E, 2) that share an edge, and the length of each edge; an edge comes once for each of its segments."""
+    """Faces of a drawing, pairs (E, 2) of them that share an edge, and the length of each edge.
+
+    An edge comes once for each of its segments.
+    """
 
     shapes: Shapes
     area: Doubles
@@ -83,10 +88,10 @@ class _Faces:
 def set_into(
     polygons: Shapes, new: dict[int, shapely.Polygon], least: Doubles, fixed: Mask, swallowed: float = 0.0
 ) -> Placed:
-    """A coverage with some of its polygons replaced: the new outlines win, neighbours follow, still no gap and no overlap.
+    """Replace polygons of a coverage: new outlines win, neighbours follow, and there is still no gap and no overlap.
 
-    A neighbour that would lose more than half of its ground keeps it, or all of it goes where it is small (a speck on a roof); `fixed` polygons (no
-    data) neither lose nor gain.
+    A neighbour that would lose more than half of its ground keeps it, or all of it goes where it is small (a speck on
+    a roof); `fixed` polygons (no data) neither lose nor gain.
 
     Args:
         polygons: valid coverage, in pixel corners.
@@ -125,7 +130,7 @@ def _affected(polygons: Shapes, shapes: Shapes, new: Ints) -> Ints:
 
 
 def _drawing(polygons: Shapes, shapes: Shapes, affected: Ints, new: Ints) -> tuple[_Faces, Ints, Ints]:
-    """Faces of the drawing of polygons and new outlines; the polygon that each lay in, and the new outline that it lies in, or -1."""
+    """Faces of polygons and new outlines; the polygon that each lay in, the new outline that it lies in or -1."""
     faces = _polygonize(np.concatenate([polygons[affected], shapes]))
     points = shapely.point_on_surface(faces)
     before = _holder(polygons[affected], points, affected)
@@ -166,7 +171,10 @@ def _owners(area: Doubles, before: Ints, inside: Ints, whole: Doubles, rules: _R
 
 
 def _neighbours(faces: Shapes) -> tuple[Ints, Doubles]:
-    """Pairs of faces that share an edge (E, 2), and the length of the edge; an edge comes once for each of its segments."""
+    """Pairs of faces that share an edge (E, 2), and the length of the edge.
+
+    An edge comes once for each of its segments.
+    """
     rings, face = shapely.get_rings(faces, return_index=True)
     sizes = shapely.get_num_coordinates(rings)
     ring = np.repeat(np.arange(len(rings)), sizes)
@@ -187,7 +195,7 @@ def _neighbours(faces: Shapes) -> tuple[Ints, Doubles]:
 
 
 def _give_away(owner: Ints, faces: _Faces, rules: _Rules) -> Ints:
-    """Owners of all faces: one without an owner goes to the neighbour with the longest common edge, if possible one without a new outline."""
+    """Owners of all faces: one without goes to the neighbour with the longest common edge, to an old outline first."""
     owner = owner.copy()
     both, lengths = np.concatenate([faces.pairs, faces.pairs[:, ::-1]]), np.concatenate([faces.lengths, faces.lengths])
     last = False

@@ -1,9 +1,10 @@
 """Cut, in the raster, what is too large for one process or one polygon, before anything is outlined.
 
-    clean raster -> regions -> large ones cut where sectors meet; those with very many corners along a grid of cells -> codes
+    clean raster -> regions -> large ones cut where sectors meet, those with very many corners along cells -> codes
 
-A region's pixels get a code of their class and of a state; where the state changes the region is cut. What follows (outlines, nodes, simplification)
-then treats its pieces as neighbours like any others, so the coverage stays whole. Each pixel's code depends on the raster around its sector alone.
+A region's pixels get a code of their class and of a state; where the state changes the region is cut. What follows
+(outlines, nodes, simplification) then treats its pieces as neighbours like any others, so the coverage stays whole.
+Each pixel's code depends on the raster around its sector alone.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ __all__ = ["DICED", "GIANT", "SMALL", "Codes", "Limits", "code_core", "cut_from"
 Pixel = tuple[int, int]
 
 GIANT = 50_000
-"""Corners of its exact outline from which on a region (of a large one: its part in the sector) is cut along the cells."""
+"""Corners of the exact outline from which on a region, or a large one's part in the sector, is cut along the cells."""
 
 SMALL, SECTOR, DICED, STATES = 0, 1, 3, 5
-"""States of a region: not large; a large one's part in a sector (1 and 2, as on a chessboard); a giant's part in a cell (3 and 4)."""
+"""States: not large; a large region's part in a sector (1, 2, as on a chessboard); a giant's in a cell (3, 4)."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,9 @@ class Codes:
 class Limits:
     """Sizes from which on a region is cut.
 
-    `largest`: longest side, in pixels, of regions that are not cut where sectors meet; `cell`: side of the cells, counted from the grid's anchor; sectors
-    end where cells do; `giant`: corners from which on a region is cut along the cells.
+    `largest`: longest side, in pixels, of regions that are not cut where sectors meet; `cell`: side of the cells,
+    counted from the grid's anchor; sectors end where cells do; `giant`: corners from which on a region is cut along
+    the cells.
     """
 
     largest: int
@@ -81,7 +83,7 @@ class Limits:
 
 
 class _Place(NamedTuple):
-    """A core in its raster (first row, last row + 1, first and last column + 1), and row and column on the grid of the raster's first pixel."""
+    """`core`: rows and columns of the core in its raster; `at`: row and column on the grid of the raster's first pixel."""
 
     core: tuple[int, int, int, int]
     at: Pixel
@@ -101,7 +103,8 @@ def code_core(
     """Codes (h, w) of a sector's core.
 
     Args:
-        raster: class values of the core and of more than `limits.largest` pixels around it (less at the frame of the whole).
+        raster: class values of the core and of more than `limits.largest` pixels around it (less at the frame of the
+            whole).
         codes: of the classes.
         core: where it lies in the raster.
         at: row and column on the grid of the raster's first pixel.
@@ -184,7 +187,10 @@ def _corners(a: Bytes, parent: Labels, large: Mask, core: tuple[int, int, int, i
 
 @kernel
 def _turns(four: Ints, k: int) -> bool:
-    """Tell if the outline of region `four[k]`, of those at a corner, turns there; its elbow is seen from one pixel only."""
+    """Tell if the outline of region `four[k]`, of those at a corner, turns there.
+
+    An elbow counts once: for the pixel in it.
+    """
     i, n = four[k], 0
     for other in four:
         n += other == i
@@ -249,7 +255,7 @@ def first_pixels(raster: Bytes, pixels: Ints) -> Ints:
 
 @kernel
 def _firsts(a: Bytes, pixels: Ints, order: Ints, found: Ints) -> tuple[Labels, Ints]:
-    """Root of each provisional label, and where each label began; writes the provisional label of each pixel into `found`."""
+    """Root of each provisional label, and its first pixel; writes the label of each of the pixels into `found`."""
     high, wide = a.shape
     above, here = np.zeros(wide, np.int32), np.zeros(wide, np.int32)
     parent, rows, cols = np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int32)

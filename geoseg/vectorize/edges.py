@@ -15,7 +15,7 @@ __all__ = ["cancel_shared", "fit_within", "open_edges"]
 
 
 def open_edges(polygons: Shapes, window: Window) -> Ints:
-    """Edges (E, 4) that only one of some polygons of a coverage has: x, y, x, y on the fine grid of the whole, lesser end first.
+    """Edges (E, 4) that one polygon of a coverage has alone: x, y, x, y on the fine grid, lesser end first.
 
     Pieces of one coverage that are made one by one fit where each of these edges comes twice (`fit_within`).
 
@@ -49,7 +49,7 @@ def _once(edges: Ints) -> Ints:
 
 
 def fit_within(parts: Sequence[Ints], frame: shapely.Geometry) -> bool:
-    """Tell if pieces of a coverage fit: when their equal edges cancel, the frame of the whole is left, all of it and nothing else.
+    """Tell if pieces of a coverage fit: without the edges that two share, exactly the frame of the whole is left.
 
     Args:
         parts: `open_edges` of each piece.

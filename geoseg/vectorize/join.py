@@ -1,4 +1,4 @@
-"""Regions that go on in neighbouring parts of a raster: one polygon out of the blocks' polygons, one first pixel out of the sectors' frames.
+"""Regions that go on in neighbouring parts of a raster: their whole polygons, and their first pixels.
 
 Both give the same as if the raster had been looked at in one piece.
 """
@@ -69,7 +69,7 @@ def _moved(regions: Regions, block: Block, size: int) -> Regions:
 
 
 class _Bordered(Protocol):
-    """A part of a raster: the values of its regions, and the region at each pixel of its first row, last row, first column, last column."""
+    """A part of a raster: values of its regions, and the region at each pixel of its sides (as `Rings.borders`)."""
 
     @property
     def values(self) -> Values: ...
@@ -79,7 +79,7 @@ class _Bordered(Protocol):
 
 
 def _groups(parts: Mapping[tuple[int, int], _Bordered]) -> Ints:
-    """Group number of each region of all parts, one part after the other: regions of one value that meet across a border share one."""
+    """Group of each region, part after part: regions of one value that meet across a border are one group."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -106,7 +106,7 @@ def _union(polygons: Shapes, size: int) -> shapely.Geometry:
 
 
 def _with_pixel_nodes(polygons: Shapes, size: int) -> Shapes:
-    """The same polygons with a vertex at every pixel of their edges on block borders, so that edges of both sides match."""
+    """The polygons with a vertex at every pixel of their edges on block borders, so that both sides match."""
     kind, xy, (rings, parts) = shapely.to_ragged_array(polygons)
     step = np.diff(xy, axis=0)
     on_border = ((step[:, 0] == 0) & (xy[:-1, 0] % size == 0)) | ((step[:, 1] == 0) & (xy[:-1, 1] % size == 0))
@@ -139,9 +139,10 @@ def _corners_only(shape: shapely.Geometry) -> shapely.Geometry:
 
 @dataclass(frozen=True)
 class Frame:
-    """The regions along the sides of a sector's core, which its neighbours must know: class values (N,) and first pixels (N, 2) on the grid.
+    """Regions along the sides of a sector's core: class values (N,) and first pixels (N, 2) on the grid.
 
-    `runs`: for the first row, last row, first column and last column (number of the region or -1, pixels) of each run (R, 2).
+    `runs`: for the first row, last row, first column and last column (number of the region or -1, pixels) of each run
+    (R, 2).
     """
 
     runs: tuple[Ints, Ints, Ints, Ints]
@@ -179,7 +180,7 @@ def _runs(numbers: Ints) -> Ints:
 
 
 def wholes(frames: Mapping[Sector, Frame]) -> dict[Sector, dict[Pixel, Pixel]]:
-    """First pixel of the whole region by the first pixel of its part in a core, for each sector's regions that go on in another core."""
+    """First pixel of the whole by the first pixel of its part in a core, for regions that go on in another core."""
     group = _groups(frames)
     first = np.concatenate([np.zeros((0, 2), np.int64), *(f.first for f in frames.values())])
     order = np.lexsort((first[:, 1], first[:, 0], group))

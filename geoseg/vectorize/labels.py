@@ -1,8 +1,8 @@
 """Connected regions of a class raster, row by row: labels of no more than two rows are held at a time.
 
-Each run of one value takes the label above it, or the one to its left, or a new one; where two labels meet they are united
-(union-find; Rosenfeld, Pfaltz 1966). These provisional labels depend on the raster alone, so a second scan gives the same ones: whatever needs labels
-scans once more instead of keeping four bytes for each pixel.
+Each run of one value takes the label above it, or the one to its left, or a new one; where two labels meet they are
+united (union-find; Rosenfeld, Pfaltz 1966). These provisional labels depend on the raster alone, so a second scan
+gives the same ones: whatever needs labels scans once more instead of keeping four bytes for each pixel.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ def region_sizes(raster: Values) -> tuple[Labels, Ints, Bytes]:
     """Sizes of the regions of a raster (H, W).
 
     Returns:
-        Root (N,) of each provisional label; pixels (N,) and value (N,) of each root, 0 pixels for labels that are none. Roots ascend in raster order of
-        first pixels.
+        Root (N,) of each provisional label; pixels (N,) and value (N,) of each root. Other labels have 0 pixels; roots
+        ascend in raster order of their first pixels.
     """
     return _sizes(np.ascontiguousarray(raster))
 
@@ -172,7 +172,7 @@ def _mark_at_sides(a: Values, sides: Sides, found: Mask) -> None:
 
 
 def at_sides(raster: Values, sides: Sides, labels: int) -> Mask:
-    """Marks (labels,) for the provisional labels that lie at some sides of a raster, where they may go on: nobody knows their size."""
+    """Tell for each provisional label (labels,) if it lies at a side of a raster beyond which it may go on."""
     found = np.zeros(labels, bool)
     if any(sides):
         _mark_at_sides(np.ascontiguousarray(raster), sides, found)

@@ -1,7 +1,8 @@
 """The minimum mapping unit: small regions go to the neighbour with the longest common edge, so that no hole is left.
 
-raster -> sizes of regions -> common edges of the small ones -> smallest first to its longest neighbour -> raster. That is three scans of the raster
-and a graph of its regions; no label per pixel is kept. The result is the same whatever blocks the raster came in, because regions count, not blocks.
+raster -> sizes of regions -> common edges of the small ones -> smallest first to its longest neighbour -> raster.
+That is three scans of the raster and a graph of its regions; no label per pixel is kept. The result is the same
+whatever blocks the raster came in, because regions count, not blocks.
 """
 
 from __future__ import annotations
@@ -40,7 +41,15 @@ class _Edges(NamedTuple):
 
 
 class _Links(NamedTuple):
-    """Linked lists of the edges of each region: the neighbour and the length of each link, the next link or -1; first and last link of each region."""
+    """The edges of each region as a linked list.
+
+    Attributes:
+        to: the neighbour, of each link.
+        length: pixel edges, of each link.
+        following: the next link or -1, of each link.
+        head: first link or -1, of each region.
+        tail: last link or -1, of each region.
+    """
 
     to: Ints
     length: Ints
@@ -91,7 +100,7 @@ def _common_edges(raster: Bytes, region: Ints, small: Mask) -> _Edges:
 
 @kernel
 def _edge_runs(a: Bytes, region: Ints, small: Mask) -> tuple[Ints, Ints]:
-    """Runs of equal pairs of regions along the rows: pair as one number, pixel edges; a pair can come more than once."""
+    """Pairs of regions as one number, and pixel edges, for runs along the rows; a pair can come more than once."""
     high, wide = a.shape
     above, here = np.zeros(wide, np.int32), np.zeros(wide, np.int32)
     keys, counts, n, labels = np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.int64), 0, 0
@@ -175,7 +184,10 @@ def _new_values(regions: _Regions, edges: _Edges, least: Doubles, skip: int) -> 
 
 @kernel
 def _neighbours(links: _Links, parent: Ints, i: int, common: Ints, nearby: Ints) -> int:
-    """Write the owners of region i's neighbours to `nearby`, and the length of each one's edge to `common`; returns how many entries."""
+    """Write the owners of region i's neighbours to `nearby`, and the length of each one's edge to `common`.
+
+    An owner can come more than once; returns how many entries there are.
+    """
     found = 0
     k = links.head[i]
     while k >= 0:
@@ -200,7 +212,7 @@ def _taker(nearby: Ints, common: Ints, i: int, value: Bytes, skip: int) -> int:
 
 @kernel
 def _unite_all(nearby: Ints, links: _Links, regions: tuple[Ints, Ints, Bytes], i: int, new: int) -> int:
-    """Unite region i and all its neighbours of a class: they are one region now; returns its first one, which owns it."""
+    """Unite region i and all its neighbours of a class: they are one region now; returns its owner, the first of them."""
     parent, size, value = regions
     owner = i
     for j in nearby:

@@ -1,4 +1,4 @@
-"""Outlines simplified so that neighbours keep sharing every edge: each ring by itself, in any order, in any part of the raster.
+"""Outlines simplified so that neighbours keep sharing every edge: ring by ring, in any order, in any part of a raster.
 
 An arc is a stretch of outline between two nodes (corners where three or more outlines meet). Its vertices go smallest
 triangle first (Visvalingam, Whyatt 1993) until the smallest is larger than the square of the tolerance. A vertex may go
@@ -52,7 +52,10 @@ def _corner(a: Values, x: int, y: int) -> int:
 
 @kernel
 def _add_nodes(a: Values, exact: Labels, ring: Ints, kinds: Bytes) -> int:
-    """Write the corners of a ring, without the last, and the nodes on its straight runs to `ring` and `kinds`; returns how many."""
+    """Write the corners of a ring, without the last, and the nodes on its straight runs to `ring` and `kinds`.
+
+    Returns how many there are.
+    """
     n = 0
     for i in range(exact.shape[0] - 1):
         x, y, tx, ty = exact[i, 0], exact[i, 1], exact[i + 1, 0], exact[i + 1, 1]
@@ -72,7 +75,7 @@ def _add_nodes(a: Values, exact: Labels, ring: Ints, kinds: Bytes) -> int:
 
 @kernel
 def _blocked(a: Values, arc: Ints, i: int, j: int, k: int) -> bool:
-    """Tell if the closed triangle of arc vertices i < j < k holds a corner of outlines other than the arc's own from i to k."""
+    """Tell if the closed triangle of arc vertices i < j < k holds a corner of outlines outside the arc from i to k."""
     ax, ay, bx, by, cx, cy = arc[i, 0], arc[i, 1], arc[j, 0], arc[j, 1], arc[k, 0], arc[k, 1]
     turn = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
     if turn < 0:
@@ -106,7 +109,7 @@ def _widen(low: float, high: float, p: tuple[int, int], q: tuple[int, int], y: i
 @kernel
 def _holds(arc: Ints, i: int, k: int, x: int, y: int) -> bool:
     """Tell if one of the vertices i to k of an arc lies at a corner."""
-    for q in range(i, k + 1):
+    for q in range(i, k + 1):  # noqa: SIM110 (numba has no generators in any())
         if arc[q, 0] == x and arc[q, 1] == y:
             return True
     return False
@@ -129,7 +132,7 @@ def _ends_meet_again(a: Values, arc: Ints) -> bool:
 
 @kernel
 def _next_node(a: Values, x: int, y: int, dx: int, dy: int) -> tuple[int, int]:
-    """The node that the outline leads to which leaves corner (x, y) in a direction; (-1, -1) where no outline leaves."""
+    """The node at the end of the outline that leaves corner (x, y) in a direction; (-1, -1) where none leaves."""
     while True:
         left, right = _sides(a, x, y, dx, dy)
         if left == right:
@@ -161,7 +164,7 @@ def _sides(a: Values, x: int, y: int, dx: int, dy: int) -> tuple[int, int]:
 
 @kernel
 def _thin(a: Values, arc: Ints, limit: int, least: int) -> Mask:
-    """Vertices of an arc that stay: its ends, and at least `least` between them; `limit`: twice the largest triangle that goes."""
+    """Vertices of an arc that stay: its ends, and at least `least` between; `limit`: twice the largest triangle to go."""
     n = arc.shape[0]
     keep = np.ones(n, np.bool_)
     before, after = np.arange(n) - 1, np.arange(n) + 1
@@ -222,10 +225,8 @@ def _kept(a: Values, arc: Ints, limit: int) -> Mask:
         return np.ones(n, np.bool_)
     if (x == arc[1, 0] and (x == 0 or x == wide)) or (y == arc[1, 1] and (y == 0 or y == high)):
         return np.ones(n, np.bool_)  # along the raster's frame
-    if x == arc[n - 1, 0] and y == arc[n - 1, 1]:
-        least = 2  # a loop
-    else:
-        least = 1 if _ends_meet_again(a, arc) else 0
+    loop = x == arc[n - 1, 0] and y == arc[n - 1, 1]
+    least = 2 if loop else int(_ends_meet_again(a, arc))
     if _starts_at_lesser(arc):
         return _thin(a, arc, limit, least)
     return _thin(a, arc[::-1].copy(), limit, least)[::-1].copy()
@@ -307,7 +308,7 @@ def exact_coverage(found: Rings, raster: Values) -> Shapes:
 
 
 def simplify(found: Rings, raster: Values, tolerance: float) -> Shapes:
-    """Simplified polygons (N,) in the order of the regions, in pixel corners; neighbours share every edge, the raster's frame stays.
+    """Simplified polygons (N,) of the regions, in pixel corners; neighbours share every edge, the raster's frame stays.
 
     Args:
         found: rings of `raster`, all of them or some.

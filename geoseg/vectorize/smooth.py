@@ -1,4 +1,4 @@
-"""Class shares blurred before the arg-max: outlines lose the wobble of single pixels, and straight edges stay where they are.
+"""Class shares blurred before the arg-max: outlines lose the wobble of single pixels, straight edges stay in place.
 
 Only vectors are made of the result; the class raster stays the network's own.
 """

@@ -73,7 +73,10 @@ def _follow(a: Values, seen: Bytes, r: int, c: int, xy: Labels, n: int) -> tuple
 
 @kernel
 def _split(ring: Labels, width: int) -> tuple[Labels, Ints]:
-    """Cut a ring (x, y, x, y ...) that touches itself into simple rings: corners and ends, the ring through its start first."""
+    """Cut a ring (x, y, x, y ...) that touches itself into simple ones, the one through its start first.
+
+    Returns their corners, and the end of each one in them.
+    """
     corners = ring.shape[0] // 2 - 1
     stack = np.empty((corners + 1, 2), ring.dtype)
     loops, ends = np.empty(2 * ring.shape[0] + 4, ring.dtype), np.empty(corners + 1, np.int64)
@@ -120,7 +123,7 @@ def _with_loops(stack: Labels, loops: Labels, ends: Ints) -> tuple[Labels, Ints]
 
 @kernel
 def _mark_changes(a: Values, r: int, changes: Bytes) -> None:
-    """1 where pixel c of row r differs from its neighbour above or left, or these two's common one differs; all of row 0."""
+    """Write 1 where pixel c of row r is not equal to all three pixels above and to the left of it, and in all of row 0."""
     wide = a.shape[1]
     if r == 0:
         changes[:wide] = 1
@@ -157,9 +160,9 @@ def _fold(parent: Labels, pixels: Ints, weight: Ints, touches: Bytes) -> None:
 def _scan(a: Values, weights: Bytes, skipped: Mask) -> _Scanned:
     """Rings, label sums, flags, and labels at the frame, in one scan; no weights: an array without rows.
 
-    `here` holds the labels of the row above until it is overwritten pixel by pixel. Where nothing changes the label above
-    stays, so whole stretches are jumped over, eight pixels at a time. It is one long function because handing the growing
-    arrays to another one for each ring took 15 % longer.
+    `here` holds the labels of the row above until it is overwritten pixel by pixel. Where nothing changes the label
+    above stays, so whole stretches are jumped over, eight pixels at a time. It is one long function because handing
+    the growing arrays to another one for each ring took 15 % longer.
     """
     high, wide = a.shape
     here = np.zeros(wide, np.int32)

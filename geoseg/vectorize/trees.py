@@ -1,7 +1,7 @@
 """Tree crowns: canopies split where crowns touch.
 
-Watershed (Beucher, Lantuejoul 1979) on the smoothed distance to the canopy's edge, component by component. Each dome that
-stands at least a given height above the saddle to a higher one (its dynamics; Grimaud 1992) is a seed.
+Watershed (Beucher, Lantuejoul 1979) on the smoothed distance to the canopy's edge, component by component. Each dome
+that stands at least a given height above the saddle to a higher one (its dynamics; Grimaud 1992) is a seed.
 """
 
 from __future__ import annotations
@@ -95,7 +95,10 @@ def domes(height: Doubles, mask: Mask, least: float) -> tuple[Labels, int]:
 
 @kernel
 def _tops(steps: npt.NDArray[np.uint16], wide: int, order: Ints, least: float) -> Ints:
-    """Flood from above; where two domes meet the lower one is done: its top counts if it stands high enough above that place."""
+    """Tops that count, found by flooding from above.
+
+    Where two domes meet the lower one is done: its top counts if it stands high enough above that place.
+    """
     parent = np.full(steps.size, -1, np.int64)  # of flooded pixels; a root is its dome's top
     lower = []
     for p in order:

@@ -16,7 +16,15 @@ __all__ = ["Ground"]
 
 @dataclass(frozen=True)
 class Ground:
-    """Grid and window of a raster, metres on the ground per pixel, the name of the sheet that holds a pixel (row, column), and the run."""
+    """The place of a raster.
+
+    Attributes:
+        grid: the run's.
+        window: the raster's, on the grid.
+        gsd: metres on the ground along a pixel.
+        sheet_of: name of the sheet that holds a pixel (row, column) of the grid.
+        run_id: of the run.
+    """
 
     grid: Grid
     window: Window
@@ -25,7 +33,7 @@ class Ground:
     run_id: str = ""
 
     def own(self, shape: shapely.Geometry, first: Ints) -> shapely.Geometry:
-        """From pixel corners to metres from a region's own first pixel (row, column): the same numbers wherever the raster begins."""
+        """From pixel corners to metres from a region's first pixel (row, column), wherever the raster begins."""
         return shapely.transform(shape, lambda xy: (xy - first[::-1]) * [self.gsd, -self.gsd])
 
     def from_own(self, shape: shapely.Geometry, first: Ints) -> shapely.Geometry:

@@ -68,7 +68,8 @@ def array_raster(
         confidence: per cent (H, W); 100 everywhere where there is none.
 
     Raises:
-        UsageError: polygons in metres cannot be made in this transform or CRS; the table lacks a value; the arrays have other shapes.
+        UsageError: polygons in metres cannot be made in this transform or CRS; the table lacks a value; the arrays
+            have other shapes.
     """
     wkt = CRS.from_user_input(crs).to_wkt()
     if transform.b or transform.d or transform.a <= 0 or not np.isclose(transform.a, -transform.e, rtol=1e-9):

@@ -1,4 +1,4 @@
-"""A piece of a clean class raster made ready for layers: outlines, a coverage with its buildings squared, and what is known of each region.
+"""A piece of a clean class raster made ready for layers: outlines, a coverage with its buildings squared, attributes.
 
 All layers of a piece are made from one `Classified`, so that ids, attributes and places agree between layers.
 """
@@ -47,11 +47,11 @@ Attributes: TypeAlias = Json
 """Columns of one feature by name."""
 
 NEAR = 256
-"""Pixels: what lies farther from a region has no influence on it, but for a neighbour's whole area (seams are checked for that)."""
+"""Pixels: what lies farther away has no influence on a region, but for a neighbour's whole area (see `seams`)."""
 
 
 class Checks(TypedDict):
-    """Figures of a piece's own part of the coverage: counts, whether all edges match, area in pixels, and the same by class name."""
+    """Figures of a piece's own part of the coverage; areas in pixels, `pixels` by class name."""
 
     polygons: int
     vertices: int
@@ -70,7 +70,8 @@ class Piece:
         confidence: per cent (H, W).
         core: rows and columns of the core, whose features are wanted.
         streets: kinds of paved ground, where roads are wanted.
-        whole_of: for regions of the core that go on in other cores: first pixel (on the grid) of the whole by first pixel of the part.
+        whole_of: for regions of the core that go on in other cores: first pixel (on the grid) of the whole by first
+            pixel of the part.
     """
 
     codes: Values
@@ -82,13 +83,14 @@ class Piece:
 
 @dataclass(frozen=True)
 class Classified:
-    """A piece of a clean class raster and all that is known of its regions: those with data whose first pixel lies in its core.
+    """A piece of a clean class raster and its regions: those with data whose first pixel lies in its core.
 
     Attributes:
         piece: the rasters.
         rings: exact outlines of the regions.
         states: `vectorize.dice`'s, of each region.
-        part_of: first pixel on the grid (row, column) of the whole that each region is cut from, None for those that are whole.
+        part_of: first pixel on the grid (row, column) of the whole that each region is cut from, None for those that
+            are whole.
         coverage: the land cover; `owner` is the number of the region.
         squared: by region, in metres from its own first pixel.
         table: the classes.
@@ -135,7 +137,7 @@ class Classified:
 
 @dataclass(frozen=True)
 class _Regions:
-    """The regions that can influence the core's polygons: outlines, class values, states, and whether their first pixel lies in the core."""
+    """The regions that can influence the core's polygons; `mine`: those whose first pixel lies in the core."""
 
     rings: Rings
     values: Bytes
@@ -222,7 +224,7 @@ def within(pixels: Ints, core: tuple[slice, slice]) -> Mask:
 
 
 def _near(boxes: Ints, mine: Mask, core: tuple[slice, slice]) -> Ints:
-    """Numbers of the regions that can influence the core's: those not farther than `NEAR` from it, or from what sticks out of it."""
+    """Numbers of the regions that can influence the core's: those within `NEAR` of it, or of what sticks out of it."""
     if mine.all():
         return np.arange(len(boxes))
     all_boxes = shapely.box(*boxes.T)
@@ -269,7 +271,10 @@ def _with_squares(
 
 
 def _check(cover: Placed, regions: _Regions, area: float, table: ClassTable) -> Checks:
-    """Figures of the core's own polygons, once the whole coverage is known to be clean; `area`: of all of it before squaring."""
+    """Figures of the core's own polygons, once the whole coverage is known to be clean.
+
+    `area`: pixels of all of it before squaring.
+    """
     figures = coverage_figures(cover.polygons, area)
     if not figures.clean(area):
         raise unclean(asdict(figures))

@@ -15,7 +15,10 @@ __all__ = ["Seams"]
 
 @dataclass
 class Seams:
-    """Figures of a coverage that is made in pieces; filled as they come. `unfit`: numbers of the districts whose pieces do not fit."""
+    """Figures of a coverage that is made in pieces.
+
+    They are added up as the pieces come. `unfit`: numbers of the districts whose pieces do not fit.
+    """
 
     polygons: int = 0
     vertices: int = 0
@@ -29,7 +32,7 @@ class Seams:
     unfit: set[int] = field(default_factory=set)
 
     def add(self, number: int, sectors: Sectors, found: list[Checks], edges: Ints) -> None:
-        """Add the pieces of one district: together they must be as large as their cores, and the edges they do not share must be the frame.
+        """Add the pieces of one district: they must be as large as their cores, and their unshared edges be the frame.
 
         Args:
             number: of the district.
@@ -56,7 +59,7 @@ class Seams:
                 self.pixels[name] = self.pixels.get(name, 0.0) + pixels
 
     def figures(self, gsd: float, before: Mapping[str, int]) -> dict[str, object]:
-        """Figures for run.json: areas in square metres, the change of each class's area in per cent; `before`: pixels by class name."""
+        """Figures for run.json, in square metres and per cent; `before`: pixels of the class raster by class name."""
         change = {n: round(100 * (self.pixels.get(n, 0.0) - b) / b, 2) for n, b in before.items() if b}
         return {
             "polygons": self.polygons,

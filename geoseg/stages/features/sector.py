@@ -1,10 +1,10 @@
-"""Feature layers of a run, district by district and sector by sector: memory depends on neither the number of sheets nor their area.
+"""Feature layers of a run, district by district and sector by sector: memory does not grow with the number of sheets.
 
     sheets -> districts (nothing reaches from one to another) -> sectors (anchored squares), in four steps:
     blocks -> clean: small regions gone -> kinds: streets and yards -> codes: what is too large cut -> layers
 
-A step looks at its own core and at what lies around it, as the step before left it. So all sectors agree about the ground between them; this is checked
-once more when their layers are put together.
+A step looks at its own core and at what lies around it, as the step before left it. So all sectors agree about the
+ground between them; this is checked once more when their layers are put together.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ SPARE = 64
 
 @dataclass(frozen=True)
 class Found:
-    """The outcome of a sector: its layers, figures of its coverage, and the edges that its neighbours must have too (`vectorize.edges`)."""
+    """The outcome of a sector: layers, figures of its coverage, edges that its neighbours must have too."""
 
     layers: list[Layer]
     checks: Checks
@@ -229,7 +229,7 @@ def districts(raster: ClassRaster, options: MosaicOptions, key: str) -> list[Dis
 
 @dataclass(frozen=True)
 class Step:
-    """One step for a sector of a district (by number); with `what` "district": all steps of a district that is one sector.
+    """One step for a sector of a district (by number); `what` "district": all steps of a district of one sector.
 
     `whole_of`: regions that go on in other sectors; `square`: whether its buildings may get right angles.
     """

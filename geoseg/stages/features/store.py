@@ -1,7 +1,7 @@
-"""Rasters that one step of making vectors leaves for the next: one of each sector's core, read again in windows that reach over to neighbours.
+"""Rasters that one step of making vectors leaves for the next: one of each sector's core, read in larger windows.
 
-Within one process and one sector they stay in memory; between processes they are files of the run folder, which go when the mosaic is done
-(`work.parts`).
+Within one process and one sector they stay in memory; between processes they are files of the run folder, which go
+when the mosaic is done (`work.parts`).
 """
 
 from __future__ import annotations

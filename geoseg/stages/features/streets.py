@@ -1,6 +1,7 @@
-"""Kinds of paved ground on a coarse raster: carriageway told from parking and yards by length and width. Roads are made of them.
+"""Kinds of paved ground on a coarse raster: carriageway, told from parking and yards by length and width.
 
-clean classes -> coarse cover -> `vectorize.carriageway` -> kinds; coarse pixels are counted from the grid's anchor, so parts fit
+clean classes -> coarse cover -> `vectorize.carriageway` -> kinds; coarse pixels are counted from the grid's anchor,
+so parts fit
 """
 
 from __future__ import annotations
@@ -97,7 +98,10 @@ def cover_of(clean: Bytes, window: Window, table: ClassTable, step: int) -> Byte
 
 
 def kinds_of(cover: Bytes, pixel: float, goes_on: Sides = SIDES) -> Bytes:
-    """Kinds of paved ground (h, w) of a cover (h, w) with pixels of so many metres; `goes_on`: sides beyond which there is more."""
+    """Kinds of paved ground (h, w) of a cover (h, w) with pixels of so many metres.
+
+    `goes_on`: sides beyond which there is more.
+    """
     ground = (cover & PAVED) > 0
     street = carriageway(ground, (cover & OVER) > 0, pixel, goes_on=goes_on)
     kinds = np.where(street, CARRIAGEWAY, np.where(ground, YARD, NODATA)).astype(np.uint8)

@@ -30,7 +30,10 @@ KINDS: dict[str, type] = {
     **dict.fromkeys(("confidence", "area_m2", "perimeter_m"), np.float64),
     **{name: {float: np.float64, int: np.int64}[kind] for name, kind in columns().items()},
 }
-"""Types of the columns that are no text. All others are text, also in a piece that has no features: files get the same columns whatever comes first."""
+"""Types of the columns that are no text.
+
+All others are text, also in a piece without features: files get the same columns whatever piece comes first.
+"""
 
 
 def pixel_facts(ground: Ground, c: LandClass, pixel: tuple[int, int], confidence: float) -> Attributes:

@@ -1,4 +1,4 @@
-"""Trees: crowns as polygons and as points; large woods are looked at in windows that overlap, so no cut goes through a crown."""
+"""Trees: crowns as polygons and as points; large woods in windows that overlap, so that no cut goes through a crown."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ New = Callable[[], AbstractContextManager[Sink]]
 
 @dataclass(frozen=True)
 class Written:
-    """The layers that were written (without their features), how many features each has, and the figures of the coverage."""
+    """The layers that were written (without features), how many features each has, and figures of the coverage."""
 
     layers: list[Layer]
     features: dict[str, int]
@@ -102,7 +102,7 @@ def write_features(new: New, found: list[District], do: Do, counts: Mapping[int,
 
 
 def _prepare(found: list[District], do: Do) -> list[Step]:
-    """All steps but the last of districts of several sectors, step by step; returns the steps that give layers, in their order."""
+    """Do all steps but the last of districts of several sectors; returns the steps that give layers, in their order."""
     several = [(n, d, s) for n, d in enumerate(found) if len(d.sectors.numbers) > 1 for s in d.sectors.numbers]
     frames: dict[int, dict[Sector, tuple[Frame, Frame | None]]] = {}
     for name in STEPS[:-1]:

@@ -1,4 +1,4 @@
-"""geoseg status: how far a run is, from its records alone; records that did not change since the last look are not opened again."""
+"""geoseg status: how far a run is, from its records alone; those that did not change are not opened again."""
 
 from __future__ import annotations
 
