@@ -67,8 +67,15 @@ def a_sheet(name: str = "s", window: Window | None = None, **facts: object) -> S
 
 def a_plan(*sheets: Sheet, **facts: object) -> Plan:
     """A plan with blocks of 64 px; one sheet where none is given."""
-    plain = {"gsd": 0.1, "lattice": Lattice(64, 32), "asked_lattice": False, "block": 64, "planned": "once"}
-    return Plan(grid=GRID, sheets=sheets or (a_sheet(),), **{**plain, **facts})  # type: ignore[arg-type]
+    plain = {
+        "grid": GRID,
+        "gsd": 0.1,
+        "lattice": Lattice(64, 32),
+        "asked_lattice": False,
+        "block": 64,
+        "planned": "once",
+    }
+    return Plan(sheets=sheets or (a_sheet(),), **{**plain, **facts})  # type: ignore[arg-type]
 
 
 def a_job(plan: Plan | None = None, **facts: object) -> Job:

@@ -8,7 +8,8 @@ import shapely
 from shapes import assert_clean
 from strategies import smooth_raster
 
-from geoseg.vectorize.coverage import coverage_figures, set_into, straight_on
+from geoseg.vectorize.coverage import coverage_figures, straight_on
+from geoseg.vectorize.insert import set_into
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.simplify import simplify
 from geoseg.vectorize.trace import trace_rings

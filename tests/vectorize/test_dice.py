@@ -13,8 +13,8 @@ from strategies import blobs, smooth_raster
 
 from geoseg.geometry.grid import slices
 from geoseg.geometry.sectors import sectors_of
+from geoseg.vectorize.coverage import fit_within, open_edges
 from geoseg.vectorize.dice import DICED, SMALL, Codes, Limits, code_core, first_pixels
-from geoseg.vectorize.edges import fit_within, open_edges
 from geoseg.vectorize.join import frame_of_core, wholes
 from geoseg.vectorize.labels import label_regions
 from geoseg.vectorize.simplify import simplify

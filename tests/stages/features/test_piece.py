@@ -11,7 +11,7 @@ def test_buildings_that_cannot_be_set_into_the_coverage_keep_their_outlines(monk
     """Whatever goes wrong with squaring, the land cover stays clean, and `status` says what the buildings are."""
     from geoseg.classes import ISPRS
     from geoseg.options import MosaicOptions
-    from geoseg.stages.features import piece
+    from geoseg.stages.features import outline
     from geoseg.stages.features.memory import array_raster, features_of
 
     raster = np.full((120, 160), 2, np.uint8)
@@ -23,7 +23,7 @@ def test_buildings_that_cannot_be_set_into_the_coverage_keep_their_outlines(monk
         raise ValueError("no luck")
 
     squared = features_of(place, options)
-    monkeypatch.setattr(piece, "set_into", broken)
+    monkeypatch.setattr(outline, "set_into", broken)
     plain = features_of(place, options)
     assert "no luck" in caplog.text
     for (cover, buildings), status in ((squared, "squared"), (plain, "simplified")):

@@ -22,7 +22,7 @@ from geoseg.stages.features.table import KINDS
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
-from geoseg.vectorize.edges import fit_within
+from geoseg.vectorize.coverage import fit_within
 from geoseg.work.dask import executor
 
 

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import geopandas
 import numpy as np
 import pytest
+import shapely
+from affine import Affine
+from bad_files import BAD
 from runs import classes_like
-from support import PLACE, moved, write_sheet
+from support import CRS, PLACE, ROOT, class_raster, moved, write_sheet
 
 from geoseg.options import InferOptions, TileOptions
 from geoseg.stages.infer.infer import infer
+from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
+
+RNG = np.random.default_rng(11)
 
 
 def test_a_plan_keeps_its_lattice_and_blocks(tmp_path, geoseg, sheet):
@@ -45,3 +54,175 @@ def test_gaps_of_kilometres_cost_nothing(tmp_path, truth_network):
     assert report.blocks <= 5
     mosaic_names = {p.name for p in (tmp_path / "run/blocks").glob("*.tif")}
     assert len(mosaic_names) == report.blocks
+
+
+def test_undeclared_white_borders_are_noticed(tmp_path):
+    sheet = RNG.integers(0, 200, (3, 600, 600)).astype(np.uint8)
+    sheet[:, :200, 350:] = RNG.integers(244, 256, (3, 200, 250))
+    report = tile([write_sheet(tmp_path / "s.tif", sheet)], tmp_path / "run")
+    assert any("--nodata 255~12" in w for w in report.warnings)
+    sheet[:, :200, 350:] = 0
+    report = tile([write_sheet(tmp_path / "t.tif", sheet)], tmp_path / "run2")
+    assert any("--nodata 0~3" in w for w in report.warnings)
+    assert not tile([write_sheet(tmp_path / "u.tif", sheet, nodata=0)], tmp_path / "run3").warnings
+
+
+def test_one_sheet_without_crs_among_others(tmp_path):
+    write_sheet(tmp_path / "in/a.tif", classes_like())
+    write_sheet(tmp_path / "in/b.tif", classes_like(), crs=None, place=moved(PLACE, 80, 0))
+    plan = tile([tmp_path / "in"], tmp_path / "run").plan
+    assert [q.path.endswith("b.tif") for q in plan.quarantined] == [True]
+    assert "--crs" in plan.quarantined[0].cure
+
+
+@pytest.mark.parametrize("name", ["empty", "text", "palette", "cut", "complex", "no georeference"])
+def test_one_bad_sheet_costs_that_sheet_only(tmp_path, name, truth_network, geoseg):
+    sheet = classes_like()
+    write_sheet(tmp_path / "in/good.tif", sheet)
+    BAD[name][0](tmp_path / "in/bad.tif")
+    code, _, err = geoseg("run", tmp_path / "in", "-o", tmp_path / "run", "--model", truth_network, "--engine", "torch")
+    assert code == 3
+    assert "bad.tif" in err
+    assert np.array_equal(class_raster(tmp_path / "run")[0], sheet[0])
+    strict, _, _ = geoseg("tile", tmp_path / "in", "-o", tmp_path / "s", "--strict")
+    assert strict == 1
+
+
+def test_alien_sheets_are_left_out(tmp_path):
+    for name in "abc":
+        write_sheet(tmp_path / f"in/{name}.tif", classes_like(), place=moved(PLACE, 100 * ord(name), 0))
+    write_sheet(tmp_path / "in/grey.tif", classes_like()[:1])
+    write_sheet(tmp_path / "in/deep.tif", classes_like().astype(np.uint16))
+    plan = tile([tmp_path / "in"], tmp_path / "run").plan
+    reasons = {q.path.rsplit("/", 1)[1]: q.reason for q in plan.quarantined}
+    assert "1 bands, most sheets have 3" in reasons["grey.tif"]
+    assert "uint16, most sheets are uint8" in reasons["deep.tif"]
+
+
+def test_a_far_utm_zone_needs_its_own_run(tmp_path):
+    sheet = classes_like()
+    for i in range(2):
+        write_sheet(
+            tmp_path / f"in/a{i}.tif",
+            sheet,
+            crs="EPSG:26911",
+            place=Affine(0.6, 0, 440_000 + 60 * i, 0, -0.6, 3_770_000),
+        )
+    write_sheet(tmp_path / "in/b.tif", sheet, crs="EPSG:26910", place=Affine(0.6, 0, 600_000, 0, -0.6, 4_398_000))
+    plan = tile([tmp_path / "in"], tmp_path / "run").plan
+    assert len(plan.sheets) == 2
+    assert "EPSG:26910" in plan.quarantined[0].reason
+    assert "separate run" in plan.quarantined[0].cure
+
+
+def test_a_sheet_that_is_nowhere_near_costs_itself_only(tmp_path):
+    """Outside the area of the CRS, or 100 km from the others: a broken geotransform must not make a raster of half a continent."""
+    for name, place in (
+        ("a", PLACE),
+        ("b", moved(PLACE, 300, 0)),
+        ("lost", Affine(0.1, 0, 0, 0, -0.1, 0)),
+        ("far", moved(PLACE, 1_200_000, 0)),
+    ):
+        write_sheet(tmp_path / "in" / f"{name}.tif", classes_like(), place=place)
+    plan = tile([tmp_path / "in"], tmp_path / "run").plan
+    assert [s.stem for s in plan.sheets] == ["a", "b"]
+    reasons = {Path(q.path).stem: q.reason for q in plan.quarantined}
+    assert "outside the area" in reasons["lost"]
+    assert "120 km from the middle of the others" in reasons["far"]
+
+
+BANEPA = ROOT.parent / "shared/data/oam_banepa/banepa_z19_rgb.tif"
+
+
+@pytest.mark.skipif(not BANEPA.exists(), reason="the real orthophoto of Banepa is not here")
+def test_a_real_orthophoto_with_undeclared_white_areas_is_noticed(tmp_path):
+    report = tile([BANEPA], tmp_path / "run")
+    assert any("--nodata 255~12" in w for w in report.warnings)
+    assert report.plan.gsd == pytest.approx(0.132, abs=0.001)
+    assert not tile([BANEPA], tmp_path / "told", TileOptions(nodata=((255, 12),))).warnings
+
+
+def test_areas_across_the_antimeridian(tmp_path):
+    """Alaska Albers is meant for 172 E to 130 W."""
+    write_sheet(
+        tmp_path / "anchorage.tif", classes_like(), crs="EPSG:3338", place=Affine(0.1, 0, 220_000, 0, -0.1, 1_260_000)
+    )
+    assert len(tile([tmp_path / "anchorage.tif"], tmp_path / "run").plan.sheets) == 1
+
+
+def test_an_alien_zone_does_not_stop_a_run_with_a_given_gsd(tmp_path):
+    image = np.zeros((3, 30, 30), np.uint8)
+    write_sheet(tmp_path / "in/a.tif", image, crs="EPSG:32615", place=Affine(0.1, 0, 500_000, 0, -0.1, 4_000_000))
+    for i in range(2):
+        write_sheet(
+            tmp_path / f"in/b{i}.tif",
+            image,
+            crs="EPSG:32610",
+            place=Affine(0.1, 0, 500_000 + 3 * i, 0, -0.1, 4_000_000),
+        )
+    plan = tile([tmp_path / "in"], tmp_path / "run", TileOptions(gsd=0.2)).plan
+    assert len(plan.sheets) == 2
+    assert len(plan.quarantined) == 1
+
+
+def test_the_native_gsd_warps_nothing(tmp_path):
+    sheet = write_sheet(tmp_path / "s.tif", np.zeros((3, 30, 30), np.uint8), place=moved(PLACE, 0.3, 0.7))
+    plan = tile([sheet], tmp_path / "run", TileOptions(gsd=0.1)).plan
+    assert plan.sheets[0].mode == "direct"
+
+
+def test_web_mercator_and_feet_count_in_ground_metres(tmp_path, truth_network):
+    sheet = classes_like(100, 100)
+    mercator = write_sheet(
+        tmp_path / "m.tif", sheet, crs="EPSG:3857", place=Affine(0.1493, 0, 9_519_391, 0, -0.1493, 3_203_475)
+    )
+    plan = tile([mercator], tmp_path / "run").plan
+    assert plan.gsd == pytest.approx(0.132, abs=0.001)
+    feet = write_sheet(
+        tmp_path / "f.tif", sheet, crs="EPSG:2229", place=Affine(0.25, 0, 6_480_000, 0, -0.25, 1_850_000)
+    )
+    assert tile([feet], tmp_path / "run2").plan.gsd == pytest.approx(0.0762, abs=0.0002)
+    infer(tmp_path / "run", InferOptions(model=(truth_network,), engine="torch", resample=True))
+    report = mosaic(tmp_path / "run")
+    assert sum(report.areas.values()) == pytest.approx(sheet[0].size * plan.gsd**2, rel=1e-3)
+
+
+def test_an_area_of_interest_limits_the_output(tmp_path, truth_network, geoseg):
+
+    sheet = classes_like(100, 100)
+    path = write_sheet(tmp_path / "s.tif", sheet)
+    box = shapely.box(PLACE.c + 2, PLACE.f - 7, PLACE.c + 6, PLACE.f - 3)
+    geopandas.GeoDataFrame(geometry=[box], crs=CRS).to_crs("EPSG:4326").to_file(tmp_path / "aoi.geojson")
+    code, _, err = geoseg(
+        "run",
+        path,
+        "-o",
+        tmp_path / "run",
+        "--model",
+        truth_network,
+        "--aoi",
+        tmp_path / "aoi.geojson",
+        "--engine",
+        "torch",
+    )
+    assert code == 0, err
+    found, place = class_raster(tmp_path / "run")
+    assert place.c == pytest.approx(PLACE.c + 2, abs=0.11)
+    assert (found != 255).sum() == pytest.approx(1600, abs=85)
+    code, _, err = geoseg(
+        "tile", path, "-o", tmp_path / "b", "--bbox", f"{PLACE.c + 2},{PLACE.f - 7},{PLACE.c + 6},{PLACE.f - 3}"
+    )
+    assert code == 0, err
+
+
+def test_a_second_tile_does_not_ignore_what_it_cannot_do(tmp_path, geoseg):
+    sheet = write_sheet(tmp_path / "s.tif", np.zeros((3, 30, 30), np.uint8))
+    base = ["tile", sheet, "-o", tmp_path / "run"]
+    assert geoseg(*base)[0] == 0
+    for words in (["--gsd", "0.5"], ["--crs", "EPSG:25832"], ["--patch-size", "512"]):
+        assert geoseg(*base, *words)[0] == 2, words
+    assert geoseg(*base, "--gsd", "0.1", "--crs", CRS)[0] == 0
+    other = ["tile", sheet, "-o", tmp_path / "other"]
+    assert geoseg(*other, "--patch-size", "256", "--overlap", "32")[0] == 0
+    assert geoseg(*other, "--overlap", "32")[0] == 0
+    assert geoseg(*other, "--overlap", "64")[0] == 2
