@@ -83,7 +83,7 @@ class Limits:
 
 
 class _Place(NamedTuple):
-    """`core`: rows and columns of the core in its raster; `at`: row and column on the grid of the raster's first pixel."""
+    """Rows and columns of a core in its raster; row and column on the grid of the raster's first pixel."""
 
     core: tuple[int, int, int, int]
     at: Pixel

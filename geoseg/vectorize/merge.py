@@ -212,7 +212,7 @@ def _taker(nearby: Ints, common: Ints, i: int, value: Bytes, skip: int) -> int:
 
 @kernel
 def _unite_all(nearby: Ints, links: _Links, regions: tuple[Ints, Ints, Bytes], i: int, new: int) -> int:
-    """Unite region i and all its neighbours of a class: they are one region now; returns its owner, the first of them."""
+    """Unite region i and all its neighbours of a class to one region; returns its owner, the first of them."""
     parent, size, value = regions
     owner = i
     for j in nearby:

@@ -164,7 +164,7 @@ def _sides(a: Values, x: int, y: int, dx: int, dy: int) -> tuple[int, int]:
 
 @kernel
 def _thin(a: Values, arc: Ints, limit: int, least: int) -> Mask:
-    """Vertices of an arc that stay: its ends, and at least `least` between; `limit`: twice the largest triangle to go."""
+    """Vertices of an arc that stay: ends, and at least `least` between; `limit`: twice the largest triangle to go."""
     n = arc.shape[0]
     keep = np.ones(n, np.bool_)
     before, after = np.arange(n) - 1, np.arange(n) + 1

@@ -123,7 +123,7 @@ def _with_loops(stack: Labels, loops: Labels, ends: Ints) -> tuple[Labels, Ints]
 
 @kernel
 def _mark_changes(a: Values, r: int, changes: Bytes) -> None:
-    """Write 1 where pixel c of row r is not equal to all three pixels above and to the left of it, and in all of row 0."""
+    """Write 1 where a pixel of row r is not equal to the three above and to the left of it, and in all of row 0."""
     wide = a.shape[1]
     if r == 0:
         changes[:wide] = 1
@@ -177,6 +177,9 @@ def _scan(a: Values, weights: Bytes, skipped: Mask) -> _Scanned:
     count = 0
     for r in range(high):
         _mark_changes(a, r, changes)
+        if count + wide > parent.shape[0]:
+            parent, pixels = with_room(parent, count + wide), with_room(pixels, count + wide)
+            weight, touches = with_room(weight, count + wide), with_room(touches, count + wide)
         at_frame = r == 0 or r == high - 1
         c, run = 0, 0  # the run of one label that c is in begins at `run`
         while True:
@@ -191,18 +194,14 @@ def _scan(a: Values, weights: Bytes, skipped: Mask) -> _Scanned:
             meets_nodata = r > 0 and not same_above and (skipped[v] or skipped[a[r - 1, c]])
             if meets_nodata:
                 touches[k] = 1
-            if not same_above:
-                if same_left:
-                    k = here[c - 1]
-                else:
-                    k = count
-                    count += 1
-                    if count > parent.shape[0]:
-                        parent, pixels = with_room(parent, count), with_room(pixels, count)
-                        weight, touches = with_room(weight, count), with_room(touches, count)
-                    parent[k] = k
-            elif same_left and here[c - 1] != k:
+            if same_above and same_left and here[c - 1] != k:
                 unite(parent, k, here[c - 1])
+            elif not same_above and same_left:
+                k = here[c - 1]
+            elif not same_above:
+                k = count
+                parent[k] = k
+                count += 1
             if meets_nodata or at_frame:
                 touches[k] = 1
             if c > 0 and not same_left and (skipped[v] or skipped[a[r, c - 1]]):

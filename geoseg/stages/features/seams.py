@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from geoseg.arrays import Ints
 from geoseg.geometry.sectors import Sectors
 from geoseg.stages.features.piece import Checks
-from geoseg.vectorize.edges import fit_within
+from geoseg.vectorize.coverage import fit_within
 
 __all__ = ["Seams"]
 
@@ -38,7 +38,7 @@ class Seams:
             number: of the district.
             sectors: its sectors.
             found: figures of each piece.
-            edges: those that the pieces do not share (`vectorize.edges`).
+            edges: those that the pieces do not share (`vectorize.coverage`).
         """
         self.districts += 1
         self.sectors += len(found)

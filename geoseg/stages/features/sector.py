@@ -25,9 +25,9 @@ from geoseg.geometry.sectors import SIDE, Sector, Sectors, coarse_window, distri
 from geoseg.gis.geopackage import Layer
 from geoseg.layers import ROLES, makes_any
 from geoseg.options import MosaicOptions
-from geoseg.stages.features.ground import Ground
 from geoseg.stages.features.landcover import feature_layers
-from geoseg.stages.features.piece import NEAR, Checks, Piece, codes_of, outline_piece, without_small
+from geoseg.stages.features.outline import NEAR, outline_piece, without_small
+from geoseg.stages.features.piece import Checks, Ground, Piece, codes_of
 from geoseg.stages.features.raster import ClassRaster
 from geoseg.stages.features.store import MemoryStore, Store, read_window
 from geoseg.stages.features.streets import KIND_CODES, REACH, Streets, coarse_step, cover_of, kinds_of, largest_kind

@@ -12,8 +12,7 @@ import shapely
 from geoseg.classes import LandClass
 from geoseg.geometry.ground import area_factors
 from geoseg.layers import columns
-from geoseg.stages.features.ground import Ground
-from geoseg.stages.features.piece import Attributes, Classified
+from geoseg.stages.features.piece import Attributes, Classified, Ground
 
 __all__ = ["Rows", "frame_of", "outlines", "pixel_facts"]
 

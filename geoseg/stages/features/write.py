@@ -15,10 +15,10 @@ import pandas
 
 from geoseg.geometry.sectors import Sector
 from geoseg.gis.geopackage import Layer
-from geoseg.stages.features.piece import unclean
+from geoseg.stages.features.outline import unclean
 from geoseg.stages.features.seams import Seams
 from geoseg.stages.features.sector import STEPS, District, Found, Step
-from geoseg.vectorize.edges import cancel_shared
+from geoseg.vectorize.coverage import cancel_shared
 from geoseg.vectorize.join import Frame
 
 __all__ = ["Written", "write_features"]
