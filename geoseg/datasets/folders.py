@@ -48,7 +48,7 @@ def stem_of(path: Path) -> str:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What a data set says of its images, because their files may not.
+    """Facts about the images of a data set that their files may not give.
 
     `bands` to use, counted from 1; `gsd` in metres (0: the file must say it); `crs` for files without one; `nodata` as
     (value, tolerance) pairs; `value_range` holds the values that become 0 and 255 where data are not uint8; `palette`

@@ -20,7 +20,7 @@ __all__ = ["Legend", "code_of", "cube_legend", "decode", "named_codes", "table_l
 
 @dataclass(frozen=True)
 class Legend:
-    """How label pixels are decoded.
+    """The meaning of label pixels.
 
     `kind` says how many bands there are and what `rows` hold.
 

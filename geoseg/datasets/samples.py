@@ -48,7 +48,7 @@ class LabelledSet:
 
 @lru_cache(maxsize=512)
 def class_places(item: Item) -> dict[int, Places]:
-    """For each class index some pixels of the item's region that bear it; read by strips of rows."""
+    """For each class index some pixels of the item's region that have it; read by strips of rows."""
     row, col, height, width = item.region
     places: dict[int, list[Places]] = {}
     for top in range(row, row + height, 1024):

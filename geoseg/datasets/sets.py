@@ -137,13 +137,15 @@ def _colour(text: str, subject: str) -> int:
     found = re.fullmatch(r"#?([0-9a-fA-F]{6})", text.strip())
     if found:
         return int(found[1], 16)
-    raise UsageError(subject, f"the colour {text!r}, expected RRGGBB in hexadecimal", "for instance '3c1098': building")
+    raise UsageError(
+        subject, f"has the colour {text!r}, expected RRGGBB in hexadecimal", "for instance '3c1098': building"
+    )
 
 
 def _label_value(text: str, subject: str) -> int:
     if text.lstrip("-").isdigit() and 0 <= int(text) <= 65535:
         return int(text)
-    raise UsageError(subject, f"the label value {text!r}, expected 0 to 65535", "correct `classes`")
+    raise UsageError(subject, f"has the label value {text!r}, expected 0 to 65535", "correct `classes`")
 
 
 def _pairs(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:

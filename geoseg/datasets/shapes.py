@@ -112,7 +112,7 @@ def read_boxes(path: str) -> tuple[tuple[str, float, float, float, float], ...]:
 def burn_boxes(path: str, shape: tuple[int, int], codes: Codes, rest: int) -> Bytes:
     """Label codes uint8 (H, W) of a whole image of shape (H, W).
 
-    The core of each box bears its code, a ring around the core is not known (255), and all else is `rest`.
+    The core of each box has its code, a ring around the core is not known (255), and all else is `rest`.
     """
     high, wide = shape
     meaning = dict(codes)

@@ -31,7 +31,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Split:
-    """How items are divided. By default all are for training.
+    """A way to divide items. By default all are for training.
 
     `names`: (name, split) of whole images; a name matches as a whole or as an ending. `side`: the split `to` gets this
     side of the set's ground, a share of `share`. `blocks`: side in metres of the squares of a chessboard that are dealt

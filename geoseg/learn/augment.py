@@ -42,7 +42,7 @@ class Augmentation:
     jpeg: float = 0.2
     nodata: float = 0.1
 
-    def scaled(self, strength: float) -> Augmentation:
+    def at_strength(self, strength: float) -> Augmentation:
         """The same, weaker or stronger; strength 0 leaves only flips and quarter turns."""
         low, high = self.scale
         chances = ("rotate", "grey", "blur", "noise", "jpeg", "nodata")
@@ -60,7 +60,7 @@ NONE = Augmentation(False, (1.0, 1.0), 0, 0, 0, 0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Pose:
-    """How a crop of `side` pixels lies on its source.
+    """The position of a crop of `side` pixels on its source.
 
     `zoom` is source pixels per crop pixel; the crop is turned by `angle` (radians), and mirrored or not.
     """

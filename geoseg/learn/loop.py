@@ -66,8 +66,8 @@ class Steps:
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * factor
 
-    def forward(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        """(loss, scores of the main head) of one batch.
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """The loss of one batch, with its graph.
 
         Torchvision's networks give a dict: "out" holds the scores, and the loss of "aux" is added with a weight.
         """
@@ -80,7 +80,7 @@ class Steps:
         loss = self.loss(scores, labels, batch[2])
         if isinstance(out, dict) and "aux" in out:
             loss = loss + self.config.loss.auxiliary * self.loss(out["aux"].float(), labels, batch[2])
-        return loss, scores.detach()
+        return loss
 
     def loss(self, scores: torch.Tensor, labels: torch.Tensor, sets: torch.Tensor) -> torch.Tensor:
         """The config's loss, for each data set by itself, then averaged by samples.
@@ -120,7 +120,7 @@ class Steps:
         """Add the gradients of one batch; returns its loss. Devices exchange gradients only after the last one."""
         hold: Callable[[], NoContext] = getattr(self.network, "no_sync", nullcontext) if not last else nullcontext
         with hold():
-            loss, _ = self.forward(batch)
+            loss = self.forward(batch)
             value = float(loss.detach())
             if not math.isfinite(value):
                 error = TrainingError(

@@ -64,7 +64,7 @@ class ModelSection(_Section):
 
 
 class SplitSection(_Section):
-    """How one data set is divided; see `geoseg.datasets.split`."""
+    """The split of one data set; see `geoseg.datasets.split`."""
 
     validation: list[str] = []
     test: list[str] = []

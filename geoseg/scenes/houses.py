@@ -1,4 +1,4 @@
-"""Where buildings stand: lots along the streets with drives and yards, then annexes in what the lots left open."""
+"""The places of buildings: lots along the streets with drives and yards, then annexes on the ground that is left."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def _draw_building(site: Site, place: Footprint) -> Building:
 
 
 def draw_annexes(site: Site) -> list[Building]:
-    """Back houses, garages and sheds in what the lots left open."""
+    """Back houses, garages and sheds on the ground that the lots left open."""
     rng, buildings = site.rng, []
     for _ in range(int(site.area / 1e4 * 34)):
         x, y = site.draw_point(beyond=10)

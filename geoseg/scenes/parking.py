@@ -1,4 +1,4 @@
-"""Where cars stand: in marked car parks, along the kerb, and a few on the road."""
+"""The places of cars: in marked car parks, along the kerb, and a few on the road."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How buildings are painted: the shape of the roof, its covering, and the things that stand on it."""
+"""The painter of buildings: the shape of the roof, its covering, and the things that stand on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How streets, pavements and the ground of yards, car parks, soil and pools are painted."""
+"""Painters of streets and pavements, and of the ground of yards, car parks, soil and pools."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def sheet_windows(options: SampleOptions) -> dict[tuple[int, int], Window]:
     return {(r, c): Window(x, y, w, h) for r, (y, h) in enumerate(cuts[0]) for c, (x, w) in enumerate(cuts[1])}
 
 
-def _ragged(tile: Tile, window: Window, seed: int) -> Mask:
+def _ragged_edge(tile: Tile, window: Window, seed: int) -> Mask:
     """True inside an irregular edge at the right and the bottom, as mosaicked orthophotos have."""
     high, wide = tile.labels.shape
     down = noise.fractal(seed + 91, Window(0, 0, 1, high), cell=220, octaves=5)[:, 0]
@@ -130,7 +130,7 @@ def _write_sheet(out: Path, stem: str, tile: Tile, window: Window, options: Samp
     colours = np.moveaxis(COLOURS[tile.labels], 2, 0)
     nodata = None
     if ragged:
-        image[:, ~_ragged(tile, window, options.seed)] = 0
+        image[:, ~_ragged_edge(tile, window, options.seed)] = 0
         nodata = 0
     path = out / "sheets" / f"{stem}_{'RGBIR' if options.nir else 'RGB'}.tif"
     commit_bytes(path, _geotiff(image, place, nodata))

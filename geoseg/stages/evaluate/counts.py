@@ -124,25 +124,26 @@ def _objects(subject: Subject, table: ClassTable, options: EvaluateOptions) -> d
         if item.labels.kind == "boxes":
             boxes = _boxes(item, index)
             if len(boxes):
-                counts[c.name] = match_boxes(boxes, _shapes(item, _predicted(subject, index), options))
+                counts[c.name] = match_boxes(boxes, _shapes(item, _prediction_of(subject, index), options))
             continue
-        truth = _shapes(item, _labelled(item, index), options)
+        truth = _shapes(item, _labels_of(item, index), options)
         if len(truth):
-            counts[c.name] = match_shapes(truth, _shapes(item, _known(item, _predicted(subject, index)), options))[0]
+            found = _shapes(item, _where_labelled(item, _prediction_of(subject, index)), options)
+            counts[c.name], _ = match_shapes(truth, found)
     return counts
 
 
-def _predicted(subject: Subject, index: int) -> ReadMask:
+def _prediction_of(subject: Subject, index: int) -> ReadMask:
     """Pixels that are predicted as a class."""
     return lambda window: subject.classes(window) == index
 
 
-def _labelled(item: Item, index: int) -> ReadMask:
+def _labels_of(item: Item, index: int) -> ReadMask:
     """Pixels that are labelled as a class."""
     return lambda window: read_labels(item, window) == index
 
 
-def _known(item: Item, mask: ReadMask) -> ReadMask:
+def _where_labelled(item: Item, mask: ReadMask) -> ReadMask:
     """Pixels of a mask that have a label."""
     return lambda window: mask(window) & (read_labels(item, window) != NODATA)
 

@@ -163,7 +163,7 @@ def _with_polygons(path: Path, image: ImageFile, reference: Path, options: Evalu
     if not codes:
         raise UsageError(
             reference,
-            "is polygons without a meaning",
+            "holds polygons without a meaning",
             "say with --class '*=building' (and --rest 'not building') what they are",
         )
     rest = code_of(options.rest, table, "--rest") if options.rest else NODATA

@@ -46,7 +46,7 @@ def export_model(model: ModelFile, out: Path) -> float:
         raise ModelError(model.path, f"is {model.kind} already", "export from the original weights")
     network = build_network(model)
     if not isinstance(network, torch.nn.Module):
-        raise ModelError(model.path, "is no module", "export from the original weights")
+        raise ModelError(model.path, "is no torch module", "export from the original weights")
     plain = PlainNetwork(network).eval()
     commit_file(out, lambda path: writers[out.suffix](plain, model.card, path), lambda path: None)
     if out.suffix == ".pt2":

@@ -34,7 +34,7 @@ IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What a user knows of a foreign model file; empty values are filled in by `card_from`."""
+    """Facts about a foreign model file that its user knows; `card_from` fills in those left out."""
 
     classes: ClassTable
     gsd: float

@@ -123,7 +123,7 @@ def _describe(sets: Sets, run: TrainingRun, say: Say) -> None:
 def _samples(config: TrainConfig, sets: list[LabelledSet], strength: float) -> Samples:
     """Training samples with augmentation of some strength."""
     crop = Crop(config.crop, config.model.gsd, tuple(config.model.mean))
-    augmentation = Augmentation(**config.augment.model_dump()).scaled(strength)
+    augmentation = Augmentation(**config.augment.model_dump()).at_strength(strength)
     return Samples(tuple(sets), crop, augmentation, config.seed, config.balance)
 
 
