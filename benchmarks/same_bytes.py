@@ -177,6 +177,9 @@ def content(path: Path, secrets: list[bytes]) -> bytes:
         return frame.to_wkb().to_csv().encode() + repr(frame.dtypes).encode()
     if path.suffix in (".json", ".geojson"):
         return json.dumps(without(json.loads(data), CLOCK | KEYS), sort_keys=True).encode()
+    if path.suffix == ".safetensors":  # its writer puts the metadata in random order
+        size = int.from_bytes(data[:8], "little")
+        return json.dumps(json.loads(data[8 : 8 + size]), sort_keys=True).encode() + data[8 + size :]
     if path.suffix in (".jsonl", ".csv"):
         return re.sub(rb'("?(seconds|waiting|rate|time|samples_per_second)"?: ?)[^,}\n]+', rb"\1-", data)
     if path.suffix == ".html":

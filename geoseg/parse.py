@@ -119,7 +119,7 @@ def paths(value: Paths) -> tuple[Path, ...]:
 
 
 def shard(value: Pair) -> tuple[int, int]:
-    """(index from 0, count) out of I/N, `auto` (from the variables of a job array), or auto/N where that has no size."""
+    """(index from 0, count) of I/N, of `auto` (a job array's variables), or of auto/N where those give no size."""
     if not isinstance(value, str):
         return int(value[0]), int(value[1])
     index, _, count = value.partition("/")

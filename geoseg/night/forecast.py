@@ -1,4 +1,4 @@
-"""A forecast of a run: which sheets are new, changed or gone, which blocks are stale, what it costs. It writes nothing."""
+"""A forecast of a run: which sheets changed, which blocks are stale, what it costs. It writes nothing."""
 
 from __future__ import annotations
 

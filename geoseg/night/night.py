@@ -1,9 +1,10 @@
 """geoseg run: one night.
 
-    sheets, options -> question -> is the last night's answer still right?
-        yes: nothing to do
-        no:  tile -> infer -> mosaic -> out/<date>, latest
-    -> metrics, hooks
+Sheets and options make a question. Is the last night's answer to it still right?
+
+    yes: nothing to do
+    no:  tile -> infer -> mosaic -> out/<date>, latest
+    both: metrics, hooks
 """
 
 from __future__ import annotations

@@ -170,7 +170,7 @@ def _infer(work: Work) -> InferReport:
 
 
 def _draw(work: Work, plan: Plan, job: Job) -> Plan | None:
-    """Draw the patches that the network really sees, if they differ from the plan's; returns the plan that was drawn."""
+    """Draw the patches that the network really sees, if they differ from the plan's; returns that plan."""
     if work.shard is not None or job.lattice == plan.lattice:
         return None
     draw_plan(work.run.patches_gpkg, replace(plan, lattice=job.lattice))
