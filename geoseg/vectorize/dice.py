@@ -169,15 +169,14 @@ def _corners(a: Bytes, parent: Labels, large: Mask, core: tuple[int, int, int, i
         if r < high:
             count = label_row(a, r, above, here, count)
         for c in range(wide + 1):
-            four[0] = parent[above[c - 1]] if r > 0 and c > 0 else -1
-            four[1] = parent[above[c]] if r > 0 and c < wide else -1
-            four[2] = parent[here[c - 1]] if r < high and c > 0 else -1
-            four[3] = parent[here[c]] if r < high and c < wide else -1
-            if four[0] == four[1] and four[2] == four[3]:
+            nw = parent[above[c - 1]] if r > 0 and c > 0 else -1
+            ne = parent[above[c]] if r > 0 and c < wide else -1
+            sw = parent[here[c - 1]] if r < high and c > 0 else -1
+            se = parent[here[c]] if r < high and c < wide else -1
+            if (nw == ne and sw == se) or (nw == sw and ne == se):
                 continue  # no outline, or one that goes straight on
-            if four[0] == four[2] and four[1] == four[3]:
-                continue
             within = top <= r <= bottom and left <= c <= right
+            four[0], four[1], four[2], four[3] = nw, ne, sw, se
             for k in range(4):
                 if four[k] >= 0 and (within or not large[four[k]]) and _turns(four, k):
                     corners[four[k]] += 1

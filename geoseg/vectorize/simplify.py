@@ -19,7 +19,7 @@ import numpy as np
 import shapely
 
 from geoseg.arrays import Bytes, Ints, Labels, Mask, Shapes, Values
-from geoseg.kernel import kernel
+from geoseg.kernel import inline_kernel, kernel
 from geoseg.vectorize.rings import Rings
 
 __all__ = ["exact_coverage", "simplify"]
@@ -232,7 +232,7 @@ def _kept(a: Values, arc: Ints, limit: int) -> Mask:
     return _thin(a, arc[::-1].copy(), limit, least)[::-1].copy()
 
 
-@kernel
+@inline_kernel
 def _start(ring: Ints, kinds: Bytes) -> int:
     """Number of the corner that a ring is begun at: its least node, or its least corner where it has no node."""
     start, nodes = 0, False
@@ -245,7 +245,7 @@ def _start(ring: Ints, kinds: Bytes) -> int:
     return start
 
 
-@kernel
+@inline_kernel
 def _turned(ring: Ints, kinds: Bytes, start: int) -> tuple[Ints, Bytes]:
     """A ring and its kinds from another corner on, closed; both ends count as nodes."""
     m = ring.shape[0]
@@ -257,7 +257,7 @@ def _turned(ring: Ints, kinds: Bytes, start: int) -> tuple[Ints, Bytes]:
     return turned, kind
 
 
-@kernel
+@inline_kernel
 def _corners_and_runs(exact: Labels) -> int:
     """Pixel edges along a ring, and one more: as many corners and nodes as it can have at most."""
     need = 1

@@ -8,12 +8,12 @@ region meet again through the root of the label. In memory are the raster, one b
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from geoseg.arrays import Bytes, Ints, Labels, Mask, Values
-from geoseg.kernel import kernel
+from geoseg.kernel import inline_kernel, kernel
 from geoseg.vectorize.labels import flatten, unite, with_room
 from geoseg.vectorize.rings import Regions, Rings
 
@@ -21,6 +21,10 @@ __all__ = ["Regions", "Rings", "trace", "trace_rings"]
 
 
 _NO_WEIGHTS = np.zeros((0, 0), np.uint8)
+
+
+_Found: TypeAlias = tuple[Labels, int, Ints, Labels, int]
+"""Rings so far: corners (x, y, x, y ...) and how many numbers are used; end and label of each ring and how many."""
 
 
 class _Scanned(NamedTuple):
@@ -146,14 +150,36 @@ def _count(pixels: Ints, weight: Ints, weights: Bytes, r: int, run: tuple[int, i
         weight[k] += total
 
 
+@inline_kernel
+def _add_ring(a: Values, seen: Bytes, at: tuple[int, int], k: int, found: _Found) -> _Found:
+    """Follow the ring that starts at the top edge of a pixel (row, column) of label k."""
+    xy, start, ends, owners, rings = found
+    xy, n, pinches = _follow(a, seen, at[0], at[1], xy, start)
+    if pinches:
+        parts, part_ends = _split(xy[start:n], a.shape[1])
+        n = start + parts.shape[0]
+        xy = with_room(xy, n)
+        xy[start:n] = parts
+    else:
+        part_ends = np.array([n - start])
+    if rings + part_ends.shape[0] > ends.shape[0]:
+        need = rings + part_ends.shape[0]
+        ends, owners = with_room(ends, need), with_room(owners, need)
+    for end in part_ends:
+        ends[rings], owners[rings] = start + end, k
+        rings += 1
+    return xy, n, ends, owners, rings
+
+
 @kernel
-def _fold(parent: Labels, pixels: Ints, weight: Ints, touches: Bytes) -> None:
-    """Give the sums and flags of all labels to their roots."""
+def _fold(parent: Labels, pixels: Ints, weight: Ints, touches: Bytes) -> Labels:
+    """Give the sums and flags of all labels to their roots; returns the roots."""
     for i in range(parent.shape[0]):
         if parent[i] != i:
             pixels[parent[i]] += pixels[i]
             weight[parent[i]] += weight[i]
             touches[parent[i]] |= touches[i]
+    return parent
 
 
 @kernel
@@ -161,19 +187,16 @@ def _scan(a: Values, weights: Bytes, skipped: Mask) -> _Scanned:
     """Rings, label sums, flags, and labels at the frame, in one scan; no weights: an array without rows.
 
     `here` holds the labels of the row above until it is overwritten pixel by pixel. Where nothing changes the label
-    above stays, so whole stretches are jumped over, eight pixels at a time. It is one long function because handing
-    the growing arrays to another one for each ring took 15 % longer.
+    above stays, so whole stretches are jumped over, eight pixels at a time.
     """
     high, wide = a.shape
-    here = np.zeros(wide, np.int32)
+    here, touches = np.zeros(wide, np.int32), np.zeros(1 << 12, np.uint8)
     top, left, right = np.zeros(wide, np.int32), np.zeros(high, np.int32), np.zeros(high, np.int32)
     parent, pixels, weight = np.zeros(1 << 12, np.int32), np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.int64)
-    touches = np.zeros(1 << 12, np.uint8)
     seen = np.zeros((np.int64(high + 1) * wide >> 3) + 1, np.uint8)
     changes = np.zeros((wide + 7) // 8 * 8, np.uint8)
     eight = changes.view(np.uint64)
-    xy, n = np.empty(1 << 16, np.int32), 0
-    ends, owners, rings = np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.int32), 0
+    found = (np.empty(1 << 16, np.int32), 0, np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.int32), 0)
     count = 0
     for r in range(high):
         _mark_changes(a, r, changes)
@@ -196,10 +219,9 @@ def _scan(a: Values, weights: Bytes, skipped: Mask) -> _Scanned:
                 touches[k] = 1
             if same_above and same_left and here[c - 1] != k:
                 unite(parent, k, here[c - 1])
-            elif not same_above and same_left:
-                k = here[c - 1]
-            elif not same_above:
-                k = count
+            if not same_above:
+                k = here[c - 1] if same_left else count
+            if k == count:
                 parent[k] = k
                 count += 1
             if meets_nodata or at_frame:
@@ -214,23 +236,8 @@ def _scan(a: Values, weights: Bytes, skipped: Mask) -> _Scanned:
             if same_above or (same_left and not (r > 0 and a[r - 1, c - 2] == v)):
                 continue  # no edge, or inside a straight one: its ring starts further left and was walked
             bit = np.int64(r) * wide + c - 1
-            if seen[bit >> 3] >> (bit & 7) & 1:
-                continue
-            start = n
-            xy, n, pinches = _follow(a, seen, r, c - 1, xy, n)
-            if pinches:
-                parts, part_ends = _split(xy[start:n], wide)
-                n = start + parts.shape[0]
-                xy = with_room(xy, n)
-                xy[start:n] = parts
-            else:
-                part_ends = np.array([n - start])
-            if rings + part_ends.shape[0] > ends.shape[0]:
-                need = rings + part_ends.shape[0]
-                ends, owners = with_room(ends, need), with_room(owners, need)
-            for end in part_ends:
-                ends[rings], owners[rings] = start + end, k
-                rings += 1
+            if not seen[bit >> 3] >> (bit & 7) & 1:
+                found = _add_ring(a, seen, (r, c - 1), k, found)
         _count(pixels, weight, weights, r, (run, wide), here[wide - 1])
         touches[here[0]], touches[here[wide - 1]] = 1, 1
         if at_frame:
@@ -238,8 +245,8 @@ def _scan(a: Values, weights: Bytes, skipped: Mask) -> _Scanned:
         if r == 0:
             top[:] = here
         left[r], right[r] = here[0], here[wide - 1]
-    parent = flatten(parent, count)
-    _fold(parent, pixels, weight, touches)
+    xy, n, ends, owners, rings = found
+    parent = _fold(flatten(parent, count), pixels, weight, touches)
     return _Scanned(xy[:n], ends[:rings], owners[:rings], parent, pixels, weight, touches, (top, here, left, right))
 
 
