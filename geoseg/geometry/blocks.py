@@ -19,7 +19,7 @@ Block = tuple[int, int]
 class Panel:
     """Rectangle around some blocks that one worker streams through: rows row0 .. row1 - 1, columns col0 .. col1 - 1.
 
-    Others may lie in it too; they are another panel's.
+    Other blocks may lie in it too; they belong to another panel.
     """
 
     row0: int
@@ -63,10 +63,10 @@ def _runs(numbers: Iterable[int], longest: int) -> list[tuple[int, int]]:
 def panels_of(blocks: Iterable[Block], size: int, widest: int, wished: int = 1) -> list[Panel]:
     """Panels that hold each block once: rectangles around blocks that touch, `widest` columns at most, no empty rows.
 
-    So a few blocks far apart take no more memory than one.
+    So a few blocks far apart take no more memory than one. Panels are only a schedule: results do not depend on it.
 
     Cut into fewer rows, and then into fewer columns, until there are as many as are `wished` for, or each is one
-    block; patches at the cuts are scored twice. Only a schedule: results do not depend on it.
+    block; patches at the cuts are scored twice.
     """
     todo = set(blocks)
     tallest = len({r for r, _ in todo}) or 1

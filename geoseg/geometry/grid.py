@@ -17,7 +17,7 @@ from rasterio.windows import Window
 __all__ = ["ON_GRID", "Grid", "bounding", "grown", "overlap", "slices"]
 
 ON_GRID = 0.02
-"""A sheet whose corners lie within this share of a pixel of the grid's is on the grid; else it is warped."""
+"""A sheet is on the grid if its corners lie within this share of a pixel of the grid's; else it is warped."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ class Grid:
 
 
 def same_crs(a: str, b: str) -> bool:
-    """Whether two WKT texts mean the same CRS, however they spell it."""
+    """True if two WKT texts mean the same CRS, however they spell it."""
     return a == b or CRS.from_wkt(a) == CRS.from_wkt(b)
 
 
 def overlap(a: Window, b: Window) -> Window | None:
-    """What two windows share; None where they share no pixel."""
+    """Common part of two windows; None where they share no pixel."""
     col0, row0 = max(a.col_off, b.col_off), max(a.row_off, b.row_off)
     col1 = min(a.col_off + a.width, b.col_off + b.width)
     row1 = min(a.row_off + a.height, b.row_off + b.height)
@@ -87,7 +87,7 @@ def grown(window: Window, by: int) -> Window:
 
 
 def bounding(windows: list[Window]) -> Window:
-    """Smallest window that holds all of at least one window."""
+    """Smallest window that holds all windows; there must be at least one."""
     col0, row0 = min(w.col_off for w in windows), min(w.row_off for w in windows)
     col1 = max(w.col_off + w.width for w in windows)
     row1 = max(w.row_off + w.height for w in windows)
@@ -95,6 +95,6 @@ def bounding(windows: list[Window]) -> Window:
 
 
 def slices(part: Window, whole: Window) -> tuple[slice, slice]:
-    """Where the pixels of `part` lie in an array that holds `whole`."""
+    """Rows and columns of `part` in an array that holds `whole`."""
     top, left = part.row_off - whole.row_off, part.col_off - whole.col_off
     return slice(top, top + part.height), slice(left, left + part.width)

@@ -1,4 +1,4 @@
-"""Metres on the ground: what a CRS unit is worth at a place, and areas of polygons.
+"""Metres on the ground: the length of a CRS unit at a place, and areas of polygons.
 
 A map projection stretches: Web Mercator draws Potsdam's hectares 2.7 times too large. All pixel sizes, areas and
 tolerances of geoseg are metres on the ground, so CRS lengths pass through here.
@@ -23,14 +23,14 @@ def _tools(wkt: str) -> tuple[CRS, Proj, Transformer, float]:
 
 
 def is_geographic(wkt: str) -> bool:
-    """Whether a CRS counts in degrees."""
+    """True if a CRS (WKT) counts in degrees."""
     return bool(CRS.from_wkt(wkt).is_geographic)
 
 
 def area_factors(wkt: str, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Square metres on the ground per square CRS unit at each (x, y).
+    """Square metres on the ground per square CRS unit (N,) at each place (x, y) of a CRS (WKT).
 
-    Local CRS without a place on Earth (engineering CRS) count as true to scale.
+    A local CRS without a place on Earth (an engineering CRS) counts as true to scale.
     """
     crs, proj, to_degrees, unit = _tools(wkt)
     xs, ys = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))

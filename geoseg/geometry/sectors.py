@@ -2,7 +2,7 @@
 
     sector -> core (its own pixels) -> window (the core and what lies around it, within the whole)
 
-Sectors hang on the grid's anchor alone: not on blocks, panels, sheets or who does them.
+Sectors depend on the grid's anchor alone: not on blocks, panels, sheets or the process that works on them.
 """
 
 from __future__ import annotations
@@ -33,10 +33,14 @@ Sector = tuple[int, int]
 
 @dataclass(frozen=True)
 class Sectors:
-    """The sectors of a whole (a window on the grid) that are worth a look, in row order.
+    """The sectors of a whole that can hold anything.
 
-    `step`: pixels of the grid that make one of a coarse raster (see `coarse_window`); `side` is a multiple of twice
-    as many.
+    Attributes:
+        whole: a window on the grid.
+        numbers: of the sectors, in row order.
+        side: pixels along a sector, a multiple of twice `step`.
+        largest: pixels; longer or wider regions are cut where sectors meet.
+        step: pixels of the grid along one of the coarse raster (see `coarse_window`).
     """
 
     whole: Window
@@ -47,7 +51,7 @@ class Sectors:
 
     @property
     def cell(self) -> int:
-        """Side of the cells that giants are cut along: lines of sectors are lines of cells."""
+        """Side of the cells that giants are cut along; sectors end where cells do."""
         return self.side // 2
 
     @cached_property
@@ -55,7 +59,7 @@ class Sectors:
         return frozenset(self.numbers)
 
     def meeting(self, window: Window, side: int) -> Iterator[Sector]:
-        """Those that a window of the grid meets (`side` as it is), or one of the coarse raster (`side / step`)."""
+        """Sectors that a window meets: of the grid, with `side` as it is, or of the coarse raster (`side / step`)."""
         for row in range(window.row_off // side, (window.row_off + window.height - 1) // side + 1):
             for col in range(window.col_off // side, (window.col_off + window.width - 1) // side + 1):
                 if (row, col) in self._known:
@@ -65,11 +69,11 @@ class Sectors:
         """The sector's own pixels."""
         square = Window(sector[1] * self.side, sector[0] * self.side, self.side, self.side)
         found = overlap(square, self.whole)
-        assert found is not None  # as `sectors_of` gives them
+        assert found is not None  # `sectors_of` gives no others
         return found
 
     def around(self, sector: Sector, reach: int) -> Window:
-        """The core and `reach` pixels around it, within the whole."""
+        """The core with `reach` pixels around it, within the whole."""
         found = overlap(grown(self.core(sector), reach), self.whole)
         assert found is not None  # it holds the core
         return found
@@ -91,7 +95,7 @@ class Sectors:
         return shapely.union_all(squares).boundary
 
     def pixels(self) -> int:
-        """Of all cores together."""
+        """Pixels of all cores together."""
         return sum(int(w.width) * int(w.height) for w in map(self.core, self.numbers))
 
 

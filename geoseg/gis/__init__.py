@@ -1,1 +1,1 @@
-"""What GIS tools expect to find: cloud-optimised GeoTIFFs, GeoPackages, styles."""
+"""Files for GIS tools: cloud-optimised GeoTIFFs, GeoPackages, styles, projects, catalogues, pages."""

@@ -94,7 +94,7 @@ def footprint_in_degrees(crs: str, area: shapely.Geometry) -> shapely.Geometry:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a result was made from, and how.
+    """Sources of a result, and how it was made.
 
     Attributes:
         times: first and last change of the sheets (RFC 3339); nobody knows when they were taken.

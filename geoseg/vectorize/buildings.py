@@ -228,7 +228,7 @@ def _merge_at(edges: list[_Edge], i: int, axis: float, options: SquareOptions) -
 
 
 def _corners(edges: list[_Edge], axis: float) -> Doubles | None:
-    """Where consecutive edges meet (N, 2)."""
+    """Points (N, 2) where consecutive edges meet; None where two of them are parallel."""
     normals = np.array([_normal(e.k, axis) for e in edges])
     offsets = np.array([e.offset for e in edges])
     matrices = np.stack([normals, np.roll(normals, -1, axis=0)], 1)

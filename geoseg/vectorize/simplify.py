@@ -25,7 +25,7 @@ from geoseg.vectorize.rings import Rings
 __all__ = ["exact_coverage", "simplify"]
 
 NOTHING, BEND, NODE = 0, 1, 2
-"""What outlines do at a pixel corner: nothing or straight on; they bend; three or more meet."""
+"""Kinds of pixel corners: no outline, or one that goes straight on; an outline bends; three or more meet."""
 
 
 @kernel

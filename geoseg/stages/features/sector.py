@@ -248,7 +248,11 @@ class Step:
 
 
 def do_step(step: Step, found: Sequence[District], store: Store) -> Any:
-    """What a step gives; what it leaves for the next one goes into the store of its district."""
+    """Do a step; rasters for the next one go into the store of its district.
+
+    Returns:
+        What the step gives: a `Found` for layers, frames for codes, else None.
+    """
     district = found[step.district]
     if step.what == "district":
         return of_one_sector(district, square=step.square)

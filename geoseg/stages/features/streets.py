@@ -129,7 +129,7 @@ def coarse_mean(raster: Bytes, window: Window, step: int, of: Bytes | None = Non
 
 
 def _coarse(raster: Bytes, window: Window, values: list[int], step: int) -> Mask:
-    """Where at least half of a square has one of some values."""
+    """Squares of which at least half has one of some values."""
     of = np.zeros(256, np.uint8)
     of[values] = 1
     return np.asarray(coarse_mean(raster, window, step, of) >= 0.5)
