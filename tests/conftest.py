@@ -247,7 +247,7 @@ def planned(job: tuple[Path, InferOptions], tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def two_workers() -> Iterator[object]:
     """A local cluster of two; for tests that leave it as it was."""
-    from geoseg.work.dask import executor
+    from geoseg.work.executor import executor
 
     with executor(workers=2) as two:
         yield two

@@ -18,9 +18,9 @@ from geoseg.geometry.lattice import Lattice
 from geoseg.models.card import Card
 from geoseg.models.facts import EngineFacts, Normalise
 from geoseg.plan import Header, Plan, Sheet
-from geoseg.runfolder.blocks import BlockPixels, BlockPlace, Record, write_block
+from geoseg.runfolder.blocks import BlockPixels, BlockPlace, Record, block_key, write_block
 from geoseg.runfolder.folder import Run
-from geoseg.runfolder.job import Job, block_key
+from geoseg.runfolder.job import Job
 
 MEANINGS = {1: ("gray",), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "alpha")}
 

@@ -1,8 +1,7 @@
-"""The lattice of patches and its weights."""
+"""The lattice of patches."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,18 +16,6 @@ def lattices(draw):
     over = draw(st.integers(0, patch - 1))
     margin = draw(st.integers(0, max(0, (over - 1) // 2)))
     return Lattice(patch, over, margin)
-
-
-@given(lattices(), st.integers(-300, 300), st.integers(1, 200))
-def test_weights_add_to_one_everywhere(lattice, first, length):
-    total = np.zeros(length)
-    weights = lattice.weights()
-    for k in lattice.touching(first, first + length):
-        start = lattice.start(k)
-        for i in range(max(start, first), min(start + lattice.patch, first + length)):
-            total[i - first] += weights[i - start]
-    assert np.allclose(total, 1, atol=1e-5)
-    assert (weights >= 0).all()
 
 
 @given(lattices(), st.integers(-300, 300), st.integers(1, 200))

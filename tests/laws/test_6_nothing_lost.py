@@ -21,7 +21,7 @@ from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
-from geoseg.work.dask import executor
+from geoseg.work.executor import executor
 
 RNG = np.random.default_rng(2)
 

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from geoseg.geometry.lattice import Lattice
-from geoseg.models.files import shipped_model
-from geoseg.models.network import build_network
+from geoseg.models.files import ModelFile, load_model, shipped_model
+from geoseg.models.load import build_network
 from geoseg.networks.unet_mobilenet import RADIUS, STRIDE
-from geoseg.predict.blend import Strip
+from geoseg.predict.blend import Strip, blend_weights
+from geoseg.scenes.scene import Scene
+
+
+@pytest.fixture(scope="module")
+def model() -> ModelFile:
+    return load_model(shipped_model())
+
+
+@pytest.fixture(scope="module")
+def scene() -> np.ndarray:
+    """A drawn photo (3, 640, 800), uint8 values as float32."""
+    tile = Scene(424_242, 64, 80, 0.1).tile(0, 0, 640, 800)
+    return np.moveaxis(tile.image[..., :3], 2, 0).astype(np.float32)
 
 
 def standardised(scene, model):
@@ -34,7 +48,7 @@ def test_tiled_scores_equal_the_whole_image(model, scene):
     padded = np.pad(x, ((0, 0), (around, around), (around, around)))
     with torch.inference_mode():
         whole = network(torch.from_numpy(padded[None]))[0].numpy()[:, around : around + high, around : around + wide]
-    weights = lattice.weights()
+    weights = blend_weights(lattice)
     tiled = np.zeros_like(whole)
     for k in lattice.touching(0, high):
         strip = Strip((0, 1, 2, 3, 4, 5), weights, lattice.margin, wide, 1.0)

@@ -29,7 +29,7 @@ def test_models_that_cannot_be_used_say_why(tmp_path):
             f"do not fit {model.card.architecture}",
         ),
     }
-    from geoseg.models.network import build_network
+    from geoseg.models.load import build_network
 
     for name, (state, changes, message) in cases.items():
         torch.save(state, tmp_path / f"{name}.pt")

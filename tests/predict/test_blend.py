@@ -6,7 +6,28 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geoseg.predict.blend import Strip, cut
+from geoseg.geometry.lattice import Lattice
+from geoseg.predict.blend import Strip, blend_weights, cut
+
+
+@st.composite
+def lattices(draw):
+    patch = draw(st.integers(2, 80))
+    over = draw(st.integers(0, patch - 1))
+    margin = draw(st.integers(0, max(0, (over - 1) // 2)))
+    return Lattice(patch, over, margin)
+
+
+@given(lattices(), st.integers(-300, 300), st.integers(1, 200))
+def test_weights_add_to_one_everywhere(lattice, first, length):
+    total = np.zeros(length)
+    weights = blend_weights(lattice)
+    for k in lattice.touching(first, first + length):
+        start = lattice.start(k)
+        for i in range(max(start, first), min(start + lattice.patch, first + length)):
+            total[i - first] += weights[i - start]
+    assert np.allclose(total, 1, atol=1e-5)
+    assert (weights >= 0).all()
 
 
 @settings(max_examples=40)

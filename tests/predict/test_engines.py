@@ -10,7 +10,7 @@ import pytest
 
 from geoseg.geometry.lattice import Lattice
 from geoseg.models.facts import Conversion, Normalise
-from geoseg.models.network import build_network
+from geoseg.models.load import build_network
 from geoseg.predict.cpu import CpuBackend
 from geoseg.predict.cuda import DeviceBackend
 from geoseg.predict.engines import ENGINES, available

@@ -11,7 +11,7 @@ from plans import a_job, a_plan, a_sheet
 
 from geoseg.models.facts import Normalise
 from geoseg.runfolder import job as jobs
-from geoseg.runfolder.job import block_key
+from geoseg.runfolder.blocks import block_key
 
 floats = st.floats(-1e4, 1e4, width=32)
 

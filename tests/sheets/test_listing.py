@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from geoseg.errors import UsageError
+from geoseg.sheets.listing import find_sheets
 
 
 def test_sheets_by_pattern_and_by_list(town, tmp_path) -> None:
@@ -17,3 +20,50 @@ def test_sheets_by_pattern_and_by_list(town, tmp_path) -> None:
     assert [p.name for p in find_sheets([listed])] == ["s_0_0.tif", "s_1_0.tif"]
     with pytest.raises(UsageError):
         find_sheets([sheets / "x_*.tif"])
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    for name in ("b.tif", "a.TIFF", ".hidden.tif", "notes.txt", "c.jpg", "sub/d.tif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_a_folder_is_its_geotiffs_in_order_without_hidden_ones(folder) -> None:
+    names = [p.name for p in find_sheets([folder])]
+    assert [n for n in names if n != "d.tif"] == ["a.TIFF", "b.tif"]
+
+
+def test_each_file_counts_once_however_often_it_is_named(folder, monkeypatch) -> None:
+    monkeypatch.chdir(folder)
+    found = find_sheets([Path("b.tif"), folder, folder / "*.tif", Path("b.tif")])
+    assert [p.name for p in found if p.name != "d.tif"] == ["b.tif", "a.TIFF"]
+    assert all(p.is_absolute() for p in found)
+
+
+def test_a_file_that_is_not_there_is_named_all_the_same(folder) -> None:
+    """Opening it will say what is wrong."""
+    assert find_sheets([folder / "none.tif"]) == [folder / "none.tif"]
+
+
+def test_a_name_with_brackets_is_a_name_where_it_exists(folder) -> None:
+    odd = folder / "a[1].tif"
+    odd.touch()
+    assert find_sheets([odd]) == [odd]
+
+
+def test_lists_hold_a_path_in_each_line(folder) -> None:
+    listed = folder / "list.txt"
+    listed.write_text("\ufeffb.tif\n# no\n\n  sub/d.tif \n", encoding="utf-8")
+    assert find_sheets([listed]) == [folder / "b.tif", folder / "sub/d.tif"]
+    listed.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="cannot be read as a list"):
+        find_sheets([listed])
+
+
+def test_nothing_there_is_refused(folder) -> None:
+    (folder / "empty").mkdir()
+    for nothing in ([folder / "empty"], [folder / "x*.tif"], []):
+        with pytest.raises(UsageError, match="no GeoTIFF"):
+            find_sheets(nothing)

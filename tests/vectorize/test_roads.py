@@ -7,7 +7,7 @@ import pytest
 import shapely
 
 from geoseg.vectorize.carriageway import carriageway
-from geoseg.vectorize.centrelines import centrelines
+from geoseg.vectorize.roads import centrelines
 
 
 def _town() -> tuple[np.ndarray, np.ndarray]:

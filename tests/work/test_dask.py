@@ -16,7 +16,7 @@ from support import ROOT, block_hashes
 
 from geoseg.errors import EnvironmentFault, PlanError
 from geoseg.stages.infer.infer import infer
-from geoseg.work.dask import executor
+from geoseg.work.executor import executor
 from geoseg.work.task import do
 
 
@@ -25,6 +25,8 @@ def test_a_poisonous_panel_fails_alone(job, alone, planned, monkeypatch) -> None
         if (0, 0) in task.item:
             os.kill(os.getpid(), signal.SIGKILL)
         return do(task)
+
+    import distributed  # noqa: F401  leaving `set` takes away what was loaded inside it: all defaults of distributed
 
     monkeypatch.setattr("geoseg.work.dask.do", dies_on_one_block)
     few = dask.config.set({"distributed.scheduler.allowed-failures": 1})  # each costs the start of a worker

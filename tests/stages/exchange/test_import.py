@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from geoseg.models.files import load_model
-from geoseg.models.network import build_network
+from geoseg.models.load import build_network
 
 
 def test_importing_foreign_weights(tmp_path: Path, geoseg) -> None:

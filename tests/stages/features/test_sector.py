@@ -23,7 +23,7 @@ from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
 from geoseg.vectorize.coverage import fit_within
-from geoseg.work.dask import executor
+from geoseg.work.executor import executor
 
 
 def _layers(run: Path, name: str) -> dict[str, geopandas.GeoDataFrame]:
