@@ -1,4 +1,4 @@
-"""Fixtures of all rooms. Nothing heavy is imported before a test asks for it: one test of arithmetic starts in under a second."""
+"""Fixtures of all rooms. Nothing heavy is imported before a test asks for it, so that a test of arithmetic starts fast."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from geoseg.arrays import Floats
+    from geoseg.models.files import ModelFile
     from geoseg.options import InferOptions
     from geoseg.stages.mosaic.mosaic import MosaicReport
 
@@ -27,16 +29,19 @@ HERE = Path(__file__).parent
 # --- which tests are fast
 
 FAST_ROOMS = (
-    "geometry", "gis", "metrics", "night", "runfolder", "scenes", "sheets", "vectorize", "work", "docs", "stages/features",
-    "stages/tile", "stages/infer", "stages/look", "stages/mosaic", "stages/evaluate", "cli",
+    "geometry", "gis", "metrics", "night", "runfolder", "scenes", "sheets", "vectorize", "work", "docs", "cli",
+    "stages/features", "stages/tile", "stages/infer", "stages/look", "stages/mosaic", "stages/evaluate",
 )  # fmt: skip
-"""Rooms whose code needs no torch; of these and of `tests/test_*.py` all are fast but for `SLOW_FILES` and users of `COMPUTING`."""
+"""Rooms whose code needs no torch. Their tests are fast, but for `SLOW_FILES` and users of `COMPUTING`."""
 
 SLOW_FILES: frozenset[str] = frozenset()
 """Files that import torch or start processes, or take their time."""
 
 COMPUTING = frozenset(
-    {"truth_network", "blur_network", "geoseg", "finished", "finished_copy", "town", "drawn_town", "job", "alone", "planned", "two_workers"}
+    {
+        "truth_network", "blur_network", "geoseg", "finished", "finished_copy", "town", "drawn_town", "job", "alone",
+        "planned", "two_workers", "model", "scene",
+    }
 )  # fmt: skip
 """Fixtures that run networks, stages, commands or workers."""
 
@@ -171,7 +176,7 @@ def town(tmp_path: Path, blur_network: Path) -> tuple[Path, Path, Callable[..., 
 
 @pytest.fixture(scope="session")
 def drawn_town(tmp_path_factory: pytest.TempPathFactory, truth_network: Path) -> Path:
-    """A run over a drawn town of 900 x 1200 px whose classes the network gives back; blocks are there, outputs come and go."""
+    """A run over a drawn town of 900 x 1200 px whose classes the network gives back; blocks stay, outputs come and go."""
     import numpy as np
     from support import write_sheet
 
@@ -251,3 +256,22 @@ def two_workers() -> Iterator[object]:
 
     with executor(workers=2) as two:
         yield two
+
+
+@pytest.fixture(scope="session")
+def model() -> ModelFile:
+    """The network that geoseg ships."""
+    from geoseg.models.files import load_model, shipped_model
+
+    return load_model(shipped_model())
+
+
+@pytest.fixture(scope="session")
+def scene() -> Floats:
+    """A drawn photo (3, 640, 800), whole numbers from 0 to 255 as float32."""
+    import numpy as np
+
+    from geoseg.scenes.scene import Scene
+
+    tile = Scene(424_242, 64, 80, 0.1).tile(0, 0, 640, 800)
+    return np.moveaxis(tile.image[..., :3], 2, 0).astype(np.float32)

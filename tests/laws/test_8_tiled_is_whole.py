@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 import torch
 
 from geoseg.geometry.lattice import Lattice
-from geoseg.models.files import ModelFile, load_model, shipped_model
+from geoseg.models.files import shipped_model
 from geoseg.models.load import build_network
 from geoseg.networks.unet_mobilenet import RADIUS, STRIDE
 from geoseg.predict.blend import Strip, blend_weights
-from geoseg.scenes.scene import Scene
-
-
-@pytest.fixture(scope="module")
-def model() -> ModelFile:
-    return load_model(shipped_model())
-
-
-@pytest.fixture(scope="module")
-def scene() -> np.ndarray:
-    """A drawn photo (3, 640, 800), uint8 values as float32."""
-    tile = Scene(424_242, 64, 80, 0.1).tile(0, 0, 640, 800)
-    return np.moveaxis(tile.image[..., :3], 2, 0).astype(np.float32)
 
 
 def standardised(scene, model):
