@@ -44,7 +44,7 @@ def one(work: Path, what: str, vectors: bool, workers: int) -> None:
     from geoseg.stages.infer.infer import infer
     from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
     from geoseg.stages.tile.tile import tile
-    from geoseg.work.dask import executor
+    from geoseg.work.executor import executor
 
     run, begin = work / f"{what}_run", time.monotonic()
     shutil.rmtree(run, ignore_errors=True)

@@ -142,7 +142,7 @@ def infer(run: PathLike | Run, *, progress: bool = True, **options: Unpack[Infer
         True
     """
     from geoseg.stages.infer import infer as stage
-    from geoseg.work.dask import executor
+    from geoseg.work.executor import executor
 
     inference, work = split(options, InferOptions, WorkOptions)
     with executor(work.workers, work.scheduler, inference.max_ram, inference.device) as who, _bar(progress) as advance:
@@ -165,7 +165,7 @@ def mosaic(run: PathLike | Run, **options: Unpack[MosaicKeywords]) -> Run:
         'town_classes.tif'
     """
     from geoseg.stages.mosaic import mosaic as stage
-    from geoseg.work.dask import executor
+    from geoseg.work.executor import executor
 
     outputs, work = split(options, MosaicOptions, WorkOptions)
     with executor(work.workers, work.scheduler) as who:

@@ -70,7 +70,7 @@ class Network:
 
     @cached_property
     def _network(self) -> Any:
-        from geoseg.models.network import build_network
+        from geoseg.models.load import build_network
 
         return build_network(self.model)
 

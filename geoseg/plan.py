@@ -22,6 +22,7 @@ __all__ = [
     "Plan",
     "Quarantined",
     "Sheet",
+    "disk_needed",
     "header_from_json",
     "megapixels",
     "memory_needed",
@@ -188,6 +189,11 @@ def patch_windows(plan: Plan) -> list[tuple[int, int]]:
 def megapixels(plan: Plan) -> float:
     """Pixels of all sheets in millions; where sheets overlap they count twice."""
     return float(sum(s.window.width * s.window.height for s in plan.sheets) / 1e6)
+
+
+def disk_needed(plan: Plan) -> float:
+    """Bytes that blocks and outputs of a run take on disk, roughly: 2.5 for each pixel."""
+    return 2.5e6 * megapixels(plan)
 
 
 def memory_needed(plan: Plan) -> float:

@@ -17,7 +17,7 @@ from pathlib import Path
 from geoseg.errors import GeosegError
 from geoseg.night.stages import run_stages
 from geoseg.options import InferOptions, RunOptions
-from geoseg.work.dask import executor
+from geoseg.work.executor import executor
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from geoseg.stages.infer.infer import infer
 from geoseg.stages.look.verify import verify
 from geoseg.stages.mosaic.mosaic import MosaicOptions, mosaic
 from geoseg.stages.tile.tile import tile
-from geoseg.work.dask import executor
+from geoseg.work.executor import executor
 
 
 def night(sheets: list[Path], run: Path, models: list[Path], workers: int) -> int:

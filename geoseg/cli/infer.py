@@ -23,7 +23,7 @@ def command(ctx: click.Context, /, run: Path, **values: object) -> int:
     """
     from geoseg.runfolder.folder import Run
     from geoseg.stages.infer import infer
-    from geoseg.work.dask import executor
+    from geoseg.work.executor import executor
 
     options, work = split(values, InferOptions, WorkOptions)
     _ = Run(run).plan  # an error where there is none, before anything else

@@ -40,7 +40,7 @@ def command(
     """  # noqa: D301 - click's own mark
     from geoseg.runfolder.folder import Run
     from geoseg.stages.mosaic import mosaic
-    from geoseg.work.dask import executor
+    from geoseg.work.executor import executor
 
     folder = out if raster is not None else run
     if folder is None or (run is not None and raster is not None):

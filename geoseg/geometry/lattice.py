@@ -1,4 +1,4 @@
-"""The lattice: all overlapping patch windows, the weights they blend with, and the panels that stream through them.
+"""The lattice: all overlapping patch windows, and the panels that stream through them.
 
 Along one axis patch k starts at k S - margin (S = patch - overlap, positions counted from the anchor), so its weights
 are positive on [k S, k S + P - 2 margin). Patches overhang the data; none is pulled back, so nothing moves when
@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from rasterio.windows import Window
 
 from geoseg.errors import UsageError
@@ -56,24 +54,6 @@ class Lattice:
     def window(self, row: int, col: int) -> Window:
         """Window of one patch."""
         return Window(self.start(col), self.start(row), self.patch, self.patch)
-
-    def weights(self) -> npt.NDArray[np.float32]:
-        """Weights (P,) along one axis: 0 in the margin, cosine tapers, 1 between; all those at a pixel add up to 1.
-
-        A patch's weights are the outer product of two of these.
-        """
-        inner = self.patch - 2 * self.margin
-        taper = min(self.overlap - 2 * self.margin, inner // 2)
-        ramp = np.sin(0.5 * np.pi * (np.arange(taper) + 0.5) / max(1, taper)) ** 2
-        raw = np.zeros(self.patch)
-        raw[self.margin : self.patch - self.margin] = 1
-        raw[self.margin : self.margin + taper] = ramp
-        raw[self.patch - self.margin - taper : self.patch - self.margin] = ramp[::-1]
-        total = np.zeros(self.stride)
-        for start in range(0, self.patch, self.stride):
-            part = raw[start : start + self.stride]
-            total[: len(part)] += part
-        return (raw / np.resize(total, self.patch)).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """Plain dict."""

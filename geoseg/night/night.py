@@ -102,7 +102,7 @@ def _stages(
 ) -> RunReport:
     """All stages, by whom the options say."""
     from geoseg.night.stages import run_stages  # only now: torch and GDAL take seconds
-    from geoseg.work.dask import executor
+    from geoseg.work.executor import executor
 
     work, inference = options.work, options.infer
     with executor(work.workers, work.scheduler, inference.max_ram, inference.device) as who:

@@ -11,12 +11,33 @@ import numpy as np
 
 from geoseg.arrays import Bytes, Floats, Image, Valid
 from geoseg.classes import NODATA
+from geoseg.geometry.lattice import Lattice
 from geoseg.kernel import inline_kernel, kernel
 
-__all__ = ["Strip", "cut"]
+__all__ = ["Strip", "blend_weights", "cut"]
 
 Scale = tuple[Floats, Floats]
 """Mean, and 1 / deviation, of each band."""
+
+
+def blend_weights(lattice: Lattice) -> Floats:
+    """Weights (P,) along one axis: 0 in the margin, cosine tapers, 1 between; all those at a pixel add up to 1.
+
+    A patch's weights are the outer product of two of these.
+    """
+    patch, margin = lattice.patch, lattice.margin
+    inner = patch - 2 * margin
+    taper = min(lattice.overlap - 2 * margin, inner // 2)
+    ramp = np.sin(0.5 * np.pi * (np.arange(taper) + 0.5) / max(1, taper)) ** 2
+    raw = np.zeros(patch)
+    raw[margin : patch - margin] = 1
+    raw[margin : margin + taper] = ramp
+    raw[patch - margin - taper : patch - margin] = ramp[::-1]
+    total = np.zeros(lattice.stride)
+    for start in range(0, patch, lattice.stride):
+        part = raw[start : start + lattice.stride]
+        total[: len(part)] += part
+    return (raw / np.resize(total, patch)).astype(np.float32)
 
 
 @kernel

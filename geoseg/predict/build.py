@@ -9,7 +9,7 @@ from fractions import Fraction
 from geoseg.errors import GeosegError, ModelError
 from geoseg.models.ensemble import Ensemble
 from geoseg.models.facts import Conversion, EngineFacts, Normalise
-from geoseg.models.network import build_network
+from geoseg.models.load import build_network
 from geoseg.predict.backend import Backend
 from geoseg.predict.cpu import CpuBackend
 from geoseg.predict.cuda import DeviceBackend, pick_device

@@ -11,7 +11,7 @@ from geoseg.arrays import Floats
 from geoseg.geometry.lattice import Lattice
 from geoseg.models.facts import Conversion
 from geoseg.predict.backend import Rows
-from geoseg.predict.blend import Strip, cut
+from geoseg.predict.blend import Strip, blend_weights, cut
 from geoseg.predict.engines import Score
 
 __all__ = ["CpuBackend"]
@@ -29,7 +29,7 @@ class CpuBackend:
 
     def strip(self, lattice: Lattice, width: int) -> Strip:
         """An empty strip for a panel of so many columns."""
-        return Strip(self.values, lattice.weights(), lattice.margin, width, self.temperature)
+        return Strip(self.values, blend_weights(lattice), lattice.margin, width, self.temperature)
 
     def load(self, rows: Rows, side: int) -> Rows:
         """The rows as they are."""

@@ -19,6 +19,7 @@ from geoseg.errors import EnvironmentFault, ModelError
 from geoseg.geometry.lattice import Lattice
 from geoseg.models.facts import Conversion
 from geoseg.predict.backend import Rows
+from geoseg.predict.blend import blend_weights
 
 __all__ = ["DeviceBackend", "pick_device"]
 
@@ -123,7 +124,7 @@ class DeviceBackend:
 
     def strip(self, lattice: Lattice, width: int) -> DeviceStrip:
         """An empty strip for a panel of so many columns."""
-        weights = torch.from_numpy(lattice.weights()).to(self.device)
+        weights = torch.from_numpy(blend_weights(lattice)).to(self.device)
         return DeviceStrip(self.values, weights, lattice.margin, width, self.temperature)
 
     def load(self, rows: Rows, side: int) -> _Rows:

@@ -6,6 +6,7 @@ A run resumes by the records. That a file exists, or opens, proves nothing.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,15 +21,17 @@ from geoseg.classes import NODATA
 from geoseg.commit import commit_bytes, commit_state, read_json
 from geoseg.errors import PlanError
 from geoseg.geometry.blocks import Block, block_window
-from geoseg.geometry.grid import overlap, slices
+from geoseg.geometry.grid import grown, overlap, slices
 from geoseg.kernel import kernel
 from geoseg.plan import Plan
+from geoseg.runfolder.job import Job
 
 __all__ = [
     "BlockPixels",
     "BlockPlace",
     "BlockReader",
     "Record",
+    "block_key",
     "block_path",
     "read_record",
     "record_from_json",
@@ -244,3 +247,11 @@ class BlockReader:
         for block, both, inside in self._meeting(window):
             out[(slice(None), *slices(both, window))] = self._read(block, inside)
         return out[0], out[1]
+
+
+def block_key(plan: Plan, job: Job, block: Block) -> str:
+    """Hash of all that decides a block's pixels: the job, the grid, and the sheets that its patches reach, in order."""
+    reach = grown(block_window(block, plan.block), job.lattice.patch)
+    sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.meeting(reach)]
+    parts = [job.key, plan.grid.to_json(), plan.block, block, plan.nodata, plan.area, sheets]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

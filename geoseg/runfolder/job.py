@@ -11,13 +11,10 @@ from importlib import metadata
 import numpy as np
 
 from geoseg.arrays import Json
-from geoseg.geometry.blocks import Block, block_window
-from geoseg.geometry.grid import grown
 from geoseg.geometry.lattice import Lattice
 from geoseg.models.facts import EngineFacts, Normalise
-from geoseg.plan import Plan
 
-__all__ = ["Job", "block_key", "job_from_json", "version"]
+__all__ = ["Job", "job_from_json", "version"]
 
 
 @lru_cache(maxsize=1)
@@ -53,14 +50,6 @@ class Job:
             self.probabilities,
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def block_key(plan: Plan, job: Job, block: Block) -> str:
-    """Hash of all that decides a block's pixels: the job, the grid, and the sheets that its patches reach, in order."""
-    reach = grown(block_window(block, plan.block), job.lattice.patch)
-    sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.meeting(reach)]
-    parts = [job.key, plan.grid.to_json(), plan.block, block, plan.nodata, plan.area, sheets]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def job_from_json(value: Json) -> Job:

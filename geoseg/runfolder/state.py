@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from geoseg.geometry.blocks import Block
 from geoseg.plan import Plan, plan_blocks
-from geoseg.runfolder.blocks import Record
+from geoseg.runfolder.blocks import Record, block_key
 from geoseg.runfolder.folder import Run
-from geoseg.runfolder.job import Job, block_key
+from geoseg.runfolder.job import Job
 from geoseg.runfolder.records import records_of
 
 __all__ = ["State", "state_of"]

@@ -18,14 +18,12 @@ from enum import Enum
 from typing import TYPE_CHECKING, Generic
 
 from geoseg.errors import EnvironmentFault, GeosegError, PlanError
-from geoseg.work.executor import Executor
-from geoseg.work.local import LOCAL
 from geoseg.work.task import Advance, Outcome, Result, Task, do, silent
 
 if TYPE_CHECKING:
     from distributed import Client, Future, SpecCluster, Worker
 
-__all__ = ["DaskExecutor", "executor"]
+__all__ = ["DaskExecutor", "dask_executor"]
 
 log = logging.getLogger(__name__)
 
@@ -155,24 +153,8 @@ def _outcome(future: Future[Outcome[Result]], task: Task[Result], *, final: bool
 
 
 @contextmanager
-def executor(
-    workers: int = 0, scheduler: str = "", max_ram: int | None = None, device: str = "auto"
-) -> Iterator[Executor]:
-    """This process (no workers, no scheduler), a local cluster, or a remote one.
-
-    Args:
-        workers: processes of a local cluster, 0 for none. Where there are GPUs, each worker in turn gets one of them:
-            as many workers as GPUs is right.
-        scheduler: address of a remote one, tcp:// or tls://.
-        max_ram: bytes for all local workers together.
-        device: `--device`; where it bears a number (cuda:1), all workers use that GPU.
-
-    Raises:
-        EnvironmentFault: the scheduler cannot be reached, or no worker came up.
-    """
-    if not workers and not scheduler:
-        yield LOCAL
-        return
+def dask_executor(workers: int, scheduler: str, max_ram: int | None, device: str) -> Iterator[DaskExecutor]:
+    """A local cluster, or a remote one; arguments and errors are those of `executor.executor`."""
     with _client(workers, scheduler, max_ram) as client:
         if workers and ":" not in device:
             _share_devices(client)

@@ -1,13 +1,15 @@
-"""The interface of an executor, which does tasks in this process or elsewhere. Results do not depend on it."""
+"""Executors: what one is, and which one does the tasks of a command. Results do not depend on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
+from geoseg.work.local import LOCAL
 from geoseg.work.task import Advance, Outcome, Result, Task, silent
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "executor"]
 
 
 class Executor(Protocol):
@@ -33,3 +35,28 @@ class Executor(Protocol):
             ordered: whether outcomes come in the order of the tasks, or as soon as they are there.
         """
         ...
+
+
+@contextmanager
+def executor(
+    workers: int = 0, scheduler: str = "", max_ram: int | None = None, device: str = "auto"
+) -> Iterator[Executor]:
+    """This process (no workers, no scheduler), a local cluster, or a remote one.
+
+    Args:
+        workers: processes of a local cluster, 0 for none. Where there are GPUs, each worker in turn gets one of them:
+            as many workers as GPUs is right.
+        scheduler: address of a remote one, tcp:// or tls://.
+        max_ram: bytes for all local workers together.
+        device: `--device`; where it bears a number (cuda:1), all workers use that GPU.
+
+    Raises:
+        EnvironmentFault: the scheduler cannot be reached, or no worker came up.
+    """
+    if not workers and not scheduler:
+        yield LOCAL
+        return
+    from geoseg.work.dask import dask_executor  # a slow import
+
+    with dask_executor(workers, scheduler, max_ram, device) as chosen:
+        yield chosen

@@ -16,7 +16,7 @@ from geoseg.datasets.sets import labelled_sets
 from geoseg.errors import PlanError, UsageError
 from geoseg.learn.settings import TrainConfig, load_settings
 from geoseg.models.files import load_model
-from geoseg.models.network import build_network
+from geoseg.models.load import build_network
 from geoseg.options import EvaluateOptions
 from geoseg.runfolder.folder import Run
 from geoseg.stages.evaluate.counts import SheetCounts, Subject, Thumb, count_sheet

@@ -16,7 +16,7 @@ from geoseg.datasets.items import ImageFile, Item, LabelFile, image_reader
 from geoseg.datasets.legend import Legend, code_of, cube_legend, decode, named_codes, table_legend
 from geoseg.errors import ModelError, UsageError
 from geoseg.models.card import Card
-from geoseg.models.network import Network
+from geoseg.models.load import Network
 from geoseg.options import EvaluateOptions
 from geoseg.predict.region import RegionPredictor, Take
 from geoseg.sheets.raster import raster_window

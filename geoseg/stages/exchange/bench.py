@@ -10,7 +10,7 @@ from functools import partial
 import torch
 
 from geoseg.models.files import ModelFile
-from geoseg.models.network import build_network
+from geoseg.models.load import build_network
 from geoseg.predict.engines import ENGINES, available, supports_bf16
 from geoseg.stages.exchange.plain import PlainNetwork, sample_patches
 

@@ -18,7 +18,7 @@ from geoseg.commit import commit_bytes, commit_file
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
 from geoseg.models.card import Card
 from geoseg.models.files import ModelFile, load_model
-from geoseg.models.network import Network, build_network
+from geoseg.models.load import Network, build_network
 from geoseg.predict.engines import available
 from geoseg.stages.exchange.plain import PlainNetwork, sample_patches
 

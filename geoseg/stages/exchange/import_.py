@@ -17,7 +17,7 @@ from geoseg.commit import commit_bytes
 from geoseg.errors import ModelError
 from geoseg.models.card import Card
 from geoseg.models.files import load_model, load_weights, model_kind, save_model
-from geoseg.models.network import build_network
+from geoseg.models.load import build_network
 from geoseg.networks import geometry_of, make_network
 from geoseg.networks.smp_networks import SMP_DECODERS
 

@@ -9,7 +9,7 @@ from geoseg.classes import LandClass
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import fill_qml
 from geoseg.stages.features.piece import Classified
-from geoseg.stages.features.table import Rows, frame_of, outlines
+from geoseg.stages.features.table import Rows, common, frame_of, outlines
 from geoseg.vectorize.coverage import straight_on
 
 __all__ = ["building_layers"]
@@ -30,7 +30,7 @@ def building_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
             yield (
                 shape,
                 {
-                    **found.common(i, k or None),
+                    **common(found, i, k or None),
                     "orientation_deg": round((90 - squared.orientation) % 90, 1) if squared else None,
                     "vertices": int(shapely.get_num_coordinates(shape)) - len(shapely.get_rings(shape)),
                     "iou_raw": round(both / max(own.area + raw[i].area - both, 1e-9), 3),

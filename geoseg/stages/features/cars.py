@@ -6,7 +6,7 @@ from geoseg.classes import LandClass
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import fill_qml
 from geoseg.stages.features.piece import Classified
-from geoseg.stages.features.table import Rows, frame_of, outlines
+from geoseg.stages.features.table import Rows, common, frame_of, identity, outlines
 from geoseg.vectorize.cars import split_cars
 
 __all__ = ["car_layers"]
@@ -21,12 +21,12 @@ def car_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
                 yield (
                     found.ground.from_own(car.box, found.rings.first[i]),
                     {
-                        **found.common(i, k),
+                        **common(found, i, k),
                         "length_m": round(car.length, 2),
                         "width_m": round(car.width, 2),
                         "heading_deg": round(car.heading, 1),
                         "kind": car.kind,
-                        "component": found.identity(i),
+                        "component": identity(found.pixel(i)),
                     },
                 )
 

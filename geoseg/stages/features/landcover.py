@@ -13,7 +13,7 @@ from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml
 from geoseg.layers import GROUPS, LAYERS
 from geoseg.stages.features.piece import Classified
-from geoseg.stages.features.table import frame_of
+from geoseg.stages.features.table import common, frame_of
 
 __all__ = ["feature_layers", "landcover_layers"]
 
@@ -32,7 +32,7 @@ def landcover_layers(found: Classified, classes: list[LandClass]) -> list[Layer]
     """The whole coverage as one layer."""
     cover = found.coverage
     rows = (
-        (shape, found.common(int(i), int(k) if k else None))
+        (shape, common(found, int(i), int(k) if k else None))
         for shape, i, k in zip(cover.polygons, cover.owner, cover.part, strict=True)
     )
     frame = frame_of(found, rows, ("part_of",))

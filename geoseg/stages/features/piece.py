@@ -128,25 +128,6 @@ class Classified:
         row, col = self.rings.first[i].tolist()
         return row + int(self.ground.window.row_off), col + int(self.ground.window.col_off)
 
-    def identity(self, i: int) -> str:
-        """Stable name of a region: its first pixel on the grid."""
-        return "{}_{}".format(*self.pixel(i))
-
-    def common(self, i: int, part: int | None = None) -> Attributes:
-        """Attributes that every layer has; `part` numbers the features that are made of one region."""
-        value = int(self.rings.values[i])
-        whole = self.part_of[i]
-        return {
-            "id": self.identity(i) + ("" if part is None else f"_{part}"),
-            "class": self.table.by_value(value).name,
-            "class_id": value,
-            "confidence": round(float(self.rings.weight[i] / self.rings.pixels[i]), 1),
-            "touches_edge": bool(self.rings.touches[i]),
-            "sheet": self.ground.sheet_of(*self.pixel(i)),
-            "run_id": self.ground.run_id,
-            "part_of": None if whole is None else f"{whole[0]}_{whole[1]}",
-        }
-
 
 def codes_of(table: ClassTable) -> Codes:
     """Codes of a table's classes."""

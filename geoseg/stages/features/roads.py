@@ -13,8 +13,8 @@ from geoseg.gis.styles import classes_qml, road_qml
 from geoseg.stages.features.piece import Attributes, Classified, within
 from geoseg.stages.features.streets import CARRIAGEWAY, KIND_CODES, YARD, Streets, coarse_mean
 from geoseg.stages.features.table import Rows, frame_of, pixel_facts
-from geoseg.vectorize.centrelines import centrelines
 from geoseg.vectorize.dice import cut_from
+from geoseg.vectorize.roads import centrelines
 from geoseg.vectorize.simplify import simplify
 from geoseg.vectorize.trace import trace_rings
 

@@ -14,7 +14,7 @@ from geoseg.geometry.ground import area_factors
 from geoseg.layers import columns
 from geoseg.stages.features.piece import Attributes, Classified, Ground
 
-__all__ = ["Rows", "frame_of", "outlines", "pixel_facts"]
+__all__ = ["Rows", "common", "frame_of", "identity", "outlines", "pixel_facts"]
 
 
 Rows: TypeAlias = Iterator[tuple[shapely.Geometry, Attributes]]
@@ -35,10 +35,30 @@ All others are text, also in a piece without features: files get the same column
 """
 
 
+def identity(pixel: tuple[int, int]) -> str:
+    """The stable name of a feature or region: row and column on the grid of its first pixel."""
+    return "{}_{}".format(*pixel)
+
+
+def common(found: Classified, i: int, part: int | None = None) -> Attributes:
+    """Attributes that every layer has, of region `i`; `part` numbers the features that are made of one region."""
+    value, pixel, whole = int(found.rings.values[i]), found.pixel(i), found.part_of[i]
+    return {
+        "id": identity(pixel) + ("" if part is None else f"_{part}"),
+        "class": found.table.by_value(value).name,
+        "class_id": value,
+        "confidence": round(float(found.rings.weight[i] / found.rings.pixels[i]), 1),
+        "touches_edge": bool(found.rings.touches[i]),
+        "sheet": found.ground.sheet_of(*pixel),
+        "run_id": found.ground.run_id,
+        "part_of": None if whole is None else identity(whole),
+    }
+
+
 def pixel_facts(ground: Ground, c: LandClass, pixel: tuple[int, int], confidence: float) -> Attributes:
     """Attributes that every layer has, of a feature that is named after a pixel (row, column) of the grid."""
     return {
-        "id": f"{pixel[0]}_{pixel[1]}",
+        "id": identity(pixel),
         "class": c.name,
         "class_id": c.value,
         "confidence": round(confidence, 1),

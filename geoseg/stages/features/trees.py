@@ -14,7 +14,7 @@ from geoseg.geometry.sectors import SIDE
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, point_qml
 from geoseg.stages.features.piece import Attributes, Classified, codes_of
-from geoseg.stages.features.table import frame_of, outlines, pixel_facts
+from geoseg.stages.features.table import common, frame_of, outlines, pixel_facts
 from geoseg.vectorize.dice import SMALL
 from geoseg.vectorize.trace import trace_rings
 from geoseg.vectorize.trees import Crown, CrownOptions, split_crowns
@@ -62,7 +62,7 @@ def _of_small(found: Classified, classes: list[LandClass]) -> Crowns:
             for k, crown in enumerate(split_crowns(outline, CROWNS)):
                 first = found.rings.first[i]
                 polygon, point = (found.ground.from_own(s, first) for s in (crown.polygon, crown.point))
-                yield polygon, point, crown, found.common(i, k)
+                yield polygon, point, crown, common(found, i, k)
 
 
 def _of_large(found: Classified, classes: list[LandClass]) -> Crowns:

@@ -14,8 +14,7 @@ from geoseg.arrays import Mask
 from geoseg.geometry.blocks import Block, block_window
 from geoseg.geometry.grid import overlap, slices
 from geoseg.predict.stream import Finished
-from geoseg.runfolder.blocks import BlockPixels, BlockPlace, write_block
-from geoseg.runfolder.job import block_key
+from geoseg.runfolder.blocks import BlockPixels, BlockPlace, block_key, write_block
 from geoseg.sheets.photo import area_mask
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from geoseg.gis.plan_drawing import draw_plan
 from geoseg.layers import role_of_name
 from geoseg.models.facts import NO_NETWORK, EngineFacts, Normalise
 from geoseg.plan import Header, Plan, Sheet, transform_of
-from geoseg.runfolder.blocks import BlockPixels, BlockPlace, write_block
+from geoseg.runfolder.blocks import BlockPixels, BlockPlace, block_key, write_block
 from geoseg.runfolder.folder import Run
-from geoseg.runfolder.job import Job, block_key
+from geoseg.runfolder.job import Job
 from geoseg.runfolder.state import state_of
 from geoseg.sheets.decoder import decoder
 from geoseg.sheets.door import gdal_settings, open_sheet, stat_key

@@ -1,36 +1,35 @@
-"""All sheets on one grid: its CRS, pixel size and phase, and the place of each sheet.
-
-The headers alone decide; no file is opened.
-"""
+"""The place of a sheet on the grid, and which sheets have none. The headers alone decide; no file is opened."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections import Counter
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
 
 import pyproj
 from pyproj.exceptions import CRSError
-from rasterio.crs import CRS
-from rasterio.errors import CRSError as RasterioCRSError
 from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
-from geoseg.errors import SheetError, UsageError
+from geoseg.errors import SheetError
 from geoseg.geometry.grid import Grid, same_crs
-from geoseg.geometry.ground import is_geographic, metres_per_unit
 from geoseg.plan import Header, Sheet, transform_of
 from geoseg.sheets.door import stat_key
 
-__all__ = ["Found", "choose_grid", "crs_name", "crs_wkt", "ground_gsd", "place_sheet"]
+__all__ = [
+    "FARTHEST",
+    "Found",
+    "bounds_in",
+    "crs_name",
+    "pixel_side",
+    "place_sheet",
+    "upright_transform",
+]
 
 log = logging.getLogger(__name__)
 
-Key = TypeVar("Key")
 
 Found = list[tuple[Path, Header]]
 """Sheets with their headers."""
@@ -45,18 +44,6 @@ COARSEST = 16.0
 """How many times larger or smaller than the grid's pixels those of a sheet may be; others would take all memory."""
 
 
-def crs_wkt(text: str) -> str:
-    """WKT of a CRS as users name it: EPSG:25833, 25833, WKT or PROJ text.
-
-    Raises:
-        UsageError: GDAL or PROJ does not know it.
-    """
-    try:
-        return str(CRS.from_user_input(int(text) if text.isdigit() else text).to_wkt())
-    except (RasterioCRSError, ValueError) as error:
-        raise UsageError("--crs", f"{text!r} is not a CRS: {error}", "for instance EPSG:25833") from error
-
-
 def crs_name(wkt: str) -> str:
     """The EPSG code of a CRS where there is one, otherwise its name."""
     try:
@@ -67,109 +54,17 @@ def crs_name(wkt: str) -> str:
     return ":".join(code) if code else str(crs.name)
 
 
-def _pixel(transform: Affine) -> float:
+def pixel_side(transform: Affine) -> float:
     """Side of a square as large as one pixel, in CRS units."""
     return math.sqrt(abs(transform.determinant))
 
 
-def ground_gsd(header: Header, crs: str) -> float:
-    """Metres on the ground per pixel at a sheet's centre."""
-    transform = transform_of(header)
-    x, y = transform @ (header.width / 2, header.height / 2)
-    return _pixel(transform) * metres_per_unit(crs, x, y)
-
-
-def _upright(header: Header) -> Affine:
+def upright_transform(header: Header) -> Affine:
     """The geotransform of a sheet, turned north-up where it is simply south-up."""
     t = transform_of(header)
     if t.b == 0 and t.d == 0 and t.e > 0 and t.a > 0:
         return Affine(t.a, 0, t.c, 0, -t.e, t.f + t.e * header.height)
     return t
-
-
-def _majority(keys: list[Key]) -> Key:
-    """The most frequent key; the first of equals."""
-    return Counter(keys).most_common(1)[0][0]
-
-
-def choose_grid(
-    found: Found, crs: str = "", gsd: float | None = None, anchor: tuple[float, float] | None = None
-) -> Grid:
-    """The grid of a run: CRS, pixel size and phase of most sheets, anchored at the upper left of those that lie on it.
-
-    Args:
-        found: headers, all with a CRS.
-        crs: another CRS, as WKT; "" for that of most sheets.
-        gsd: another pixel size, in metres on the ground; None for that of most sheets.
-        anchor: another anchor (x, y) in that CRS, moved to the nearest pixel's corner; None for where the sheets begin.
-
-    Raises:
-        UsageError: a CRS in degrees, no sheet that can be projected to it, or an anchor nowhere near the sheets.
-    """
-    grid = _majority_grid(found, crs, gsd)
-    if anchor is None:
-        return grid
-    steps = (anchor[0] - grid.x0) / grid.pixel, (grid.y0 - anchor[1]) / grid.pixel
-    if not all(math.isfinite(n) and abs(n) <= FARTHEST for n in steps):
-        where = f"{grid.x0:.2f},{grid.y0:.2f}"
-        raise UsageError("--anchor", f"{anchor}, but the sheets begin at {where}", "name x,y in the grid's CRS")
-    right, down = round(steps[0]), round(steps[1])
-    return Grid(grid.crs, grid.x0 + right * grid.pixel, grid.y0 - down * grid.pixel, grid.pixel)
-
-
-def _majority_grid(found: Found, crs: str, gsd: float | None) -> Grid:
-    """The grid, anchored where the sheets begin."""
-    chosen = crs or _majority([h.crs for _, h in found])
-    found = _reachable(chosen, found)  # the others are quarantined when they are placed
-    if is_geographic(chosen):
-        what = f"is in {crs_name(chosen)}, whose unit is degrees; expected a projected CRS"
-        raise UsageError(found[0][0], what, "name one with --crs EPSG:...; sheets are then warped on the fly")
-    native = [(p, h) for p, h in found if same_crs(h.crs, chosen)]
-    boxes = [_bounds_in(chosen, p, h) for p, h in found]
-    left, _, _, top = boxes[0]
-    if native:
-        pixel = float(_majority([_round(_pixel(transform_of(h))) for _, h in native]))
-    else:  # all are warped: their size on the ground, where the first one lies
-        pixel = ground_gsd(found[0][1], found[0][1].crs) / metres_per_unit(chosen, left, top)
-    if gsd is not None and abs(gsd / (pixel * metres_per_unit(chosen, left, top)) - 1) > 0.01:
-        pixel = gsd / metres_per_unit(chosen, left, top)
-    same = [_upright(h) for _, h in native if math.isclose(_pixel(transform_of(h)), pixel, rel_tol=1e-9)]
-    if same:
-        pixel = same[0].a if same[0].b == 0 and same[0].a > 0 else pixel
-        phase = _majority([(_share(t.c / pixel), _share(t.f / pixel)) for t in same])
-        fits = [t for t in same if (_share(t.c / pixel), _share(t.f / pixel)) == phase]
-        return Grid(chosen, min(t.c for t in fits), max(t.f for t in fits), pixel)
-    left, top = min(b[0] for b in boxes), max(b[3] for b in boxes)
-    return Grid(chosen, math.floor(left / pixel) * pixel, math.ceil(top / pixel) * pixel, pixel)
-
-
-def _reachable(crs: str, found: Found) -> Found:
-    """The sheets that can be projected to a CRS.
-
-    Raises:
-        UsageError: none can; says why the first cannot.
-    """
-    kept: Found = []
-    first: SheetError | None = None
-    for path, header in found:
-        try:
-            _bounds_in(crs, path, header)
-            kept.append((path, header))
-        except SheetError as error:
-            first = first or error
-    if not kept and first is not None:
-        raise UsageError(first.subject, f"{first.what}; no other sheet can be used either", first.cure) from first
-    return kept
-
-
-def _round(value: float) -> float:
-    """A number to nine digits, so that noise in a pixel size makes no difference."""
-    return float(f"{value:.9g}")
-
-
-def _share(value: float) -> int:
-    """Position within a pixel, in hundredths of it."""
-    return round((value % 1) * 100) % 100
 
 
 def _own_bounds(path: Path, header: Header) -> Box:
@@ -188,7 +83,7 @@ def _own_bounds(path: Path, header: Header) -> Box:
     return own
 
 
-def _bounds_in(crs: str, path: Path, header: Header) -> Box:
+def bounds_in(crs: str, path: Path, header: Header) -> Box:
     """The box of a sheet in a CRS.
 
     Raises:
@@ -253,12 +148,12 @@ def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:
     own = header.crs
     _check_reach(grid.crs, path, header, _own_bounds(path, header))
     stat = stat_key(path)
-    upright = _upright(header)
+    upright = upright_transform(header)
     window = grid.place(upright, header.width, header.height, own)
     if window is not None:
         mode = "direct" if upright == transform_of(header) else "flipped"
     else:
-        box = _bounds_in(grid.crs, path, header)
+        box = bounds_in(grid.crs, path, header)
         mode, window = "warped", grid.covering(*box)
         _check_size(path, header, grid, window)
         log.info("%s is off the grid (%s) and will be warped on the fly", path.name, _why(header, grid, own))
@@ -284,6 +179,6 @@ def _why(header: Header, grid: Grid, crs: str) -> str:
         return f"CRS {crs_name(crs)}"
     if t.b or t.d:
         return "rotated"
-    if not math.isclose(_pixel(t), grid.pixel, rel_tol=1e-6):
-        return f"pixel size {_pixel(t):g} instead of {grid.pixel:g}"
+    if not math.isclose(pixel_side(t), grid.pixel, rel_tol=1e-6):
+        return f"pixel size {pixel_side(t):g} instead of {grid.pixel:g}"
     return "shifted by a part of a pixel"

@@ -19,14 +19,24 @@ from geoseg.geometry.grid import Grid, bounding
 from geoseg.geometry.ground import metres_per_unit
 from geoseg.gis.plan_drawing import draw_plan
 from geoseg.options import TileOptions
-from geoseg.plan import Plan, Quarantined, Sheet, megapixels, memory_needed, patch_windows, plan_blocks
+from geoseg.plan import (
+    Plan,
+    Quarantined,
+    Sheet,
+    disk_needed,
+    megapixels,
+    memory_needed,
+    patch_windows,
+    plan_blocks,
+)
 from geoseg.runfolder.contents import recognise
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.listing import find_sheets
 from geoseg.stages.tile import accept
 from geoseg.stages.tile.agree import block_size_of, check_same, lattice_of
 from geoseg.stages.tile.area import area_of
-from geoseg.stages.tile.place import Found, choose_grid, crs_wkt
+from geoseg.stages.tile.grid import choose_grid, crs_wkt
+from geoseg.stages.tile.place import Found
 
 __all__ = ["TileReport", "tile"]
 
@@ -120,8 +130,8 @@ def _same(plan: Plan, earlier: Plan) -> bool:
 
 
 def _report(plan: Plan, patches: int, warnings: list[str]) -> TileReport:
-    size = megapixels(plan)  # on disk they take about 2.5 bytes a pixel
-    return TileReport(plan, patches, len(plan_blocks(plan)), size, 2.5e6 * size, memory_needed(plan), tuple(warnings))
+    blocks, disk, memory = len(plan_blocks(plan)), disk_needed(plan), memory_needed(plan)
+    return TileReport(plan, patches, blocks, megapixels(plan), disk, memory, tuple(warnings))
 
 
 def _plan(

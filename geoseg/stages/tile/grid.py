@@ -1,0 +1,125 @@
+"""The grid of a run: the CRS, pixel size and phase of most sheets. The headers alone decide; no file is opened."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import TypeVar
+
+from rasterio.crs import CRS
+from rasterio.errors import CRSError as RasterioCRSError
+
+from geoseg.errors import SheetError, UsageError
+from geoseg.geometry.grid import Grid, same_crs
+from geoseg.geometry.ground import is_geographic, metres_per_unit
+from geoseg.plan import Header, transform_of
+from geoseg.stages.tile.place import FARTHEST, Found, bounds_in, crs_name, pixel_side, upright_transform
+
+__all__ = ["choose_grid", "crs_wkt", "ground_gsd"]
+
+
+Key = TypeVar("Key")
+
+
+def crs_wkt(text: str) -> str:
+    """WKT of a CRS as users name it: EPSG:25833, 25833, WKT or PROJ text.
+
+    Raises:
+        UsageError: GDAL or PROJ does not know it.
+    """
+    try:
+        return str(CRS.from_user_input(int(text) if text.isdigit() else text).to_wkt())
+    except (RasterioCRSError, ValueError) as error:
+        raise UsageError("--crs", f"{text!r} is not a CRS: {error}", "for instance EPSG:25833") from error
+
+
+def ground_gsd(header: Header, crs: str) -> float:
+    """Metres on the ground per pixel at a sheet's centre."""
+    transform = transform_of(header)
+    x, y = transform @ (header.width / 2, header.height / 2)
+    return pixel_side(transform) * metres_per_unit(crs, x, y)
+
+
+def _majority(keys: list[Key]) -> Key:
+    """The most frequent key; the first of equals."""
+    return Counter(keys).most_common(1)[0][0]
+
+
+def choose_grid(
+    found: Found, crs: str = "", gsd: float | None = None, anchor: tuple[float, float] | None = None
+) -> Grid:
+    """The grid of a run: CRS, pixel size and phase of most sheets, anchored at the upper left of those that lie on it.
+
+    Args:
+        found: headers, all with a CRS.
+        crs: another CRS, as WKT; "" for that of most sheets.
+        gsd: another pixel size, in metres on the ground; None for that of most sheets.
+        anchor: another anchor (x, y) in that CRS, moved to the nearest pixel's corner; None for where the sheets begin.
+
+    Raises:
+        UsageError: a CRS in degrees, no sheet that can be projected to it, or an anchor nowhere near the sheets.
+    """
+    grid = _majority_grid(found, crs, gsd)
+    if anchor is None:
+        return grid
+    steps = (anchor[0] - grid.x0) / grid.pixel, (grid.y0 - anchor[1]) / grid.pixel
+    if not all(math.isfinite(n) and abs(n) <= FARTHEST for n in steps):
+        where = f"{grid.x0:.2f},{grid.y0:.2f}"
+        raise UsageError("--anchor", f"{anchor}, but the sheets begin at {where}", "name x,y in the grid's CRS")
+    right, down = round(steps[0]), round(steps[1])
+    return Grid(grid.crs, grid.x0 + right * grid.pixel, grid.y0 - down * grid.pixel, grid.pixel)
+
+
+def _majority_grid(found: Found, crs: str, gsd: float | None) -> Grid:
+    """The grid, anchored where the sheets begin."""
+    chosen = crs or _majority([h.crs for _, h in found])
+    found = _reachable(chosen, found)  # the others are quarantined when they are placed
+    if is_geographic(chosen):
+        what = f"is in {crs_name(chosen)}, whose unit is degrees; expected a projected CRS"
+        raise UsageError(found[0][0], what, "name one with --crs EPSG:...; sheets are then warped on the fly")
+    native = [(p, h) for p, h in found if same_crs(h.crs, chosen)]
+    boxes = [bounds_in(chosen, p, h) for p, h in found]
+    left, _, _, top = boxes[0]
+    if native:
+        pixel = float(_majority([_round(pixel_side(transform_of(h))) for _, h in native]))
+    else:  # all are warped: their size on the ground, where the first one lies
+        pixel = ground_gsd(found[0][1], found[0][1].crs) / metres_per_unit(chosen, left, top)
+    if gsd is not None and abs(gsd / (pixel * metres_per_unit(chosen, left, top)) - 1) > 0.01:
+        pixel = gsd / metres_per_unit(chosen, left, top)
+    same = [upright_transform(h) for _, h in native if math.isclose(pixel_side(transform_of(h)), pixel, rel_tol=1e-9)]
+    if same:
+        pixel = same[0].a if same[0].b == 0 and same[0].a > 0 else pixel
+        phase = _majority([(_share(t.c / pixel), _share(t.f / pixel)) for t in same])
+        fits = [t for t in same if (_share(t.c / pixel), _share(t.f / pixel)) == phase]
+        return Grid(chosen, min(t.c for t in fits), max(t.f for t in fits), pixel)
+    left, top = min(b[0] for b in boxes), max(b[3] for b in boxes)
+    return Grid(chosen, math.floor(left / pixel) * pixel, math.ceil(top / pixel) * pixel, pixel)
+
+
+def _reachable(crs: str, found: Found) -> Found:
+    """The sheets that can be projected to a CRS.
+
+    Raises:
+        UsageError: none can; says why the first cannot.
+    """
+    kept: Found = []
+    first: SheetError | None = None
+    for path, header in found:
+        try:
+            bounds_in(crs, path, header)
+            kept.append((path, header))
+        except SheetError as error:
+            first = first or error
+    if not kept and first is not None:
+        raise UsageError(first.subject, f"{first.what}; no other sheet can be used either", first.cure) from first
+    return kept
+
+
+def _round(value: float) -> float:
+    """A number to nine digits, so that noise in a pixel size makes no difference."""
+    return float(f"{value:.9g}")
+
+
+def _share(value: float) -> int:
+    """Position within a pixel, in hundredths of it."""
+    return round((value % 1) * 100) % 100
