@@ -1,4 +1,4 @@
-"""Fixtures of all rooms. Nothing heavy is imported before a test asks for it, so that a test of arithmetic starts fast."""
+"""Fixtures of all rooms. Nothing heavy is imported before a test asks for it: a test of arithmetic starts fast."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def town(tmp_path: Path, blur_network: Path) -> tuple[Path, Path, Callable[..., 
 
 @pytest.fixture(scope="session")
 def drawn_town(tmp_path_factory: pytest.TempPathFactory, truth_network: Path) -> Path:
-    """A run over a drawn town of 900 x 1200 px whose classes the network gives back; blocks stay, outputs come and go."""
+    """A run over a drawn town of 900 x 1200 px whose classes the network gives back; its outputs come and go."""
     import numpy as np
     from support import write_sheet
 

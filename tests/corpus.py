@@ -1,7 +1,7 @@
 """Hostile and damaged inputs, and odd ones that are right: sheets, models, configs, paths.
 
-Each sheet case writes one file, in a folder of its own. `test_hostile.py` gives all of them to one run; `benchmarks/hostile.py` each to a process of its
-own, and watches memory, time, files and connections.
+Each sheet case writes one file, in a folder of its own. `sheets/test_hostile.py` gives all of them to one run;
+`benchmarks/hostile.py` gives each to a process of its own, and watches memory, time, files and connections.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ REFUSED, READ, EITHER = "refused", "read", "either"
 
 @dataclass(frozen=True)
 class Spot:
-    """Where a case writes its file, its place on the ground, right pixels (3, 160, 160), and bait: a file and a server that nobody may touch."""
+    """Where a case writes its file, its place on the ground, right pixels (3, 160, 160), and bait: a file and a server.
+
+    Nobody may touch the bait.
+    """
 
     path: Path
     place: Affine
@@ -229,8 +232,10 @@ def _sidecar(suffix: str, text: Callable[[Spot], str], **profile: object) -> Cal
 def _raw_vrt(s: Spot, source: str | None = None, side: int = SIDE) -> str:
     """A virtual raster whose pixels are the bytes of another file."""
     bands = "".join(
-        f'<VRTRasterBand dataType="Byte" band="{b}" subClass="VRTRawRasterBand"><SourceFilename relativetoVRT="{int(source is not None)}">'
-        f"{source or s.secret}</SourceFilename><ImageOffset>0</ImageOffset><PixelOffset>1</PixelOffset><LineOffset>1</LineOffset></VRTRasterBand>"
+        f'<VRTRasterBand dataType="Byte" band="{b}" subClass="VRTRawRasterBand">'
+        f'<SourceFilename relativetoVRT="{int(source is not None)}">'
+        f"{source or s.secret}</SourceFilename><ImageOffset>0</ImageOffset>"
+        "<PixelOffset>1</PixelOffset><LineOffset>1</LineOffset></VRTRasterBand>"
         for b in (1, 2, 3)
     )
     return f'<VRTDataset rasterXSize="{side}" rasterYSize="{side}">{bands}</VRTDataset>'
@@ -244,7 +249,8 @@ def _simple_vrt(source: str) -> str:
 
 
 PYTHON_VRT = (
-    '<VRTDataset rasterXSize="9" rasterYSize="9"><VRTRasterBand dataType="Byte" band="1" subClass="VRTDerivedRasterBand">'
+    '<VRTDataset rasterXSize="9" rasterYSize="9">'
+    '<VRTRasterBand dataType="Byte" band="1" subClass="VRTDerivedRasterBand">'
     "<PixelFunctionLanguage>Python</PixelFunctionLanguage><PixelFunctionType>f</PixelFunctionType><PixelFunctionCode>"
     "import os\ndef f(*a, **k): os.system('touch RAN')</PixelFunctionCode></VRTRasterBand></VRTDataset>"
 )
@@ -254,7 +260,8 @@ XML_BOMB += "]><VRTDataset>&e11;</VRTDataset>"
 
 def _wms(s: Spot) -> str:
     return (
-        f'<GDAL_WMS><Service name="TMS"><ServerUrl>{s.url}/${{z}}/${{x}}/${{y}}.png</ServerUrl></Service><DataWindow><UpperLeftX>0</UpperLeftX>'
+        f'<GDAL_WMS><Service name="TMS"><ServerUrl>{s.url}/${{z}}/${{x}}/${{y}}.png</ServerUrl></Service>'
+        "<DataWindow><UpperLeftX>0</UpperLeftX>"
         "<UpperLeftY>9</UpperLeftY><LowerRightX>9</LowerRightX><LowerRightY>0</LowerRightY><SizeX>9</SizeX><SizeY>9</SizeY></DataWindow>"
         "<BandsCount>3</BandsCount></GDAL_WMS>"
     )
@@ -332,6 +339,22 @@ def _link(target: Callable[[Spot], str]) -> Callable[[Spot], object]:
 
 
 NOT_TIFF, ODD_SIZE = "is not a TIFF", "declares|blocks of|cannot be read|is damaged"
+DAMAGED = "cannot be read|is damaged"
+OTHER_TYPES = ("uint16", "int16", "uint32", "int32", "float32", "float64", "complex64", "complex128", "int8")
+ELSEWHERE = "<PAMDataset><GeoTransform>0,1,0,0,0,-1</GeoTransform><SRS>EPSG:4326</SRS></PAMDataset>"
+NAMES = (
+    "a b.tif",
+    "Bäume 木.tif",
+    "a\nb.tif",
+    "-rf.tif",
+    "*[a]?.tif",
+    'it\'s "so".tif',
+    "$(touch RAN).tif",
+    ";touch RAN;.tif",
+    "%s%n.tif",
+    "a" * 240 + ".tif",
+)
+
 SHEETS: dict[str, Case] = {
     # what copying, disks and transfers do
     "empty": Case(lambda s: s.put(b""), words="is empty"),
@@ -341,7 +364,9 @@ SHEETS: dict[str, Case] = {
     "wrong magic": Case(lambda s: s.put(b"XX" + _right(s)[2:]), words=NOT_TIFF),
     "byte order lie": Case(lambda s: s.put(b"MM\0*" + _right(s)[4:]), words="cannot be read"),
     "random": Case(lambda s: s.put(random.Random(1).randbytes(4096)), words=NOT_TIFF),
-    "random behind a signature": Case(lambda s: s.put(b"II*\0" + random.Random(2).randbytes(4096)), words="cannot be read"),
+    "random behind a signature": Case(
+        lambda s: s.put(b"II*\0" + random.Random(2).randbytes(4096)), words="cannot be read"
+    ),
     "zeros": Case(lambda s: s.put(bytes(4096)), words=NOT_TIFF),
     "text": Case(lambda s: s.put("a picture, promised"), words=NOT_TIFF),
     "error page": Case(lambda s: s.put("<html><body>502 Bad Gateway</body></html>"), words=NOT_TIFF),
@@ -353,10 +378,10 @@ SHEETS: dict[str, Case] = {
     "PNG": Case(_other_driver("PNG"), words=NOT_TIFF),
     "JPEG": Case(_other_driver("JPEG"), words=NOT_TIFF),
     "BMP": Case(_other_driver("BMP"), words=NOT_TIFF),
-    **{f"cut at {share:g}": Case(_cut(share), words="cannot be read|is damaged") for share in (0.01, 0.1, 0.5, 0.9, 0.99)},
-    "cut by its last byte": Case(_cut(1), words="cannot be read|is damaged"),
-    **{f"raw, cut at {share:g}": Case(_cut(share, **TILED), words="cannot be read|is damaged") for share in (0.01, 0.1, 0.5, 0.9, 0.99)},
-    **{f"strips, cut at {share:g}": Case(_cut(share, compress="lzw"), words="cannot be read|is damaged") for share in (0.1, 0.5, 0.9)},
+    **{f"cut at {share:g}": Case(_cut(share), words=DAMAGED) for share in (0.01, 0.1, 0.5, 0.9, 0.99)},
+    "cut by its last byte": Case(_cut(1), words=DAMAGED),
+    **{f"raw, cut at {share:g}": Case(_cut(share, **TILED), words=DAMAGED) for share in (0.01, 0.1, 0.5, 0.9, 0.99)},
+    **{f"strips, cut at {share:g}": Case(_cut(share, compress="lzw"), words=DAMAGED) for share in (0.1, 0.5, 0.9)},
     "hole of zeros": Case(_hole(0.5), words="is damaged"),
     "hole of zeros near the end": Case(_hole(0.9), words="is damaged"),
     "raw, hole of zeros": Case(_hole(0.5, **TILED), EITHER),
@@ -365,7 +390,9 @@ SHEETS: dict[str, Case] = {
     **{f"100 flips {seed}": Case(_flipped(200 + seed, 400, None, 100)) for seed in range(6)},
     **{f"header shot {seed}": Case(_flipped(300 + seed, 8, 400, 40), EITHER) for seed in range(12)},
     # what a header may claim
-    "directory past the end": Case(lambda s: s.put(b"II*\0" + struct.pack("<I", 1 << 30) + bytes(99)), words="cannot be read"),
+    "directory past the end": Case(
+        lambda s: s.put(b"II*\0" + struct.pack("<I", 1 << 30) + bytes(99)), words="cannot be read"
+    ),
     "directory loop": Case(_next_directory(None), EITHER),
     "next directory past the end": Case(_next_directory(1 << 31), EITHER),
     "next directory in the pixels": Case(_next_directory(200), EITHER),
@@ -402,7 +429,9 @@ SHEETS: dict[str, Case] = {
     "65535 bands": Case(_declared(16, 16, 65_535), words="bands|cannot be read"),
     "one strip of 30000 x 30000": Case(_declared(30_000, 30_000)),
     "sparse 200000 x 200000": Case(_sparse(200_000, tiled=True, blockxsize=512, blockysize=512), words="declares"),
-    "sparse, tiles of 32768": Case(_sparse(40_000, tiled=True, blockxsize=32_768, blockysize=32_768), words="blocks of"),
+    "sparse, tiles of 32768": Case(
+        _sparse(40_000, tiled=True, blockxsize=32_768, blockysize=32_768), words="blocks of"
+    ),
     "tiles of 16384 that hold nothing": Case(_bomb, words="blocks of|cannot be read|is damaged"),
     "40 bands": Case(lambda s: s.write(pixels=np.zeros((40, 9, 9), np.uint8)), words="40 bands"),
     # where it says that it lies
@@ -415,7 +444,9 @@ SHEETS: dict[str, Case] = {
     "the other side of the Earth": Case(lambda s: s.write(place=Affine(0.1, 0, 9e9, 0, -0.1, 9e9)), words=""),
     "pixels of 1e-12": Case(lambda s: s.write(place=Affine(1e-12, 0, 367_000, 0, -1e-12, 5_807_000)), words=""),
     "pixels of 100 km": Case(lambda s: s.write(place=Affine(1e5, 0, 367_000, 0, -1e5, 5_807_000)), words=""),
-    "pixels of no width": Case(lambda s: s.write(place=Affine(0.1, 0, 367_000, 0, 0, 5_807_000)), words="geotransform|georeference"),
+    "pixels of no width": Case(
+        lambda s: s.write(place=Affine(0.1, 0, 367_000, 0, 0, 5_807_000)), words="geotransform|georeference"
+    ),
     "place is not a number": Case(lambda s: s.write(place=Affine(float("nan"), 0, 0, 0, float("nan"), 0)), words=""),
     "place is infinite": Case(lambda s: s.write(place=Affine(0.1, 0, float("inf"), 0, -0.1, 0)), words=""),
     "world file": Case(_world("{a.a}\n0\n0\n{a.e}\n367000.05\n5899999.95"), READ),
@@ -424,16 +455,20 @@ SHEETS: dict[str, Case] = {
     # bands and types
     "palette": Case(lambda s: s.write(pixels=s.pixels[:1], photometric="palette"), words="palette|bands"),
     "one band": Case(lambda s: s.write(pixels=s.pixels[:1]), words="1 bands, most sheets have 3"),
-    "five bands": Case(lambda s: s.write(pixels=np.concatenate([s.pixels, s.pixels[:2]]), photometric="minisblack"), words="5 bands"),
+    "five bands": Case(
+        lambda s: s.write(pixels=np.concatenate([s.pixels, s.pixels[:2]]), photometric="minisblack"), words="5 bands"
+    ),
     "CMYK": Case(lambda s: s.write(pixels=np.concatenate([s.pixels, s.pixels[:1]]), photometric="cmyk"), EITHER),
     "one bit": Case(lambda s: s.write(pixels=s.pixels % 2, nbits=1), EITHER),
-    **{f"{dtype} pixels": Case(_typed(dtype), words=dtype) for dtype in ("uint16", "int16", "uint32", "int32", "float32", "float64", "complex64", "complex128", "int8")},
+    **{f"{dtype} pixels": Case(_typed(dtype), words=dtype) for dtype in OTHER_TYPES},
     "64-bit pixels": Case(_typed("uint64"), words="uint64"),
     "floats that are no numbers": Case(_fill(float("nan"), "float32"), words="float32"),
     "mask of another size": Case(_mask(lambda s: _mask_of(s, 50, 50)), words="msk"),
     "mask of text": Case(_mask(lambda s: b"all of it, please"), words="msk"),
     "mask cut short": Case(_mask(_cut_mask), words="msk"),
-    "mask that is a link to itself": Case(lambda s: (s.write(**DEFLATE), Path(f"{s.path}.msk").symlink_to(f"{s.path.name}.msk")), READ),
+    "mask that is a link to itself": Case(
+        lambda s: (s.write(**DEFLATE), Path(f"{s.path}.msk").symlink_to(f"{s.path.name}.msk")), READ
+    ),
     "mask that is a virtual raster": Case(_mask(lambda s: _raw_vrt(s).encode()), words="msk"),
     "mask that is a pipe": Case(lambda s: (s.write(**DEFLATE), os.mkfifo(f"{s.path}.msk")), READ),
     "right mask": Case(_mask(_mask_of), READ),
@@ -456,8 +491,17 @@ SHEETS: dict[str, Case] = {
     "XML bomb": Case(lambda s: s.put(XML_BOMB), words=NOT_TIFF),
     "map service": Case(lambda s: s.put(_wms(s)), words=NOT_TIFF),
     "overviews that are a virtual raster": Case(_sidecar(".ovr", _raw_vrt), READ),
-    "sidecar with another place": Case(_sidecar(".aux.xml", lambda s: "<PAMDataset><GeoTransform>0,1,0,0,0,-1</GeoTransform><SRS>EPSG:4326</SRS></PAMDataset>"), READ),
-    "sidecar on the network": Case(_sidecar(".aux.xml", lambda s: f'<PAMDataset><Metadata domain="xml:VRT"><MDI key="x">/vsicurl/{s.url}/x</MDI></Metadata><Subdatasets/></PAMDataset>'), READ),
+    "sidecar with another place": Case(_sidecar(".aux.xml", lambda s: ELSEWHERE), READ),
+    "sidecar on the network": Case(
+        _sidecar(
+            ".aux.xml",
+            lambda s: (
+                f'<PAMDataset><Metadata domain="xml:VRT"><MDI key="x">/vsicurl/{s.url}/x</MDI></Metadata>'
+                "<Subdatasets/></PAMDataset>"
+            ),
+        ),
+        READ,
+    ),
     "sidecar that is a bomb": Case(_sidecar(".aux.xml", lambda s: XML_BOMB), READ),
     "overview file of text": Case(_sidecar(".ovr", lambda s: "none"), READ),
     # odd, but right
@@ -473,7 +517,7 @@ SHEETS: dict[str, Case] = {
     "big-endian": _odd(endianness="big", **DEFLATE),
     "with overviews": Case(_two_pages, READ),
     "no-data that no pixel bears": _odd(nodata=200, **DEFLATE),
-    **{f"name {name[:20]!r}": Case(_named(name), READ) for name in ("a b.tif", "Bäume 木.tif", "a\nb.tif", "-rf.tif", "*[a]?.tif", "it's \"so\".tif", "$(touch RAN).tif", ";touch RAN;.tif", "%s%n.tif", "a" * 240 + ".tif")},
+    **{f"name {name[:20]!r}": Case(_named(name), READ) for name in NAMES},
     "name that is not UTF-8": Case(_named("\udcff\udcfe.tif"), words="not UTF-8"),
 }  # fmt: skip
 
@@ -535,16 +579,36 @@ MODELS: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     "header that is no JSON": ("m.safetensors", lambda ran: _header(b"{{{{")),
     "header of 100,000 levels": ("m.safetensors", lambda ran: _header(b"[" * 100_000)),
     "tensors past the end": ("m.safetensors", lambda ran: _header({"w": _tensor(0, 1 << 40, [1 << 38])})),
-    "tensors that overlap": ("m.safetensors", lambda ran: _header({"a": _tensor(0, 8, [2]), "b": _tensor(4, 12, [2])}, None, bytes(12))),
-    "tensors with a hole": ("m.safetensors", lambda ran: _header({"a": _tensor(0, 4, [1]), "b": _tensor(8, 12, [1])}, None, bytes(12))),
-    "shape of another size": ("m.safetensors", lambda ran: _header({"a": _tensor(0, 4, [1 << 30, 1 << 30])}, None, bytes(4))),
+    "tensors that overlap": (
+        "m.safetensors",
+        lambda ran: _header({"a": _tensor(0, 8, [2]), "b": _tensor(4, 12, [2])}, None, bytes(12)),
+    ),
+    "tensors with a hole": (
+        "m.safetensors",
+        lambda ran: _header({"a": _tensor(0, 4, [1]), "b": _tensor(8, 12, [1])}, None, bytes(12)),
+    ),
+    "shape of another size": (
+        "m.safetensors",
+        lambda ran: _header({"a": _tensor(0, 4, [1 << 30, 1 << 30])}, None, bytes(4)),
+    ),
     "unknown type": ("m.safetensors", lambda ran: _header({"a": _tensor(0, 4, [1], "Q7")}, None, bytes(4))),
     "no card": ("m.safetensors", lambda ran: _header({"a": _tensor(0, 4, [1])}, None, bytes(4))),
     "ONNX that is none": ("m.onnx", lambda ran: random.Random(3).randbytes(999)),
     "program that is none": ("m.pt2", lambda ran: random.Random(4).randbytes(999)),
 }  # fmt: skip
 
-# name -> (config text or bytes, exit codes); IN, RUN and BAIT stand for the folder of sheets, the run folder and a file that must stay as it is
+
+def _aliases() -> str:
+    """A few lines of YAML that would unfold to 9 ** 10 words."""
+    lines = ["a: &a [x, x, x, x, x, x, x, x, x]\n"]
+    for k in range(9):
+        name, inner = chr(98 + k), ", ".join(["*" + chr(97 + k)] * 9)
+        lines.append(f"{name}: &{name} [{inner}]\n")
+    return "".join(lines)
+
+
+# name -> (config text or bytes, exit codes); IN, RUN and BAIT stand for the folder of sheets, the run folder and a file
+# that must stay as it is
 CONFIGS: dict[str, tuple[str | bytes, tuple[int, ...]]] = {
     "unknown key": ("sheets: [IN]\nout: RUN\ntiel: {}\n", (2,)),
     "unknown key inside": ("sheets: [IN]\nout: RUN\ntile: {pach_size: 3}\n", (2,)),
@@ -557,7 +621,7 @@ CONFIGS: dict[str, tuple[str | bytes, tuple[int, ...]]] = {
     "code in a tag": ("sheets: !!python/object/apply:os.system ['touch RAN']\n", (2,)),
     "object in a tag": ("sheets: !!python/name:os.system\n", (2,)),
     "module in a tag": ("sheets: !!python/module:os\n", (2,)),
-    "bomb of aliases": ("a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(f"{chr(98 + k)}: &{chr(98 + k)} [{', '.join(['*' + chr(97 + k)] * 9)}]\n" for k in range(9)), (2,)),
+    "bomb of aliases": (_aliases(), (2,)),
     "20,000 levels": ("sheets: " + "[" * 20_000 + "\n", (2,)),
     "NUL": (b"sheets: [IN]\0\n", (2,)),
     "bytes": (bytes(range(128, 256)) * 9, (2,)),

@@ -44,7 +44,7 @@ def picture_of(labels: np.ndarray, rng: np.random.Generator, bands: int = 3) -> 
 def potsdam(
     root: Path, numbers: tuple[str, ...] = ("2_10", "3_10", "6_7"), side: int = 160, world_files: bool = False
 ) -> Path:
-    """The release's folders and names; 4_12 re-encoded with loss, 6_7 with its odd yellow; optionally without georeference but with .tfw."""
+    """The release's folders and names; 4_12 re-encoded with loss, 6_7 with its odd yellow; also with .tfw only."""
     rng = np.random.default_rng(5)
     for k, number in enumerate(numbers):
         labels = patchwork(rng, (side, side))

@@ -1,6 +1,8 @@
 """Run by Debian's own Python with PyQGIS: open files with their default style, say what QGIS shows, draw a map.
 
-/usr/bin/python3 tests/qgis_look.py MAP.png FILE...   -> one JSON line for each layer; of a project, the layers that it shows are drawn
+/usr/bin/python3 tests/qgis_look.py MAP.png FILE...   -> one JSON line for each layer
+
+Of a project, the layers that it shows are drawn.
 """
 
 import json

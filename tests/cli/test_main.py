@@ -10,7 +10,10 @@ import pytest
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys, geoseg.cli.main as m; m.cli.main(['--help'], standalone_mode=False); print([n for n in ('torch', 'rasterio', 'numpy', 'shapely') if n in sys.modules])"
+    code = (
+        "import sys, geoseg.cli.main as m; m.cli.main(['--help'], standalone_mode=False); "
+        "print([n for n in ('torch', 'rasterio', 'numpy', 'shapely') if n in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
     assert "tile" in done.stdout

@@ -37,7 +37,7 @@ def distinct(languages: set[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory: pytest.TempPathFactory, truth_network: Path) -> Path:
-    """A folder with the sample sheets as `sheets`, their labels, small configs, a network `potsdam.pt` and a planned `run`."""
+    """A folder: the sample sheets as `sheets`, labels, small configs, a network `potsdam.pt` and a planned `run`."""
     folder = tmp_path_factory.mktemp("docs")
     for name in ("sheets", "labels", "truth.gpkg"):
         (folder / name).symlink_to(ROOT / "sample_data" / name)

@@ -63,7 +63,7 @@ STAC_RULES = {
         },
     },
 }
-"""What the core and the extensions projection 2.0, classification 2.0, processing 1.2 and file 2.1 ask for, in our own words."""
+"""Demands of the core and of the extensions projection 2.0, classification 2.0, processing 1.2 and file 2.1."""
 
 
 def test_the_stac_item_keeps_the_rules_and_names_every_file(finished):

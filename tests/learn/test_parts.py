@@ -11,7 +11,7 @@ from geoseg.networks import make_network
 
 
 def test_frozen_backbone_does_not_move_at_all() -> None:
-    """Frozen weights, and the running statistics of frozen batch norms: tutorials freeze the first and forget the second."""
+    """Frozen weights, and the running statistics of frozen batch norms: many freeze the first and forget the second."""
     network = make_network("lraspp_mobilenet_v3_large", 3, 6)
     before = {k: v.clone() for k, v in network.backbone.state_dict().items()}
     frozen = freeze(network, ["backbone"])

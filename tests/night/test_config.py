@@ -15,7 +15,8 @@ def write_config(tmp_path, text):
 def test_a_config_runs_and_the_command_line_wins(tmp_path, geoseg, sheet, blur_network):
     config = write_config(
         tmp_path,
-        f"sheets: [s.tif]\nout: run\ntile: {{block_size: 64}}\ninfer: {{model: {blur_network}, engine: torch}}\nmosaic: {{name: night}}\n",
+        "sheets: [s.tif]\nout: run\ntile: {block_size: 64}\n"
+        f"infer: {{model: {blur_network}, engine: torch}}\nmosaic: {{name: night}}\n",
     )
     code, _, err = geoseg("run", config)
     assert code == 0, err

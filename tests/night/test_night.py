@@ -126,7 +126,7 @@ def test_damage_is_remembered_until_the_file_changes(town) -> None:
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_damage_that_the_last_shard_meets_leaves_no_night_without_outputs(town, tmp_path, blur_network, order) -> None:
-    """Blocks of a shard that has ended become stale: the last one does them, and the outputs equal those of a run without the sheet."""
+    """Blocks of a shard that has ended become stale: the last one does them, as a run without the sheet would."""
     sheets, run, _ = town
     inference = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1)
 
@@ -153,7 +153,8 @@ def test_damage_that_the_last_shard_meets_leaves_no_night_without_outputs(town, 
 def test_a_broken_webhook_or_metrics_folder_changes_nothing(town, tmp_path, blur_network, geoseg) -> None:
     config = tmp_path / "nightly.yaml"
     config.write_text(
-        f"sheets: [sheets]\nout: run\ntile: {{block_size: 64}}\ninfer: {{model: {blur_network}, engine: torch, precision: f32}}\n"
+        "sheets: [sheets]\nout: run\ntile: {block_size: 64}\n"
+        f"infer: {{model: {blur_network}, engine: torch, precision: f32}}\n"
         "mosaic: {vectors: false}\n"
         "night: {metrics: sheets/s_0_0.tif/m.prom, hooks: {success: [/no/such/program], webhook: 'http://a b/'}}\n"
     )

@@ -37,8 +37,10 @@ def test_hooks_and_metrics_are_told_how_it_ended(town, tmp_path, blur_network, g
     log = tmp_path / "told.txt"
     hook = json.dumps(["sh", "-c", f'echo "$GEOSEG_EXIT_CODE" >> {log}; cat >> {log}'])
     config.write_text(
-        f"sheets: [sheets]\nout: run\ntile: {{block_size: 64}}\ninfer: {{model: {blur_network}, engine: torch, precision: f32}}\n"
-        f"mosaic: {{vectors: false}}\nnight: {{publish: true, metrics: m.prom, hooks: {{success: {hook}, failure: {hook}}}}}\n"
+        "sheets: [sheets]\nout: run\ntile: {block_size: 64}\n"
+        f"infer: {{model: {blur_network}, engine: torch, precision: f32}}\n"
+        "mosaic: {vectors: false}\n"
+        f"night: {{publish: true, metrics: m.prom, hooks: {{success: {hook}, failure: {hook}}}}}\n"
     )
     command = [sys.executable, "-m", "geoseg.cli.main", "run", str(config), "--log-json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""The recipes: each is parsed by what reads it in earnest, and every geoseg command line in them by click's own parser."""
+"""The recipes: each is parsed by what reads it in earnest, and its geoseg commands by click's own parser."""
 
 from __future__ import annotations
 
@@ -176,7 +176,8 @@ def test_an_array_of_shards_ends_with_the_outputs(tmp_path, truth_network) -> No
     for index in (2, 0, 1):
         environment = {
             **os.environ, "SLURM_ARRAY_TASK_ID": str(index), "SLURM_ARRAY_TASK_COUNT": "3", "SLURM_ARRAY_TASK_MIN": "0",
-            "GEOSEG_CONFIG": str(tmp_path / "nightly.yaml"), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "GEOSEG_CONFIG": str(tmp_path / "nightly.yaml"),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }  # fmt: skip
         subprocess.run(
             ["bash", str(RECIPES / "slurm/nightly.sbatch")], env=environment, check=True, capture_output=True
@@ -191,7 +192,8 @@ def test_a_real_cron_runs_the_night(tmp_path, truth_network) -> None:
         pytest.skip("needs root and cron")
     config = tmp_path / "nightly.yaml"
     config.write_text(
-        f"sheets: [{ROOT / 'sample_data/sheets'}]\nout: run\ninfer: {{model: {truth_network}}}\nmosaic: {{vectors: false}}\n"
+        f"sheets: [{ROOT / 'sample_data/sheets'}]\nout: run\n"
+        f"infer: {{model: {truth_network}}}\nmosaic: {{vectors: false}}\n"
     )
     text = (RECIPES / "cron" / "geoseg").read_text()
     text = text.replace("/opt/geoseg/bin", str(Path(sys.executable).parent)).replace(

@@ -7,7 +7,7 @@ from geoseg.runfolder.folder import Run
 
 
 def test_the_ledger_is_a_copy_and_the_records_are_the_truth(town, monkeypatch) -> None:
-    """Records are opened again only where their files are others; a copy that is damaged or that cannot be kept is none."""
+    """Records are opened again only where their files are others; a copy that is damaged or cannot be kept is none."""
     from geoseg.runfolder import records as ledger
     from geoseg.runfolder.blocks import read_record
 

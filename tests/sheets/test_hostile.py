@@ -1,4 +1,4 @@
-"""Hostile and damaged inputs: each costs itself only, is named, and opens nothing and nobody else. The cases are in `corpus.py`."""
+"""Hostile and damaged inputs: each costs itself only, is named, and opens nothing else. Cases: `corpus.py`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from geoseg.vectorize.merge import merge_small
 @given(st.integers(0, 10_000), st.integers(3, 40), st.sampled_from([1, 4, 9]))
 @profile(max_examples=40)
 def test_what_goes_on_beyond_a_side_is_not_small(seed: int, cut: int, least: int) -> None:
-    """Of a part of a raster only what does not reach its cut side is merged; that is what becomes of it in the whole."""
+    """Of a part of a raster only what does not reach its cut side is merged, as it would be in the whole."""
     raster = blobs(seed, 30, 44, 1.0)
     limits = dict.fromkeys(range(3), least)
     part = raster[:, :cut]

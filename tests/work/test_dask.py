@@ -152,7 +152,7 @@ def hosts():
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("ip") is None, reason="needs root and iproute2")
 def test_a_link_that_is_cut_costs_a_minute_at_most(job, alone, planned, hosts) -> None:
-    """The cable of a worker's host is pulled, without a word to anybody: the others do its panels, the bytes are the same."""
+    """The cable of a worker's host is pulled, without a word: the others do its panels, the bytes are the same."""
     scheduler, *workers = hosts
     address = f"tcp://{hosts[scheduler]}:8786"
     environment = {

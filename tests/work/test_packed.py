@@ -68,8 +68,12 @@ def test_any_flipped_bit_is_noticed(place: int, bit: int) -> None:
         unpack(bytes(data))
 
 
-CRS = ("EPSG:32633", "ESRI:102003", "+proj=tmerc +lon_0=9 +k=1 +x_0=3500000 +ellps=bessel +towgs84=598,73,418,0,0,0,6.7 +units=m",
-       "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=40 +lon_0=10")  # fmt: skip
+CRS = (
+    "EPSG:32633",
+    "ESRI:102003",
+    "+proj=tmerc +lon_0=9 +k=1 +x_0=3500000 +ellps=bessel +towgs84=598,73,418,0,0,0,6.7 +units=m",
+    "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=40 +lon_0=10",
+)
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])

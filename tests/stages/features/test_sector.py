@@ -1,4 +1,4 @@
-"""Vectors in sectors: what does not reach far is the same as if all had been done at once, what does is cut, and all pieces fit."""
+"""Vectors in sectors: what does not reach far is as if all had been done at once, what does is cut; all pieces fit."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc only")
 def test_a_worker_keeps_the_memory_that_a_network_frees() -> None:
-    """Dask starts workers with MALLOC_TRIM_THRESHOLD_: each freed array is mapped and zeroed anew by the kernel, page by page."""
+    """Dask starts workers with MALLOC_TRIM_THRESHOLD_: each freed array is mapped and zeroed anew, page by page."""
     code = """
 import resource, numpy as np
 from geoseg.stages.infer.panel import _keep_freed_memory

@@ -116,7 +116,7 @@ def test_a_far_utm_zone_needs_its_own_run(tmp_path):
 
 
 def test_a_sheet_that_is_nowhere_near_costs_itself_only(tmp_path):
-    """Outside the area of the CRS, or 100 km from the others: a broken geotransform must not make a raster of half a continent."""
+    """Outside the area of the CRS, or 100 km from the others: a broken geotransform must not make a huge raster."""
     for name, place in (
         ("a", PLACE),
         ("b", moved(PLACE, 300, 0)),

@@ -190,7 +190,7 @@ def test_preview_shows_samples(tmp_path: Path, geoseg) -> None:
 
 @pytest.mark.slow
 def test_a_minute_of_training_beats_the_majority_class(tmp_path: Path) -> None:
-    """About 60 CPU seconds from scratch on drawn scenes: accuracy at least 20 points above always saying the commonest class."""
+    """About 60 CPU seconds from scratch on drawn scenes: at least 20 points above always saying the commonest class."""
     config = tiny_config(
         model={"network": "unet_s", "gsd": 0.2, "patch": 320, "overlap": 256},
         data=[
