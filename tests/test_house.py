@@ -13,12 +13,13 @@ MODULES = sorted(p for p in HOUSE.rglob("*.py") if "__pycache__" not in p.parts)
 ROOMS = sorted({p.parent for p in MODULES})
 
 RUN_FILES = {
-    "plan.json", "infer.json", "engine.json", "run.json", "contents.json", "stamp.json", "ledger.json", "mosaic.json", "patches.gpkg",
+    "plan.json", "infer.json", "engine.json", "run.json", "contents.json", "stamp.json", "ledger.json", "mosaic.json",
+    "patches.gpkg",
 }  # fmt: skip
 
 
 def _literals(tree: ast.Module) -> list[ast.Constant]:
-    """Text in code: neither a docstring or a text that stands alone, nor an argument of an error or a part of a help text."""
+    """Text in code: no docstring, nor any other text that stands alone."""
     alone = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
     return [
         n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in alone
