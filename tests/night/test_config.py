@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support import CONFIGS
+
+from geoseg.errors import UsageError
+from geoseg.night.config import load_config, with_config
 
 
 def write_config(tmp_path, text):
@@ -50,3 +55,61 @@ def test_the_shipped_configs_load():
     from geoseg.night.config import load_config
 
     load_config(CONFIGS / "nightly.yaml")  # those of `geoseg train`: tests/test_train.py
+
+
+def _stated(tmp_path: Path, text: str):
+    (tmp_path / "deep").mkdir(exist_ok=True)
+    path = tmp_path / "deep" / "c.yaml"
+    path.write_text(text)
+    return load_config(path)
+
+
+def test_paths_count_from_the_config_and_values_are_read(tmp_path) -> None:
+    stated = _stated(
+        tmp_path,
+        "sheets: [s, /abs/*.tif]\nout: ../run\ntile: {aoi: a.gpkg, nodata: 255~12, bands: [3, 1, 2]}\n"
+        "infer: {model: [a.pt, /b.pt], max_ram: 2G}\nnight: {metrics: m.prom, hooks: {success: [echo, a]}}\n",
+    )
+    deep = tmp_path / "deep"
+    assert stated.sheets == [deep / "s", Path("/abs/*.tif")]
+    assert stated.out == deep / "../run"
+    assert stated.options == {
+        "aoi": deep / "a.gpkg", "nodata": ((255.0, 12.0),), "bands": (3, 1, 2), "model": (deep / "a.pt", Path("/b.pt")),
+        "max_ram": 2 << 30, "metrics": deep / "m.prom", "success": ("echo", "a"), "failure": (), "webhook": "",
+    }  # fmt: skip
+
+
+def test_what_a_config_does_not_name_it_does_not_say(tmp_path) -> None:
+    stated = _stated(tmp_path, "sheets: [s]\ntile: {}\nmosaic:\n")
+    assert stated.options == {}
+    assert stated.out is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("tile: {nodata: white}", "VALUE~TOLERANCE"),
+        ("tile: {patch_size: 0}", "tile.patch_size"),
+        ("tile: {gsd: 0}", "tile.gsd"),
+        ("infer: {engine: abacus}", "infer.engine"),
+        ("infer: {max_ram: much}", "not a size"),
+        ("mosaic: {layers: [lakes]}", "does not know 'lakes'"),
+        ("mosaic: {overwrite: true}", "unknown key 'mosaic.overwrite'"),
+        ("night: {date: today}", "unknown key 'night.date'"),
+        ("night: {hooks: {succes: [a]}}", "did you mean 'success'"),
+    ],
+)
+def test_a_value_that_cannot_be_is_named_with_its_line(tmp_path, text, words) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        _stated(tmp_path, f"sheets: [s]\n{text}\n")
+    assert caught.value.subject.endswith("c.yaml:2")
+
+
+def test_what_is_said_wins_over_the_config_and_other_sheets_are_none(tmp_path) -> None:
+    _stated(tmp_path, "sheets: [s]\nout: r\ninfer: {tta: flip, threads: 2}\n")
+    config = tmp_path / "deep" / "c.yaml"
+    paths, run, options = with_config([config], None, {"tta": "d4"})
+    assert (paths, run, options) == ([tmp_path / "deep/s"], tmp_path / "deep/r", {"tta": "d4", "threads": 2})
+    assert with_config([config], Path("x"), {})[1] == Path("x")
+    assert with_config([Path("a.tif")], None, {"tta": "d4"}) == ([Path("a.tif")], None, {"tta": "d4"})
+    assert with_config([config, config], None, {})[0] == [config, config]

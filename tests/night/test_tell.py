@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import subprocess
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-from geoseg.night.tell import Facts, metrics_text, tell
+import pytest
+
+from geoseg.errors import Busy, EnvironmentFault
+from geoseg.night.tell import Facts, JsonLines, metrics_text, tell, telling, write_metrics
 from geoseg.options import NightOptions
 
 
@@ -83,3 +88,68 @@ def test_a_webhook_is_sent_the_facts_and_shards_that_wait_for_others_send_none()
     server.shutdown()
     server.server_close()
     assert [(f["exit_code"], f["error"]) for f in received] == [(4, "disk full"), (1, "")]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(Busy("run", "is locked"), 75), (EnvironmentFault("run", "disk full"), 4), (KeyboardInterrupt(), 130)],
+)
+def test_an_error_is_told_and_goes_on(tmp_path, error, code) -> None:
+    facts = Facts("run")
+    with pytest.raises(type(error)), telling(NightOptions(metrics=tmp_path / "m.prom"), facts):
+        raise error
+    assert facts.exit_code == code
+    assert facts.error == str(error)
+    assert f'geoseg_exit_code{{run="run"}} {code}' in (tmp_path / "m.prom").read_text()
+
+
+def test_what_goes_wrong_while_telling_changes_nothing(tmp_path, caplog) -> None:
+    (tmp_path / "file").touch()
+    options = NightOptions(metrics=tmp_path / "file" / "m.prom", success=("/no/such/program",), webhook="ftp://a/")
+    with telling(options, facts := Facts("run", exit_code=0)):
+        facts.sheets = 3
+    assert facts.exit_code == 0
+    for word in ("metrics", "/no/such/program", "not an http address"):
+        assert word in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("code", "partial", "told"),
+    [(0, False, "good"), (3, False, "good"), (4, False, "bad"), (0, True, ""), (1, True, "bad")],
+)
+def test_the_command_that_fits_the_end_is_called(tmp_path, code, partial, told) -> None:
+    log = tmp_path / "log"
+
+    def command(word: str) -> tuple[str, ...]:
+        return ("sh", "-c", f'printf "%s $GEOSEG_EXIT_CODE" {word} > {log}')
+
+    tell(NightOptions(success=command("good"), failure=command("bad")), Facts("r", exit_code=code, partial=partial))
+    assert (log.read_text() if log.exists() else "") == (f"{told} {code}" if told else "")
+
+
+def test_a_success_of_one_shard_among_others_is_not_yet_one(tmp_path) -> None:
+    path = tmp_path / "m.prom"
+    write_metrics(path, Facts("r", exit_code=0, partial=True))
+    assert 'geoseg_last_success_timestamp_seconds{run="r"} 0' in path.read_text()
+    write_metrics(path, Facts("r", exit_code=0))
+    good = path.read_text()
+    write_metrics(path, Facts("r", exit_code=1))
+    assert metrics_text(Facts("r", exit_code=1), "nonsense").count("\n") > 10
+
+    def last(text: str) -> str:
+        return next(x for x in text.splitlines() if x.startswith("geoseg_last_success"))
+
+    assert last(path.read_text()) == last(good)
+    assert os.listdir(tmp_path) == ["m.prom"]
+
+
+def test_a_log_line_is_one_json_object() -> None:
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        record = logging.LogRecord("geoseg.x", logging.WARNING, "f", 1, "größer als %d", (3,), sys.exc_info())
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    value = json.loads(line)
+    assert (value["level"], value["logger"], value["message"]) == ("warning", "geoseg.x", "größer als 3")
+    assert "ZeroDivisionError" in value["traceback"]
