@@ -29,29 +29,40 @@ HERE = Path(__file__).parent
 # --- which tests are fast
 
 FAST_ROOMS = (
-    "geometry", "gis", "metrics", "night", "runfolder", "scenes", "sheets", "vectorize", "work", "docs", "cli",
-    "stages/features", "stages/tile", "stages/infer", "stages/look", "stages/mosaic", "stages/evaluate",
+    ".", "datasets", "docs", "geometry", "gis", "metrics", "night", "runfolder", "scenes", "sheets", "stages/features",
+    "stages/look", "stages/mosaic", "stages/tile", "vectorize", "work",
 )  # fmt: skip
-"""Rooms whose code needs no torch. Their tests are fast, but for `SLOW_FILES` and users of `COMPUTING`."""
+"""Rooms whose code needs no torch; their tests are fast but for those of `SLOW_FILES` and users of `COMPUTING`."""
 
-SLOW_FILES: frozenset[str] = frozenset()
-"""Files that import torch or start processes, or take their time."""
+SLOW_FILES = frozenset(
+    {
+        "test_api.py", "datasets/test_items.py", "datasets/test_public.py", "datasets/test_samples.py",
+        "datasets/test_sets.py", "datasets/test_shapes.py", "night/test_forecast.py", "night/test_night.py",
+        "night/test_publish.py", "runfolder/test_faults.py", "sheets/test_decoder.py", "sheets/test_door.py",
+        "scenes/test_scene.py", "sheets/test_hostile.py", "sheets/test_photo.py", "stages/features/test_sector.py",
+        "stages/look/test_verify.py", "stages/mosaic/test_finish.py", "stages/mosaic/test_rasters.py",
+        "stages/mosaic/test_work.py", "stages/tile/test_tile.py", "work/test_dask.py",
+    }
+)  # fmt: skip
+"""Files that import torch, start processes or take their time."""
 
 COMPUTING = frozenset(
     {
         "truth_network", "blur_network", "geoseg", "finished", "finished_copy", "town", "drawn_town", "job", "alone",
-        "planned", "two_workers", "model", "scene",
+        "planned", "two_workers", "model", "little_town",
     }
 )  # fmt: skip
 """Fixtures that run networks, stages, commands or workers."""
 
 
+def _holds_fast(path: Path) -> bool:
+    """Whether a file holds fast tests."""
+    path = path.relative_to(HERE)
+    return path.parent.as_posix() in FAST_ROOMS and path.as_posix() not in SLOW_FILES
+
+
 def _is_fast(item: pytest.Item) -> bool:
-    path = item.path.relative_to(HERE)
-    room = path.parent.as_posix()
-    if (room not in FAST_ROOMS and room != ".") or path.as_posix() in SLOW_FILES:
-        return False
-    if any(item.get_closest_marker(name) for name in ("slow", "gpu", "qgis", "starts")):
+    if not _holds_fast(item.path) or any(item.get_closest_marker(name) for name in ("slow", "gpu", "qgis")):
         return False
     return not COMPUTING & set(getattr(item, "fixturenames", ()))
 
@@ -61,6 +72,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _is_fast(item):
             item.add_marker("fast")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m fast` files without fast tests are not even imported."""
+    wanted = config.option.markexpr == "fast" and collection_path.name.startswith("test_")
+    return True if wanted and not _holds_fast(collection_path) else None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 from hypothesis import strategies as st
 from rasterio.windows import Window
 
+from geoseg.geometry.lattice import Lattice
+
 windows = st.builds(Window, st.integers(-50, 50), st.integers(-50, 50), st.integers(1, 60), st.integers(1, 60))
 
 rasters = st.builds(
@@ -15,6 +17,14 @@ rasters = st.builds(
     st.integers(2, 24),
     st.integers(2, 5),
 )
+
+
+@st.composite
+def lattices(draw: st.DrawFn) -> Lattice:
+    patch = draw(st.integers(2, 80))
+    over = draw(st.integers(0, patch - 1))
+    margin = draw(st.integers(0, max(0, (over - 1) // 2)))
+    return Lattice(patch, over, margin)
 
 
 def _fields(seed: int, high: int, wide: int, scale: float, count: int) -> np.ndarray:

@@ -139,6 +139,16 @@ def test_a_script_without_a_guard_works_also_with_workers(tmp_path, truth_networ
     assert (tmp_path / "once").read_text() == "x"
 
 
+def test_training_in_a_script_needs_no_guard_either(sandbox) -> None:
+    """Neither the processes that draw scenes nor those that load samples run the script."""
+    config = yaml.safe_load((sandbox / "small.yaml").read_text()) | {"workers": 1}
+    (sandbox / "workers.yaml").write_text(yaml.safe_dump(config))
+    script = sandbox / "training.py"
+    script.write_text("print('once')\nimport geoseg\nprint(geoseg.train('workers.yaml', 'trained').name)\n")
+    done = subprocess.run([sys.executable, script], cwd=sandbox, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["once", "model.safetensors"]
+
+
 def test_geoseg_can_be_called_as_a_module() -> None:
     done = subprocess.run([sys.executable, "-m", "geoseg", "--version"], capture_output=True, text=True, check=True)
     assert face.__version__ in done.stdout

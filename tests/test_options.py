@@ -17,10 +17,7 @@ from support import CRS, PLACE, moved, write_sheet
 from geoseg.cli.main import COMMANDS, cli
 from geoseg.night.config import SECTIONS, RunConfig, keys_of
 from geoseg.options import (
-    ENGINES,
     STAGES,
-    TTA,
-    VECTOR_FORMATS,
     EvaluateOptions,
     InferOptions,
     MosaicOptions,
@@ -92,16 +89,6 @@ def test_an_option_explains_itself(kind, name) -> None:
 
 def test_every_command_can_be_found() -> None:
     assert set(COMMAND_OF.values()) <= set(COMMANDS)
-
-
-def test_names_that_options_offer_are_those_that_there_are() -> None:
-    """Options know no torch and no GDAL, so they list them themselves."""
-    from geoseg.gis.vector_formats import FORMATS
-    from geoseg.predict import engines, wrap
-
-    assert ("auto", *engines.ENGINES) == ENGINES
-    assert tuple(wrap.TTA) == TTA
-    assert tuple(FORMATS) == VECTOR_FORMATS
 
 
 # What belongs into a key

@@ -5,17 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from strategies import lattices
 
 from geoseg.errors import UsageError
 from geoseg.geometry.lattice import Lattice
-
-
-@st.composite
-def lattices(draw):
-    patch = draw(st.integers(2, 80))
-    over = draw(st.integers(0, patch - 1))
-    margin = draw(st.integers(0, max(0, (over - 1) // 2)))
-    return Lattice(patch, over, margin)
 
 
 @given(lattices(), st.integers(-300, 300), st.integers(1, 200))

@@ -97,7 +97,7 @@ def _five(run: Run) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("keep", "older", "left"), [(1, 0, 2), (2, 0, 2), (3, 0, 3), (9, 0, 5), (1, 3.5, 4), (1, 99, 5)]
+    ("keep", "older", "left"), [(1, 0, 2), (2, 0, 2), (3, 0, 3), (9, 0, 5), (1, 3.5, 3), (1, 99, 5)]
 )
 def test_as_many_nights_stay_as_were_asked_for_and_latest_with_its_predecessor(run, keep, older, left) -> None:
     folders = _five(run)

@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from strategies import lattices
 
-from geoseg.geometry.lattice import Lattice
 from geoseg.predict.blend import Strip, blend_weights, cut
-
-
-@st.composite
-def lattices(draw):
-    patch = draw(st.integers(2, 80))
-    over = draw(st.integers(0, patch - 1))
-    margin = draw(st.integers(0, max(0, (over - 1) // 2)))
-    return Lattice(patch, over, margin)
 
 
 @given(lattices(), st.integers(-300, 300), st.integers(1, 200))

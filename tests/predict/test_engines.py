@@ -8,14 +8,16 @@ import sys
 import numpy as np
 import pytest
 
+from geoseg import options
 from geoseg.geometry.lattice import Lattice
+from geoseg.gis.vector_formats import FORMATS
 from geoseg.models.facts import Conversion, Normalise
 from geoseg.models.load import build_network
 from geoseg.predict.cpu import CpuBackend
 from geoseg.predict.cuda import DeviceBackend
 from geoseg.predict.engines import ENGINES, available
 from geoseg.predict.stream import Ends, stream_panel
-from geoseg.predict.wrap import Wrapped
+from geoseg.predict.wrap import TTA, Wrapped
 from geoseg.scenes.scene import Scene
 
 
@@ -116,3 +118,10 @@ def test_no_engine_reports_home(model):
         "assert sys.modules.get('openvino_telemetry') is None\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_names_that_options_offer_are_those_that_there_are() -> None:
+    """Options know no torch and no GDAL, so they list them themselves."""
+    assert ("auto", *ENGINES) == options.ENGINES
+    assert tuple(TTA) == options.TTA
+    assert tuple(FORMATS) == options.VECTOR_FORMATS

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import shapely
 
-from geoseg.vectorize.carriageway import carriageway
 from geoseg.vectorize.roads import centrelines
+from geoseg.vectorize.strips import carriageway
 
 
 def _town() -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from geoseg.vectorize.carriageway import LineRule, on_long_lines
+from geoseg.vectorize.strips import LineRule, on_long_lines
 
 
 @given(arrays(bool, (23, 31)), st.integers(1, 25))

@@ -12,11 +12,14 @@ from geoseg.errors import EnvironmentFault, PlanError
 from geoseg.options import MosaicOptions
 from geoseg.runfolder.folder import Run
 from geoseg.stages.features.sector import Step
+from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic import work as mosaic_work
 from geoseg.stages.mosaic.inputs import load_inputs, mosaic_key
 from geoseg.stages.mosaic.mosaic import mosaic
+from geoseg.stages.mosaic.work import at_work, load_context, make_sheet
 from geoseg.work import parts as kept_parts
 from geoseg.work.local import LOCAL
+from geoseg.work.task import Task, do
 
 
 def _counted(monkeypatch, stop: int = 10**6) -> list[str]:
@@ -146,3 +149,16 @@ def test_a_mosaic_that_another_one_has_overtaken_leaves_it_alone(drawn_town, mon
     assert (kept / "something.part").exists()
     with pytest.raises(PlanError, match="another mosaic has begun"):
         parts.once("something else", lambda: (1, []))
+
+
+def test_a_part_of_an_earlier_mosaic_writes_nothing(job, alone, planned) -> None:
+    """A worker that was forgotten wakes up after another mosaic has begun."""
+    infer(planned, job[1])
+    options = MosaicOptions(vectors=False)
+    inputs = load_inputs(Run(planned), options)
+    late: list[Task] = []
+    with at_work(inputs, mosaic_key(inputs, options), options, LOCAL) as work:
+        late.append(Task(work.fence, load_context, make_sheet, options, 0, "late"))
+    with at_work(inputs, mosaic_key(inputs, options), options, LOCAL):
+        assert "another mosaic has begun" in str(do(late[0]))
+    assert not (planned / "out" / "sheets").exists()

@@ -13,7 +13,7 @@ from support import PLACE
 from geoseg.errors import UsageError
 from geoseg.geometry.lattice import Lattice
 from geoseg.options import TileOptions
-from geoseg.stages.tile.agree import block_size_of, check_same, lattice_of
+from geoseg.stages.tile.earlier import block_size_of, check_same, lattice_of
 
 PLAN = a_plan(lattice=Lattice(256, 32), asked_lattice=True)
 
