@@ -240,25 +240,26 @@ def verify(run: PathLike | Run) -> Verified:
     return stage(Run.of(run))
 
 
-def view(run: PathLike | Run, out: PathLike, *, size: int = 900) -> Path:
-    """Draw a run (photo, classes, features) or a class raster as PNG with a legend.
+def view(run: PathLike | Run, out: PathLike | None = None, *, size: int | None = None, web: bool = False) -> Path:
+    """Draw a run (photo, classes, features) or a class raster as PNG with a legend, or a run as a web page.
 
     Args:
         run: a run folder or a class raster.
-        out: the PNG to write.
-        size: longest side of each part, in pixels.
+        out: the PNG to write; with `web` the page [default: RUN/out/map.html].
+        size: longest side of each part of the picture, or of the page's photo, in pixels.
+        web: one page for the browser instead of a picture.
 
     Raises:
-        PlanError: no run. UsageError: a raster without a colour table.
+        PlanError: no run. UsageError: no picture named, or a raster without a colour table.
 
     Example:
         >>> geoseg.view("run", "look.png").name
         'look.png'
     """
-    from geoseg.stages.look.view import view_raster, view_run
+    from geoseg.stages.look import view as look
 
-    place = run.folder if isinstance(run, Run) else Path(run)
-    return view_run(place, Path(out), size) if place.is_dir() else view_raster(place, Path(out), size)
+    place = run if isinstance(run, Run) else Path(run)
+    return look.view(place, None if out is None else Path(out), size=size, web=web)
 
 
 def demo(out: PathLike, sheets: PathLike | None = None, *, progress: bool = True) -> Run:

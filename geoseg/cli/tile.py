@@ -28,6 +28,7 @@ def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Pa
     has a plan keeps its grid and lattice when sheets are added. Sheets that cannot be used are quarantined: each is
     named with the reason and a cure, and the exit code is 3.
     """
+    from geoseg.runfolder.folder import Run
     from geoseg.stages.tile import tile
 
     if labels is not None and not write_patches:
@@ -40,5 +41,6 @@ def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Pa
         images, masks = write(run, labels)
         also = f" and {masks} label patches" if labels else ""
         click.echo(f"wrote {images} patches{also} to {run / 'patches'}")
-    click.echo(f"wrote {run / 'plan.json'} and {run / 'patches.gpkg'}; next: geoseg infer {run}")
+    place = Run(run)
+    click.echo(f"wrote {place.plan_json} and {place.patches_gpkg}; next: geoseg infer {run}")
     return 3 if report.plan.quarantined else 0

@@ -25,16 +25,6 @@ import click
 )
 def command(what: Path, out: Path | None, web: bool, size: int | None) -> None:
     """A quick look, with legend: WHAT is a run folder (photo, classes, features) or a class raster."""
-    from geoseg.errors import UsageError
-    from geoseg.stages.look.view import view_raster, view_run
+    from geoseg.stages.look.view import view
 
-    if web:
-        from geoseg.stages.look.web import SIDE, web_map
-
-        if not what.is_dir():
-            raise UsageError(what, "is no run folder", "--web shows whole runs; leave it out for a raster")
-        click.echo(web_map(what, out or what / "out" / "map.html", size or SIDE))
-        return
-    if out is None:
-        raise UsageError("--out", "no picture named", "add -o PICTURE.png, or --web")
-    click.echo(view_run(what, out, size or 900) if what.is_dir() else view_raster(what, out, size or 900))
+    click.echo(view(what, out, size=size, web=web))

@@ -21,6 +21,7 @@ from geoseg.arrays import Bytes
 from geoseg.classes import NOT
 from geoseg.datasets.items import Item, read_item, read_labels
 from geoseg.learn.augment import Augmentation, change_photo, draw_pose, lay_crop
+from geoseg.spawn import without_main
 
 __all__ = ["Batches", "Crop", "LabelledSet", "Sample", "Samples", "class_places", "loader"]
 
@@ -186,4 +187,6 @@ def loader(
             multiprocessing_context="spawn" if workers else None,
             prefetch_factor=4 if workers else None,
         )
-        yield from made
+        with without_main():
+            batches_made = iter(made)
+        yield from batches_made

@@ -19,6 +19,7 @@ import numpy as np
 from geoseg.arrays import Bytes
 from geoseg.commit import commit_bytes
 from geoseg.scenes.scene import Scene
+from geoseg.spawn import without_main
 
 __all__ = ["DrawnScene", "draw_missing", "scene_pixels"]
 
@@ -57,7 +58,9 @@ def draw_missing(scenes: Sequence[DrawnScene], processes: int, say: Callable[[st
     say(f"drawing {len(missing)} scenes with {processes} processes")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        for done, _ in enumerate(pool.map(_draw_one, missing), 1):
+        with without_main():
+            drawn = pool.map(_draw_one, missing)
+        for done, _ in enumerate(drawn, 1):
             if done % 10 == 0 or done == len(missing):
                 say(f"drew {done} of {len(missing)} scenes")
 

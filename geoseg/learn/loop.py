@@ -18,12 +18,17 @@ from geoseg.learn.losses import LOSSES, LossOptions
 from geoseg.learn.parts import SCHEDULES, training_mode
 from geoseg.learn.settings import Stage, TrainConfig
 
-__all__ = ["Batch", "Steps", "precision_of", "standardise"]
+__all__ = ["Batch", "Steps", "is_stuck", "precision_of", "standardise"]
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """Images uint8 (B, C, S, S), label codes uint8 (B, S, S), set numbers (B,)."""
 
 NoContext = AbstractContextManager[object]
+
+
+def is_stuck(config: TrainConfig, stale: int) -> bool:
+    """Early stopping: True once `stale` validations in a row, the config's `patience`, brought no better score."""
+    return bool(config.patience) and stale >= config.patience
 
 
 def precision_of(wanted: str, device: str) -> str:

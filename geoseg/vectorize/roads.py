@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 
 from geoseg.arrays import Doubles, Ints, Mask
-from geoseg.vectorize.carriageway import RoadOptions, depth_of
+from geoseg.vectorize.strips import RoadOptions, depth_of
 
 __all__ = ["Centreline", "centrelines"]
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +30,7 @@ from geoseg.stages.features.piece import Checks, Ground, Piece, codes_of
 from geoseg.stages.features.raster import ClassRaster
 from geoseg.stages.features.store import MemoryStore, Store, read_window
 from geoseg.stages.features.streets import KIND_CODES, REACH, Streets, coarse_step, cover_of, kinds_of, largest_kind
+from geoseg.stages.features.table import sheet_at
 from geoseg.vectorize.dice import Codes, Limits, code_core
 from geoseg.vectorize.join import Frame, frame_of_core, wholes
 from geoseg.vectorize.labels import Sides
@@ -149,7 +149,7 @@ class District:
         confidence[codes_of(r.table).skipped[codes]] = 0
         streets = self._streets(store, sector, whole_of[1]) if self.paved else None
         piece = Piece(codes, confidence, slices(core, window), streets, whole_of[0])
-        ground = Ground(r.plan.grid, window, r.plan.gsd, self._sheet_at, self.key[:12])
+        ground = Ground(r.plan.grid, window, r.plan.gsd, partial(sheet_at, r.plan), self.key[:12])
         square = square and self.options.square
         found = outline_piece(piece, r.table, ground, self.least, tolerance=self.options.simplify, square=square)
         return Found(feature_layers(found, self.options.layers), found.checks, found.edges)
@@ -209,10 +209,6 @@ class District:
             if part is not None:
                 keep[slices(part, window)] = True
         classes[~keep] = NODATA
-
-    def _sheet_at(self, row: int, col: int) -> str:
-        """Name of the first sheet whose footprint holds a pixel."""
-        return next((Path(s.path).stem for s in self.raster.plan.meeting(Window(col, row, 1, 1))), "")
 
 
 STEPS = ("clean", "kinds", "codes", "layers")

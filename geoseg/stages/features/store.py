@@ -92,7 +92,7 @@ class FileStore:
             with _no_place(), rasterio.open(path, driver="GTiff") as dataset:
                 found: Values = dataset.read(1, window=((rows.start, rows.stop), (cols.start, cols.stop)))
                 return found
-        except rasterio.errors.ValuesioError as error:
+        except rasterio.errors.RasterioIOError as error:
             raise PlanError(path, f"cannot be read: {error}", "run geoseg mosaic again") from error
 
     def _path(self, name: str, sector: Sector) -> Path:

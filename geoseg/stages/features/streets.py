@@ -14,10 +14,10 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Floats, Mask, Values
 from geoseg.classes import NODATA, ClassTable
-from geoseg.vectorize.carriageway import carriageway
 from geoseg.vectorize.dice import Codes
 from geoseg.vectorize.labels import SIDES, Sides
 from geoseg.vectorize.merge import merge_small
+from geoseg.vectorize.strips import carriageway
 
 __all__ = [
     "CARRIAGEWAY",

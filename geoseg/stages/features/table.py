@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TypeAlias
 
 import geopandas
 import numpy as np
 import shapely
+from rasterio.windows import Window
 
 from geoseg.classes import LandClass
 from geoseg.geometry.ground import area_factors
 from geoseg.layers import columns
+from geoseg.plan import Plan
 from geoseg.stages.features.piece import Attributes, Classified, Ground
 
-__all__ = ["Rows", "common", "frame_of", "identity", "outlines", "pixel_facts"]
+__all__ = ["Rows", "common", "frame_of", "identity", "outlines", "pixel_facts", "sheet_at"]
 
 
 Rows: TypeAlias = Iterator[tuple[shapely.Geometry, Attributes]]
@@ -33,6 +36,11 @@ KINDS: dict[str, type] = {
 
 All others are text, also in a piece without features: files get the same columns whatever piece comes first.
 """
+
+
+def sheet_at(plan: Plan, row: int, col: int) -> str:
+    """Name of the first sheet whose footprint holds a pixel of the grid, "" where there is none."""
+    return next((Path(s.path).stem for s in plan.meeting(Window(col, row, 1, 1))), "")
 
 
 def identity(pixel: tuple[int, int]) -> str:

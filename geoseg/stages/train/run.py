@@ -17,7 +17,7 @@ from geoseg.arrays import Json
 from geoseg.classes import ClassTable
 from geoseg.errors import UsageError
 from geoseg.learn.checkpoint import Checkpoint, Row, State, load_checkpoint, save_checkpoint
-from geoseg.learn.loop import Steps
+from geoseg.learn.loop import Steps, is_stuck
 from geoseg.learn.parts import Average
 from geoseg.learn.settings import TrainConfig
 from geoseg.models.files import load_model, load_weights
@@ -71,8 +71,8 @@ class TrainingRun:
 
     @property
     def stopped(self) -> bool:
-        """True once there were `patience` validations without a better score."""
-        return bool(self.config.patience) and self.stale >= self.config.patience
+        """True once training stops early."""
+        return is_stuck(self.config, self.stale)
 
     @property
     def samples_per_step(self) -> int:

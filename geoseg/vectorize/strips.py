@@ -1,4 +1,4 @@
-"""Streets out of impervious surfaces: carriageway told from yards by length and width.
+"""Long strips of paved ground: they are the carriageway; yards and parking lots hold none.
 
 impervious mask (cars and crowns on it bridged, at about 0.25 m) -> long strips in any direction: openings by line
 segments of many directions (Soille, Talbot 2001), with gaps where something hangs over the ground -> places wider

@@ -1,4 +1,4 @@
-"""Options of `tile` that a run fixes: their first values, and whether later ones agree with them."""
+"""What an earlier plan of a run fixes: first values of options, and whether later ones agree with them."""
 
 from __future__ import annotations
 
