@@ -33,7 +33,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 # Opens every output of the demo in Debian's own QGIS, headless: names, colours, styles, CRS, feature counts; draws demo/qgis.png.
 qgis-check: demo $(VENV)/.installed-dev
 	/usr/bin/python3 -c 'import qgis.core' || { echo "no PyQGIS: apt-get install python3-qgis" >&2; exit 1; }
-	$(BIN)/python -m pytest -q -m qgis tests/test_qgis.py
+	$(BIN)/python -m pytest -q -m qgis tests/gis/test_qgis.py
 	/usr/bin/python3 tests/qgis_look.py demo/qgis.png demo/run/out/*.qgz
 	@echo "look at demo/qgis.png"
 

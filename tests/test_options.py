@@ -251,11 +251,12 @@ def test_whoever_decides_results_is_part_of_what_a_night_is_asked_for(little_tow
 )
 def test_the_forecast_says_how_many_blocks_infer_then_computes(little_town, tmp_path, kind, name) -> None:
     from geoseg.night.forecast import forecast
+    from geoseg.predict.engines import available
     from geoseg.stages.infer.infer import infer
     from geoseg.stages.tile.tile import tile
 
-    if name == "engine":
-        pytest.importorskip("openvino")
+    if name == "engine" and not available("openvino"):  # not by its import, which would load its telemetry
+        pytest.skip("openvino is not installed")
     options = _changed(little_town, kind, name)
     run = tmp_path / "run"
     shutil.copytree(little_town.run, run)

@@ -6,9 +6,12 @@ its scores do not depend on how many lanes run side by side.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import sys
 import warnings
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -33,10 +36,14 @@ def available(engine: str) -> bool:
 def supports_bf16(engine: str) -> bool:
     """Whether this machine computes bfloat16 natively with an engine (elsewhere it is slower than float32)."""
     if engine == "openvino" and available("openvino"):
-        import openvino
-
-        return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return "BF16" in _import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return False
+
+
+def _import_openvino() -> ModuleType:
+    """OpenVINO without its telemetry: where that module is missing it takes a stub, otherwise it reports each use."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return importlib.import_module("openvino")
 
 
 def _torch(network: torch.nn.Module, shape: Shape, precision: str, lanes: int) -> Score:
@@ -58,13 +65,9 @@ def _openvino(network: torch.nn.Module, shape: Shape, precision: str, lanes: int
     """OpenVINO on the CPU: one stream of one thread for each lane."""
     if not available("openvino"):
         raise EnvironmentFault("--engine openvino", "OpenVINO is not installed", "pip install 'geoseg[openvino]'")
-    import sys
     import threading
 
-    # Without this module OpenVINO's converter takes its own stub; with it, it reports each use over the network.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
+    openvino = _import_openvino()
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it traces with torch.jit, which torch wants to retire
         # Tracing here runs the network once; the converter would run it several times to compare traces.

@@ -113,7 +113,8 @@ def test_no_engine_reports_home(model):
         pytest.skip("openvino is not installed")
     code = (
         "import sys, torch\n"
-        "from geoseg.predict.engines import ENGINES\n"
+        "from geoseg.predict.engines import ENGINES, supports_bf16\n"
+        "supports_bf16('openvino')\n"
         "ENGINES['openvino'](torch.nn.Conv2d(3, 2, 1), (1, 3, 32, 32), 'f32', 1)\n"
         "assert sys.modules.get('openvino_telemetry') is None\n"
     )

@@ -40,7 +40,7 @@ def test_a_coarse_pixel_is_the_mean_of_its_square_wherever_the_window_begins(col
 
 @profile(max_examples=30)
 @given(st.integers(0, 20), st.integers(0, 20), st.integers(2, 5))
-def test_a_part_is_the_crop_of_the_whole(left, top, step) -> None:
+def test_kinds_of_a_part_are_a_crop_of_the_wholes(left, top, step) -> None:
     """Coarse pixels that lie whole in both windows are the same: they hang on the grid."""
     raster = np.random.default_rng(3).integers(0, 200, (90, 80)).astype(np.uint8)
     whole = coarse_mean(raster, Window(0, 0, 80, 90), step)
