@@ -26,27 +26,25 @@ from geoseg.work.executor import executor
 RNG = np.random.default_rng(2)
 
 
-@pytest.mark.parametrize("moment", [0.3, 0.6, 1.2])
-def test_kill_9_and_the_same_command_again(tmp_path, moment):
-    """Killed at any moment, the same command ends with the same pixels, and no half file bears a final name."""
-    network = save_network(tmp_path / "blur.pt", BlurNetwork(), margin=4)
-    path = write_sheet(tmp_path / "s.tif", RNG.integers(0, 255, (3, 1500, 1500)).astype(np.uint8))
+@pytest.fixture(scope="module")
+def killable(tmp_path_factory):
+    """(run folder -> the command that makes it, a run that was left alone)."""
+    folder = tmp_path_factory.mktemp("killable")
+    network = save_network(folder / "blur.pt", BlurNetwork(), margin=4)
+    path = write_sheet(folder / "s.tif", RNG.integers(0, 255, (3, 1500, 1500)).astype(np.uint8))
+    options = ["--model", str(network), "--engine", "torch", "--block-size", "256", "--threads", "1", "--no-vectors"]
 
     def command(run: Path) -> list[str]:
-        options = [
-            "--model",
-            str(network),
-            "--engine",
-            "torch",
-            "--block-size",
-            "256",
-            "--threads",
-            "1",
-            "--no-vectors",
-        ]
         return [*COMMAND, "-q", "run", str(path), "-o", str(run), *options]
 
-    subprocess.run(command(tmp_path / "whole"), check=True)
+    subprocess.run(command(folder / "whole"), check=True)
+    return command, folder / "whole"
+
+
+@pytest.mark.parametrize("moment", [0.3, 0.6, 1.2])
+def test_kill_9_and_the_same_command_again(tmp_path, killable, moment):
+    """Killed at any moment, the same command ends with the same pixels, and no half file bears a final name."""
+    command, whole = killable
     process = subprocess.Popen(command(tmp_path / "killed"))
     limit = time.monotonic() + 60
     while not list((tmp_path / "killed/blocks").glob("*.json")) and time.monotonic() < limit:
@@ -59,7 +57,7 @@ def test_kill_9_and_the_same_command_again(tmp_path, moment):
             with rasterio.open(file) as dataset:
                 dataset.read()
     subprocess.run(command(tmp_path / "killed"), check=True)
-    assert np.array_equal(class_raster(tmp_path / "killed")[0], class_raster(tmp_path / "whole")[0])
+    assert np.array_equal(class_raster(tmp_path / "killed")[0], class_raster(whole)[0])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX signals")

@@ -46,7 +46,7 @@ def night(tmp_path_factory, truth_network, listener):
     for name, case in SHEETS.items():
         case.make(found[name])
     run = folder / "run"
-    tile([folder / "in", *(p.parent for p in sorted((folder / "in").glob("*/*")))], run, TileOptions(block_size=512))
+    tile([folder / "in", *(p.parent for p in sorted((folder / "in").glob("*/*")))], run, TileOptions(block_size=256))
     infer(run, InferOptions(model=(truth_network,), engine="torch", precision="f32", threads=1))
     plan = Run(run).plan
     return found, plan, BlockReader(run / "blocks", plan, plan_blocks(plan))
