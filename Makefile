@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	$(BIN)/geoseg demo -o demo --sheets sample_data/sheets
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
