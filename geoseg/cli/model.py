@@ -153,7 +153,13 @@ def export(file: Path, out: Path) -> None:
     "--patch", type=click.IntRange(min=16), default=512, show_default=True, help="Patch side it was trained at."
 )
 @click.option("--overlap", type=click.IntRange(min=0), help="Overlap of patches [default: a quarter].")
-@click.option("--output", type=click.Choice(["logits", "probabilities"]), default="logits", show_default=True)
+@click.option(
+    "--output",
+    type=click.Choice(["logits", "probabilities"]),
+    default="logits",
+    show_default=True,
+    help="What the network gives for each class: scores before the softmax, or after it.",
+)
 @click.option("--licence", default="", help="Licence of the weights.")
 def import_(file: Path, out: Path | None, **given: Unpack[Given]) -> None:
     """Make a foreign model FILE usable.
