@@ -137,8 +137,11 @@ def still_damaged(placed: list[Sheet], earlier: Plan) -> tuple[list[Sheet], list
     return [s for s in placed if s.path not in out], damaged
 
 
-def undeclared_border(sheet: Sheet) -> int | None:
-    """255 or 0 where one of three corners of a sheet shows a large, nearly white or black border; None otherwise."""
+def undeclared_border(sheet: Sheet, read_timeout: float) -> int | None:
+    """255 or 0 where one of three corners of a sheet shows a large, nearly white or black border; None otherwise.
+
+    A corner that takes longer than `read_timeout` seconds to read shows none.
+    """
     header = sheet.header
     declared = header.mask != "none" or header.nodata is not None
     if declared or header.dtype != "uint8" or min(header.width, header.height) < 32:
@@ -148,7 +151,9 @@ def undeclared_border(sheet: Sheet) -> int | None:
     try:
         for row, col in ((0, 0), (0, header.width - wide), (header.height - high, 0)):
             rows, cols = slice(row, row + high), slice(col, col + wide)
-            pixels = decoder().read(PixelRequest(Path(sheet.path), sheet.stat, bands, rows, cols))
+            pixels = decoder().read(
+                PixelRequest(Path(sheet.path), sheet.stat, bands, rows, cols, patience=read_timeout)
+            )
             edges = pixels[:, 0 if row == 0 else -1], pixels[:, :, 0 if col == 0 else -1]
             value = flat_border(pixels, edges)
             if value is not None:

@@ -101,7 +101,7 @@ def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOpt
         return _report(earlier, len(patch_windows(earlier)), [])  # the first `tile` has given the warnings
     plan = replace(plan, planned=uuid.uuid4().hex)
     run.save(plan)
-    return _report(plan, draw_plan(run.patches_gpkg, plan), _warnings(plan))
+    return _report(plan, draw_plan(run.patches_gpkg, plan), _warnings(plan, options.read_timeout))
 
 
 def _check(options: TileOptions) -> None:
@@ -172,7 +172,7 @@ def _new_plan(grid: Grid, sheets: tuple[Sheet, ...], options: TileOptions) -> Pl
     )
 
 
-def _warnings(plan: Plan) -> list[str]:
+def _warnings(plan: Plan, read_timeout: float) -> list[str]:
     """Sheets that will be warped, and areas that look like undeclared no-data."""
     warnings = []
     warped = [s for s in plan.sheets if s.mode == "warped"]
@@ -181,7 +181,7 @@ def _warnings(plan: Plan) -> list[str]:
         warnings.append(f"{len(warped)} of {len(plan.sheets)} {what} (first: {warped[0].path})")
     if plan.nodata:
         return warnings
-    suspects = [(s, value) for s in plan.sheets if (value := accept.undeclared_border(s)) is not None]
+    suspects = [(s, value) for s in plan.sheets if (value := accept.undeclared_border(s, read_timeout)) is not None]
     for value, spec, word in ((255, "255~12", "white"), (0, "0~3", "black")):
         paths = [s.path for s, found in suspects if found == value]
         if paths:

@@ -123,10 +123,10 @@ def test_with_strict_the_first_refusal_ends_it_and_without_sheets_too() -> None:
     ids=lambda f: next(iter(f)),
 )
 def test_what_declares_its_borders_is_not_looked_at(facts) -> None:
-    assert accept.undeclared_border(a_sheet(header=a_header(**facts))) is None  # there is no such file
-    assert accept.undeclared_border(a_sheet(header=a_header(30, 30))) is None
+    assert accept.undeclared_border(a_sheet(header=a_header(**facts)), 1.0) is None  # there is no such file
+    assert accept.undeclared_border(a_sheet(header=a_header(30, 30)), 1.0) is None
 
 
 def test_a_sheet_that_cannot_be_looked_at_has_no_border(caplog) -> None:
-    assert accept.undeclared_border(a_sheet(header=a_header(300, 300))) is None
+    assert accept.undeclared_border(a_sheet(header=a_header(300, 300)), 1.0) is None
     assert "/nowhere/s.tif" in caplog.text
