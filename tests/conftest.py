@@ -37,7 +37,8 @@ FAST_ROOMS = (
 SLOW_FILES = frozenset(
     {
         "test_api.py", "datasets/test_items.py", "datasets/test_public.py", "datasets/test_samples.py",
-        "datasets/test_sets.py", "datasets/test_shapes.py", "night/test_forecast.py", "night/test_night.py",
+        "datasets/test_sets.py", "datasets/test_shapes.py", "datasets/test_tables.py", "gis/test_qgis.py",
+        "night/test_forecast.py", "night/test_night.py",
         "night/test_publish.py", "runfolder/test_faults.py", "sheets/test_decoder.py", "sheets/test_door.py",
         "scenes/test_scene.py", "sheets/test_hostile.py", "sheets/test_photo.py", "stages/features/test_sector.py",
         "stages/look/test_verify.py", "stages/mosaic/test_finish.py", "stages/mosaic/test_rasters.py",

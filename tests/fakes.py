@@ -77,3 +77,38 @@ def save_network(path: Path, network: torch.nn.Module, *, bands: int = 3, **card
     }
     path.with_suffix(".json").write_text(json.dumps(facts))
     return path
+
+
+def untrained(path: Path, name: str, **arguments: object) -> Path:
+    """A file of a network of that name with random weights."""
+    from geoseg.models.card import Card
+    from geoseg.models.files import save_model
+    from geoseg.networks import geometry_of, make_network
+
+    torch.manual_seed(1)
+    network = make_network(name, 3, 6, **arguments)
+    for module in network.modules():  # spread the scores, so that ties do not decide
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+    geometry = geometry_of(name)
+    step = 2 * geometry.stride
+    overlap = (2 * geometry.margin + step) // step * step
+    patch = -(-(overlap + 2 * step) // 64) * 64
+    card = Card(
+        name,
+        name,
+        ISPRS,
+        ("red", "green", "blue"),
+        (120.0,) * 3,
+        (60.0,) * 3,
+        0.1,
+        (0.02, 1.0),
+        dict(arguments),
+        patch=patch,
+        overlap=overlap,
+        margin=geometry.margin,
+        stride=geometry.stride,
+        patch_dependent=geometry.patch_dependent,
+    )
+    save_model(path, network.state_dict(), card)
+    return path

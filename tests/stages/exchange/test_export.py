@@ -10,10 +10,9 @@ import layouts
 import numpy as np
 import pytest
 import rasterio
-import torch
+from fakes import untrained
 from support import write_sheet
 
-from geoseg.classes import ISPRS
 from geoseg.models.files import load_model
 from geoseg.networks import NETWORKS
 
@@ -23,7 +22,7 @@ from geoseg.networks import NETWORKS
 def test_exports_give_the_same_classes_in_infer(name: str, suffix: str, tmp_path: Path, geoseg) -> None:
     if suffix == ".onnx" and not importlib.util.find_spec("onnxruntime"):
         pytest.skip("onnxruntime is not installed")
-    model = _untrained(tmp_path / "m.safetensors", name)
+    model = untrained(tmp_path / "m.safetensors", name)
     code, out, err = geoseg("model", "export", model, "-o", tmp_path / f"m{suffix}")
     assert code == 0, err
     assert float(out.split("class on ")[1].split(" %")[0]) >= 99.99
@@ -45,46 +44,12 @@ def test_exports_give_the_same_classes_in_infer(name: str, suffix: str, tmp_path
         assert (rasters[0] == rasters[1]).mean() >= 0.9999
 
 
-def _untrained(path: Path, name: str, **arguments: object) -> Path:
-    from geoseg.models.card import Card
-    from geoseg.models.files import save_model
-    from geoseg.networks import geometry_of, make_network
-
-    torch.manual_seed(1)
-    network = make_network(name, 3, 6, **arguments)
-    for module in network.modules():  # spread the scores, so that ties do not decide
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.1)
-    geometry = geometry_of(name)
-    step = 2 * geometry.stride
-    overlap = (2 * geometry.margin + step) // step * step
-    patch = -(-(overlap + 2 * step) // 64) * 64
-    card = Card(
-        name,
-        name,
-        ISPRS,
-        ("red", "green", "blue"),
-        (120.0,) * 3,
-        (60.0,) * 3,
-        0.1,
-        (0.02, 1.0),
-        dict(arguments),
-        patch=patch,
-        overlap=overlap,
-        margin=geometry.margin,
-        stride=geometry.stride,
-        patch_dependent=geometry.patch_dependent,
-    )
-    save_model(path, network.state_dict(), card)
-    return path
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*NETWORKS, "unet/resnet18", "fpn/resnet18", "segformer/mit_b0"])
 def test_every_network_runs_in_infer_and_exports(name: str, tmp_path: Path, geoseg) -> None:
     if "/" in name:
         pytest.importorskip("segmentation_models_pytorch", reason="segmentation_models_pytorch is not installed")
-    model = _untrained(tmp_path / "m.safetensors", name)
+    model = untrained(tmp_path / "m.safetensors", name)
     rng = np.random.default_rng(0)
     write_sheet(tmp_path / "s" / "a.tif", layouts.picture_of(layouts.patchwork(rng, (140, 150)), rng))
     code, _, err = geoseg("tile", tmp_path / "s", "-o", tmp_path / "run")
@@ -98,7 +63,7 @@ def test_every_network_runs_in_infer_and_exports(name: str, tmp_path: Path, geos
 
 def test_onnx_carries_the_keys_of_deepness(tmp_path: Path, geoseg) -> None:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    model = _untrained(tmp_path / "m.safetensors", "unet_s", width=8)
+    model = untrained(tmp_path / "m.safetensors", "unet_s", width=8)
     assert geoseg("model", "export", model, "-o", tmp_path / "m.onnx")[0] == 0
     keys = {p.key: json.loads(p.value) for p in onnx.load(tmp_path / "m.onnx").metadata_props}
     assert keys["model_type"] == "Segmentor"
