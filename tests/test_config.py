@@ -47,7 +47,7 @@ def test_a_good_config_is_read_with_or_without_a_mark_at_its_beginning(tmp_path)
         ("- a\n", "c.yaml", "not a mapping"),
         ("", "c.yaml", "not a mapping"),
         (b"\xff\xfe", "c.yaml", "cannot be read as YAML"),
-        ("inner: " + "[" * 5000, "c.yaml", "YAML|nested too deeply"),
+        ("inner: " + "[" * 2000, "c.yaml", "YAML|nested too deeply"),
     ],
 )
 def test_mistakes_name_file_line_and_key(tmp_path, text, subject, words) -> None:

@@ -50,11 +50,13 @@ def _check_pieces(raster, together, whole, sectors, whole_of) -> None:
     corner = np.array([whole.row_off, whole.col_off])
     pieces = trace_rings(together, skip=CODES.skipped, keep_skipped=True)
     sizes = np.bincount(labels.ravel())
+    cores = {sector: sectors.core(sector) for sector in sectors.numbers}
     for first, code, pixels, box in zip(pieces.first, pieces.values, pieces.pixels, pieces.boxes(), strict=True):
         label = labels[tuple(first)]
         where = np.argwhere(labels == label)
         extent = (where.max(0) - where.min(0) + 1).max()
-        (core,) = [c for c in map(sectors.core, sectors.numbers) if _holds(c, first + corner)]
+        (sector,) = [s for s, c in cores.items() if _holds(c, first + corner)]
+        core = cores[sector]
         if CODES.state_of[code] == SMALL:
             assert extent <= sectors.largest
             assert pixels == sizes[label]
@@ -63,7 +65,6 @@ def _check_pieces(raster, together, whole, sectors, whole_of) -> None:
         assert _holds(core, box[[3, 2]] - 1 + corner)
         if CODES.skipped[code]:
             continue
-        (sector,) = [s for s in sectors.numbers if sectors.core(s) == core]
         origin = np.array([core.row_off, core.col_off])
         part = raster[slices(core, whole)]
         own = tuple((first_pixels(part, (first + corner - origin)[None])[0] + origin).tolist())
