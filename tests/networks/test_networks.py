@@ -38,7 +38,7 @@ LIGHT = (
     "unet/resnet18",
 )
 
-HEAVY = [*(set(NETWORKS) - set(LIGHT)), *(set(SMP) - set(LIGHT))]
+HEAVY = sorted({*NETWORKS, *SMP} - set(LIGHT))
 
 
 def _lowers_the_loss(name: str, bands: int) -> None:
