@@ -6,6 +6,7 @@
     ├── PlanError           a run folder is not what a stage expects             (exit 1)
     ├── TrainingError       training cannot go on                                (exit 1)
     ├── ModelError          a model file is refused                              (exit 5)
+    │   └── NeverEnds       a network does not come back; its thread stays       (exit 5)
     ├── EnvironmentFault    disk full, device missing, folder not writable       (exit 4)
     └── Busy                locked, or not complete yet: try again later         (exit 75)
 
@@ -19,6 +20,7 @@ __all__ = [
     "EnvironmentFault",
     "GeosegError",
     "ModelError",
+    "NeverEnds",
     "PlanError",
     "SheetError",
     "TrainingError",
@@ -70,6 +72,10 @@ class ModelError(GeosegError):
     """A model file is refused."""
 
     exit_code = 5
+
+
+class NeverEnds(ModelError):
+    """A network does not come back from a patch. Nothing can stop its thread: only the end of the process does."""
 
 
 class EnvironmentFault(GeosegError):

@@ -33,6 +33,8 @@ PRECISIONS = ("auto", "f32", "bf16")
 TTA = ("none", "flip", "d4")
 BOUNDARIES = ("all", "noBoundary", "eroded")
 VECTOR_FORMATS = ("fgb", "geojson", "parquet", "pmtiles")
+MODEL_TIMEOUT = 180.0
+"""Seconds that a network which another program wrote may take for its first patch."""
 READ_TIMEOUT = 25.0
 """Seconds without a sign of life (16 MB of pixels, or a header) after which a decoder is ended."""
 
@@ -141,6 +143,15 @@ class InferOptions:
         None, "Patches computed side by side on a CPU [default: all cores].", least=1, results=False
     )
     max_ram: int | None = option(None, "Memory to stay under: 2G.", metavar="SIZE", read=parse.size, results=False)
+    model_timeout: float = option(
+        MODEL_TIMEOUT,
+        "A TorchScript, torch.export or ONNX network that takes longer for its first patch is refused.",
+        metavar="SECONDS",
+        least=0,
+        most=86_400,
+        above=True,
+        results=False,
+    )
     read_timeout: float = _read_timeout()
 
 

@@ -1,13 +1,15 @@
-"""New processes that import nothing of the user's script: no script and no notebook needs a `__main__` guard."""
+"""New processes: of geoseg's own modules, and ones that import nothing of the user's script (no `__main__` guard)."""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 
-__all__ = ["without_main"]
+__all__ = ["child_environment", "module_command", "without_main"]
 
 
 @contextmanager
@@ -23,3 +25,15 @@ def without_main() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+def module_command(module: str) -> tuple[str, ...]:
+    """The command that runs one of geoseg's modules in a process of its own."""
+    return sys.executable, "-P", "-m", module
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of such a process, in which it finds this geoseg."""
+    root = str(Path(__file__).resolve().parents[1])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    return {**os.environ, "PYTHONPATH": path}

@@ -294,3 +294,24 @@ def scene() -> Floats:
 
     tile = Scene(424_242, 64, 80, 0.1).tile(0, 0, 640, 800)
     return np.moveaxis(tile.image[..., :3], 2, 0).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[tuple[str, list[object]]]:
+    """(address, connections made to it): a server that nobody should call."""
+    import socket
+    import threading
+
+    calls: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def count() -> None:
+            while True:
+                try:
+                    calls.append(server.accept())
+                except OSError:
+                    return
+
+        threading.Thread(target=count, daemon=True).start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}", calls
+        server.shutdown(socket.SHUT_RDWR)

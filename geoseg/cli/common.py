@@ -177,10 +177,14 @@ def echo_quarantined(plan: Plan) -> None:
 
 
 def echo_model(models: tuple[Path, ...]) -> None:
-    """Say what the shipped network is, where the user named none."""
+    """Say what the shipped network is, where the user named none; and the hash of a file that no card gives one for."""
+    from geoseg.models.files import load_model, shipped_model, unstated_sha
+
+    for path in models:
+        if sha := unstated_sha(path):
+            click.echo(f"{path}: its SHA-256 is {sha}; {path.with_suffix('.json').name} gives none to compare with")
     if models:
         return
-    from geoseg.models.files import load_model, shipped_model
 
     card = load_model(shipped_model()).card
     click.echo(f"no --model given: using the shipped network {card.name!r}")

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from geoseg.errors import GeosegError, exit_code_of
+from geoseg.errors import GeosegError, NeverEnds, exit_code_of
 
 COMMANDS = {
     "tile": "Put sheets on one grid and plan overlapping patches.",
@@ -114,6 +114,9 @@ def main() -> NoReturn:
         sys.exit(code if isinstance(code, int) else 0)
     except GeosegError as error:
         _say(str(error))
+        if isinstance(error, NeverEnds):
+            sys.stdout.flush()
+            os._exit(exit_code_of(error))  # the usual way would wait for a thread that never ends
         sys.exit(exit_code_of(error))
     except click.exceptions.Abort:
         click.echo("geoseg: interrupted; the same command goes on where this one stopped", err=True)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import geopandas
 import numpy as np
 import shapely
 from rasterio.features import rasterize
@@ -15,6 +14,7 @@ from rasterio.transform import Affine, array_bounds
 from geoseg.arrays import Bytes, Shapes
 from geoseg.classes import NODATA
 from geoseg.errors import SheetError, UsageError
+from geoseg.gis.vector_door import read_vectors
 
 __all__ = ["BOX_CORE", "BOX_EDGE", "Codes", "PolygonFile", "burn_boxes", "burn_polygons", "read_boxes"]
 
@@ -41,10 +41,7 @@ class PolygonFile:
 @lru_cache(maxsize=8)
 def _polygons(path: str, crs: str, column: str) -> tuple[Shapes, Shapes, shapely.STRtree]:
     """Polygons in a CRS, their values of `column` ("*" without one), and an index of them."""
-    try:
-        frame = geopandas.read_file(path)
-    except Exception as error:  # its readers raise errors of all kinds
-        raise SheetError(path, f"cannot be read as polygons: {error}", "give a GeoPackage or GeoJSON") from error
+    frame = read_vectors(Path(path))
     if column and column not in frame.columns:
         raise UsageError(path, f"has no column {column!r}", f"it has {', '.join(map(str, frame.columns))}")
     if frame.crs is None:

@@ -9,21 +9,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geoseg.arrays import Json
 from geoseg.commit import commit_bytes
 from geoseg.errors import ModelError
 from geoseg.models.card import Card
-from geoseg.models.foreign import onnx_card
+from geoseg.models.foreign.archive import read_archive, weights_archive
+from geoseg.models.foreign.deepness import onnx_card
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ModelFile", "load_model", "load_weights", "model_kind", "save_model", "shipped_model"]
+__all__ = [
+    "ModelFile",
+    "load_model",
+    "load_weights",
+    "model_kind",
+    "read_model_bytes",
+    "save_model",
+    "shipped_model",
+    "unstated_sha",
+    "write_card",
+]
 
 
 @dataclass(frozen=True)
@@ -57,22 +68,87 @@ def load_model(path: Path) -> ModelFile:
     Raises:
         ModelError: it is not there, no model, has no card, or its weights are not finite.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(path, f"cannot be read: {error.strerror}", "check the path of --model") from error
-    sha = hashlib.sha256(data).hexdigest()
+    data = read_model_bytes(path)
+    sha = _checked_sha(path, data)
     if data[:40].startswith(b"version https://git-lfs"):
         raise ModelError(path, "is a Git LFS pointer, not the weights", "run git lfs pull")
     if path.suffix == ".safetensors":
         state, own = _safetensors(path, data)
         return ModelFile(path, "state", own, sha, state)
     kind = _kind(path, data)
-    card = _sidecar(path) or (onnx_card(path) if kind == "onnx" else None)
+    card = _sidecar(path) or (onnx_card(path, data) if kind == "onnx" else None)
     if card is None:
         cure = f"write {path.with_suffix('.json').name} with bands, mean, std, gsd, classes"
         raise ModelError(path, "has no card beside it", cure)
-    return ModelFile(path, kind, card, sha, _plain_state(path) if kind == "state" else None)
+    return ModelFile(path, kind, card, sha, _plain_state(path, data) if kind == "state" else None)
+
+
+def read_model_bytes(path: Path, option: str = "the path of --model") -> bytes:
+    """All bytes of a model file; `option` is named where it cannot be read.
+
+    Raises:
+        ModelError: it is not there, no regular file, or cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise ModelError(path, "is no regular file", f"check {option}")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(path, f"cannot be read: {error.strerror}", f"check {option}") from error
+
+
+def _checked_sha(path: Path, data: bytes) -> str:
+    """SHA-256 of a model file.
+
+    Raises:
+        ModelError: NAME.json beside it gives another one.
+    """
+    sha, beside = hashlib.sha256(data).hexdigest(), path.with_suffix(".json")
+    stated = _stated_sha(path, beside)
+    if stated is not None and stated != sha:
+        what = f"is not the file that {beside.name} describes: its SHA-256 is {sha}, expected {stated}"
+        raise ModelError(path, what, f"copy both again; if you trust the file, correct sha256 in {beside.name}")
+    return sha
+
+
+def unstated_sha(path: Path) -> str:
+    """SHA-256 of a model file that no NAME.json gives one for; "" where one is given, or the file is safetensors.
+
+    Raises:
+        ModelError: the file or NAME.json cannot be read.
+    """
+    if path.suffix == ".safetensors" or _stated_sha(path, path.with_suffix(".json")) is not None:
+        return ""
+    return hashlib.sha256(read_model_bytes(path)).hexdigest()
+
+
+def _stated_sha(path: Path, beside: Path) -> str | None:
+    """The hash that NAME.json gives for this file; None where it gives none.
+
+    `file` there says which of NAME.safetensors, NAME.onnx ... it is about; in older ones, that is NAME.safetensors
+    where there is one.
+    """
+    facts = _beside(beside) if beside.is_file() else {}
+    own = path.with_suffix(".safetensors")
+    about = facts.get("file", own.name if own.is_file() else path.name)
+    return str(facts["sha256"]) if "sha256" in facts and about == path.name else None
+
+
+def _beside(beside: Path) -> Json:
+    """The JSON beside a model file.
+
+    Raises:
+        ModelError: it is no JSON, or no mapping.
+    """
+    try:
+        value = json.loads(beside.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(beside, f"is not JSON: {error}", "correct it") from error
+    if not isinstance(value, dict):
+        raise ModelError(
+            beside, f"holds a {type(value).__name__}, expected a mapping of fields", "see geoseg model info"
+        )
+    return dict(value)
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
@@ -81,12 +157,9 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         ModelError: the file is not there, holds something else, or its weights are not finite.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(path, f"cannot be read: {error.strerror}", "check the path") from error
+    data = read_model_bytes(path, "the path")
     if path.suffix != ".safetensors":
-        return _plain_state(path)
+        return _plain_state(path, data)
     from safetensors import SafetensorError
     from safetensors.torch import load
 
@@ -102,10 +175,7 @@ def model_kind(path: Path) -> str:
     Raises:
         ModelError: it is none of them, or not there.
     """
-    try:
-        return _kind(path, path.read_bytes())
-    except OSError as error:
-        raise ModelError(path, f"cannot be read: {error.strerror}", "check the path") from error
+    return _kind(path, read_model_bytes(path, "the path"))
 
 
 def _kind(path: Path, data: bytes) -> str:
@@ -115,13 +185,10 @@ def _kind(path: Path, data: bytes) -> str:
         found = "a pickle" if data[:1] == b"\x80" else f"it starts with {data[:8]!r}"
         cure = "save it as safetensors, TorchScript, .pt2 or ONNX"
         raise ModelError(path, f"is not a model that geoseg reads ({found})", cure)
-    try:
-        names = zipfile.ZipFile(path).namelist()
-    except zipfile.BadZipFile as error:
-        raise ModelError(path, f"is damaged: {error}", "copy it again") from error
+    names = read_archive(path, data)
     if path.suffix == ".pt2" or any(n.endswith(("archive_format", "serialized_exported_program.json")) for n in names):
         return "export"
-    return "torchscript" if any("/code/" in n for n in names) else "state"
+    return "torchscript" if any(n.startswith("code/") for n in names) else "state"
 
 
 def _check_state(path: Path, state: Mapping[str, object]) -> dict[str, Tensor]:
@@ -160,13 +227,13 @@ def _safetensors(path: Path, data: bytes) -> tuple[dict[str, Tensor], Card]:
     return _check_state(path, state), card
 
 
-def _plain_state(path: Path) -> dict[str, Tensor]:
+def _plain_state(path: Path, data: bytes) -> dict[str, Tensor]:
     import pickle
 
     import torch
 
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(weights_archive(path, data), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
         what = f"is not a plain state dict: {str(error).splitlines()[0]}"
         raise ModelError(path, what, "save module.state_dict()") from error
@@ -180,10 +247,7 @@ def _sidecar(path: Path) -> Card | None:
     beside = path.with_suffix(".json")
     if not beside.is_file():
         return None
-    try:
-        return Card.from_json(json.loads(beside.read_text()), beside)
-    except ValueError as error:
-        raise ModelError(beside, f"is not JSON: {error}", "correct it") from error
+    return Card.from_json(_beside(beside), beside)
 
 
 def save_model(path: Path, state: dict[str, Tensor], card: Card) -> str:
@@ -194,5 +258,11 @@ def save_model(path: Path, state: dict[str, Tensor], card: Card) -> str:
     text = json.dumps(whole.to_json(), ensure_ascii=False)
     data = save({k: v.contiguous() for k, v in state.items()}, metadata={"format": "pt", "geoseg": text})
     sha = commit_bytes(path, data)
-    commit_bytes(path.with_suffix(".json"), (json.dumps({**whole.to_json(), "sha256": sha}, indent=1) + "\n").encode())
+    write_card(path, whole, sha)
     return sha
+
+
+def write_card(path: Path, card: Card, sha256: str) -> None:
+    """Write NAME.json beside a model file, with the SHA-256 by which the file is known again."""
+    value = {**card.to_json(), "file": path.name, "sha256": sha256}
+    commit_bytes(path.with_suffix(".json"), (json.dumps(value, indent=1) + "\n").encode())

@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TypeVar
+from pathlib import Path
 
 import torch
 
-from geoseg.errors import ModelError, UsageError
-from geoseg.models.files import ModelFile
+from geoseg.errors import GeosegError, ModelError, UsageError
+from geoseg.models.files import ModelFile, read_model_bytes
+from geoseg.models.foreign.archive import pack
+from geoseg.models.foreign.onnx_graph import checked_onnx
+from geoseg.models.foreign.program import checked_program
+from geoseg.models.foreign.script import checked_script
+from geoseg.models.foreign.trial import Limits, try_model
 from geoseg.networks import make_network
 
-__all__ = ["build_network"]
-
-Got = TypeVar("Got")
+__all__ = ["LOADERS", "build_network", "load_graph"]
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 
-def build_network(model: ModelFile) -> Network:
+def build_network(model: ModelFile, limits: Limits | None = Limits()) -> Network:  # noqa: B008 - frozen
     """The network of a model file, with its weights, in eval mode: (B, C, N, N) -> (B, K, N, N).
+
+    Args:
+        model: the file.
+        limits: of the trial that a graph of another program has to pass first; None where this run has tried it.
 
     Raises:
         ModelError: it cannot be loaded, its architecture is unknown, or its weights do not fit.
     """
-    if model.kind == "torchscript":
-        return _load(model, lambda: _load_torchscript(model))
-    if model.kind == "export":
-        exported: Network = _load(model, lambda: torch.export.load(str(model.path)).module())
-        return lambda x: exported(x)  # a function, as no such module can be put in eval mode
-    if model.kind == "onnx":
-        return _onnx_network(model)
+    if model.kind in LOADERS:
+        if limits is not None:
+            try_model(model, limits)
+        return load_graph(model.path, model.kind, model.sha256)
     card = model.card
     try:
         network = make_network(card.architecture, len(card.bands), len(card.classes), **card.arguments)
@@ -48,37 +53,53 @@ def build_network(model: ModelFile) -> Network:
     return network.eval()
 
 
-def _load(model: ModelFile, load: Callable[[], Got]) -> Got:
-    """Run a loader.
+def load_graph(path: Path, kind: str, sha256: str) -> Network:
+    """A network out of a graph that another program wrote: its bytes are checked first.
+
+    Args:
+        path: of the file.
+        kind: a key of `LOADERS`.
+        sha256: of the file as it was looked at before.
 
     Raises:
-        ModelError: it fails, in whatever way.
+        ModelError: the file is another one than before, names what it must not, or cannot be loaded.
     """
+    data = read_model_bytes(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ModelError(path, "was changed while geoseg ran", "run the same command again")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # torch prefers .pt2 to TorchScript
             warnings.simplefilter("ignore", DeprecationWarning)
-            return load()
+            return LOADERS[kind](path, data)
+    except GeosegError:
+        raise
     except Exception as error:  # loaders raise what they like
         reason = (str(error).splitlines() or [repr(error)])[0]
-        raise ModelError(model.path, f"cannot be loaded: {reason}", "export it again") from error
+        raise ModelError(path, f"cannot be loaded: {reason}", "export it again") from error
 
 
-def _load_torchscript(model: ModelFile) -> torch.nn.Module:
-    module: torch.nn.Module = torch.jit.load(str(model.path), map_location="cpu")  # type: ignore[no-untyped-call]
+def _torchscript(path: Path, data: bytes) -> Network:
+    archive = pack(checked_script(path, data))
+    module: torch.nn.Module = torch.jit.load(archive, map_location="cpu")  # type: ignore[no-untyped-call]
     return module.eval()
+
+
+def _program(path: Path, data: bytes) -> Network:
+    program: Network = torch.export.load(pack(checked_program(path, data))).module()
+    return lambda x: program(x)  # a function, as no such module can be put in eval mode
 
 
 class _Onnx(torch.nn.Module):
     """An ONNX file as a module, run by ONNX Runtime on one thread."""
 
-    def __init__(self, model: ModelFile) -> None:
+    def __init__(self, data: bytes) -> None:
         super().__init__()
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
+        self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         self.input = self.session.get_inputs()[0].name
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -86,7 +107,15 @@ class _Onnx(torch.nn.Module):
         return torch.from_numpy(self.session.run(None, {self.input: x.float().cpu().numpy()})[0])
 
 
-def _onnx_network(model: ModelFile) -> torch.nn.Module:
+def _onnx(path: Path, data: bytes) -> Network:
     if find_spec("onnxruntime") is None:
-        raise ModelError(model.path, "needs ONNX Runtime", "pip install 'geoseg[onnx]'")
-    return _load(model, lambda: _Onnx(model))
+        raise ModelError(path, "needs ONNX Runtime", "pip install 'geoseg[onnx]'")
+    return _Onnx(checked_onnx(path, data))
+
+
+LOADERS: dict[str, Callable[[Path, bytes], Network]] = {
+    "torchscript": _torchscript,
+    "export": _program,
+    "onnx": _onnx,
+}
+"""Loaders of graphs by the kind of file."""

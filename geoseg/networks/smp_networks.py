@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
+import re
 
 from torch import nn
 
@@ -33,10 +35,19 @@ def smp_network(name: str, bands: int = 3, classes: int = 6, **arguments: object
         raise UsageError(name, "is no known decoder", f"known: {', '.join(SMP_DECODERS)}, each followed by /ENCODER")
     if importlib.util.find_spec("segmentation_models_pytorch") is None:
         raise EnvironmentFault(name, "needs segmentation_models_pytorch", "pip install 'geoseg[smp]'")
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", encoder):  # timm takes "hf-hub:..." for an address, "local-dir:..." too
+        raise UsageError(name, f"has an encoder named {encoder!r}", "expected the name of an encoder, such as resnet18")
     import segmentation_models_pytorch as smp
 
+    make = getattr(smp, SMP_DECODERS[decoder])
+    known = {n for n, p in inspect.signature(make).parameters.items() if p.kind is not p.VAR_KEYWORD}
+    unknown = sorted(set(arguments) - known)  # they would reach timm, which opens files that arguments name
+    if unknown:
+        raise UsageError(
+            name, f"does not take the arguments {', '.join(unknown)}", f"known: {', '.join(sorted(known))}"
+        )
     try:
-        network: nn.Module = getattr(smp, SMP_DECODERS[decoder])(
+        network: nn.Module = make(
             encoder_name=encoder, encoder_weights=None, in_channels=bands, classes=classes, **arguments
         )
     except (KeyError, ValueError, TypeError) as error:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from geoseg.arrays import Bytes, Image, Valid
 from geoseg.geometry.lattice import Lattice
 
-__all__ = ["AnyStrip", "Backend", "Loaded", "Rows", "Scores"]
+__all__ = ["AnyStrip", "Backend", "Loaded", "Pending", "Rows", "Scores"]
 
 Loaded = Any
 """Rows as a backend keeps them: arrays, or tensors on its device."""
@@ -39,6 +38,13 @@ class AnyStrip(Protocol):
         """Class and confidence of the first rows, 255 where not good; moves the strip on by them."""
 
 
+class Pending(Protocol):
+    """Scores that are on their way; a Future is one."""
+
+    def result(self) -> Scores:
+        """Wait for them."""
+
+
 class Backend(Protocol):
     """Scores and blends patches. `batch`: patches to a call; `depth`: calls that may be under way at a time."""
 
@@ -51,7 +57,7 @@ class Backend(Protocol):
     def load(self, rows: Rows, side: int) -> Loaded:
         """Take the rows of one patch row, of patches of this side."""
 
-    def submit(self, rows: Loaded, cols: list[int], side: int) -> Future[Scores]:
+    def submit(self, rows: Loaded, cols: list[int], side: int) -> Pending:
         """Scores (n, K, P, P) of the patches that start at these columns of the rows."""
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from geoseg.errors import GeosegError, ModelError
 from geoseg.models.ensemble import Ensemble
 from geoseg.models.facts import Conversion, EngineFacts, Normalise
+from geoseg.models.foreign.trial import Limits
 from geoseg.models.load import build_network
 from geoseg.predict.backend import Backend
 from geoseg.predict.cpu import CpuBackend
@@ -18,18 +19,25 @@ from geoseg.predict.wrap import Wrapped
 
 __all__ = ["Setup", "default_lanes", "make_backend"]
 
+PATIENCE = 50
+"""Times the warm-up batch's seconds that a later batch of a foreign graph may take."""
+SHORTEST_PATIENCE = 60.0
+"""Seconds that it may take in any case: the machine may be busy."""
+
 
 @dataclass(frozen=True)
 class Setup:
     """The work of an engine: an ensemble on patches.
 
-    `patch`: side in source pixels; `ratio`: network pixels per source pixel; `tta`: a key of `wrap.TTA`.
+    `patch`: side in source pixels; `ratio`: network pixels per source pixel; `tta`: a key of `wrap.TTA`; `limits`: of
+    the trial of foreign graphs, None where this run has tried them.
     """
 
     ensemble: Ensemble
     patch: int
     ratio: Fraction
     tta: str
+    limits: Limits | None = None
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -40,7 +48,7 @@ class Setup:
         """The members with resampling, augmentation and averaging around them."""
         cards = [m.card for m in self.ensemble.models]
         return Wrapped(
-            [build_network(m) for m in self.ensemble.models],
+            [build_network(m, self.limits) for m in self.ensemble.models],
             [c.output == "probabilities" for c in cards],
             [c.temperature for c in cards],
             self.patch,
@@ -74,14 +82,16 @@ def make_backend(
     shape = (facts.batch, len(ensemble.card.bands), patch, patch)
     try:
         score = ENGINES[facts.engine](network, shape, facts.precision, lanes)
-        check_score(score, shape, len(values), subject)
+        seconds = check_score(score, shape, len(values), subject)
     except GeosegError:
         raise
     except Exception as error:  # engines raise what they like
         cure = "check bands, patch size and stride in its card, or try --engine torch or --batch-size 1"
         what = f"cannot score patches of {patch} px on {facts.engine}: {reason_of(error)}"
         raise ModelError(subject, what, cure) from error
-    return CpuBackend(score, conversion, batch=facts.batch, lanes=lanes)
+    foreign = any(m.kind != "state" for m in ensemble.models)
+    patience = max(SHORTEST_PATIENCE, PATIENCE * seconds) if foreign else None
+    return CpuBackend(score, conversion, batch=facts.batch, lanes=lanes, patience=patience)
 
 
 def default_lanes() -> int:

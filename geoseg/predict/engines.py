@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from types import ModuleType
@@ -126,13 +127,15 @@ ENGINES: dict[str, Callable[[torch.nn.Module, Shape, str, int], Score]] = {
 }
 
 
-def check_score(score: Score, shape: Shape, classes: int, subject: object) -> None:
-    """Run one warm-up patch.
+def check_score(score: Score, shape: Shape, classes: int, subject: object) -> float:
+    """Run one warm-up batch; returns the seconds that it took.
 
     Raises:
         ModelError: its scores have another shape than expected, or are not finite; names `subject`.
     """
+    begin = time.monotonic()
     scores = score(np.zeros(shape, np.float32))
+    seconds = time.monotonic() - begin
     expected = (shape[0], classes, *shape[2:])
     if scores.shape != expected:
         what = f"gives scores of shape {scores.shape} for patches of {shape}, expected {expected}"
@@ -140,6 +143,7 @@ def check_score(score: Score, shape: Shape, classes: int, subject: object) -> No
         raise ModelError(subject, what, cure)
     if not np.isfinite(scores).all():
         raise ModelError(subject, "gives NaN or infinity for a patch of mean values", "the weights are damaged")
+    return seconds
 
 
 def reason_of(error: Exception) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from geoseg.arrays import Bytes, Image, Valid
 from geoseg.classes import NODATA
 from geoseg.geometry.lattice import Lattice
-from geoseg.predict.backend import AnyStrip, Backend, Rows, Scores
+from geoseg.predict.backend import AnyStrip, Backend, Pending, Rows
 
 __all__ = ["Ends", "Finished", "Read", "buffered_rows", "stream_panel"]
 
@@ -129,7 +129,7 @@ class _Panel:
                 found.append(j)
         return found
 
-    def add(self, js: list[int], scores: Future[Scores]) -> None:
+    def add(self, js: list[int], scores: Pending) -> None:
         """Add the scores of patches to the strip, when they are there."""
         for j, one in zip(js, scores.result(), strict=True):
             self.strip.add(one, j * self.lattice.stride - self.window.col_off)

@@ -10,7 +10,6 @@ import atexit
 import json
 import logging
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Header, header_from_json
 from geoseg.sheets.decoder_handle import DecoderHandle, ProcessGone
 from geoseg.sheets.decoder_process import Request
+from geoseg.spawn import module_command
 
 __all__ = ["Decoder", "PixelRequest", "decoder"]
 
@@ -59,7 +59,7 @@ class Decoder:
     """One process that decodes sheets; `command` starts it. Threads may share it; it answers one request at a time."""
 
     def __init__(self, command: tuple[str, ...] | None = None) -> None:
-        self.command = command or (sys.executable, "-P", "-m", "geoseg.sheets.decoder_process")
+        self.command = command or module_command("geoseg.sheets.decoder_process")
         self._lock = threading.Lock()
         self._handle: DecoderHandle | None = None
         self._given_up = False

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import threading
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from geoseg.arrays import Image, Json
 from geoseg.errors import EnvironmentFault, SheetError
 from geoseg.options import READ_TIMEOUT
 from geoseg.sheets.decoder_process import FRAME
+from geoseg.spawn import child_environment
 
 __all__ = ["DecoderHandle", "ProcessGone"]
 
@@ -46,7 +46,7 @@ class DecoderHandle:
     def __init__(self, command: tuple[str, ...]) -> None:
         self.command, self.patience, self.owner = command, READ_TIMEOUT, os.getpid()
         self._broken_off = self._closed = False
-        self._environment = _environment()
+        self._environment = child_environment()
         try:
             self.process = subprocess.Popen(
                 command,
@@ -191,13 +191,6 @@ class DecoderHandle:
         name = signal.Signals(-code).name if -code in {s.value for s in signal.Signals} else f"exit code {code}"
         hint = " (out of memory?)" if name == "SIGKILL" else ""
         return ProcessGone(f"decoding it ended the process with {name}{hint}")
-
-
-def _environment() -> dict[str, str]:
-    """The environment of the process, in which it finds this geoseg."""
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    return {**os.environ, "PYTHONPATH": path}
 
 
 def _start_fault(what: str, cure: str) -> EnvironmentFault:

@@ -14,11 +14,9 @@ import os
 import signal
 import struct
 import sys
-import threading
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -32,6 +30,7 @@ from rasterio.io import DatasetReader
 
 from geoseg.arrays import Image, Json
 from geoseg.errors import SheetError
+from geoseg.limits import bytes_held, end_with_parent, limit_memory
 from geoseg.sheets.door import gdal_settings, open_sheet, read_header
 
 __all__ = ["FRAME", "Request", "main"]
@@ -80,8 +79,8 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # so that nothing a library prints is taken for an answer
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
-    server = _Server(_bytes_held())
+    end_with_parent()
+    server = _Server(bytes_held())
     _send(answers, {"ready": True})
     for line in sys.stdin.buffer:
         try:
@@ -91,13 +90,6 @@ def main() -> None:
             _send(answers, {"error": [error.subject, error.what, error.cure]})
         except BrokenPipeError:  # the other process has gone
             return
-
-
-def _watch(parent: int) -> None:
-    """End when the parent process ends, also in the middle of decoding."""
-    while os.getppid() == parent:
-        time.sleep(2)
-    os._exit(1)
 
 
 def _send(answers: BinaryIO, answer: Answer) -> None:
@@ -126,7 +118,7 @@ class _Server:
             SheetError: whatever is wrong with the file, or with decoding it here.
         """
         path = request.get("path", "")
-        _limit_memory(self.held + ALLOWANCE + request.get("cache", 0))
+        limit_memory(self.held + ALLOWANCE + request.get("cache", 0))
         try:
             if request["do"] == "header":
                 yield asdict(read_header(Path(path), palette=request["palette"]))
@@ -245,23 +237,6 @@ def _chunks(first: int, last: int, rows: int, block: int) -> Iterator[tuple[int,
         cut = min(last, (first // step + 1) * step)
         yield first, cut
         first = cut
-
-
-def _bytes_held() -> int:
-    """Address space that this process has now; 0 where the system does not tell."""
-    with suppress(OSError, ValueError):
-        return int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
-
-
-def _limit_memory(most: int) -> None:
-    """Have the system refuse memory beyond this: GDAL then reports an error, and the machine does not run short."""
-    if sys.platform != "linux":
-        return
-    import resource
-
-    with suppress(ValueError, OSError):  # a lower limit is set already
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-import threading
 
 import numpy as np
 import pytest
@@ -17,24 +15,6 @@ from geoseg.runfolder.blocks import BlockReader
 from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.tile.tile import tile
-
-
-@pytest.fixture(scope="module")
-def listener():
-    """(address, connections made to it): a server that nobody should call."""
-    calls: list[object] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def count() -> None:
-            while True:
-                try:
-                    calls.append(server.accept())
-                except OSError:
-                    return
-
-        threading.Thread(target=count, daemon=True).start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}", calls
-        server.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from geoseg.datasets.folders import CODES, image_file, stem_of
 from geoseg.datasets.items import ImageFile, Item, LabelFile, image_reader
 from geoseg.datasets.legend import Legend, code_of, cube_legend, decode, named_codes, table_legend
 from geoseg.errors import ModelError, UsageError
+from geoseg.gis.vector_door import VECTORS
 from geoseg.models.card import Card
 from geoseg.models.load import Network
 from geoseg.options import EvaluateOptions
@@ -23,9 +24,6 @@ from geoseg.sheets.raster import raster_window
 from geoseg.stages.evaluate.counts import ReadBytes, Subject
 
 __all__ = ["paired_subjects", "predicted_subjects"]
-
-
-VECTORS = (".gpkg", ".geojson", ".json", ".shp", ".fgb")
 
 
 def predicted_subjects(

@@ -13,22 +13,18 @@ from pathlib import Path
 
 import geopandas
 import numpy as np
-import pyogrio
 import shapely
-from pyproj.exceptions import CRSError
 
 from geoseg.arrays import Doubles, Json, Shapes
 from geoseg.errors import UsageError
 from geoseg.geometry.ground import metres_per_unit
+from geoseg.gis.vector_door import VECTORS, read_vectors, vector_layers
 from geoseg.layers import tables
 from geoseg.metrics.vectors import boundary_f1, centreline_scores, crown_scores, object_scores, shape_scores
 from geoseg.runfolder.folder import Run
 from geoseg.vectorize.coverage import coverage_figures
 
 __all__ = ["VECTORS", "evaluate_vectors", "vector_markdown"]
-
-VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".shp", ".parquet")
-"""Suffixes of files that are read as vectors."""
 
 CENTRELINE_BUFFER = 1.0
 """Metres on the ground within which centrelines count as equal."""
@@ -100,15 +96,7 @@ def _features_of(run: Run) -> Path:
 
 def _layers(path: Path, single: str) -> dict[str, geopandas.GeoDataFrame]:
     """All layers with geometry by name."""
-    try:
-        if path.suffix == ".parquet":
-            return {path.stem if path.stem in _scored_layers() else single: geopandas.read_parquet(path)}
-        names = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
-        frames = {name: geopandas.read_file(path, layer=name) for name in names}
-    except (OSError, ValueError, RuntimeError, CRSError) as error:
-        raise UsageError(
-            path, f"cannot be read as vectors: {error}", "give GeoPackage, GeoJSON or FlatGeobuf"
-        ) from error
+    frames = {name: read_vectors(path, name) for name in vector_layers(path)}
     if len(frames) == 1 and not set(frames) & {*_scored_layers(), "landcover"}:
         return {single: next(iter(frames.values()))}
     return frames

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from geoseg.commit import commit_bytes, commit_file
+from geoseg.commit import commit_file, digest
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
 from geoseg.models.card import Card
-from geoseg.models.files import ModelFile, load_model
+from geoseg.models.files import ModelFile, load_model, write_card
 from geoseg.models.load import Network, build_network
 from geoseg.predict.engines import available
 from geoseg.stages.exchange.plain import PlainNetwork, sample_patches
@@ -50,8 +50,7 @@ def export_model(model: ModelFile, out: Path) -> float:
     plain = PlainNetwork(network).eval()
     commit_file(out, lambda path: writers[out.suffix](plain, model.card, path), lambda path: None)
     if out.suffix == ".pt2":
-        placed = replace(model.card, architecture="export")
-        commit_bytes(out.with_suffix(".json"), (json.dumps(placed.to_json(), indent=1) + "\n").encode())
+        write_card(out, replace(model.card, architecture="export"), digest(out))
     share = _agreement(plain, build_network(load_model(out)), model.card)
     if share < SAME_CLASSES:
         raise ModelError(

@@ -13,10 +13,11 @@ import torch
 
 from geoseg.arrays import Json
 from geoseg.classes import ClassTable
-from geoseg.commit import commit_bytes
+from geoseg.commit import digest
 from geoseg.errors import ModelError
 from geoseg.models.card import Card
-from geoseg.models.files import load_model, load_weights, model_kind, save_model
+from geoseg.models.files import load_model, load_weights, model_kind, save_model, write_card
+from geoseg.models.foreign.archive import weights_archive
 from geoseg.models.load import build_network
 from geoseg.networks import geometry_of, make_network
 from geoseg.networks.smp_networks import SMP_DECODERS
@@ -98,9 +99,7 @@ def import_model(file: Path, out: Path | None, card: Card) -> Path:
     """
     kind = "state" if file.is_dir() or file.suffix == ".safetensors" else model_kind(file)
     if kind != "state":
-        beside = file.with_suffix(".json")
-        placed = replace(card, architecture=kind)
-        commit_bytes(beside, (json.dumps(placed.to_json(), indent=1) + "\n").encode())
+        write_card(file, replace(card, architecture=kind), digest(file))
         build_network(load_model(file))
         return file
     state, fitting = _foreign_state(file, card)
@@ -136,7 +135,7 @@ def _find_weights(file: Path, error: ModelError) -> dict[str, torch.Tensor]:
     import pickle
 
     try:
-        whole = torch.load(file, map_location="cpu", weights_only=True)
+        whole = torch.load(weights_archive(file, file.read_bytes()), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as deeper:
         raise error from deeper
     inner = next((whole[k] for k in _NESTED if isinstance(whole, dict) and isinstance(whole.get(k), dict)), None)

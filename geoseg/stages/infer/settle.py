@@ -14,6 +14,7 @@ from geoseg.commit import commit_state, read_json
 from geoseg.errors import PlanError
 from geoseg.models.ensemble import Ensemble
 from geoseg.models.facts import EngineFacts
+from geoseg.models.foreign.trial import Limits
 from geoseg.options import InferOptions
 from geoseg.plan import Plan
 from geoseg.predict.build import Setup
@@ -67,7 +68,8 @@ def _without_engine(plan: Plan, ensemble: Ensemble, options: InferOptions) -> tu
         normalise=normalise_of(plan, card, options.range),
         probabilities=options.probabilities,
     )
-    return job, Setup(ensemble, lattice.patch, ratio, options.tta), question
+    limits = Limits(options.model_timeout, options.max_ram or Limits.ram)
+    return job, Setup(ensemble, lattice.patch, ratio, options.tta, limits), question
 
 
 def _earlier_facts(run: Run, question: Json) -> EngineFacts | None:

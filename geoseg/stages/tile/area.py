@@ -38,16 +38,9 @@ def area_of(options: TileOptions, grid: Grid) -> str:
 
 def _polygons(path: Path, grid: Grid) -> shapely.Geometry:
     """The union of the polygons of a vector file, in the grid's CRS."""
-    import geopandas
-    from pyogrio.errors import DataSourceError
+    from geoseg.gis.vector_door import read_vectors
 
-    try:
-        frame = geopandas.read_file(path)
-    except DataSourceError as error:
-        cure = "name a GeoPackage, GeoJSON or Shapefile of polygons"
-        raise UsageError(path, f"cannot be read as vector data: {error}", cure) from error
-    if not isinstance(frame, geopandas.GeoDataFrame):
-        raise UsageError(path, "holds no geometry", "name a file of polygons")
+    frame = read_vectors(path)
     if frame.crs is None:
         raise UsageError(path, "has no CRS", "assign one first")
     area = shapely.union_all(frame.to_crs(grid.crs).geometry.make_valid().to_numpy())

@@ -49,7 +49,7 @@ def test_evaluate_reads_runs_single_layers_and_says_what_it_lacks(tmp_path) -> N
     with pytest.raises(UsageError, match="--layer"):
         evaluate_vectors(_file(tmp_path / "odd.gpkg", {"cars": [ELL], "other": [ELL]}), truth)
     (tmp_path / "no.gpkg").write_bytes(b"nothing")
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="is no vector file"):
         evaluate_vectors(tmp_path / "no.gpkg", truth)
 
 

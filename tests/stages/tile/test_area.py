@@ -62,7 +62,7 @@ def test_files_that_hold_no_area_say_what_they_lack(tmp_path) -> None:
         bare = _polygons(tmp_path / "bare.gpkg", square, crs=None)
     assert "has no CRS" in refused(bare)
     (tmp_path / "text.gpkg").write_text("no polygons")
-    assert "cannot be read as vector data" in refused(tmp_path / "text.gpkg")
+    assert "is no vector file that geoseg reads" in refused(tmp_path / "text.gpkg")
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
     assert "holds no geometry" in refused(tmp_path / "table.csv")
     good = _polygons(tmp_path / "good.gpkg", square)

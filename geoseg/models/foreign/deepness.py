@@ -9,25 +9,18 @@ from geoseg.classes import ISPRS, ClassTable
 from geoseg.errors import ModelError
 from geoseg.layers import role_of_name
 from geoseg.models.card import Card
+from geoseg.models.foreign.onnx_graph import parse_onnx
 
 __all__ = ["onnx_card"]
 
 
-def onnx_card(path: Path) -> Card | None:
+def onnx_card(path: Path, data: bytes) -> Card | None:
     """The card in an ONNX file's own metadata, in geoseg's key or in those of Deepness; None where there is none.
 
     Raises:
         ModelError: the onnx package is not installed, or the file or its metadata are damaged.
     """
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ImportError as error:
-        raise ModelError(path, "needs the onnx package to be read", "pip install 'geoseg[onnx]'") from error
-    try:
-        keys = {p.key: p.value for p in onnx.load(path, load_external_data=False).metadata_props}
-    except DecodeError as error:
-        raise ModelError(path, f"is damaged: {error}", "copy it again") from error
+    keys = {p.key: p.value for p in parse_onnx(path, data).metadata_props}
     if "geoseg" in keys:
         return Card.from_json(json.loads(keys["geoseg"]), path)
     if "resolution" not in keys or "class_names" not in keys:

@@ -1,0 +1,182 @@
+"""TorchScript archives: every name in their code is checked before torch compiles it.
+
+torch.jit.load runs `__setstate__` while it loads, so looking at the loaded graph would be too late. The code is text in
+the grammar of Python (torch/csrc/jit/serialization/python_print.cpp). It is parsed, never run, by Python's own parser:
+calls must go to listed operators or to functions of the archive itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import pickletools
+from collections.abc import Iterator
+from pathlib import Path
+
+from geoseg.errors import ModelError
+from geoseg.models.foreign.archive import AGAIN, read_archive
+from geoseg.models.foreign.operators import is_listed
+
+__all__ = ["checked_script", "names_of"]
+
+_TREES = (
+    *(ast.Module, ast.ClassDef, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AnnAssign),
+    *(ast.For, ast.While, ast.If, ast.Expr, ast.Pass, ast.Break, ast.Continue, ast.Call, ast.keyword, ast.Attribute),
+    *(ast.Subscript, ast.Slice, ast.Name, ast.Constant, ast.Tuple, ast.List, ast.Dict, ast.BinOp, ast.UnaryOp),
+    *(ast.BoolOp, ast.Compare, ast.IfExp, ast.Import, ast.alias, ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
+    *(ast.expr_context, ast.Assert, ast.AugAssign),
+)
+_PICKLED = frozenset(
+    {
+        "torch._utils _rebuild_tensor_v2",
+        "torch._utils _rebuild_qtensor",
+        "collections OrderedDict",
+        *(f"torch {t}Storage" for t in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte")),
+        "torch BoolStorage",
+        *(f"torch.jit._pickle build_{t}list" for t in ("int", "tensor", "double", "bool")),
+        "torch.jit._pickle restore_type_tag",
+    }
+)
+"""What the pickles of an archive may name, besides the archive's own classes; torch's C++ reader takes no Python."""
+_OWN = "__torch__"
+
+
+def checked_script(path: Path, data: bytes) -> dict[str, bytes]:
+    """The entries of a TorchScript archive that torch may load.
+
+    Args:
+        path: named in errors.
+        data: the bytes of the file.
+
+    Raises:
+        ModelError: the archive is damaged, or its code names what no network needs.
+    """
+    entries = read_archive(path, data)
+    kept = {n: content for n, content in entries.items() if _is_needed(n)}
+    for name, content in kept.items():
+        if name.endswith(".pkl"):
+            _check_pickle(path, name, content)
+    trees = {name: _parsed(path, name, content) for name, content in kept.items() if name.startswith("code/")}
+    own = {n.name for tree in trees.values() for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
+    foreign = _registered()
+    hidden = {n for n in own if n in foreign and not is_listed(f"aten::{n}")}
+    for name, tree in trees.items():
+        for used in names_of(tree, own - hidden):
+            if not is_listed(used):
+                what = f"its code names {used} (in {name}), which no network needs"
+                raise ModelError(path, what, "if you trust where it comes from, export it as ONNX or torch.export")
+    return kept
+
+
+def _is_needed(name: str) -> bool:
+    """Whether torch needs an entry to compute; debug information and extra files are left out."""
+    if name.startswith("code/"):
+        return name.endswith(".py")
+    return name in ("data.pkl", "constants.pkl", "version", "byteorder") or name.startswith(("data/", "constants/"))
+
+
+def _registered() -> frozenset[str]:
+    """Names of all operators that this torch knows: TorchScript takes `x.NAME(...)` for any of them."""
+    import torch
+
+    return frozenset(s.name.partition("::")[2] for s in torch._C._jit_get_all_schemas())
+
+
+def _check_pickle(path: Path, name: str, content: bytes) -> None:
+    """Refuse a pickle that names anything but tensors, lists and the archive's own classes."""
+    try:
+        steps = list(pickletools.genops(content))
+    except (ValueError, IndexError, KeyError, UnicodeError) as error:
+        raise ModelError(path, f"{name} is damaged: {error}", "copy it again") from error
+    for step, given, _ in steps:
+        own = step.name == "GLOBAL" and str(given).startswith(_OWN)
+        listed = step.name == "GLOBAL" and given in _PICKLED
+        odd = step.name in ("STACK_GLOBAL", "INST", "OBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4")
+        if odd or "torch.classes" in str(given) or (step.name == "GLOBAL" and not own and not listed):
+            raise ModelError(path, f"{name} names {given or step.name}, which no network needs", AGAIN)
+
+
+def _parsed(path: Path, name: str, content: bytes) -> ast.Module:
+    """The tree of a code file."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise ModelError(path, f"{name} is no TorchScript: {error}", AGAIN) from error
+    strange = next((n for n in ast.walk(tree) if not isinstance(n, _TREES)), None)
+    if strange is not None:
+        raise ModelError(path, f"{name} holds a {type(strange).__name__}, which torch never writes", AGAIN)
+    return tree
+
+
+def names_of(tree: ast.Module, own: set[str]) -> Iterator[str]:
+    """All names that code could run, as NAMESPACE::NAME; what cannot be told is named so that no list holds it.
+
+    Args:
+        tree: of a code file.
+        own: functions of the archive, which may be called as methods.
+    """
+    inner = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    aliases = {id(n): known for f in functions for known in [_aliases(f)] for n in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.decorator_list:
+            yield f"@{node.name}"
+        elif isinstance(node, ast.Import):
+            yield from (f"import {a.name}" for a in node.names if not a.name.startswith(_OWN + "."))
+        elif isinstance(node, ast.Name) and node.id in ("torch", "ops", _OWN) and id(node) not in inner:
+            yield f"{node.id} as a value"
+        elif isinstance(node, ast.Attribute):
+            yield from _attribute_names(node, id(node) in inner)
+        elif isinstance(node, ast.Call):
+            yield from _call_names(node, own, aliases.get(id(node), set()))
+
+
+def _attribute_names(node: ast.Attribute, is_inner: bool) -> Iterator[str]:
+    root, *rest = chain = _chain(node)
+    if root == "torch":
+        yield f"aten::{rest[0]}" if len(rest) == 1 else ".".join(chain)
+    elif root == "ops" and not (is_inner and len(rest) == 1):
+        yield "::".join(rest) if len(rest) == 2 else ".".join(chain)
+    elif root == _OWN and rest[:2] == ["torch", "classes"]:
+        yield ".".join(chain)
+
+
+def _call_names(node: ast.Call, own: set[str], aliases: set[str]) -> Iterator[str]:
+    called = node.func
+    if isinstance(called, ast.Name):
+        if called.id not in aliases:
+            yield f"python::{called.id}"
+    elif not isinstance(called, ast.Attribute):
+        yield f"a call of a {type(called).__name__}"
+    elif _chain(called)[0] not in ("torch", "ops", _OWN) and called.attr not in own:
+        yield f"aten::{called.attr}"
+    if isinstance(called, ast.Attribute) and _chain(called) == ["torch", "device"] and not _is_constant_call(node):
+        yield "torch.device of a variable"
+
+
+def _is_constant_call(node: ast.Call) -> bool:
+    return not node.keywords and all(isinstance(a, ast.Constant) for a in node.args)
+
+
+def _chain(node: ast.expr) -> list[str]:
+    """The words of `a.b.c`; the first is "" where the dots do not start at a name."""
+    words: list[str] = []
+    while isinstance(node, ast.Attribute):
+        words.insert(0, node.attr)
+        node = node.value
+    return [node.id if isinstance(node, ast.Name) else "", *words]
+
+
+def _aliases(function: ast.FunctionDef) -> set[str]:
+    """Local names of a function that only ever stand for functions of the archive.
+
+    torch writes `_1 = __torch__.f` before `_1(x)`.
+    """
+    own = [
+        n.targets[0]
+        for n in ast.walk(function)
+        if isinstance(n, ast.Assign) and isinstance(n.value, ast.Attribute) and _chain(n.value)[0] == _OWN
+    ]
+    stores = [n for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+    marked = {id(n) for n in own}
+    other = {n.id for n in stores if id(n) not in marked} | {a.arg for a in function.args.args}
+    return {n.id for n in stores if id(n) in marked} - other

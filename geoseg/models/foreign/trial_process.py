@@ -1,0 +1,72 @@
+"""The process that tries a foreign graph; `geoseg.models.foreign.trial` starts it.
+
+request (JSON) -> stdin    stdout -> {} where it went well, or {"error": [subject, what, cure]}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+from geoseg.arrays import Json
+from geoseg.errors import ModelError
+from geoseg.limits import bytes_held, end_with_parent, forbid_writes, limit_memory
+from geoseg.models.load import load_graph
+
+__all__ = ["main"]
+
+_SHORT_OF_MEMORY = ("allocate memory", "bad_alloc", "bad allocation", "Cannot allocate", "out of memory")
+"""What libraries say where the system gives no more memory."""
+
+
+def main() -> None:
+    """Answer one request."""
+    trial: Json = json.load(sys.stdin)
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # so that nothing a graph prints is taken for an answer
+    end_with_parent()
+    torch.set_num_threads(1)
+    torch._C._jit_get_all_schemas()  # loads what torch loads late, before the limits
+    forbid_writes()
+    limit_memory(bytes_held() + trial["limits"]["ram"])
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process also inside torch
+    signal.setitimer(signal.ITIMER_REAL, trial["limits"]["seconds"])
+    answers.write(json.dumps(_outcome(trial)))
+    answers.flush()
+    os._exit(0)  # threads that a graph started do not matter
+
+
+def _outcome(trial: Json) -> Json:
+    path = Path(trial["path"])
+    try:
+        network = load_graph(path, trial["kind"], trial["sha256"])
+        with torch.inference_mode():
+            network(torch.zeros(1, trial["bands"], trial["patch"], trial["patch"]))
+    except ModelError as error:
+        if not _is_memory(error.what):
+            return {"error": [error.subject, error.what, error.cure]}
+    except MemoryError:
+        pass
+    except Exception as error:  # a graph raises what it likes; one that does not fit its card is told where it is used
+        if not _is_memory(str(error)):
+            return {}
+    else:
+        return {}
+    given = trial["limits"]["ram"] / 2**30
+    what = f"needs more than {given:.3g} GiB of memory for a patch of {trial['patch']} px"
+    return {"error": [str(path), what, "if that is right, raise --max-ram"]}
+
+
+def _is_memory(words: str) -> bool:
+    return any(
+        w in words for w in ("allocate memory", "bad_alloc", "bad allocation", "Cannot allocate", "out of memory")
+    )
+
+
+if __name__ == "__main__":
+    main()
