@@ -1,8 +1,8 @@
 """Tasks on Dask: a cluster on this machine, or a scheduler that is named. The only module that knows Dask.
 
-Tasks are pure, small and can be done twice, so Dask may lose workers and try tasks again. Everybody who can reach a
-scheduler can run code on its workers: the local cluster listens on 127.0.0.1 only; others belong on a network of
-their own, or behind tls://.
+Tasks are pure, small and can be done twice, so Dask may lose workers and try tasks again. Everybody who can talk to a
+scheduler can run code on its workers: the local cluster listens on 127.0.0.1 only, and talks only to who holds the
+certificate that it made for itself; others belong on a network of their own, or behind tls://.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Generic
 
-from geoseg.errors import EnvironmentFault, GeosegError, PlanError
+from geoseg.errors import EnvironmentFault, GeosegError, PlanError, UsageError
 from geoseg.work.task import Advance, Outcome, Result, Task, do, silent
 
 if TYPE_CHECKING:
-    from distributed import Client, Future, SpecCluster, Worker
+    from distributed import Client, Future, Security, SpecCluster, Worker
 
 __all__ = ["DaskExecutor", "dask_executor"]
 
@@ -37,6 +37,8 @@ LARGEST = 4 << 30
 """Bytes that a task takes at most, even where workers have more: wider panels gain nothing."""
 START = 120.0
 """Seconds that starting the workers may take: Python and torch may come over a network."""
+MOST_PER_CORE = 4
+"""Workers of the local cluster for each core: more only take memory."""
 SILENCE = 30.0
 """Seconds after which a scheduler that does not answer is taken for lost."""
 
@@ -155,16 +157,29 @@ def _outcome(future: Future[Outcome[Result]], task: Task[Result], *, final: bool
 @contextmanager
 def dask_executor(workers: int, scheduler: str, max_ram: int | None, device: str) -> Iterator[DaskExecutor]:
     """A local cluster, or a remote one; arguments and errors are those of `executor.executor`."""
+    _check_count(workers)
     with _client(workers, scheduler, max_ram) as client:
         if workers and ":" not in device:
             _share_devices(client)
         yield DaskExecutor(client)
 
 
+def _check_count(workers: int) -> None:
+    """Refuse more workers than the machine can carry.
+
+    Raises:
+        UsageError: there are more than four for each core.
+    """
+    most = MOST_PER_CORE * _cores()
+    if workers > most:
+        what = f"{workers} on {_cores()} cores, expected at most {MOST_PER_CORE} for each core"
+        raise UsageError("--workers", what, f"use {_cores()}, or --scheduler for other machines")
+
+
 @contextmanager
 def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Client]:
     import dask
-    from distributed import Client
+    from distributed import Client, Security
 
     settings = {
         "distributed.comm.timeouts.connect": f"{SILENCE}s",
@@ -172,22 +187,24 @@ def _client(workers: int, scheduler: str, max_ram: int | None) -> Iterator[Clien
         # Tasks hold no results, so spilling would only hide that memory is short.
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.target": False,
+        "distributed.scheduler.http.routes": [],  # no pages for anybody who finds the port
     }
     with dask.config.set(settings):
         if scheduler:
             with _connect(scheduler) as client:
                 yield client
             return
-        with _cluster(workers, max_ram) as cluster, Client(cluster) as client:
+        security = Security.temporary()
+        with _cluster(workers, max_ram, security) as cluster, Client(cluster, security=security) as client:
             client.wait_for_workers(workers, timeout=START)
             yield client
 
 
-def _cluster(workers: int, max_ram: int | None) -> SpecCluster:
+def _cluster(workers: int, max_ram: int | None, security: Security) -> SpecCluster:
     """A scheduler in this process, and workers that are started as `python -m dask spec`.
 
     So a script that calls geoseg needs no `__main__` guard: Dask's own local cluster would run the script again in each
-    worker.
+    worker. They get the certificate in their environment, which no other user can read.
     """
     from distributed import Scheduler, SpecCluster
     from distributed.deploy.subprocess import SubprocessWorker
@@ -196,23 +213,44 @@ def _cluster(workers: int, max_ram: int | None) -> SpecCluster:
         async def _start(self) -> None:
             spec = json.dumps({"cls": self.worker_class, "opts": self.worker_kwargs})
             command = [sys.executable, "-m", "dask", "spec", self.scheduler, "--spec", spec]
-            quiet = {**os.environ, "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "error"}
+            quiet = {**os.environ, **_worker_settings(security)}
             self.process = await asyncio.create_subprocess_exec(*command, env=quiet)
 
     share = {} if max_ram is None else {"memory_limit": max_ram // workers}
     nanny = {
         "nthreads": 1,
         "host": "127.0.0.1",
+        "protocol": "tls://",
         "env": _environment(workers),
         "silence_logs": logging.ERROR,
         "death_timeout": START,
         **share,
     }
+    scheduler = {
+        "host": "127.0.0.1",
+        "protocol": "tls://",
+        "security": security,
+        "dashboard": False,
+        "dashboard_address": "127.0.0.1:0",  # any free port; nothing answers there
+    }
     return SpecCluster(
         {number: {"cls": Worker, "options": {"worker_kwargs": {**nanny, "name": number}}} for number in range(workers)},
-        {"cls": Scheduler, "options": {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}},  # any free port
+        {"cls": Scheduler, "options": scheduler},
+        security=security,
         silence_logs=logging.ERROR,
     )
+
+
+def _worker_settings(security: Security) -> dict[str, str]:
+    """Settings of Dask for workers, as variables of their environment: silence, no pages, and the certificate."""
+    names = {"tls_ca_file": "CA_FILE", "tls_worker_cert": "WORKER__CERT", "tls_worker_key": "WORKER__KEY"}
+    return {
+        "DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "error",
+        "DASK_DISTRIBUTED__WORKER__HTTP__ROUTES": "[]",
+        "DASK_DISTRIBUTED__NANNY__HTTP__ROUTES": "[]",
+        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
+        **{f"DASK_DISTRIBUTED__COMM__TLS__{name}": getattr(security, key) for key, name in names.items()},
+    }
 
 
 def _share_devices(client: Client) -> None:
@@ -242,9 +280,13 @@ def _devices() -> list[str]:
 
 def _environment(workers: int) -> dict[str, str]:
     """The environment of a worker, which has its share of the cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    lanes = str(max(1, cores // workers))
+    lanes = str(max(1, _cores() // workers))
     return {"GEOSEG_LANES": lanes, "OMP_NUM_THREADS": lanes, "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -195,3 +195,42 @@ def test_a_link_that_is_cut_costs_a_minute_at_most(job, alone, planned, hosts) -
             process.kill()
             process.wait()
     assert block_hashes(planned) == alone
+
+
+def test_the_local_cluster_talks_only_to_who_holds_its_certificate() -> None:
+    """Whoever can submit a task runs code as this user; other users of the machine can reach the port too."""
+    from distributed import Client, Security
+
+    with executor(workers=1) as one:
+        address = one.client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        plain = address.replace("tls://", "tcp://")
+        for where, security in ((plain, None), (address, Security.temporary())):
+            with pytest.raises((OSError, TimeoutError)):
+                Client(where, security=security, timeout=3)
+        assert one.client.submit(int, "7").result(timeout=30) == 7
+
+
+def test_the_local_cluster_shows_no_pages() -> None:
+    import urllib.error
+    import urllib.request
+
+    import psutil
+
+    with executor(workers=1) as one:
+        assert one.client.submit(int, "7").result(timeout=30) == 7
+        own = psutil.Process()
+        pids = {own.pid, *(c.pid for c in own.children(recursive=True))}
+        ports = {c.laddr.port for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.pid in pids}
+        assert len(ports) >= 3  # scheduler, nanny, worker
+        for port in ports:
+            for page in ("", "status", "info/main/workers.html", "json/counts.json", "metrics", "individual-graph"):
+                with pytest.raises((urllib.error.HTTPError, OSError)):
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}", timeout=5)
+
+
+def test_more_workers_than_the_machine_carries_are_refused_before_any_is_started() -> None:
+    from geoseg.errors import UsageError
+
+    with pytest.raises(UsageError, match="expected at most 4 for each core"), executor(workers=10_000):
+        pass
