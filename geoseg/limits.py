@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import os
 import struct
 import sys
@@ -11,7 +12,18 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["bytes_held", "end_with_parent", "forbid_writes", "limit_memory"]
+from geoseg.errors import EnvironmentFault
+
+__all__ = [
+    "address_limit",
+    "bytes_held",
+    "end_with_parent",
+    "few_arenas",
+    "forbid_writes",
+    "is_short_of_memory",
+    "limit_memory",
+    "memory_fault",
+]
 
 _PR_SET_NO_NEW_PRIVS = 38
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
@@ -19,6 +31,61 @@ _WRITES = {1: 0x1FF2, 2: 0x3FF2, 3: 0x7FF2}
 """Rights of Landlock that change files (linux/landlock.h), by version of its interface: all but execute and read."""
 _CONNECTIONS = 0x3
 """Rights to bind and to connect TCP, from version 4 on."""
+
+
+_SHORT = (
+    *("allocate memory", "can't alloc", "bad_alloc", "bad allocation", "Cannot allocate", "out of memory"),
+    "failed to map segment",
+)
+"""What libraries say where the system gives no more memory."""
+_ARENAS = -8
+"""M_ARENA_MAX of malloc.h."""
+_BESIDE_TORCH, _MOST_OF_TORCH = 3 << 30, 29 << 27
+"""Bytes of address space that a run on small sheets takes besides the libraries of torch, and that these take at most:
+a build for CUDA brings 4 GB of them, of which 3 are mapped."""
+
+
+def is_short_of_memory(error: BaseException | str) -> bool:
+    """Whether an error says that the system gave no more memory."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _SHORT)
+
+
+def address_limit() -> int | None:
+    """Bytes of address space that this process may take (ulimit -v); None for any."""
+    if sys.platform != "linux":
+        return None
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def few_arenas() -> None:
+    """Have glibc keep one heap for all threads where address space is limited: each other one reserves 64 MiB."""
+    if address_limit() is not None:
+        with suppress(AttributeError, OSError, TypeError):  # another C library
+            ctypes.CDLL(None).mallopt(_ARENAS, 1)
+
+
+def memory_fault(error: BaseException | str) -> EnvironmentFault | None:
+    """What to say of an error that a limit of address space caused; None for any other error."""
+    limit = address_limit()
+    if limit is None or not is_short_of_memory(error):
+        return None
+    needed = (_BESIDE_TORCH + min(_MOST_OF_TORCH, _torch_libraries())) / 2**30
+    what = f"allows {limit / 2**30:.1f} GiB of address space; geoseg with this PyTorch needs about {needed:.1f} GiB"
+    cure = "raise it, or limit memory itself instead: MemoryMax of systemd, the memory of a container, --max-ram"
+    return EnvironmentFault("ulimit -v", what, cure)
+
+
+def _torch_libraries() -> int:
+    """Bytes of the libraries of torch and of CUDA, without importing them."""
+    found = importlib.util.find_spec("torch")
+    places = [] if found is None or found.origin is None else [Path(found.origin).parent]
+    patterns = [(p / "lib", "*.so*") for p in places] + [(p.parent / "nvidia", "*/lib/*.so*") for p in places]
+    with suppress(OSError):  # not even a folder can be listed
+        return sum(f.stat().st_size for folder, pattern in patterns for f in folder.glob(pattern))
+    return _MOST_OF_TORCH
 
 
 def bytes_held() -> int:

@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from geoseg.errors import GeosegError, NeverEnds, exit_code_of
+from geoseg.limits import few_arenas, memory_fault
 
 COMMANDS = {
     "tile": "Put sheets on one grid and plan overlapping patches.",
@@ -108,28 +109,35 @@ def _say(text: str) -> None:
 def main() -> NoReturn:
     """Run the command line; the exit code says what happened (see README)."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost 5 to 15 times on shared cores
+    few_arenas()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         code = cli.main(prog_name="geoseg", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
-    except GeosegError as error:
-        _say(str(error))
-        if isinstance(error, NeverEnds):
+    except Exception as error:
+        sys.exit(_told(error))
+
+
+def _told(error: Exception) -> int:
+    """Say in one line what went wrong; the exit code."""
+    known = error if isinstance(error, GeosegError) else memory_fault(error)
+    if known is not None:
+        _say(str(known))
+        if isinstance(known, NeverEnds):
             sys.stdout.flush()
-            os._exit(exit_code_of(error))  # the usual way would wait for a thread that never ends
-        sys.exit(exit_code_of(error))
-    except click.exceptions.Abort:
+            os._exit(exit_code_of(known))  # the usual way would wait for a thread that never ends
+        return exit_code_of(known)
+    if isinstance(error, click.exceptions.Abort):
         click.echo("geoseg: interrupted; the same command goes on where this one stopped", err=True)
-        sys.exit(130)
-    except click.ClickException as error:
+        return 130
+    if isinstance(error, click.ClickException):
         error.show()
-        sys.exit(2)
-    except (OSError, MemoryError) as error:
+        return 2
+    if isinstance(error, (OSError, MemoryError)):
         _say(f"{getattr(error, 'filename', None) or 'this machine'}: {error or 'out of memory'}")
-        sys.exit(exit_code_of(error))
-    except Exception as error:  # whatever nobody foresaw: one line for the log, a traceback on request
+    else:  # whatever nobody foresaw: one line for the log, a traceback on request
         _say(f"unexpected {type(error).__name__}: {error} (run it again with --debug and report it)")
-        sys.exit(exit_code_of(error))
+    return exit_code_of(error)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from geoseg.errors import GeosegError, ModelError
+from geoseg.limits import address_limit, bytes_held, memory_fault
 from geoseg.models.ensemble import Ensemble
 from geoseg.models.facts import Conversion, EngineFacts, Normalise
 from geoseg.models.foreign.trial import Limits
@@ -21,6 +22,8 @@ __all__ = ["Setup", "default_lanes", "make_backend"]
 
 PATIENCE = 50
 """Times the warm-up batch's seconds that a later batch of a foreign graph may take."""
+LANE = 1 << 30
+"""Bytes of address space for a lane, where it is limited."""
 SHORTEST_PATIENCE = 60.0
 """Seconds that it may take in any case: the machine may be busy."""
 
@@ -86,6 +89,8 @@ def make_backend(
     except GeosegError:
         raise
     except Exception as error:  # engines raise what they like
+        if fault := memory_fault(error):
+            raise fault from error
         cure = "check bands, patch size and stride in its card, or try --engine torch or --batch-size 1"
         what = f"cannot score patches of {patch} px on {facts.engine}: {reason_of(error)}"
         raise ModelError(subject, what, cure) from error
@@ -95,5 +100,7 @@ def make_backend(
 
 
 def default_lanes() -> int:
-    """Patches to compute side by side: one for each core that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Patches to compute side by side: one for each core, or fewer where the address space is limited."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = address_limit()
+    return cores if limit is None else max(1, min(cores, (limit - bytes_held()) // LANE))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from geoseg.arrays import Floats
 from geoseg.errors import EnvironmentFault, GeosegError, ModelError, UsageError
+from geoseg.limits import memory_fault
 from geoseg.models.ensemble import Ensemble
 from geoseg.models.facts import EngineFacts
 from geoseg.options import InferOptions
@@ -81,6 +82,8 @@ def _build(setup: Setup, engine: str, precision: str, *, last: bool) -> Score | 
     except GeosegError:
         raise
     except Exception as error:  # engines raise what they like
+        if fault := memory_fault(error):  # another engine would need as much, and give other bits
+            raise fault from error
         reason = reason_of(error)
         if not last:
             log.warning("%s cannot run %s (%s); trying another engine", engine, subject, reason)

@@ -15,13 +15,10 @@ import torch
 
 from geoseg.arrays import Json
 from geoseg.errors import ModelError
-from geoseg.limits import bytes_held, end_with_parent, forbid_writes, limit_memory
+from geoseg.limits import bytes_held, end_with_parent, forbid_writes, is_short_of_memory, limit_memory
 from geoseg.models.load import load_graph
 
 __all__ = ["main"]
-
-_SHORT_OF_MEMORY = ("allocate memory", "bad_alloc", "bad allocation", "Cannot allocate", "out of memory")
-"""What libraries say where the system gives no more memory."""
 
 
 def main() -> None:
@@ -48,24 +45,16 @@ def _outcome(trial: Json) -> Json:
         with torch.inference_mode():
             network(torch.zeros(1, trial["bands"], trial["patch"], trial["patch"]))
     except ModelError as error:
-        if not _is_memory(error.what):
+        if not is_short_of_memory(error.what):
             return {"error": [error.subject, error.what, error.cure]}
-    except MemoryError:
-        pass
     except Exception as error:  # a graph raises what it likes; one that does not fit its card is told where it is used
-        if not _is_memory(str(error)):
+        if not is_short_of_memory(error):
             return {}
     else:
         return {}
     given = trial["limits"]["ram"] / 2**30
     what = f"needs more than {given:.3g} GiB of memory for a patch of {trial['patch']} px"
     return {"error": [str(path), what, "if that is right, raise --max-ram"]}
-
-
-def _is_memory(words: str) -> bool:
-    return any(
-        w in words for w in ("allocate memory", "bad_alloc", "bad allocation", "Cannot allocate", "out of memory")
-    )
 
 
 if __name__ == "__main__":
