@@ -1,4 +1,4 @@
-"""geoseg as a service account: unprivileged, no home, a read-only installation, little shared memory, a limit of memory."""
+"""geoseg as a service account: no rights, no home, a read-only installation, little shared memory, a memory limit."""
 
 from __future__ import annotations
 

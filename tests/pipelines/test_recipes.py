@@ -10,6 +10,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from pathlib import Path
 
@@ -131,12 +132,97 @@ def test_the_dag_is_python_that_starts_all_shards() -> None:
 
 def test_compose_and_dockerfile() -> None:
     services = yaml.safe_load((RECIPES / "docker" / "compose.yaml").read_text())["services"]
-    assert _parsed(["--quiet", *services["night"]["command"]])["scheduler"] == "tcp://scheduler:8786"
-    assert services["worker"]["entrypoint"][2] == "tcp://scheduler:8786"
+    assert _parsed(["--quiet", *services["night"]["command"]])["scheduler"] == "tls://scheduler:8786"
+    assert services["worker"]["entrypoint"][2] == "tls://scheduler:8786"
     lines = (RECIPES / "docker" / "Dockerfile").read_text().splitlines()
     copied = [w for x in lines if x.startswith("COPY") for w in x.split()[1:-1]]
     assert all((ROOT / name).exists() for name in copied)
     assert "USER gis" in lines
+    assert re.search(r"^FROM python:\d+\.\d+\.\d+-slim-\w+$", "\n".join(lines), re.MULTILINE)
+    for service in services.values():
+        assert service["cap_drop"] == ["ALL"]
+        assert service["read_only"]
+        assert re.fullmatch(r"geoseg:\d+\.\d+\.\d+", service["image"])
+        assert service["environment"]["DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION"] == "true"
+
+
+def test_the_pods_of_kubernetes_may_do_nothing_but_compute() -> None:
+    job = yaml.safe_load((RECIPES / "kubernetes" / "nightly.yaml").read_text())
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["securityContext"]["readOnlyRootFilesystem"]
+    assert re.search(r":\d+\.\d+\.\d+$", container["image"])
+
+
+def test_the_system_service_writes_only_where_the_maps_are() -> None:
+    lines = (RECIPES / "systemd" / "geoseg-nightly.service").read_text().splitlines()
+    assert {"ProtectSystem=strict", "ReadWritePaths=/srv/maps", "NoNewPrivileges=yes"} <= set(lines)
+
+
+def test_the_certificate_of_compose_serves_a_scheduler_and_refuses_others(tmp_path) -> None:
+    """The same files for scheduler, worker and client, as compose.yaml hands them out."""
+    command = [sys.executable, str(RECIPES / "docker" / "certificates.py"), str(tmp_path)]
+    subprocess.run(command, check=True)
+    before = (tmp_path / "geoseg.key").read_text()
+    subprocess.run(command, check=True)
+    assert (tmp_path / "geoseg.key").read_text() == before
+    assert (tmp_path / "geoseg.key").stat().st_mode & 0o077 == 0
+    settings = yaml.safe_load((RECIPES / "docker" / "compose.yaml").read_text())["x-geoseg"]["environment"]
+    environment = {**os.environ, **{k: str(v).replace("/tls", str(tmp_path)) for k, v in settings.items()}}
+    done = subprocess.run([sys.executable, "-c", TALK], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == ["7", "refused"], done.stderr
+
+
+TALK = """
+import asyncio
+from distributed import Client, Scheduler, Security, Worker
+
+async def main():
+    async with Scheduler(protocol="tls", host="127.0.0.1", port=0, dashboard_address=":0") as scheduler:
+        async with Worker(scheduler.address, nthreads=1):
+            async with Client(scheduler.address, asynchronous=True) as client:
+                print(await client.submit(int, "7"))
+            try:
+                await Client(scheduler.address, asynchronous=True, timeout=3, security=Security.temporary())
+            except (OSError, TimeoutError):
+                print("refused")
+
+asyncio.run(main())
+"""
+
+PROVIDED = {"libexpat.so.1": "libexpat1"}
+"""Libraries that wheels expect from the system, and Debian's packages of them."""
+BASE = ("libc.", "libm.", "libdl.", "librt.", "libpthread.", "libutil.", "libstdc++.", "libgcc_s.", "ld-linux", "libz.")
+"""Libraries of every Debian with Python."""
+
+
+def test_the_image_installs_each_library_that_the_wheels_expect_from_the_system() -> None:
+    if not shutil.which("readelf"):
+        pytest.skip("no readelf here")
+    site = Path(sysconfig.get_path("purelib"))
+    objects = [p for name in ("rasterio", "pyogrio", "shapely", "pyproj") for p in site.glob(f"{name}*/**/*.so*")]
+    own = {p.name for p in objects}
+    done = subprocess.run(["readelf", "-d", *map(str, objects)], capture_output=True, text=True)
+    needed = set(re.findall(r"\(NEEDED\).*\[(.*)\]", done.stdout)) - own
+    expected = {n for n in needed if not n.startswith(BASE)}
+    dockerfile = (RECIPES / "docker" / "Dockerfile").read_text()
+    assert "libexpat.so.1" in needed
+    for name in expected:
+        assert f" {PROVIDED[name]} " in dockerfile, name
+
+
+@pytest.mark.slow
+def test_the_image_starts(tmp_path) -> None:
+    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True).returncode:
+        pytest.skip("needs a Docker daemon")
+    build = ["docker", "build", "-f", str(RECIPES / "docker" / "Dockerfile"), "-t", "geoseg:test", str(ROOT)]
+    subprocess.run(build, check=True)
+    done = subprocess.run(["docker", "run", "--rm", "geoseg:test", "--version"], capture_output=True, text=True)
+    assert done.stdout.startswith("geoseg ")
 
 
 @pytest.mark.parametrize("name", ["nightly.py", "cluster.py", "potsdam.py"])
