@@ -3,6 +3,7 @@
     GeosegError
     ├── UsageError          bad option or config; nothing was touched           (exit 2)
     ├── SheetError          one input file cannot be used; mostly quarantined    (exit 1 where it ends a command)
+    │   └── SheetChanged    it was written again since it was planned            (exit 1)
     ├── PlanError           a run folder is not what a stage expects             (exit 1)
     ├── TrainingError       training cannot go on                                (exit 1)
     ├── ModelError          a model file is refused                              (exit 5)
@@ -22,6 +23,7 @@ __all__ = [
     "ModelError",
     "NeverEnds",
     "PlanError",
+    "SheetChanged",
     "SheetError",
     "TrainingError",
     "UsageError",
@@ -56,6 +58,10 @@ class UsageError(GeosegError):
 
 class SheetError(GeosegError):
     """One input file cannot be used; stages put it in quarantine and go on."""
+
+
+class SheetChanged(SheetError):
+    """A file was written again since it was planned, or while it was read; stages plan it anew once."""
 
 
 class PlanError(GeosegError):

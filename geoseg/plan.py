@@ -121,6 +121,11 @@ class Plan:
             revision=self.revision + 1,
         )
 
+    def renewed(self, sheet: Sheet) -> Plan:
+        """The next revision, with a sheet that was written again in the place of the one of its path."""
+        sheets = tuple(sheet if s.path == sheet.path else s for s in self.sheets)
+        return replace(self, sheets=sheets, revision=self.revision + 1)
+
 
 @dataclass(frozen=True)
 class Header:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from geoseg.arrays import Json
-from geoseg.errors import Busy
+from geoseg.errors import Busy, SheetError
 from geoseg.night.listener import QUIET, Listener
 from geoseg.night.publish import publish
 from geoseg.night.stamp import Question, keep, marks
@@ -21,6 +22,7 @@ from geoseg.runfolder.contents import remember
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.shards import shards_at_work, shards_done
 from geoseg.stages.infer.infer import PLANNING, InferReport, infer
+from geoseg.stages.infer.lost import go_on_without
 from geoseg.stages.mosaic.mosaic import MosaicReport, mosaic
 from geoseg.stages.tile.tile import TileReport, tile
 from geoseg.work.executor import Executor
@@ -118,15 +120,28 @@ def _stitched(run: Run, options: RunOptions, listener: Listener, executor: Execu
     The shard that ends last does the rest. A sheet that was quarantined late makes blocks of shards stale that have
     ended.
     """
+    make = partial(_mosaic, run, options, listener, executor)
     shard = options.work.shard
     if shard is None:
-        return mosaic(run, options.mosaic, listener.step, executor=executor)
+        return make(0.0)
     if not shards_done(run, run.plan, shard[1]):
         return None
     try:
-        return mosaic(run, options.mosaic, listener.step, patience=PLANNING, executor=executor)
+        return make(PLANNING)
     except Busy:
         if shards_at_work(run):
             raise
     infer(run, options.infer, executor=executor)
-    return mosaic(run, options.mosaic, listener.step, patience=PLANNING, executor=executor)
+    return make(PLANNING)
+
+
+def _mosaic(run: Run, options: RunOptions, listener: Listener, executor: Executor, patience: float) -> MosaicReport:
+    """The mosaic. A sheet that is lost or changed while it is made costs that sheet: its blocks are computed again."""
+    renewed: set[str] = set()
+    while True:
+        try:
+            return mosaic(run, options.mosaic, listener.step, patience=patience, executor=executor)
+        except SheetError as error:
+            with run.lock(patience=PLANNING):
+                go_on_without(run, error, run.plan, renewed)
+        infer(run, options.infer, executor=executor)

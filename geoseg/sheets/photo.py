@@ -17,7 +17,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from geoseg.arrays import Image, Valid
-from geoseg.errors import PlanError, SheetError
+from geoseg.errors import SheetChanged, SheetError
 from geoseg.geometry.grid import Grid, overlap, slices
 from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Plan, Sheet, transform_of
@@ -84,7 +84,7 @@ class Photo:
 
         Raises:
             SheetError: a sheet is damaged; names it.
-            PlanError: a sheet was written again since it was planned.
+            SheetChanged: a sheet was written again since it was planned.
         """
         meeting = self.plan.meeting(window)
         if len(meeting) == 1 and overlap(meeting[0].window, window) == window:  # nothing to put together
@@ -141,7 +141,7 @@ class Photo:
         if sheet.path in self._used:
             return
         if not _is_unchanged(sheet):
-            raise PlanError(sheet.path, "was written again since geoseg tile looked at it", "run geoseg tile again")
+            raise SheetChanged(sheet.path, "was written again since it was planned", "run the same command again")
         if sheet.header.mask == "external":
             self._check_mask(sheet)
         self._used.add(sheet.path)
@@ -220,11 +220,11 @@ def _is_unchanged(sheet: Sheet) -> bool:
 
 
 def _check_unchanged(used: list[Sheet]) -> None:
-    """Raise SheetError if a sheet was written while it was read: the pixels read may be neither the old nor the new."""
+    """Raise SheetChanged if a sheet was written while it was read: its pixels may be neither the old nor the new."""
     for sheet in used:
         if not _is_unchanged(sheet):
-            cure = "wait until it is complete, then run geoseg tile again"
-            raise SheetError(sheet.path, "was written while it was read", cure)
+            cure = "wait until it is complete, then run the same command again"
+            raise SheetChanged(sheet.path, "was written while it was read", cure)
 
 
 def _mask_error(sheet: Sheet, what: str) -> SheetError:

@@ -17,7 +17,7 @@ def main(folder: Path, user: int | None = None) -> None:
     certificate, key = folder / "geoseg.pem", folder / "geoseg.key"
     if certificate.exists() and key.exists():
         return
-    made = Security.temporary()
+    made = Security.temporary()  # type: ignore[no-untyped-call]
     os.umask(0o077)
     key.write_text(str(made.tls_client_key))
     certificate.write_text(str(made.tls_ca_file))

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from geoseg.commit import sweep
-from geoseg.errors import EnvironmentFault, GeosegError, ModelError, PlanError, SheetError, UsageError
+from geoseg.errors import EnvironmentFault, GeosegError, ModelError, PlanError, SheetError
 from geoseg.geometry.blocks import Block, block_window, panels_of, shard_of
 from geoseg.geometry.grid import overlap
 from geoseg.gis.plan_drawing import draw_plan
@@ -29,6 +29,7 @@ from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import Job
 from geoseg.runfolder.shards import Shard, mark_done, shard_name
 from geoseg.runfolder.state import State, state_of
+from geoseg.stages.infer.lost import go_on_without
 from geoseg.stages.infer.memory import widest_panel
 from geoseg.stages.infer.panel import PanelContext, PanelSettings, compute_panel, load_context, panel_name
 from geoseg.stages.infer.settle import fitted_job, save_job
@@ -62,7 +63,10 @@ class InferReport:
 
 @dataclass(frozen=True)
 class Work:
-    """One `infer` at work: where, with which networks and options, by whom, and which share of the blocks."""
+    """One `infer` at work: where, with which networks and options, by whom, and which share of the blocks.
+
+    `renewed`: sheets that were written again meanwhile and planned anew.
+    """
 
     run: Run
     ensemble: Ensemble
@@ -70,6 +74,7 @@ class Work:
     executor: Executor
     shard: Shard | None
     progress: Progress
+    renewed: set[str] = field(default_factory=set)
 
     def planning(self) -> AbstractContextManager[None]:
         """The lock of the plan: a single `infer` holds it all the time, a shard only while it looks at the plan."""
@@ -82,7 +87,7 @@ class Work:
             try:
                 job = fitted_job(self.run, plan, self.ensemble, self.options)
             except SheetError as error:  # a sample of the sheets was read
-                _set_aside(self.run, error, plan)
+                go_on_without(self.run, error, plan, self.renewed)
             else:
                 save_job(self.run, self.ensemble, job)
                 return plan, job
@@ -122,7 +127,7 @@ def infer(
             see the folder.
 
     Raises:
-        PlanError: no plan, or a sheet was written again since.
+        PlanError: no plan.
         ModelError: the model cannot be used, or not with these sheets.
         UsageError: options that contradict each other.
         Busy: another process works on this run, or on this shard of it.
@@ -146,7 +151,7 @@ def _infer(work: Work) -> InferReport:
         damaged = _compute(work, plan, job, state, counts)
         if damaged is not None:  # damage that shows only now: go on without that sheet
             with work.planning():
-                _set_aside(work.run, damaged, plan)
+                go_on_without(work.run, damaged, plan, work.renewed)
         elif work.run.plan == plan and state_of(work.run, plan, job, state.stale).stale:
             what = "blocks are out of date just after they were computed"
             raise PlanError(work.run.folder, what, "run the same command again")
@@ -175,23 +180,6 @@ def _draw(work: Work, plan: Plan, job: Job) -> Plan | None:
         return None
     draw_plan(work.run.patches_gpkg, replace(plan, lattice=job.lattice))
     return plan
-
-
-def _set_aside(run: Run, error: SheetError, seen: Plan) -> None:
-    """Quarantine a sheet in a new revision of the plan.
-
-    Nothing is done where another shard has done it already, or where the file was written again and planned anew.
-    """
-    if error.subject not in {s.path for s in seen.sheets}:
-        raise error
-    log.error("%s", error)
-    plan, stat = run.plan, next(s.stat for s in seen.sheets if s.path == error.subject)
-    if stat not in [s.stat for s in plan.sheets if s.path == error.subject]:
-        return
-    changed = plan.without(error.subject, error.what, error.cure)
-    if not changed.sheets:
-        raise UsageError(error.subject, f"{error.what}; no usable sheet is left", error.cure) from error
-    run.save(changed)
 
 
 def _compute(work: Work, plan: Plan, job: Job, state: State, counts: Counts) -> SheetError | None:

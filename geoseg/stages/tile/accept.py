@@ -18,7 +18,7 @@ from geoseg.geometry.ground import metres_per_unit
 from geoseg.plan import Header, Plan, Quarantined, Sheet
 from geoseg.sheets.decoder import PixelRequest, decoder
 from geoseg.sheets.nodata import flat_border
-from geoseg.stages.tile.place import Found, place_sheet
+from geoseg.sheets.place import Found, place_sheet
 
 __all__ = [
     "alike",

@@ -9,8 +9,8 @@ from geoseg.geometry.grid import Grid, same_crs
 from geoseg.geometry.lattice import Lattice
 from geoseg.options import TileOptions
 from geoseg.plan import Plan
+from geoseg.sheets.place import crs_name
 from geoseg.stages.tile.grid import crs_wkt
-from geoseg.stages.tile.place import crs_name
 
 __all__ = ["block_size_of", "check_same", "lattice_of"]
 

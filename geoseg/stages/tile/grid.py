@@ -13,7 +13,7 @@ from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.grid import Grid, same_crs
 from geoseg.geometry.ground import is_geographic, metres_per_unit
 from geoseg.plan import Header, transform_of
-from geoseg.stages.tile.place import FARTHEST, Found, bounds_in, crs_name, pixel_side, upright_transform
+from geoseg.sheets.place import FARTHEST, Found, bounds_in, crs_name, pixel_side, upright_transform
 
 __all__ = ["choose_grid", "crs_wkt", "ground_gsd"]
 

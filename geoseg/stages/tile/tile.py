@@ -32,11 +32,11 @@ from geoseg.plan import (
 from geoseg.runfolder.contents import recognise
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.listing import find_sheets
+from geoseg.sheets.place import Found
 from geoseg.stages.tile import accept
 from geoseg.stages.tile.area import area_of
 from geoseg.stages.tile.earlier import block_size_of, check_same, lattice_of
 from geoseg.stages.tile.grid import choose_grid, crs_wkt
-from geoseg.stages.tile.place import Found
 
 __all__ = ["TileReport", "tile"]
 

@@ -16,8 +16,8 @@ from support import PLACE, moved
 
 from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.ground import metres_per_unit
+from geoseg.sheets.place import crs_name, place_sheet
 from geoseg.stages.tile.grid import choose_grid, crs_wkt, ground_gsd
-from geoseg.stages.tile.place import crs_name, place_sheet
 
 # Which grid wins
 

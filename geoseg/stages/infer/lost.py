@@ -1,0 +1,99 @@
+"""Sheets that are lost or changed while a run is at work: one that was written again is planned anew, once.
+
+error of a sheet -> the file as it lies there now, on the same grid -> the next revision of the plan
+                 -> or, where that fails or it changes again, quarantine: the next run takes it up
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from geoseg.errors import SheetChanged, SheetError, UsageError
+from geoseg.plan import Header, Plan, Sheet
+from geoseg.runfolder.folder import Run
+from geoseg.sheets.decoder import decoder
+from geoseg.sheets.door import stat_key
+from geoseg.sheets.place import place_sheet
+
+__all__ = ["go_on_without"]
+
+log = logging.getLogger(__name__)
+
+FARTHEST = 100_000.0
+"""Metres on the ground that a sheet may have moved when it is written again."""
+
+
+def go_on_without(run: Run, error: SheetError, seen: Plan, renewed: set[str]) -> None:
+    """Save a plan without a sheet that cannot be used any more, or with what has taken its place.
+
+    Nothing is done where another shard has done it already. To be called while the plan is locked.
+
+    Args:
+        run: the run folder.
+        error: what befell the sheet.
+        seen: the plan in which it was.
+        renewed: paths that were planned anew before; this one is added.
+
+    Raises:
+        SheetError: the error, where it is not about a sheet of the plan.
+        UsageError: no sheet would be left.
+    """
+    before = next((s for s in seen.sheets if s.path == error.subject), None)
+    if before is None:
+        raise error
+    plan = run.plan
+    if before.stat not in [s.stat for s in plan.sheets if s.path == before.path]:
+        return
+    if isinstance(error, SheetChanged) and before.path not in renewed:
+        renewed.add(before.path)
+        try:
+            run.save(plan.renewed(_as_it_is_now(before, plan)))
+            log.warning("%s: %s; it is planned anew", error.subject, error.what)
+            return
+        except SheetError as worse:
+            error = worse
+    log.error("%s", error)
+    changed = plan.without(before.path, error.what, error.cure)
+    if not changed.sheets:
+        raise UsageError(error.subject, f"{error.what}; no usable sheet is left", error.cure) from error
+    run.save(changed)
+
+
+def _as_it_is_now(before: Sheet, plan: Plan) -> Sheet:
+    """A sheet as its file is now.
+
+    Raises:
+        SheetError: it cannot be read, is another kind of image, or lies elsewhere.
+    """
+    path = Path(before.path)
+    stat = stat_key(path)
+    header = decoder().header(path)
+    header = replace(header, crs=header.crs or before.header.crs)
+    if _kind(header) != _kind(before.header):
+        what = f"was written again as {_words(header)}; it was {_words(before.header)}"
+        raise SheetError(path, what, "run geoseg tile again")
+    now = place_sheet(path, header, plan.grid)
+    if now.stat != stat:
+        raise SheetChanged(path, "is being written", "wait until it is complete, then run the same command again")
+    metres = max(abs(a - b) for a, b in zip(_middle(now), _middle(before), strict=True)) * plan.gsd
+    if metres > FARTHEST:
+        what = f"was written again {metres / 1000:,.0f} km from where it was"
+        raise SheetError(path, what, "check its geotransform, then run geoseg tile again")
+    return now
+
+
+def _kind(header: Header) -> tuple[bool, str, tuple[str, ...]]:
+    """What must stay for the bands that were chosen to mean the same."""
+    return header.georeferenced, header.dtype, header.meanings
+
+
+def _words(header: Header) -> str:
+    place = "" if header.georeferenced else " without a place"
+    return f"{header.dtype} with bands {', '.join(header.meanings)}{place}"
+
+
+def _middle(sheet: Sheet) -> tuple[float, float]:
+    w = sheet.window
+    return w.col_off + w.width / 2, w.row_off + w.height / 2
