@@ -37,8 +37,8 @@ class Sheet:
     """One usable sheet. `mode`: "direct" (on the grid), "flipped" (on the grid, south-up) or "warped" (on the fly).
 
     `window` is its footprint on the grid. `stat` (bytes, nanoseconds of the last change) tells whether the file was
-    written again; `known_as` is the stat under which the same bytes were first seen, if the file was only touched or
-    copied since.
+    written again; `known_as` and `known_path` are the stat and the path under which the same bytes were first seen, if
+    the file was only touched, copied or moved since.
     """
 
     path: str
@@ -48,6 +48,7 @@ class Sheet:
     mode: str
     window: Window
     known_as: tuple[int, int] | None = None
+    known_path: str | None = None
 
     @property
     def stem(self) -> str:
@@ -58,7 +59,8 @@ class Sheet:
     def key(self) -> str:
         """Changes when the file, its place or its use changes."""
         w = self.window
-        return f"{self.path}|{self.known_as or self.stat}|{self.header.fingerprint}|{self.mode}|{w.col_off},{w.row_off}"
+        path, stat = self.known_path or self.path, self.known_as or self.stat
+        return f"{path}|{stat}|{self.header.fingerprint}|{self.mode}|{w.col_off},{w.row_off}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Hashes of the sheets' bytes: a file that was only touched, or replaced by the same bytes, makes nothing stale.
+"""Hashes of the sheets' bytes: a file that was only touched, moved, or replaced by the same bytes makes nothing stale.
 
 A file's stat is looked at first. Its bytes are hashed once, after the sheet was used, and again only when its stat
 changed.
@@ -57,18 +57,51 @@ def _digest(sheet: Sheet) -> str:
 
 
 def recognise(run: Run, sheets: Iterable[Sheet], earlier: Plan) -> list[Sheet]:
-    """The sheets; one that has the bytes of an earlier sheet with another stat is marked as that one (`known_as`)."""
+    """The sheets; one that has the bytes of an earlier sheet is marked as that one, and keeps its rank in the plan.
+
+    Where sheets overlap, their order decides: a folder of another name must not change it.
+    """
     before, known = {s.path: s for s in earlier.sheets}, _read(run.contents_json)
-    return [_recognise(s, before.get(s.path), known.get(s.path)) for s in sheets]
+    sheets = list(sheets)
+    here = {s.path for s in sheets}
+    gone = [s for s in earlier.sheets if s.path not in here and known.get(s.path, {}).get("stat") == list(s.stat)]
+    found: list[Sheet] = []
+    for sheet in sheets:
+        old = before.get(sheet.path) or _moved(sheet, gone, known)
+        if sheet.path not in before and old is not None:
+            gone.remove(old)
+            sheet = replace(sheet, known_as=old.known_as or old.stat, known_path=old.known_path or old.path)
+        elif old is not None:
+            sheet = _recognise(sheet, old, known.get(sheet.path))
+        found.append(sheet)
+    return _ranked(found, earlier) if any(s.known_path for s in found) else found
 
 
-def _recognise(sheet: Sheet, before: Sheet | None, known: Json | None) -> Sheet:
-    if before is None:
-        return sheet
+def _moved(sheet: Sheet, gone: list[Sheet], known: Json) -> Sheet | None:
+    """The sheet that is no longer at its path and has the bytes of this one; None where there is none."""
+    alike = [s for s in gone if s.stat[0] == sheet.stat[0] and s.window == sheet.window and s.mode == sheet.mode]
+    value = _digest(sheet) if alike else ""
+    return next((s for s in alike if value and known[s.path]["sha256"] == value), None)
+
+
+def _ranked(sheets: list[Sheet], earlier: Plan) -> list[Sheet]:
+    """The sheets with those that the earlier plan had in its order; new ones stay where they are."""
+    rank = {_name(s): i for i, s in enumerate(earlier.sheets)}
+    old = iter(sorted((s for s in sheets if _name(s) in rank), key=lambda s: rank[_name(s)]))
+    return [next(old) if _name(s) in rank else s for s in sheets]
+
+
+def _name(sheet: Sheet) -> str:
+    """The path under which a sheet was first seen."""
+    return sheet.known_path or sheet.path
+
+
+def _recognise(sheet: Sheet, before: Sheet, known: Json | None) -> Sheet:
+    """A sheet at the path of an earlier one, marked as that where it has its bytes."""
     if before.stat == sheet.stat:
-        return replace(sheet, known_as=before.known_as)
+        return replace(sheet, known_as=before.known_as, known_path=before.known_path)
     hashed = known is not None and known.get("stat") == list(before.stat) and sheet.stat[0] == before.stat[0]
     if hashed and known is not None and _digest(sheet) == known["sha256"]:
         log.info("%s was touched, its bytes are the same", sheet.path)
-        return replace(sheet, known_as=before.known_as or before.stat)
+        return replace(sheet, known_as=before.known_as or before.stat, known_path=before.known_path)
     return sheet

@@ -87,6 +87,7 @@ def _sheet(value: Json) -> Sheet:
         mode=value["mode"],
         window=Window(*value["window"]),
         known_as=_pair(value.get("known_as")),
+        known_path=value.get("known_path"),
     )
 
 

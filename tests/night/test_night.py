@@ -41,6 +41,24 @@ def test_sheets_that_were_only_touched_make_nothing_stale(town) -> None:
     assert night().infer.computed == 0
 
 
+def test_sheets_in_another_folder_make_nothing_stale(town) -> None:
+    sheets, run, night = town
+    night()
+    before = files_of(run / "out")
+    there = sheets.rename(sheets.with_name("delivered"))
+    options = RunOptions(
+        TileOptions(block_size=64),
+        InferOptions(model=(Path(Run(run).models[0]["path"]),), engine="torch", precision="f32", threads=1),
+        MosaicOptions(name="town", vectors=False),
+    )
+    for _ in range(2):
+        report = run_stages([there], run, options)
+        assert report.infer.computed == 0
+        assert report.mosaic.skipped
+    assert files_of(run / "out") == before
+    assert {Path(s.path).parent for s in Run(run).plan.sheets} == {there}
+
+
 def _reached(run: Path, path: Path) -> set[tuple[int, int]]:
     plan = Run(run).plan
     window = next(s.window for s in plan.sheets if s.path == str(path))

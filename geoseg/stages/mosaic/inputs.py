@@ -101,6 +101,7 @@ def mosaic_key(inputs: Inputs, options: MosaicOptions) -> str:
         [record.sha256 for record in inputs.records.values()],
         {**result_values(options), "name": inputs.name},
         [s.key for s in inputs.plan.sheets],
+        inputs.stems,
         inputs.plan.area,
         inputs.plan.nodata,
         [q.path for q in inputs.plan.quarantined],
