@@ -9,6 +9,7 @@
     ├── ModelError          a model file is refused                              (exit 5)
     │   └── NeverEnds       a network does not come back; its thread stays       (exit 5)
     ├── EnvironmentFault    disk full, device missing, folder not writable       (exit 4)
+    │   └── OpenElsewhere   another program has a file open that is to be replaced
     └── Busy                locked, or not complete yet: try again later         (exit 75)
 
 A message names the file or option, and says what was found, what was expected and what helps.
@@ -22,6 +23,7 @@ __all__ = [
     "GeosegError",
     "ModelError",
     "NeverEnds",
+    "OpenElsewhere",
     "PlanError",
     "SheetChanged",
     "SheetError",
@@ -88,6 +90,10 @@ class EnvironmentFault(GeosegError):
     """Disk full, device missing, folder not writable."""
 
     exit_code = 4
+
+
+class OpenElsewhere(EnvironmentFault):
+    """Another program has a file open that geoseg is about to replace."""
 
 
 class Busy(GeosegError):

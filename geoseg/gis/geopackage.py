@@ -15,6 +15,7 @@ import pyogrio
 
 from geoseg.commit import disk_faults, scratch, settle
 from geoseg.errors import EnvironmentFault
+from geoseg.gis.geopackage_logs import held_alone
 
 __all__ = ["GeoPackage", "Layer", "new_geopackage", "write_geopackage"]
 
@@ -53,7 +54,12 @@ def new_geopackage(path: Path, *, date: str = DATE) -> Iterator[GeoPackage]:
     """A GeoPackage that is written a batch of features at a time.
 
     `GeoPackage.commit` gives it its name; without that nothing stays.
+
+    Raises:
+        OpenElsewhere: another program has the file open that it would replace; better told before the work.
     """
+    with held_alone(path):
+        pass
     with scratch(path, path.suffix) as temporary:
         try:
             yield GeoPackage(path, temporary, date)
@@ -93,7 +99,8 @@ class GeoPackage:
         """
         with self._faults():
             _write_styles(self.temporary, list(self.heads.values()), self.date)
-        settle(self.temporary, self.path, lambda temporary: _check(self.path, temporary, self.counts))
+        with held_alone(self.path):
+            settle(self.temporary, self.path, lambda temporary: _check(self.path, temporary, self.counts))
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 import shapely
 from rasterio.windows import Window
 
+from geoseg.errors import OpenElsewhere
 from geoseg.geometry.blocks import block_window
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_plan"]
 
+log = logging.getLogger(__name__)
 
 MOST_DRAWN = 300_000
 """Patches that are drawn; further ones are only counted."""
@@ -55,7 +58,10 @@ def draw_plan(path: Path, plan: Plan) -> int:
             "sheets in order: the first valid pixel wins",
         ),
     ]
-    write_geopackage(path, layers)
+    try:
+        write_geopackage(path, layers)
+    except OpenElsewhere as error:  # a drawing to look at is not worth a night
+        log.warning("%s; it still shows the plan of before", error)
     return len(patches)
 
 

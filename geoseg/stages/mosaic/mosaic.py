@@ -19,6 +19,7 @@ import rasterio
 from geoseg.commit import folder, sweep
 from geoseg.errors import UsageError
 from geoseg.gis.geopackage import new_geopackage
+from geoseg.gis.geopackage_logs import held_alone
 from geoseg.gis.vector_formats import check_formats, write_layers
 from geoseg.layers import makes_any
 from geoseg.options import MosaicOptions
@@ -72,7 +73,7 @@ def mosaic(
 
     Raises:
         PlanError: blocks are missing or stale: run `infer` first.
-        EnvironmentFault: an output could not be written whole.
+        EnvironmentFault: an output could not be written whole, or another program has the GeoPackage open.
     """
     options = options or MosaicOptions()
     check_formats(options.vector_format)
@@ -92,6 +93,9 @@ def _mosaic(run: Run, options: MosaicOptions, progress: Progress, executor: Exec
         keep_only(run)
         files = tuple(run.folder / f for f in done["files"])
         return MosaicReport(run.out, files, done["areas_m2"], done["features"], True, 0.0)
+    for file in run.feature_files:  # told before the work, not after it
+        with held_alone(file):
+            pass
     earlier = earlier_files(run)
     names = [str(file.relative_to(run.folder)) for file in earlier]
     with at_work(inputs, key, options, executor, names) as work:
