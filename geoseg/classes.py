@@ -35,6 +35,8 @@ class LandClass:
     role: str
 
     def __post_init__(self) -> None:
+        if not self.name.isprintable():
+            raise ModelError(repr(self.name), "is the name of a class, expected one without control characters")
         if not 0 <= self.value < NODATA:
             raise ModelError(self.name, f"class value {self.value}, expected 0 to {NODATA - 1}")
         if self.role not in ROLES:
@@ -96,10 +98,23 @@ class ClassTable:
             ModelError: a class lacks a field, or a field is wrong; says which.
         """
         try:
-            classes = (LandClass(int(r["value"]), str(r["name"]), tuple(r["colour"]), str(r["role"])) for r in rows)
-            return cls(tuple(classes))
+            return cls(tuple(_class_of(r) for r in rows))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError("class table", f"{error!r}", "each class has value, name, colour, role") from error
+
+
+def _class_of(row: Json) -> LandClass:
+    """A class out of a row that a file may give as anything.
+
+    Raises:
+        KeyError, TypeError: a field is missing, or of another type.
+    """
+    value, name, colour = row["value"], row["name"], tuple(row["colour"])
+    if not isinstance(name, str):
+        raise TypeError(f"name {name!r} is no text")
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in (value, *colour)):
+        raise TypeError(f"{name}: value {value!r} or colour {colour!r} is no whole number")
+    return LandClass(value, name, colour, str(row["role"]))
 
 
 ISPRS = ClassTable(

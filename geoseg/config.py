@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from geoseg.arrays import Json
 from geoseg.errors import UsageError
 
-__all__ = ["load_yaml"]
+__all__ = ["line_of", "load_yaml"]
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -74,14 +74,14 @@ def _explain(path: Path, text: str, error: ValidationError, model: type[BaseMode
     """The first fault of a config, with its line and a cure."""
     first = error.errors()[0]
     place = [str(p) for p in first["loc"]]
-    line = _line(text, place)
+    line = line_of(text, place)
     subject = f"{path}:{line}" if line else str(path)
     if first["type"] == "extra_forbidden":
         known = _known_keys(model, place[:-1])
         near = get_close_matches(place[-1], known, 1)
         cure = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return UsageError(subject, f"unknown key {'.'.join(place)!r}", cure)
-    what = f"{'.'.join(place)}: {first['msg']}, found {reprlib.repr(first.get('input'))}"
+    what = f"{'.'.join(place)}: {first['msg'].removeprefix('Value error, ')}, found {reprlib.repr(first.get('input'))}"
     return UsageError(subject, what, "correct this key")
 
 
@@ -99,8 +99,8 @@ def _known_keys(model: type[BaseModel], place: list[str]) -> list[str]:
     return list(section.model_fields) if isinstance(section, type) and issubclass(section, BaseModel) else []
 
 
-def _line(text: str, place: list[str]) -> int:
-    """The line of a key, from 1; 0 if it is not in the text."""
+def line_of(text: str, place: list[str]) -> int:
+    """The line of a key in the text of a config, from 1; 0 if it is not there."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     line = 0
     for name in place:

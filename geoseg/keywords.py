@@ -51,6 +51,7 @@ class InferKeywords(WorkKeywords, total=False):
     resample: bool
     threads: int | None
     max_ram: str | float | None
+    model_timeout: float
     read_timeout: float
 
 

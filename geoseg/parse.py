@@ -109,13 +109,15 @@ def overlap(value: str | int) -> str:
 
 
 def path(value: OnePath) -> Path:
-    """One path."""
+    """One path; an empty text is none, as it would mean the current folder."""
+    if value == "":
+        raise UsageError("a path", "is empty", "name a file or folder, or leave the option out")
     return Path(value)
 
 
 def paths(value: Paths) -> tuple[Path, ...]:
     """One path, or several."""
-    return (Path(value),) if isinstance(value, (str, os.PathLike)) else tuple(Path(p) for p in value)
+    return (path(value),) if isinstance(value, (str, os.PathLike)) else tuple(path(p) for p in value)
 
 
 def shard(value: Pair) -> tuple[int, int]:
@@ -183,6 +185,8 @@ def label_classes(value: LabelClasses) -> tuple[tuple[str, str], ...]:
 
 def file_name(value: str) -> str:
     """The start of file names; UsageError for what would lie in another folder, or be hidden."""
+    if not value.isprintable():
+        raise UsageError("--name", f"{value!r} holds control characters", "name the outputs with --name")
     if Path(value).name != value or value.startswith("."):
         raise UsageError("--name", f"{value!r} is not the start of a file name", "leave out folders and leading dots")
     return value

@@ -62,6 +62,8 @@ def checked(name: str, one: Option, value: object) -> object:
     """A value as the stages take it: read, and within its choices and bounds."""
     flag = one.flags[-1].partition("/")[0] if one.flags else "--" + name.replace("_", "-")
     if one.read is not None:
+        if isinstance(value, bool):
+            raise UsageError(flag, f"{value!r} is no value of it", one.help)
         return one.read(value)
     if one.choices and value not in one.choices:
         raise UsageError(flag, f"{value!r}", f"choose from {', '.join(one.choices)}")

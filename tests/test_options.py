@@ -165,6 +165,7 @@ CHANGED: dict[type, dict[str, Change]] = {
         "resample": _same(True),
         "threads": _same(2),
         "max_ram": _same(8 << 30),
+        "model_timeout": _same(90.0),
         "read_timeout": _same(7.0),
     },
     MosaicOptions: {

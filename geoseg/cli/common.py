@@ -15,9 +15,11 @@ import click
 from click.core import ParameterSource
 
 from geoseg.arrays import Json
+from geoseg.errors import UsageError
 from geoseg.options import Option, known
 
 __all__ = [
+    "FILE",
     "Read",
     "echo_forecast",
     "echo_infer",
@@ -53,6 +55,23 @@ class Read(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """Text to a value; UsageError says what is wrong with it."""
         return self.read(value)
+
+
+class _FileName(click.Path):  # type: ignore[type-arg]
+    """A path that is not empty: "" would mean the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Text to a path; UsageError for an empty one."""
+        if value == "":
+            name = param.opts[0] if param is not None and param.opts[0].startswith("-") else "the path"
+            raise UsageError(name, "is empty", "name a file or folder; a variable may not be set")
+        return super().convert(value, param, ctx)
+
+
+FILE = _FileName()
 
 
 def options_of(*kinds: type, but: tuple[str, ...] = ()) -> Callable[[F], F]:
@@ -105,7 +124,7 @@ def _click_type(one: Option, hint: type) -> Any:
         return click.IntRange(low, high, min_open=one.above)
     if plain is float and (one.least is not None or one.most is not None):
         return click.FloatRange(one.least, one.most, min_open=one.above)
-    return click.Path(path_type=Path) if plain is Path else plain
+    return FILE if plain is Path else plain
 
 
 def stated(ctx: click.Context, *kinds: type) -> dict[str, object]:

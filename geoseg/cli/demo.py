@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from geoseg.cli.common import progress_bar, table
+from geoseg.cli.common import FILE, progress_bar, table
 
 
 @click.command("demo")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
-@click.option("--sheets", type=click.Path(path_type=Path), help="Sample sheets to use [default: made on the spot].")
+@click.option("-o", "--out", required=True, type=FILE, help="Folder to write into.")
+@click.option("--sheets", type=FILE, help="Sample sheets to use [default: made on the spot].")
 @click.pass_context
 def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
     """Make sample sheets, run tile, infer and mosaic on them, draw a picture, and say what to open."""

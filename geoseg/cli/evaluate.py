@@ -9,17 +9,15 @@ from typing import Any
 import click
 
 from geoseg.arrays import Json
-from geoseg.cli.common import options_of
+from geoseg.cli.common import FILE, options_of
 from geoseg.options import EvaluateOptions
 from geoseg.request import stage_options
 
 
 @click.command("evaluate")
-@click.argument("prediction", type=click.Path(path_type=Path))
-@click.argument("reference", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Folder for JSON, Markdown, confusion matrix and error maps."
-)
+@click.argument("prediction", type=FILE)
+@click.argument("reference", type=FILE)
+@click.option("-o", "--out", type=FILE, help="Folder for JSON, Markdown, confusion matrix and error maps.")
 @options_of(EvaluateOptions)
 @click.option("--vectors", is_flag=True, help="With a run: score its polygons and lines, not its rasters.")
 @click.option(

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from geoseg.cli.common import echo_infer, echo_model, options_of, progress_bar
+from geoseg.cli.common import FILE, echo_infer, echo_model, options_of, progress_bar
 from geoseg.options import InferOptions, WorkOptions
 from geoseg.request import split
 
 
 @click.command("infer")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=FILE)
 @options_of(InferOptions, WorkOptions)
 @click.pass_context
 def command(ctx: click.Context, /, run: Path, **values: object) -> int:

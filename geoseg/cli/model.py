@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 import click
 
 from geoseg import parse
-from geoseg.cli.common import Read, table
+from geoseg.cli.common import FILE, Read, table
 
 if TYPE_CHECKING:
     from geoseg.classes import ClassTable
@@ -44,7 +44,7 @@ def command() -> None:
 
 
 @command.command("info")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="The whole card as JSON.")
 def info(file: Path | None, as_json: bool) -> None:
     """Print the card of a model FILE [default: the shipped network]."""
@@ -82,8 +82,8 @@ def info(file: Path | None, as_json: bool) -> None:
 
 
 @command.command("card")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write here instead of printing.")
+@click.argument("file", required=False, type=FILE)
+@click.option("-o", "--out", type=FILE, help="Write here instead of printing.")
 @click.option("--stac", is_flag=True, help="A STAC item of the machine-learning model extension instead of Markdown.")
 def card(file: Path | None, out: Path | None, stac: bool) -> None:
     """Print the card of a model FILE as Markdown or STAC [default: the shipped network]."""
@@ -105,12 +105,12 @@ def card(file: Path | None, out: Path | None, stac: bool) -> None:
 
 
 @command.command("export")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 @click.option(
     "-o",
     "--out",
     required=True,
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="NAME.onnx (opens in QGIS Deepness) or NAME.pt2.",
 )
 def export(file: Path, out: Path) -> None:
@@ -123,11 +123,11 @@ def export(file: Path, out: Path) -> None:
 
 
 @command.command("import")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="NAME.safetensors [default: beside FILE]; not for files that are used in place.",
 )
 @click.option("--architecture", default="", help="For weights: unet_s, deeplabv3_resnet50, unet/resnet18, ...")
@@ -230,7 +230,7 @@ def _classes(text: str) -> ClassTable:
 
 
 @command.command("bench")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=FILE)
 @click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="Time for each engine.")
 def bench(file: Path | None, seconds: float) -> None:
     """Time a model FILE on each installed engine: CPU seconds with one thread [default: the shipped network]."""

@@ -7,21 +7,21 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from geoseg.cli.common import echo_mosaic, options_of
+from geoseg.cli.common import FILE, echo_mosaic, options_of
 from geoseg.options import MosaicOptions, WorkOptions
 from geoseg.request import split
 
 
 @click.command("mosaic")
-@click.argument("run", required=False, type=click.Path(path_type=Path))
-@click.option("--from", "raster", type=click.Path(path_type=Path), help="Anybody's class raster instead of a RUN.")
-@click.option("--confidence", type=click.Path(path_type=Path), help="With --from: confidence in per cent.")
+@click.argument("run", required=False, type=FILE)
+@click.option("--from", "raster", type=FILE, help="Anybody's class raster instead of a RUN.")
+@click.option("--confidence", type=FILE, help="With --from: confidence in per cent.")
 @click.option(
     "--classes",
     default="",
     help="With --from: isprs, voc, cityscapes or a JSON file of rows [default: what the raster says of itself].",
 )
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="With --from: the run folder to make.")
+@click.option("-o", "--out", type=FILE, help="With --from: the run folder to make.")
 @options_of(MosaicOptions, WorkOptions, but=("shard",))
 @click.pass_context
 def command(

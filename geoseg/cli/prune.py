@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from geoseg import parse
-from geoseg.cli.common import Read
+from geoseg.cli.common import FILE, Read
 
 
 @click.command("prune")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=FILE)
 @click.option(
     "--keep", type=click.IntRange(1), default=7, show_default=True, help="Newest nights that stay whatever their age."
 )

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
-from geoseg.cli.common import echo_forecast, echo_model, echo_report, log_report, options_of, progress_bar, stated
+from geoseg.cli.common import FILE, echo_forecast, echo_model, echo_report, log_report, options_of, progress_bar, stated
 from geoseg.options import STAGES
 from geoseg.request import run_options
 
 
 @click.command("run")
-@click.argument("sheets", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--out", "run", type=click.Path(path_type=Path), help="Run folder [default: the config's `out`].")
+@click.argument("sheets", nargs=-1, required=True, type=FILE)
+@click.option("-o", "--out", "run", type=FILE, help="Run folder [default: the config's `out`].")
 @options_of(*STAGES.values())
 @click.pass_context
 def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, **_: object) -> int:
@@ -22,12 +22,24 @@ def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, *
     What is up to date is skipped: run it again after adding sheets, after a crash, or every night.
     """
     from geoseg.errors import UsageError
+    from geoseg.night.config import as_of_config
+
+    spoken = stated(ctx, *STAGES.values())
+    try:
+        return _night(ctx.obj["quiet"], sheets, run, spoken)
+    except UsageError as error:
+        raise as_of_config(error, sheets, spoken) from error
+
+
+def _night(quiet: bool, sheets: tuple[Path, ...], run: Path | None, spoken: dict[str, object]) -> int:
+    """The night that a command line asks for; returns its exit code."""
+    from geoseg.errors import UsageError
     from geoseg.night.config import with_config
     from geoseg.night.listener import Listener
     from geoseg.night.night import night
     from geoseg.night.tell import log_as_json
 
-    paths, folder, values = with_config(sheets, run, stated(ctx, *STAGES.values()))
+    paths, folder, values = with_config(sheets, run, spoken)
     if folder is None:
         raise UsageError("--out", "no run folder named", "add -o FOLDER, or `out:` to the config")
     options = run_options(values)
@@ -39,7 +51,7 @@ def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, *
 
         echo_forecast(forecast(paths, folder, options.tile, options.infer))
         return 0
-    with progress_bar(ctx.obj["quiet"] or as_json) as progress:
+    with progress_bar(quiet or as_json) as progress:
         if as_json:
             listener = Listener(told=log_report, progress=progress)
         else:

@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 import click
 
 from geoseg import parse
-from geoseg.cli.common import Read, progress_bar
+from geoseg.cli.common import FILE, Read, progress_bar
 
 
 class Given(TypedDict):
@@ -26,7 +26,7 @@ class Given(TypedDict):
 
 
 @click.command("sample")
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder to write into.")
+@click.option("-o", "--out", required=True, type=FILE, help="Folder to write into.")
 @click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same scene.")
 @click.option(
     "--size",

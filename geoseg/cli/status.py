@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from geoseg.cli.common import table
+from geoseg.cli.common import FILE, table
 
 
 @click.command("status")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(run: Path, as_json: bool) -> None:
     """How far a RUN is."""

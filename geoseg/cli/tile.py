@@ -6,19 +6,19 @@ from pathlib import Path
 
 import click
 
-from geoseg.cli.common import echo_tile, options_of
+from geoseg.cli.common import FILE, echo_tile, options_of
 from geoseg.options import TileOptions
 from geoseg.request import stage_options
 
 
 @click.command("tile")
-@click.argument("sheets", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-o", "--out", "run", required=True, type=click.Path(path_type=Path), help="Run folder.")
+@click.argument("sheets", nargs=-1, required=True, type=FILE)
+@click.option("-o", "--out", "run", required=True, type=FILE, help="Run folder.")
 @options_of(TileOptions)
 @click.option("--write-patches", is_flag=True, help="Also write every patch as a GeoTIFF, for training or other tools.")
 @click.option(
     "--labels",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="With --write-patches: folder of label rasters, one for each sheet.",
 )
 def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Path | None, **values: object) -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from geoseg.cli.common import FILE
+
 if TYPE_CHECKING:
     from geoseg.learn.settings import TrainConfig
 
@@ -27,13 +29,11 @@ class Given(TypedDict):
 
 
 @click.command("train")
-@click.argument("config", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path), help="Folder of checkpoint, logs and model [default: the config's]."
-)
+@click.argument("config", type=FILE)
+@click.option("-o", "--out", type=FILE, help="Folder of checkpoint, logs and model [default: the config's].")
 @click.option(
     "--preview",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="Write a contact sheet of augmented samples to this PNG and stop.",
 )
 @click.option("--overwrite", is_flag=True, help="Start again although there is a checkpoint.")
@@ -41,9 +41,7 @@ class Given(TypedDict):
 @click.option(
     "--backbone-weights", help="FILE of a classifier's weights (torchvision state dict), or imagenet to fetch them."
 )
-@click.option(
-    "--init", type=click.Path(path_type=Path), help="Start from another geoseg model: classes matched by name."
-)
+@click.option("--init", type=FILE, help="Start from another geoseg model: classes matched by name.")
 @click.option(
     "--max-steps", type=click.IntRange(min=1), help="Shorten each stage to at most this many steps: a rehearsal."
 )

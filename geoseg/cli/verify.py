@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from geoseg.cli.common import FILE
+
 
 @click.command("verify")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=FILE)
 def command(run: Path) -> int:
     """Check again everything that a RUN wrote: hashes, pixels, grid, geometries, coverage.
 

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
+from geoseg.cli.common import FILE
+
 
 @click.command("view")
-@click.argument("what", type=click.Path(path_type=Path))
+@click.argument("what", type=FILE)
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=FILE,
     help="The PNG to write; with --web the HTML page [default: RUN/out/map.html].",
 )
 @click.option(

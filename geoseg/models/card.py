@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 
 from geoseg.arrays import Json
@@ -11,6 +12,10 @@ from geoseg.errors import ModelError
 __all__ = ["Card"]
 
 
+LARGEST_PATCH = 32_768
+_TEXTS = ("name", "architecture", "dtype", "output", "good_for", "not_good_for", "training", "licence")
+_NUMBERS = ("mean", "std", "gsd", "gsd_range", "temperature")
+_WHOLE = ("patch", "overlap", "margin", "stride")
 BANDS = ("red", "green", "blue", "nir", "grey", "height", "other")
 
 
@@ -51,7 +56,10 @@ class Card:
     metrics: Json = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        count, cure = len(self.bands), "correct its card"
+        cure = "correct its card"
+        if wrong := _wrong_type(self):
+            raise ModelError(self.name, wrong, cure)
+        count = len(self.bands)
         if not count or len(self.mean) != count or len(self.std) != count:
             what = f"{count} bands, {len(self.mean)} means, {len(self.std)} deviations; expected as many of each"
             raise ModelError(self.name, what, cure)
@@ -65,6 +73,12 @@ class Card:
             raise ModelError(self.name, f"GSD {self.gsd} m outside its own range {self.gsd_range}", cure)
         if self.temperature <= 0:
             raise ModelError(self.name, f"temperature {self.temperature}, expected a number above 0", cure)
+        if not 1 <= self.patch <= LARGEST_PATCH or not 0 <= self.overlap < self.patch:
+            what = f"patch {self.patch}, overlap {self.overlap}, expected 1 to {LARGEST_PATCH}, and less than the patch"
+            raise ModelError(self.name, what, cure)
+        if self.stride < 1 or self.margin < 0:
+            what = f"stride {self.stride}, margin {self.margin}, expected 1 or more, and 0 or more"
+            raise ModelError(self.name, what, cure)
 
     def to_json(self) -> Json:
         """The card as JSON."""
@@ -86,6 +100,26 @@ class Card:
             for name in ("bands", "mean", "std", "gsd_range"):
                 known[name] = tuple(known[name])
             return cls(classes=ClassTable.from_json(rows), **known)
+        except ModelError as error:  # of a field: the file is what the user has to open
+            raise ModelError(subject, f"its card is wrong: {error.subject}: {error.what}", error.cure) from error
         except (KeyError, TypeError) as error:
             what = f"its card lacks or misspells a field: {error}"
             raise ModelError(subject, what, "see geoseg model info --json") from error
+
+
+def _wrong_type(card: Card) -> str:
+    """What is wrong with the types of a card's fields, which a file may give as anything; "" for nothing."""
+    for name in _TEXTS:
+        value = getattr(card, name)
+        if not isinstance(value, str) or not value.replace("\n", "").isprintable():
+            return f"{name} is {value!r:.80}, expected text without control characters"
+    for name in (*_NUMBERS, *_WHOLE):
+        value, kind = getattr(card, name), (int,) if name in _WHOLE else (int, float)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, bool) or not isinstance(number, kind) or not math.isfinite(number):
+                return f"{name} is {value!r:.80}, expected {'whole' if name in _WHOLE else 'finite'} numbers"
+    if len(card.gsd_range) != 2 or not all(isinstance(b, str) for b in card.bands):
+        return f"gsd_range is {card.gsd_range}, bands {card.bands}; expected two numbers, and names"
+    if not isinstance(card.arguments, dict) or not isinstance(card.metrics, dict):
+        return "arguments or metrics are no mapping"
+    return ""

@@ -204,6 +204,9 @@ def _check_state(path: Path, state: Mapping[str, object]) -> dict[str, Tensor]:
         if not isinstance(tensor, torch.Tensor):
             what = f"entry {name!r} is {type(tensor).__name__}, expected a tensor"
             raise ModelError(path, what, "save module.state_dict() only")
+        if tensor.is_complex() or tensor.is_quantized:
+            what = f"weights {name!r} are {tensor.dtype}, expected real numbers".replace("torch.", "")
+            raise ModelError(path, what, "save them as float32 or float16")
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             what = f"weights {name!r} hold NaN or infinity"
             raise ModelError(path, what, "train it again, or use an earlier checkpoint")

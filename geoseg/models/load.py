@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from geoseg.models.foreign.script import checked_script
 from geoseg.models.foreign.trial import Limits, try_model
 from geoseg.networks import make_network
 
-__all__ = ["LOADERS", "build_network", "load_graph"]
+__all__ = ["LOADERS", "build_network", "fill", "load_graph"]
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 
@@ -44,13 +44,27 @@ def build_network(model: ModelFile, limits: Limits | None = Limits()) -> Network
     except UsageError as error:
         raise ModelError(model.path, f"its architecture {error.subject} {error.what}", error.cure) from error
     state = {k.removeprefix("module."): v for k, v in (model.state or {}).items()}
+    fill(network, state, model.path, card.architecture)
+    return network.eval()
+
+
+def fill(network: torch.nn.Module, state: Mapping[str, torch.Tensor], subject: object, architecture: str) -> None:
+    """Put weights into a network.
+
+    Raises:
+        ModelError: they do not fit, or are not the kind of numbers that the network has; names `subject`.
+    """
+    own = network.state_dict()
+    odd = next((n for n, t in state.items() if n in own and own[n].is_floating_point() != t.is_floating_point()), None)
+    if odd is not None:
+        what = f"weights {odd!r} are {state[odd].dtype}, expected {own[odd].dtype}".replace("torch.", "")
+        raise ModelError(subject, what, "save them as the network computes with them, float32 or float16")
     try:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:
         detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
-        what = f"its weights do not fit {card.architecture}: {detail}"
-        raise ModelError(model.path, what, "check architecture, classes and bands") from error
-    return network.eval()
+        what = f"its weights do not fit {architecture}: {detail}"
+        raise ModelError(subject, what, "check architecture, classes and bands") from error
 
 
 def load_graph(path: Path, kind: str, sha256: str) -> Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal, get_type_hints
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from geoseg.arrays import Json
-from geoseg.config import load_yaml
+from geoseg.config import line_of, load_yaml
 from geoseg.errors import UsageError
 from geoseg.options import InferOptions, MosaicOptions, NightOptions, Option, TileOptions, WorkOptions, known
+from geoseg.parse import path as path_of
 
-__all__ = ["RunConfig", "Stated", "load_config", "with_config"]
+__all__ = ["RunConfig", "Stated", "as_of_config", "load_config", "with_config"]
 
 
 class _Section(BaseModel):
@@ -34,11 +35,22 @@ def _checked(read: Callable[[Any], object]) -> Callable[[object], object]:
 
     def checked(value: object) -> object:
         try:
-            return None if value is None else read(value)
+            return None if value is None else read(_no_truth(value))
         except UsageError as error:
             raise ValueError(f"{error.what} ({error.cure})") from error
 
     return checked
+
+
+def _no_truth(value: object) -> object:
+    """The value, if it holds no true or false: YAML reads yes, no, on and off as such, and Python counts them as 1, 0.
+
+    Raises:
+        ValueError: it holds one.
+    """
+    if isinstance(value, bool) or (isinstance(value, list) and any(isinstance(v, bool) for v in value)):
+        raise ValueError(f"{str(value).lower()} is no value of this key")
+    return value
 
 
 def _kind(one: Option, hint: object) -> object:
@@ -49,7 +61,7 @@ def _kind(one: Option, hint: object) -> object:
         return Literal[one.choices]
     bounds: Any = {"gt" if one.above else "ge": one.least, "le": one.most}
     field: Any = Field(**{k: v for k, v in bounds.items() if v is not None})
-    return Annotated[hint, field]
+    return Annotated[hint, field] if hint is bool else Annotated[hint, field, BeforeValidator(_no_truth)]
 
 
 def keys_of(kind: type) -> dict[str, str]:
@@ -77,8 +89,8 @@ SECTIONS: dict[str, tuple[type, ...]] = {
 
 
 _FIELDS: Json = {
-    "sheets": (list[Path], Field(min_length=1)),
-    "out": (Path | None, None),
+    "sheets": (list[Annotated[Path, BeforeValidator(_checked(path_of))]], Field(min_length=1)),
+    "out": (Annotated[Path | None, BeforeValidator(_checked(path_of))], None),
     "night": (_section("Night", *SECTIONS["night"], hooks=True) | None, None),
     **{name: (_section(name.title(), *SECTIONS[name]) | None, None) for name in ("tile", "infer", "mosaic")},
 }
@@ -117,6 +129,31 @@ def load_config(path: Path) -> Stated:
     return Stated([base / p for p in config.sheets], None if config.out is None else base / config.out, options)
 
 
+def as_of_config(error: UsageError, sheets: Sequence[Path], spoken: Collection[str]) -> UsageError:
+    """An error about an option as one about the key of the config that gave it, with file and line.
+
+    Args:
+        error: its subject may be an option, as `--gsd`.
+        sheets: what stands for the sheets: maybe one config.
+        spoken: options that stand on the command line, and so do not come from the config.
+    """
+    name = error.subject.removeprefix("--").replace("-", "_")
+    if not _is_config(sheets) or not error.subject.startswith("--") or name in spoken:
+        return error
+    text = sheets[0].read_text("utf-8-sig")
+    for section, kinds in SECTIONS.items():
+        for kind in kinds:
+            for key, option in keys_of(kind).items():
+                line = line_of(text, [section, key]) if option == name else 0
+                if line:
+                    return UsageError(f"{sheets[0]}:{line}", f"{section}.{key}: {error.what}", error.cure)
+    return error
+
+
+def _is_config(sheets: Sequence[Path]) -> bool:
+    return len(sheets) == 1 and sheets[0].suffix.lower() in (".yaml", ".yml")
+
+
 def _anchored(value: object, base: Path) -> object:
     """Relative paths made absolute from the config's folder."""
     if isinstance(value, Path):
@@ -135,7 +172,7 @@ def with_config(
         UsageError: see `load_config`.
     """
     paths = list(sheets)
-    if len(paths) != 1 or paths[0].suffix.lower() not in (".yaml", ".yml"):
+    if not _is_config(paths):
         return paths, run, dict(options)
     config = load_config(paths[0])
     return config.sheets, run or config.out, {**config.options, **options}

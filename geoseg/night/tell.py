@@ -8,6 +8,7 @@ import logging
 import os
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -108,7 +109,7 @@ def telling(options: NightOptions, facts: Facts) -> Iterator[None]:
             if options.metrics is not None:
                 write_metrics(options.metrics, facts)
         except (GeosegError, OSError, ValueError) as error:
-            log.warning("metrics: %s", error)
+            log.error("--metrics: %s", error)  # seen in spite of --quiet: a monitor waits for this file
         tell(options, facts)
 
 
@@ -141,15 +142,26 @@ def _run(command: list[str], value: str, facts: Facts) -> None:
 
 
 def _post(url: str, value: str) -> None:
+    shown = _without_secrets(url)
     if not url.startswith(("https://", "http://")):
-        log.warning("webhook %s: not an http address", url)
+        log.warning("webhook %s: not an http address", shown)
         return
     request = urllib.request.Request(url, value.encode(), {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=HOOK_SECONDS):
             pass
     except (OSError, http.client.HTTPException, ValueError) as error:
-        log.warning("webhook %s: %s", url, error)
+        log.warning("webhook %s: %s", shown, str(error).replace(url, shown))
+
+
+def _without_secrets(url: str) -> str:
+    """Scheme and host of an address: the path, the query and the name of a user hold the keys of many services."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "(no address)"
+    return f"{parts.scheme}://{parts.hostname}{port}/..." if parts.hostname else "(no address)"
 
 
 class JsonLines(logging.Formatter):

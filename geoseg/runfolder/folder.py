@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from geoseg.arrays import Json
 from geoseg.classes import ClassTable
 from geoseg.commit import read_json
-from geoseg.errors import PlanError
+from geoseg.errors import PlanError, UsageError
 from geoseg.plan import Plan
 from geoseg.runfolder.job import Job, job_from_json
 from geoseg.runfolder.lease import lease
@@ -47,7 +47,13 @@ class Run:
 
     @classmethod
     def of(cls, run: Run | str | os.PathLike[str]) -> Run:
-        """A run from itself or from its folder."""
+        """A run from itself or from its folder.
+
+        Raises:
+            UsageError: the name of the folder is empty.
+        """
+        if run == "":
+            raise UsageError("run", "is empty", "name the folder of a run")
         return run if isinstance(run, Run) else cls(Path(run))
 
     # --- paths
@@ -197,8 +203,8 @@ class Run:
         return dict(read_json(self.run_json, f"run geoseg mosaic {self.folder} first"))
 
     def lock(self, name: str = "plan", *, patience: float = 0.0) -> AbstractContextManager[None]:
-        """Hold a lock of the run for a `with` block; see `lease`."""
-        return lease(self.locks, name, patience=patience)
+        """Hold a lock of the run for a `with` block; see `lease`. A planned run may be looked at where all is read-only."""
+        return lease(self.locks, name, patience=patience, look=self.plan_json.exists())
 
     # --- for notebooks and programs
 

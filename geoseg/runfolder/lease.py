@@ -7,6 +7,7 @@ Process numbers play no part.
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import threading
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from geoseg.commit import folder
-from geoseg.errors import Busy
+from geoseg.errors import Busy, EnvironmentFault
 
 try:
     import fcntl
@@ -33,14 +34,21 @@ STALE = 60.0
 
 
 @contextmanager
-def lease(locks: Path, name: str = "plan", *, patience: float = 0.0) -> Iterator[None]:
+def lease(locks: Path, name: str = "plan", *, patience: float = 0.0, look: bool = False) -> Iterator[None]:
     """Hold a lock of a run for a `with` block. Where another process holds it, try again for `patience` seconds.
+
+    With `look` there need be no lock where nothing can be written: a run may be looked at there.
 
     Raises:
         Busy: another process holds it.
+        EnvironmentFault: there can be no lock.
     """
     path = folder(locks) / f"{name}.lock"
-    with path.open("a+") as file:
+    file = _opened(path, look)
+    if file is None:
+        yield
+        return
+    with file:
         _wait_for(path, file, patience)
         stop = threading.Event()
         heart = threading.Thread(target=_beat, args=(path, stop), daemon=True)
@@ -55,6 +63,20 @@ def lease(locks: Path, name: str = "plan", *, patience: float = 0.0) -> Iterator
             file.flush()
             if fcntl is not None:
                 fcntl.flock(file, fcntl.LOCK_UN)  # closing is not enough where a library has forked meanwhile
+
+
+def _opened(path: Path, look: bool) -> IO[str] | None:
+    """The file of a lock; None where it cannot be written and need not be.
+
+    Raises:
+        EnvironmentFault: it cannot be opened.
+    """
+    try:
+        return path.open("a+")
+    except OSError as error:
+        if look and error.errno in (errno.EROFS, errno.EACCES):
+            return None
+        raise EnvironmentFault(path, f"cannot be written: {error.strerror}", "see to the folder") from error
 
 
 def held_locks(locks: Path, pattern: str) -> list[str]:

@@ -168,6 +168,15 @@ def _mask_kind(path: Path, dataset: DatasetReader) -> str:
     return "external" if mask_path(path).is_file() else "none"
 
 
+def _check_rectified(path: Path, dataset: DatasetReader) -> None:
+    """Refuse a photo that has no geotransform but ground control points or RPCs: its pixels lie on no grid yet."""
+    points = len(dataset.gcps[0])
+    if points or dataset.tags(ns="RPC"):
+        found = f"{points} ground control points" if points else "rational polynomials (RPC)"
+        what = f"has no geotransform but {found}: it is not rectified"
+        raise SheetError(path, what, "rectify it first: gdalwarp -t_srs EPSG:... IN.tif OUT.tif")
+
+
 def read_header(path: Path, *, palette: bool = False) -> Header:
     """Header of one sheet; with `palette` also that of a class raster, whose colours are a table.
 
@@ -182,6 +191,8 @@ def read_header(path: Path, *, palette: bool = False) -> Header:
         transform, georeferenced = dataset.transform, not dataset.transform.is_identity
         if not georeferenced and (world := _world_file(path)) is not None:
             transform, georeferenced = world, True
+        if not georeferenced:
+            _check_rectified(path, dataset)
         if not all(math.isfinite(v) for v in transform[:6]) or transform.determinant == 0:
             what = f"has an unusable geotransform {tuple(transform)[:6]}"
             raise SheetError(path, what, "repair it with gdal_edit -a_ullr")

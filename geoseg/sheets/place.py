@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pyproj
-from pyproj.exceptions import CRSError
+from pyproj.exceptions import CRSError, ProjError
 from rasterio.transform import Affine
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
@@ -22,6 +22,7 @@ __all__ = [
     "FARTHEST",
     "Found",
     "bounds_in",
+    "crs_fault",
     "crs_name",
     "pixel_side",
     "place_sheet",
@@ -52,6 +53,20 @@ def crs_name(wkt: str) -> str:
         return "an unknown CRS"
     code = crs.to_authority()
     return ":".join(code) if code else str(crs.name)
+
+
+@lru_cache(maxsize=256)
+def crs_fault(wkt: str) -> str:
+    """Why no map can be made in a CRS; "" where one can: it is horizontal, and PROJ knows where on its body it lies."""
+    try:
+        crs = pyproj.CRS.from_wkt(wkt)
+        flat = crs.sub_crs_list[0] if crs.is_compound and crs.sub_crs_list else crs
+        if flat.is_geocentric or not (flat.is_projected or flat.is_geographic or flat.is_derived):
+            return f"is in {crs_name(wkt)} ({flat.type_name}), expected a projected CRS"
+        pyproj.Transformer.from_crs(flat, flat.geodetic_crs)
+    except (CRSError, ProjError) as error:
+        return f"is in a CRS that PROJ cannot use: {_first_words(error)}"
+    return ""
 
 
 def pixel_side(transform: Affine) -> float:
@@ -104,8 +119,8 @@ def bounds_in(crs: str, path: Path, header: Header) -> Box:
 
 
 def _first_words(error: Exception) -> str:
-    """The first 200 characters of what GDAL says, which may quote a whole CRS."""
-    text = " ".join(str(error).split())
+    """The first 200 characters of what GDAL or PROJ says, without the whole CRS that it may quote."""
+    text = " ".join(str(error).split()).partition("{")[0].partition("PROJCRS[")[0].strip(" :'")
     return text if len(text) <= 200 else f"{text[:200]}..."
 
 
@@ -125,8 +140,8 @@ def _check_reach(crs: str, path: Path, header: Header, own: Box) -> None:
     try:
         west, south, east, north = transform_bounds(header.crs, "EPSG:4326", *own)
     except Exception as error:  # GDAL's own classes have no public root
-        what = f"cannot be placed on Earth: {_first_words(error)}"
-        raise SheetError(path, what, "check its CRS and geotransform") from error
+        what = f"is in {crs_name(header.crs)}, which cannot be placed on Earth"
+        raise SheetError(path, what, "plan a run of its own for it, or check its CRS and geotransform") from error
     if west > east:  # across the antimeridian
         east += 360
     lon, lat = ((west + east) / 2 + 180) % 360 - 180, (south + north) / 2

@@ -16,6 +16,8 @@ def test_models_that_cannot_be_used_say_why(tmp_path):
     model = load_model(shipped_model())
     cases = {
         "nan": ({**model.state, "head.bias": torch.full((6,), torch.nan)}, {}, "hold NaN"),
+        "complex": ({**model.state, "head.bias": torch.zeros(6, dtype=torch.complex64)}, {}, "are complex64"),
+        "whole": ({**model.state, "head.bias": torch.zeros(6, dtype=torch.int32)}, {}, "are int32, expected float32"),
         "classes": (model.state, {"classes": ISPRS.to_json()[:5]}, f"do not fit {model.card.architecture}"),
         "architecture": (model.state, {"architecture": "unet_xxl"}, "known: unet_s"),
         "bands": (

@@ -18,7 +18,7 @@ from geoseg.errors import ModelError
 from geoseg.models.card import Card
 from geoseg.models.files import load_model, load_weights, model_kind, save_model, write_card
 from geoseg.models.foreign.archive import weights_archive
-from geoseg.models.load import build_network
+from geoseg.models.load import build_network, fill
 from geoseg.networks import geometry_of, make_network
 from geoseg.networks.smp_networks import SMP_DECODERS
 
@@ -104,15 +104,7 @@ def import_model(file: Path, out: Path | None, card: Card) -> Path:
         return file
     state, fitting = _foreign_state(file, card)
     network = make_network(fitting.architecture, len(card.bands), len(card.classes), **fitting.arguments)
-    try:
-        network.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        detail = "; ".join(line.strip() for line in str(error).splitlines()[1:3])
-        raise ModelError(
-            file,
-            f"its weights do not fit {fitting.architecture}: {detail}",
-            "check --architecture, --classes and --bands",
-        ) from error
+    fill(network, state, file, fitting.architecture)
     target = out or file.with_suffix(".geoseg.safetensors")
     save_model(target, network.state_dict(), fitting)
     return target

@@ -18,7 +18,7 @@ from geoseg.geometry.ground import metres_per_unit
 from geoseg.plan import Header, Plan, Quarantined, Sheet
 from geoseg.sheets.decoder import PixelRequest, decoder
 from geoseg.sheets.nodata import flat_border
-from geoseg.sheets.place import Found, place_sheet
+from geoseg.sheets.place import Found, crs_fault, place_sheet
 
 __all__ = [
     "alike",
@@ -67,6 +67,10 @@ def georeferenced(found: Found, crs: str) -> tuple[Found, list[Quarantined]]:
             refused.append(Quarantined(str(path), reason, "add one with gdal_edit -a_ullr, or a .tfw"))
         elif not (header.crs or crs):
             refused.append(Quarantined(str(path), "has no CRS", "name it with --crs EPSG:..."))
+        elif fault := crs_fault(header.crs or crs):
+            refused.append(
+                Quarantined(str(path), fault, "assign the CRS that it is really in: gdal_edit -a_srs EPSG:...")
+            )
         else:
             kept.append((path, replace(header, crs=header.crs or crs)))
     return kept, refused

@@ -13,7 +13,7 @@ from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.grid import Grid, same_crs
 from geoseg.geometry.ground import is_geographic, metres_per_unit
 from geoseg.plan import Header, transform_of
-from geoseg.sheets.place import FARTHEST, Found, bounds_in, crs_name, pixel_side, upright_transform
+from geoseg.sheets.place import FARTHEST, Found, bounds_in, crs_fault, crs_name, pixel_side, upright_transform
 
 __all__ = ["choose_grid", "crs_wkt", "ground_gsd"]
 
@@ -28,7 +28,10 @@ def crs_wkt(text: str) -> str:
         UsageError: GDAL or PROJ does not know it.
     """
     try:
-        return str(CRS.from_user_input(int(text) if text.isdigit() else text).to_wkt())
+        wkt = str(CRS.from_user_input(int(text) if text.isdigit() else text).to_wkt())
+        if fault := crs_fault(wkt):
+            raise UsageError("--crs", f"{text!r} {fault}", "for instance EPSG:25833")
+        return wkt
     except (RasterioCRSError, ValueError) as error:
         raise UsageError("--crs", f"{text!r} is not a CRS: {error}", "for instance EPSG:25833") from error
 
