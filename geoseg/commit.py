@@ -22,6 +22,7 @@ from geoseg.arrays import Json
 from geoseg.errors import EnvironmentFault, PlanError
 
 __all__ = [
+    "LEFT_BEHIND",
     "commit_bytes",
     "commit_file",
     "commit_json",
@@ -100,21 +101,25 @@ def scratch(path: Path, suffix: str = "") -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def sweep(place: Path) -> None:
-    """Remove temporary files that killed processes left in a folder an hour ago or earlier, by the disk's own clock."""
+def sweep(place: Path, age: float = LEFT_BEHIND) -> None:
+    """Remove temporary files that killed processes left in a folder, `age` seconds ago or earlier by the disk's clock.
+
+    Who holds the lock under which files are written there may take any age.
+    """
     left = [p for p in place.glob(".*.tmp*") if _TEMPORARY.match(p.name)]
     if not left:
         return
     try:
         with scratch(place / "now") as now:
             now.touch()
-            until = now.stat().st_mtime - LEFT_BEHIND
+            until = now.stat().st_mtime - age
         for path in left:
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < until:
                     path.unlink()
     except OSError as error:
-        raise _fault(place, error) from error
+        if error.errno not in (errno.EROFS, errno.EACCES):  # where nothing can be written, nothing needs to go
+            raise _fault(place, error) from error
 
 
 def commit_bytes(path: Path, data: bytes | memoryview) -> str:

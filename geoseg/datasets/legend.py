@@ -106,6 +106,8 @@ def _by_value(pixels: Image, legend: Legend, subject: object) -> Bytes:
     for value, code in legend.rows:
         lookup[value] = code
     codes = lookup[np.clip(band, 0, 65535)]
+    if band.dtype.kind == "i" or band.dtype.itemsize > 2:
+        codes = np.where((band < 0) | (band > 65535), np.int16(legend.rest), codes)  # no legend has a code for these
     if legend.rest < 0 and (codes < 0).any():
         odd = sorted(set(np.unique(band[codes < 0]).tolist()))[:5]
         known = [v for v, _ in legend.rows]

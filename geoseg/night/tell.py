@@ -146,8 +146,8 @@ def _post(url: str, value: str) -> None:
     if not url.startswith(("https://", "http://")):
         log.warning("webhook %s: not an http address", shown)
         return
-    request = urllib.request.Request(url, value.encode(), {"Content-Type": "application/json"})
     try:
+        request = urllib.request.Request(url, value.encode(), {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=HOOK_SECONDS):
             pass
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -203,7 +203,7 @@ class Run:
         return dict(read_json(self.run_json, f"run geoseg mosaic {self.folder} first"))
 
     def lock(self, name: str = "plan", *, patience: float = 0.0) -> AbstractContextManager[None]:
-        """Hold a lock of the run for a `with` block; see `lease`. A planned run may be looked at where all is read-only."""
+        """Hold a lock of the run for a `with` block; see `lease`. A planned run may be looked at read-only."""
         return lease(self.locks, name, patience=patience, look=self.plan_json.exists())
 
     # --- for notebooks and programs

@@ -62,7 +62,7 @@ def keep_only(run: Run, name: str = "") -> None:
             with suppress(OSError):  # a file or a link; or it is gone already
                 folder.unlink()
         else:
-            sweep(folder)
+            sweep(folder, 0)
     with suppress(OSError):  # it is not empty, or there is none
         place.rmdir()
 

@@ -37,3 +37,14 @@ def test_words_of_legends() -> None:
     assert code_of("ignore", ISPRS, "x") == NODATA
     with pytest.raises(UsageError, match="known: impervious surface"):
         code_of("buildings", ISPRS, "x")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "odd"), [("int16", -1), ("int32", -70_000), ("int32", 70_000), ("uint32", 4_000_000_000)]
+)
+def test_values_that_no_legend_can_hold_are_never_class_0(dtype, odd) -> None:
+    pixels = np.array([[[0, 1, odd]]], dtype)
+    with pytest.raises(SheetError, match=f"label values \\[{odd}\\]"):
+        decode(pixels, table_legend(ISPRS), "x.tif")
+    lenient = replace(table_legend(ISPRS), rest=255)
+    assert decode(pixels, lenient, "x.tif").tolist() == [[0, 1, 255]]

@@ -113,3 +113,44 @@ def test_what_is_said_wins_over_the_config_and_other_sheets_are_none(tmp_path) -
     assert with_config([config], Path("x"), {})[1] == Path("x")
     assert with_config([Path("a.tif")], None, {"tta": "d4"}) == ([Path("a.tif")], None, {"tta": "d4"})
     assert with_config([config, config], None, {})[0] == [config, config]
+
+
+def _said(path: Path, text: str, *spoken: str) -> str:
+    """What the command line says of a config."""
+    from click.testing import CliRunner
+
+    from geoseg.cli.main import cli
+
+    path.write_text(text)
+    done = CliRunner().invoke(cli, ["run", str(path), *spoken])
+    return str(done.exception)
+
+
+HEAD = "sheets: [.]\nout: run\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mosaic:\n  name: a/b\n", ":4: mosaic.name: 'a/b' is not the start of a file name"),
+        ("mosaic:\n  name: \"a\\x01b\"\n", ":4: mosaic.name: .* holds control characters"),
+        ("night:\n  workers: 2\n  scheduler: tcp://a:1\n", ":4: night.workers: together with --scheduler"),
+        ("tile:\n  gsd: yes\n", ":4: tile.gsd: true is no value of this key"),
+        ("tile:\n  bands: [true, 2]\n", ":4: tile.bands: .*true.* is no value of this key"),
+        ("infer:\n  threads: on\n", ":4: infer.threads: true is no value of this key"),
+        ('tile:\n  aoi: ""\n', ":4: tile.aoi: is empty"),
+    ],
+)  # fmt: skip
+def test_errors_about_options_name_file_line_and_key(tmp_path, text, said) -> None:
+    path = tmp_path / "night.yaml"
+    assert re.search(re.escape(str(path)) + said, _said(path, HEAD + text))
+
+
+def test_an_option_on_the_command_line_is_not_blamed_on_the_config(tmp_path) -> None:
+    said = _said(tmp_path / "n.yaml", HEAD + "mosaic:\n  name: good\n", "--name", "a/b")
+    assert said.startswith("--name: 'a/b'")
+
+
+@pytest.mark.parametrize("text", ['sheets: [""]\nout: run\n', 'sheets: [.]\nout: ""\n'])
+def test_empty_paths_are_no_paths(tmp_path, text) -> None:
+    assert "is empty" in _said(tmp_path / "n.yaml", text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -179,18 +180,20 @@ def test_a_broken_webhook_or_metrics_folder_changes_nothing(town, tmp_path, blur
     assert geoseg("run", config)[0] == 0
 
 
-def test_what_killed_processes_left_is_swept_after_an_hour(town) -> None:
+def test_what_killed_processes_left_is_gone_after_the_next_start(town) -> None:
     _, run, night = town
     night()
     left = [run / "blocks" / f".{'0' * 12}.tmp", run / "out" / f".{'a' * 12}.tmp.gpkg", run / f".{'b' * 12}.tmp"]
-    for path in left:
+    young = run / "locks" / f".{'c' * 12}.tmp"  # written without a lock, perhaps by a process that is alive
+    for path in (*left, young):
         path.write_bytes(b"half")
+        os.utime(path, (time.time() - 60,) * 2)
     mine = run / "out" / ".mine.tmp"
     mine.write_bytes(b"somebody's")
     night(mosaic=MosaicOptions(name="town", vectors=False, overwrite=True))
-    assert all(p.exists() for p in left)  # of a process that may be alive
-    for path in (*left, mine):
-        os.utime(path, (0, 0))
-    night(mosaic=MosaicOptions(name="town", vectors=False, overwrite=True))
     assert not any(p.exists() for p in left)
+    assert young.exists()
     assert mine.exists()
+    os.utime(young, (0, 0))
+    night()
+    assert not young.exists()

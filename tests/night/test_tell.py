@@ -153,3 +153,26 @@ def test_a_log_line_is_one_json_object() -> None:
     value = json.loads(line)
     assert (value["level"], value["logger"], value["message"]) == ("warning", "geoseg.x", "größer als 3")
     assert "ZeroDivisionError" in value["traceback"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("http://127.0.0.1:9/services/T0/SECRET?token=SECRET", "http://127.0.0.1:9/..."),
+        ("http://user:SECRET@127.0.0.1:9/a", "http://127.0.0.1:9/..."),
+        ("ftp://a.example/SECRET", "ftp://a.example/..."),
+        ("http://[SECRET", "(no address)"),
+        ("SECRET", "(no address)"),
+    ],
+)
+def test_an_address_is_logged_without_what_may_be_a_key(caplog, url, shown) -> None:
+    tell(NightOptions(webhook=url), Facts("r"))
+    assert "SECRET" not in caplog.text
+    assert shown in caplog.text
+
+
+def test_metrics_that_cannot_be_written_are_told_in_spite_of_quiet(tmp_path, caplog) -> None:
+    (tmp_path / "file").write_text("")
+    with telling(NightOptions(metrics=tmp_path / "file" / "m.prom"), Facts("r")):
+        pass
+    assert [r.levelname for r in caplog.records] == ["ERROR"]

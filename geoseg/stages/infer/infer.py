@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from geoseg.commit import sweep
+from geoseg.commit import LEFT_BEHIND, sweep
 from geoseg.errors import EnvironmentFault, GeosegError, ModelError, PlanError, SheetError
 from geoseg.geometry.blocks import Block, block_window, panels_of, shard_of
 from geoseg.geometry.grid import overlap
@@ -137,7 +137,7 @@ def infer(
     _ = run.plan  # an error where there is none, before anything is locked
     with run.lock() if shard is None else run.lock(shard_name(shard)):
         for place in (run.blocks, run.blocks / "probabilities"):
-            sweep(place)
+            sweep(place, 0 if shard is None else LEFT_BEHIND)  # other shards may be writing there
         ensemble = ensemble_of([load_model(p) for p in (options.model or (shipped_model(),))])
         return _infer(Work(run, ensemble, options, executor, shard, progress))
 

@@ -101,7 +101,7 @@ def _mosaic(run: Run, options: MosaicOptions, progress: Progress, executor: Exec
     with at_work(inputs, key, options, executor, names) as work:
         run.run_json.unlink(missing_ok=True)
         for place in (folder(run.out), run.out / "sheets"):
-            sweep(place)
+            sweep(place, 0)
         made = _make(work, options, progress)
         work.fence.check()
         _remove(earlier, made.files)

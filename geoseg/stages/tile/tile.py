@@ -42,6 +42,8 @@ __all__ = ["TileReport", "tile"]
 
 log = logging.getLogger(__name__)
 
+FRESH = 5.0
+"""Seconds that another process may take to write a small file of the run that needs no lock."""
 FINEST, COARSEST = 1e-3, 1e3
 """Metres on the ground."""
 
@@ -81,8 +83,8 @@ def tile(
     _check(options)
     headers, refused = accept.read_headers(find_sheets(sheets), options.read_timeout)
     with run.lock(patience=patience):
-        for place in (run.folder, run.locks):
-            sweep(place)
+        sweep(run.folder, FRESH)
+        sweep(run.locks)
         return _tile(headers, refused, run, options)
 
 
