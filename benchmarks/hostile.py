@@ -1,16 +1,20 @@
 """Each hostile or damaged input in a process of its own: exit code, message, memory, time, files opened, connections.
 
-python benchmarks/hostile.py [--only WORDS] [--jobs 2]      needs strace; the cases are those of tests/corpus.py
+python benchmarks/hostile.py [--kinds sheets,models,graphs,vectors,configs] [--only WORDS] [--jobs 2]      needs strace
+
+The cases are those of tests/corpus.py, tests/hostile_models.py and tests/hostile_vectors.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +24,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import corpus
-from conftest import BandNetwork, save_network
+from fakes import BandNetwork, save_network
+from hostile_models import GRAPHS, HONEST, TRIED, exported, flipped, scripted
+from hostile_vectors import VECTORS, hostile_vector
 
 URL = "http://127.0.0.1:9"
 PACKAGE = str(Path(__file__).parents[1] / "geoseg")
+MAKING = threading.Lock()
+"""TorchScript compiles one thing at a time."""
 LONGEST, LARGEST = 60.0, 4 << 30
 COMMAND = [sys.executable, "-c", "from geoseg.cli.main import main; main()"]
 
@@ -112,6 +120,50 @@ def of_model(name: str, work: Path, good: Path) -> Seen:
     )
 
 
+def of_graph(name: str, work: Path, good: Path) -> Seen:
+    """A graph with a card beside it: 5 where it is refused, 0 where only what lies beside it is bad."""
+    graph = GRAPHS[name]
+    folder = fresh(work / "graphs" / name)
+    card = json.loads((work / "truth.json").read_text())
+    (folder / "secret.txt").write_bytes(b"7" * 4096)
+    with MAKING:
+        (folder / graph.file).write_bytes(graph.make(folder))
+    (folder / graph.file).with_suffix(".json").write_text(json.dumps(card))
+    limits = ["--model-timeout", "8", "--max-ram", "3G"] if graph.outcome == TRIED else []
+    wanted = (0,) if graph.outcome == HONEST else (5,)
+    words = ["run", str(good), "-o", str(folder / "run"), *options(folder / graph.file), *limits]
+    return observed(name, folder, words, wanted, str(folder / graph.file))
+
+
+FLIPS = {f"{kind} with flipped bits, {seed}": (kind, seed) for kind in ("pt", "pt2") for seed in range(6)}
+
+
+def of_flipped(name: str, work: Path, good: Path) -> Seen:
+    """Bits flipped at random: refused, or read with other weights."""
+    kind, seed = FLIPS[name]
+    folder = fresh(work / "graphs" / name)
+    path = folder / f"m.{kind}"
+    with MAKING:
+        path.write_bytes(flipped(scripted() if kind == "pt" else exported(), seed))
+    path.with_suffix(".json").write_text((work / "truth.json").read_text())
+    return observed(name, folder, ["run", str(good), "-o", str(folder / "run"), *options(path)], (0, 5), str(path))
+
+
+def of_vector(name: str, work: Path, good: Path) -> Seen:
+    """A vector file as the area of interest."""
+    folder = fresh(work / "vectors" / name)
+    path = hostile_vector(name, folder, URL)
+    return observed(name, folder, ["tile", str(good), "-o", str(folder / "run"), "--aoi", str(path)], (2,), str(path))
+
+
+def of_truth(name: str, work: Path, good: Path) -> Seen:
+    """A vector file as the truth of an evaluation."""
+    name, folder = name.removesuffix(" as truth"), fresh(work / "truths" / name)
+    path = hostile_vector(name, folder, URL)
+    words = ["evaluate", str(folder / "bait.geojson"), str(path), "--class", "*=building"]
+    return observed(f"{name} as truth", folder, words, (2,), str(path))
+
+
 def of_config(name: str, work: Path, good: Path) -> Seen:
     text, codes = corpus.CONFIGS[name]
     folder = fresh(work / "configs" / name)
@@ -168,7 +220,9 @@ def faults(seen: Seen, usual: frozenset[str], work: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks/hostile"))
+    parser.add_argument("--kinds", default="")
     parser.add_argument("--only", default="")
+    parser.add_argument("--show", action="store_true", help="print each last line that was said")
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     work = given.work.resolve()
@@ -177,16 +231,21 @@ def main() -> None:
     control = of_sheet("good", work, model)
     good = work / "sheets" / "good" / "in" / "good.tif"
     assert control.code == 0, control.text
-    jobs = (
-        [(of_sheet, n, model) for n in corpus.SHEETS]
-        + [(of_model, n, good) for n in corpus.MODELS]
-        + [(of_config, n, good) for n in corpus.CONFIGS]
-    )
-    jobs = [j for j in jobs if given.only in j[1]]
+    kinds = {
+        "sheets": [(of_sheet, n, model) for n in corpus.SHEETS],
+        "models": [(of_model, n, good) for n in corpus.MODELS],
+        "graphs": [(of_graph, n, good) for n in GRAPHS] + [(of_flipped, n, good) for n in FLIPS],
+        "vectors": [(of_vector, n, good) for n in VECTORS] + [(of_truth, f"{n} as truth", good) for n in VECTORS],
+        "configs": [(of_config, n, good) for n in corpus.CONFIGS],
+    }
+    chosen = given.kinds.split(",") if given.kinds else list(kinds)
+    jobs = [j for kind in chosen for j in kinds[kind] if given.only in j[1]]
     with ThreadPoolExecutor(given.jobs) as pool:
         all_seen = list(pool.map(lambda j: j[0](j[1], work, j[2]), jobs))
     bad = 0
     for seen in all_seen:
+        if given.show:
+            print(f"{seen.code} {seen.name}: {(seen.text.strip().splitlines() or [''])[-1][:300]}")
         for fault in faults(seen, control.opened, work):
             bad += 1
             print(f"{seen.name}: {fault}")

@@ -95,3 +95,22 @@ def test_unknown_networks_are_named() -> None:
         make_network("unet_s", 3, 6, widht=3)
     with pytest.raises((UsageError, EnvironmentFault), match="nosuch"):
         make_network("unet/nosuch", 3, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("unet/tu-hf-hub:somebody/net", {}, "has an encoder named"),
+        ("unet/tu-local-dir:/etc", {}, "has an encoder named"),
+        ("unet/../resnet18", {}, "has an encoder named"),
+        ("unet/resnet18", {"checkpoint_path": "/etc/passwd"}, "does not take the arguments checkpoint_path"),
+        ("unet/tu-resnet18", {"pretrained_cfg_overlay": {"file": "/etc/passwd"}}, "does not take the arguments"),
+        ("unet/resnet18", {"encoder_weights": "imagenet"}, "cannot be built"),
+        ("deeplabv3_resnet50", {"weights": "DEFAULT"}, "does not take these arguments"),
+        ("unet_s", {"weights": "x"}, "does not take these arguments"),
+    ],
+)
+def test_a_card_can_not_make_a_network_open_a_file_or_a_connection(name, arguments, words) -> None:
+    pytest.importorskip("segmentation_models_pytorch")
+    with pytest.raises(UsageError, match=words):
+        make_network(name, 3, 6, **arguments)
