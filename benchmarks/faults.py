@@ -1,10 +1,12 @@
 """Real faults against small jobs: kill -9 at random and at system calls that write, full disks, no-op nights, workers.
 
     python benchmarks/faults.py kills --trials 100
-    python benchmarks/faults.py heavy --trials 20      # the same on a job of 20 blocks and more: how much work a kill
-    costs python benchmarks/faults.py calls                  # kill before every write, fsync, rename ... (needs cc;
-    --part 1/2: half of them) python benchmarks/faults.py disk --sizes 20        # RLIMIT_FSIZE, then full disks
-    (needs root) python benchmarks/faults.py noop --sheets 200 python benchmarks/faults.py workers
+    python benchmarks/faults.py heavy --trials 20    # the same on a job of 20 blocks and more: what a kill costs
+    python benchmarks/faults.py calls                # kill before every write, fsync, rename ... (needs cc)
+    python benchmarks/faults.py calls --part 1/2     # half of them
+    python benchmarks/faults.py disk --sizes 20      # a limit of file size, then full disks (needs root)
+    python benchmarks/faults.py noop --sheets 200
+    python benchmarks/faults.py workers
 
 Each trial: the job is hurt, every file under a final name is looked at (nothing torn), the same command runs again
 undisturbed, and the result is compared with that of a job nobody hurt: pixels and features.
@@ -334,7 +336,7 @@ def heavy(path: Path, turns: int) -> Path:
     import torch
 
     sys.path.insert(0, str(HERE.parent / "tests"))
-    from conftest import BandNetwork, save_network
+    from fakes import BandNetwork, save_network
 
     class Heavy(torch.nn.Module):
         def __init__(self) -> None:

@@ -221,6 +221,17 @@ def _controlled(s: Spot) -> None:
         dataset.gcps = points, CRS
 
 
+def _modelled(s: Spot) -> None:
+    """Rational polynomials instead of a geotransform, as satellite images have them."""
+    s.write(place=Affine.identity(), crs=None)
+    names = ("LINE_OFF", "SAMP_OFF", "LAT_OFF", "LONG_OFF", "HEIGHT_OFF", "LINE_SCALE", "SAMP_SCALE", "LAT_SCALE")
+    facts = {**dict.fromkeys((*names, "LONG_SCALE", "HEIGHT_SCALE"), "1")}
+    numbers = " ".join(["1", *["0"] * 19])
+    facts |= dict.fromkeys(("LINE_NUM_COEFF", "LINE_DEN_COEFF", "SAMP_NUM_COEFF", "SAMP_DEN_COEFF"), numbers)
+    with rasterio.open(s.path, "r+") as dataset:
+        dataset.update_tags(ns="RPC", **facts)
+
+
 def _sidecar(suffix: str, text: Callable[[Spot], str], **profile: object) -> Callable[[Spot], object]:
     def make(s: Spot) -> None:
         s.write(**(profile or DEFLATE))
@@ -438,6 +449,7 @@ SHEETS: dict[str, Case] = {
     "no CRS": Case(lambda s: s.write(crs=None), words="has no CRS"),
     "no place": Case(lambda s: s.write(place=Affine.identity()), words="no georeference"),
     "control points": Case(_controlled, words="4 ground control points: it is not rectified"),
+    "rational polynomials": Case(_modelled, words="rational polynomials .RPC.: it is not rectified"),
     "degrees": Case(lambda s: s.write(crs="EPSG:4326", place=Affine(1e-6, 0, 13, 0, -1e-6, 52)), EITHER),
     "Mars": Case(lambda s: s.write(crs="+proj=eqc +R=3396190 +units=m"), EITHER),
     "local CRS": Case(lambda s: s.write(crs='LOCAL_CS["site",UNIT["metre",1]]'), words="CRS"),
