@@ -14,6 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -59,6 +60,7 @@ class Small(torch.nn.Module):
         return torch.relu(self.conv(x))
 
 
+@lru_cache(maxsize=8)
 def scripted(module: torch.nn.Module | None = None) -> bytes:
     """An honest TorchScript file."""
     buffer = io.BytesIO()
@@ -68,6 +70,7 @@ def scripted(module: torch.nn.Module | None = None) -> bytes:
     return buffer.getvalue()
 
 
+@lru_cache(maxsize=8)
 def exported(module: torch.nn.Module | None = None, side: int = 64) -> bytes:
     """An honest torch.export file."""
     buffer = io.BytesIO()

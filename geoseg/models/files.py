@@ -18,7 +18,7 @@ from geoseg.arrays import Json
 from geoseg.commit import commit_bytes
 from geoseg.errors import ModelError
 from geoseg.models.card import Card
-from geoseg.models.foreign.archive import read_archive, weights_archive
+from geoseg.models.foreign.archive import archive_names, weights_archive
 from geoseg.models.foreign.deepness import onnx_card
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def _kind(path: Path, data: bytes) -> str:
         found = "a pickle" if data[:1] == b"\x80" else f"it starts with {data[:8]!r}"
         cure = "save it as safetensors, TorchScript, .pt2 or ONNX"
         raise ModelError(path, f"is not a model that geoseg reads ({found})", cure)
-    names = read_archive(path, data)
+    names = archive_names(path, data)
     if path.suffix == ".pt2" or any(n.endswith(("archive_format", "serialized_exported_program.json")) for n in names):
         return "export"
     return "torchscript" if any(n.startswith("code/") for n in names) else "state"

@@ -141,7 +141,7 @@ class Photo:
         if sheet.path in self._used:
             return
         if not _is_unchanged(sheet):
-            raise SheetChanged(sheet.path, "was written again since it was planned", "run the same command again")
+            raise SheetChanged(sheet.path, "was written again since it was planned", "run geoseg tile and infer again")
         if sheet.header.mask == "external":
             self._check_mask(sheet)
         self._used.add(sheet.path)
@@ -223,7 +223,7 @@ def _check_unchanged(used: list[Sheet]) -> None:
     """Raise SheetChanged if a sheet was written while it was read: its pixels may be neither the old nor the new."""
     for sheet in used:
         if not _is_unchanged(sheet):
-            cure = "wait until it is complete, then run the same command again"
+            cure = "wait until it is complete, then run geoseg tile and infer again"
             raise SheetChanged(sheet.path, "was written while it was read", cure)
 
 

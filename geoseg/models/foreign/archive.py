@@ -9,11 +9,12 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 from geoseg.errors import ModelError
 
-__all__ = ["AGAIN", "pack", "read_archive", "weights_archive"]
+__all__ = ["AGAIN", "archive_names", "pack", "read_archive", "weights_archive"]
 
 AGAIN = "export it again with torch's own functions"
 """The cure for archives that no torch writes."""
@@ -24,17 +25,26 @@ _KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _FACTS = ("version", "byteorder", ".format_version", ".storage_alignment")
 
 
+def archive_names(path: Path, data: bytes) -> list[str]:
+    """The names in an archive, without the folder that holds them all; errors as of `read_archive`."""
+    return list(_entries(path, data, lambda archive, info: b""))
+
+
 def read_archive(path: Path, data: bytes) -> dict[str, bytes]:
     """The entries of an archive by name, without the folder that holds them all.
 
     Raises:
         ModelError: it is damaged, or is not as torch writes archives: each name once, in one folder.
     """
+    return _entries(path, data, lambda archive, info: archive.read(info))
+
+
+def _entries(path: Path, data: bytes, read: Callable[[zipfile.ZipFile, zipfile.ZipInfo], bytes]) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = [i for i in archive.infolist() if not i.is_dir()]
             _check_infos(path, infos, len(data))
-            found = {i.filename: archive.read(i) for i in infos}
+            found = {i.filename: read(archive, i) for i in infos}
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, ValueError, UnicodeError) as error:
         raise ModelError(path, f"is damaged: {error}", "copy it again") from error
     return {name.partition("/")[2]: content for name, content in found.items()}
