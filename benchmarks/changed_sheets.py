@@ -1,6 +1,6 @@
 """Sheets that are replaced, cut, deleted, moved or renamed at random moments of a night.
 
-    python benchmarks/changed_sheets.py [--trials 50] [--jobs 2] [--seed 1]
+    python benchmarks/changed_sheets.py [--trials 50] [--seed 1]
 
 Each trial changes one of four sheets while `geoseg run` is at work. The night must end with 0 or 3, with the pixels of
 a run over the sheets as they were, or over what was left. The same command once more must end with the pixels of a
@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -24,6 +23,10 @@ import numpy as np
 import rasterio
 from fakes import SlowBlur, save_network
 from support import PLACE, moved, write_sheet
+
+from geoseg.errors import GeosegError
+from geoseg.night.stages import run_stages
+from geoseg.options import InferOptions, MosaicOptions, RunOptions, TileOptions
 
 SIDE = 160
 ACTS = ("replaced", "cut", "deleted", "moved", "renamed")
@@ -41,7 +44,16 @@ def command(sheets: Path, run: Path, model: Path) -> list[str]:
 
 
 def night(sheets: Path, run: Path, model: Path) -> int:
-    return subprocess.run(command(sheets, run, model), capture_output=True).returncode
+    """An undisturbed night in this process, with the options of `command`; its exit code."""
+    options = RunOptions(
+        TileOptions(block_size=64),
+        InferOptions(model=(model,), engine="torch", precision="f32", threads=1),
+        MosaicOptions(vectors=False),
+    )
+    try:
+        return 0 if run_stages([sheets], run, options).complete else 3
+    except GeosegError as error:
+        return error.exit_code
 
 
 def pixels(run: Path) -> np.ndarray | None:
@@ -111,24 +123,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("build/benchmarks/changed_sheets"))
     parser.add_argument("--trials", type=int, default=50)
-    parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     work = given.work.resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    model = save_network(work / "slow.pt", SlowBlur())
+    model = save_network(work / "slow.pt", SlowBlur(20))
     for k in range(4):
         draw(work / "whole" / "sheets" / f"{k}.tif", k, k)
-    begin = time.monotonic()
     assert night(work / "whole" / "sheets", work / "whole" / "run", model) == 0
+    begin = time.monotonic()
+    subprocess.run(command(work / "whole" / "sheets", work / "timed", model), check=True, capture_output=True)
     seconds = time.monotonic() - begin
     print(f"an undisturbed night takes {seconds:.1f} s")
-    with ThreadPoolExecutor(given.jobs) as pool:
-        wrong = list(pool.map(lambda n: trial(n, work, model, seconds, given.seed), range(given.trials)))
-    for number, text in enumerate(wrong):
-        if text:
-            print(f"trial {number}: {text}")
+    wrong = []
+    for number in range(given.trials):
+        wrong.append(trial(number, work, model, seconds, given.seed))
+        print(f"trial {number}: {wrong[-1] or 'as it should be'}", flush=True)
     print(f"{given.trials} trials, {sum(map(bool, wrong))} faults")
 
 

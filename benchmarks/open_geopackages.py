@@ -10,6 +10,8 @@ that geoseg named.
 from __future__ import annotations
 
 import argparse
+import io
+import logging
 import shutil
 import sqlite3
 import subprocess
@@ -22,6 +24,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import numpy as np
 from fakes import BandNetwork, save_network
 from support import write_sheet
+
+from geoseg.errors import GeosegError
+from geoseg.options import MosaicOptions
+from geoseg.stages.mosaic.mosaic import mosaic
 
 HOLD = """
 import sqlite3, sys
@@ -45,6 +51,20 @@ MODES = {
 
 def geoseg(*words: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "geoseg", *map(str, words)], capture_output=True, text=True)
+
+
+def mosaic_again(run: Path) -> tuple[int, str]:
+    """The mosaic made again in this process: its exit code, and all that was logged and said."""
+    said = io.StringIO()
+    handler = logging.StreamHandler(said)
+    logging.getLogger("geoseg").addHandler(handler)
+    try:
+        mosaic(run, MosaicOptions(overwrite=True, sheet_rasters=False))
+    except GeosegError as error:
+        return error.exit_code, said.getvalue() + str(error)
+    finally:
+        logging.getLogger("geoseg").removeHandler(handler)
+    return 0, said.getvalue()
 
 
 def fault(path: Path) -> str:
@@ -73,13 +93,12 @@ def trial(run: Path, mode: str) -> str:
     if mode.startswith("killed"):
         holder.kill()
         holder.communicate()
-    done = geoseg("mosaic", run, "--overwrite", "--no-sheets")
-    said = done.stdout + done.stderr
+    code, said = mosaic_again(run)
     found = fault(path)
     if found:
         return f"while it was open: {found}"
-    if done.returncode not in (0, 4) or (done.returncode == 4 and "is open in another program" not in said):
-        return f"exit {done.returncode}: {said[-200:]}"
+    if code not in (0, 4) or (code == 4 and "is open in another program" not in said):
+        return f"exit {code}: {said[-200:]}"
     if not mode.startswith("killed"):
         holder.communicate("x")
     found = fault(path)
@@ -91,9 +110,9 @@ def trial(run: Path, mode: str) -> str:
             return "what was saved is lost"
         for copy in copies:
             copy.unlink()
-    again = geoseg("mosaic", run, "--overwrite", "--no-sheets")
+    code, _ = mosaic_again(run)
     found = fault(path)
-    return f"the next one: exit {again.returncode}, {found}" if again.returncode or found else ""
+    return f"the next one: exit {code}, {found}" if code or found else ""
 
 
 def main() -> None:
