@@ -335,13 +335,47 @@ GRAPHS: dict[str, Graph] = {
     "unpacks to 272 MB": Graph("m.pt", _bomb, "declares"),
     "brackets 100,000 deep": Graph("m.pt", code("return " + "(" * 100_000 + "x" + ")" * 100_000), "no TorchScript"),
     "no Python": Graph("m.pt", code("return x)) {"), "no TorchScript"),
-    "never ends": Graph("m.pt", code("y = x\nwhile True:\n  y = torch.tanh(y)\nreturn y"), "after", TRIED),
-    "never ends while it is loaded": Graph(
+    "text that Python reads otherwise": Graph(
         "m.pt",
-        _loading("while True:\n      y = 1"),
-        "after",
-        TRIED,
+        lambda f: edited(
+            code('s = ("+ACI-)#", torch.from_file("RAN", True, 4))\n' + RETURN_X)(f),
+            {"hostile_models.py": lambda text: b"# coding: utf-7\n" + text},
+        ),
+        "aten::from_file",
     ),
+    "text that is no ASCII": Graph(
+        "m.pt",
+        lambda f: edited(scripted(), {"hostile_models.py": lambda text: text + b"# \xe2\x80\xa8x = 1\n"}),
+        "no TorchScript",
+    ),
+    "parameter that hides the archive": Graph(
+        "m.pt",
+        code(RETURN_X, "  def g(self: __torch__.hostile_models.Small, __torch__: Tensor) -> int:\n    return 1\n"),
+        "__torch__ as a parameter",
+    ),
+    "variable that hides a word": Graph(
+        "m.pt",
+        code("print(1)\nprint = __torch__.hostile_models.Small\n" + RETURN_X),
+        "python::print|print as a variable",
+    ),
+    "variable that hides a namespace": Graph("m.pt", code("torch = x\n" + RETURN_X), "torch as a"),
+    "one object taken for another": Graph(
+        "m.pt",
+        code("b = unchecked_cast(__torch__.torch.nn.modules.conv.Conv2d, self)\n" + RETURN_X),
+        "unchecked_cast to a class",
+    ),
+    "tensor larger than its record": Graph(
+        "m.pt",
+        lambda f: edited(scripted(), {"/data.pkl": lambda d: d.replace(b"K\x12", b"J\xa0\x86\x01\x00")}),
+        "which holds 72 bytes",
+    ),
+    "record that is not there": Graph(
+        "m.pt",
+        lambda f: edited(scripted(), {"/data/0": lambda d: d[:4]}),
+        "which holds 4 bytes",
+    ),
+    "never ends": Graph("m.pt", code("y = x\nwhile True:\n  y = torch.tanh(y)\nreturn y"), "after", TRIED),
+    "never ends while it is loaded": Graph("m.pt", _loading("while True:\n      y = 1"), "While in __setstate__"),
     "takes all memory": Graph(
         "m.pt",
         code("y = torch.zeros([1048576, 1048576])\nreturn torch.add(x, torch.sum(y))"),

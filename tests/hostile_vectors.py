@@ -42,10 +42,11 @@ def _put(path: Path, text: str | bytes) -> Path:
     return path
 
 
-def _linked(path: Path, kind: str, url: str) -> Path:
+def _linked(path: Path, kind: str, url: str, key: str = "crs") -> Path:
     FRAME.to_crs(4326).to_file(path, driver="GeoJSON")
     value = json.loads(path.read_text())
-    value["crs"] = {"type": kind, "properties": {"href": url, "url": url}}
+    del value["crs"]
+    value[key] = {"type": kind, "properties": {"href": url, "url": url, "name": url}}
     return _put(path, json.dumps(value))
 
 
@@ -53,6 +54,20 @@ NO_VECTORS = "is no vector file"
 VRT = (
     '<OGRVRTDataSource><OGRVRTLayer name="bait"><SrcDataSource>{bait}</SrcDataSource></OGRVRTLayer></OGRVRTDataSource>'
 )
+
+
+def _bait(folder: Path) -> Path:
+    return folder / "bait.geojson"
+
+
+def _vrt(folder: Path) -> str:
+    return VRT.format(bait=_bait(folder))
+
+
+def _json(**facts: object) -> str:
+    return json.dumps(facts)
+
+
 VECTORS = {
     "virtual layers": (lambda p: _put(p / "a.vrt", VRT.format(bait=p / "bait.geojson")), NO_VECTORS),
     "virtual layers as GeoJSON": (lambda p: _put(p / "a.geojson", VRT.format(bait=p / "bait.geojson")), NO_VECTORS),
@@ -62,6 +77,24 @@ VECTORS = {
     "view": (lambda p: _sql(p / "a.gpkg", "CREATE VIEW v AS SELECT * FROM area"), "holds the view 'v'"),
     "virtual table": (lambda p: _virtual(p / "a.gpkg"), "virtual table 'bait'|cannot be read"),
     "database that is no GeoPackage": (lambda p: _plain(p / "a.gpkg"), "no GeoPackage"),
+    "virtual layers inside FlatGeobuf": (
+        lambda p: _put(p / "a.fgb", b"fgb\x03fgb\x01\x01\x01\x01\x01" + _vrt(p).encode()),
+        NO_VECTORS,
+    ),
+    "pipeline of GDAL": (
+        lambda p: _put(
+            p / "a.json", _json(type="gdal_streamed_alg", command_line=f"gdal vector pipeline ! read {_bait(p)}")
+        ),
+        "cannot be read as vector data",
+    ),
+    "CRS by a file of PROJ": (
+        lambda p: _linked(p / "a.geojson", "name", "+proj=longlat +nadgrids=/tmp/x.gsb +type=crs"),
+        "links to its coordinate system",
+    ),
+    "computed column": (
+        lambda p: _sql(p / "a.gpkg", "CREATE TABLE t (x, g GENERATED ALWAYS AS (hex(zeroblob(50000000))))"),
+        "computed columns",
+    ),
     "map service": (lambda p: _put(p / "a.xml", "<OGRWFSDataSource><URL>URL</URL></OGRWFSDataSource>"), NO_VECTORS),
     "GML with a schema elsewhere": (
         lambda p: _put(p / "a.gml", '<gml:FeatureCollection xsi:schemaLocation="a URL"/>'),
@@ -91,10 +124,23 @@ def _plain(path: Path) -> Path:
     return path
 
 
+HARMLESS = {
+    "virtual layers inside GeoJSON": lambda p: _put(
+        p / "a.geojson", _json(a=_vrt(p), type="FeatureCollection", features=[])
+    ),
+    "CRS in capitals": lambda p: _linked(p / "a.geojson", "link", "URL", "CRS"),
+    "CRS of a geometry": lambda p: _put(
+        p / "a.geojson",
+        _json(type="Point", coordinates=[1, 2], crs={"type": "link", "properties": {"href": "URL", "url": "URL"}}),
+    ),
+}
+"""Files that may be read: what is bad in them has no effect."""
+
+
 def hostile_vector(name: str, folder: Path, url: str) -> Path:
     """The file of a case, beside its bait; addresses in it lead to `url`."""
     FRAME.to_file(folder / "bait.geojson", driver="GeoJSON")
-    path = VECTORS[name][0](folder)
+    path = (HARMLESS[name] if name in HARMLESS else VECTORS[name][0])(folder)
     if path.is_file() and b"URL" in path.read_bytes():
         path.write_bytes(path.read_bytes().replace(b"URL", url.encode()))
     return path

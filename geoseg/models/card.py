@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from geoseg.arrays import Json
 from geoseg.classes import ClassTable
@@ -13,6 +15,7 @@ __all__ = ["Card"]
 
 
 LARGEST_PATCH = 32_768
+LARGEST_ARGUMENT = 4_096
 _TEXTS = ("name", "architecture", "dtype", "output", "good_for", "not_good_for", "training", "licence")
 _NUMBERS = ("mean", "std", "gsd", "gsd_range", "temperature")
 _WHOLE = ("patch", "overlap", "margin", "stride")
@@ -85,6 +88,15 @@ class Card:
         return {**asdict(self), "classes": self.classes.to_json()}
 
     @classmethod
+    def from_text(cls, text: str, subject: object) -> Card:
+        """The card in a text of JSON; errors as of `from_json`."""
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ModelError(subject, f"its card is no JSON: {error}", "see geoseg model info --json") from error
+        return cls.from_json(value, subject)
+
+    @classmethod
     def from_json(cls, value: Json, subject: object) -> Card:
         """Inverse of `to_json`; `subject` is named in errors. Unknown fields are passed over.
 
@@ -102,9 +114,20 @@ class Card:
             return cls(classes=ClassTable.from_json(rows), **known)
         except ModelError as error:  # of a field: the file is what the user has to open
             raise ModelError(subject, f"its card is wrong: {error.subject}: {error.what}", error.cure) from error
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             what = f"its card lacks or misspells a field: {error}"
             raise ModelError(subject, what, "see geoseg model info --json") from error
+
+
+def _too_much(arguments: Any) -> str:
+    """What is wrong with arguments that would make a network of any size; "" for nothing."""
+    if isinstance(arguments, dict):
+        return next((w for w in map(_too_much, arguments.values()) if w), "")
+    if isinstance(arguments, list):
+        return next((w for w in map(_too_much, arguments) if w), "") if len(arguments) <= 64 else "long lists"
+    if isinstance(arguments, (int, float)) and not -LARGEST_ARGUMENT <= arguments <= LARGEST_ARGUMENT:
+        return f"an argument is {arguments}, expected numbers up to {LARGEST_ARGUMENT}"
+    return ""
 
 
 def _wrong_type(card: Card) -> str:
@@ -122,4 +145,4 @@ def _wrong_type(card: Card) -> str:
         return f"gsd_range is {card.gsd_range}, bands {card.bands}; expected two numbers, and names"
     if not isinstance(card.arguments, dict) or not isinstance(card.metrics, dict):
         return "arguments or metrics are no mapping"
-    return ""
+    return _too_much(card.arguments)

@@ -204,6 +204,9 @@ def _check_state(path: Path, state: Mapping[str, object]) -> dict[str, Tensor]:
         if not isinstance(tensor, torch.Tensor):
             what = f"entry {name!r} is {type(tensor).__name__}, expected a tensor"
             raise ModelError(path, what, "save module.state_dict() only")
+        if tensor.layout is not torch.strided or tensor.device.type != "cpu" or _is_stretched(tensor):
+            what = f"weights {name!r} are no plain tensor, or larger than their bytes in the file"
+            raise ModelError(path, what, "save module.state_dict() of a network on the CPU")
         if tensor.is_complex() or tensor.is_quantized:
             what = f"weights {name!r} are {tensor.dtype}, expected real numbers".replace("torch.", "")
             raise ModelError(path, what, "save them as float32 or float16")
@@ -212,6 +215,11 @@ def _check_state(path: Path, state: Mapping[str, object]) -> dict[str, Tensor]:
             raise ModelError(path, what, "train it again, or use an earlier checkpoint")
         tensors[name] = tensor
     return tensors
+
+
+def _is_stretched(tensor: Tensor) -> bool:
+    """Whether a tensor repeats its numbers by strides of 0: it would take far more memory than the file has."""
+    return tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes()
 
 
 def _safetensors(path: Path, data: bytes) -> tuple[dict[str, Tensor], Card]:
@@ -224,7 +232,7 @@ def _safetensors(path: Path, data: bytes) -> tuple[dict[str, Tensor], Card]:
             text = (file.metadata() or {}).get("geoseg")
     except (SafetensorError, ValueError) as error:
         raise ModelError(path, f"is damaged: {error}", "copy it again") from error
-    card = _sidecar(path) if text is None else Card.from_json(json.loads(text), path)
+    card = _sidecar(path) if text is None else Card.from_text(text, path)
     if card is None:
         raise ModelError(path, "has no card in it or beside it", f"write {path.with_suffix('.json').name}")
     return _check_state(path, state), card

@@ -39,13 +39,40 @@ def build_network(model: ModelFile, limits: Limits | None = Limits()) -> Network
             try_model(model, limits)
         return load_graph(model.path, model.kind, model.sha256)
     card = model.card
+    _check_shapes(model)
     try:
         network = make_network(card.architecture, len(card.bands), len(card.classes), **card.arguments)
+    except RuntimeError as error:
+        raise ModelError(
+            model.path, f"its network cannot be made: {error}", "correct `arguments` of its card"
+        ) from error
     except UsageError as error:
         raise ModelError(model.path, f"its architecture {error.subject} {error.what}", error.cure) from error
     state = {k.removeprefix("module."): v for k, v in (model.state or {}).items()}
     fill(network, state, model.path, card.architecture)
     return network.eval()
+
+
+def _check_shapes(model: ModelFile) -> None:
+    """Refuse weights of other shapes than the card's network before that takes memory.
+
+    Networks that cannot be made without memory are looked at by `fill` alone.
+
+    Raises:
+        ModelError: a shape differs.
+    """
+    card = model.card
+    try:
+        with torch.device("meta"):
+            shapes = make_network(card.architecture, len(card.bands), len(card.classes), **card.arguments).state_dict()
+    except Exception:  # whatever a network does with numbers that are not there
+        return
+    for name, tensor in (model.state or {}).items():
+        own = shapes.get(name.removeprefix("module."))
+        if own is not None and own.shape != tensor.shape:
+            found, wanted = tuple(tensor.shape), tuple(own.shape)
+            what = f"its weights do not fit {card.architecture}: {name} is {found}, expected {wanted}"
+            raise ModelError(model.path, what, "check architecture, classes and bands")
 
 
 def fill(network: torch.nn.Module, state: Mapping[str, torch.Tensor], subject: object, architecture: str) -> None:
@@ -89,7 +116,7 @@ def load_graph(path: Path, kind: str, sha256: str) -> Network:
     except GeosegError:
         raise
     except Exception as error:  # loaders raise what they like
-        reason = (str(error).splitlines() or [repr(error)])[0]
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))[:200]
         raise ModelError(path, f"cannot be loaded: {reason}", "export it again") from error
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hostile_vectors import FRAME, VECTORS, hostile_vector
+from hostile_vectors import FRAME, HARMLESS, VECTORS, hostile_vector
 
 from geoseg.errors import UsageError
 from geoseg.gis.vector_door import read_vectors, vector_layers
@@ -60,6 +62,32 @@ def test_a_file_that_could_open_others_is_refused(tmp_path, listener, name) -> N
             read_vectors(path)
     assert caught.value.subject == str(path)
     assert not connections
+
+
+@pytest.mark.parametrize("name", list(HARMLESS))
+def test_what_a_file_says_beside_its_features_has_no_effect(tmp_path, listener, name) -> None:
+    url, connections = listener
+    path = hostile_vector(name, tmp_path, url)
+    try:
+        assert "kind" not in read_vectors(path).columns or name.startswith("CRS")
+    except UsageError as error:
+        assert error.subject == str(path)
+    assert not connections
+
+
+def test_a_coordinate_system_that_names_files_is_refused(tmp_path) -> None:
+    """PROJ opens the grids that a definition names."""
+    path = _written(tmp_path, "gpkg")
+    with closing(sqlite3.connect(path)) as database:
+        grid = 'GEOGCS["a",EXTENSION["PROJ4","+proj=longlat +nadgrids=/etc/passwd"]]'
+        database.execute("UPDATE gpkg_spatial_ref_sys SET definition = ? WHERE srs_id = 25833", (grid,))
+        database.commit()
+    with pytest.raises(UsageError, match="names files"):
+        read_vectors(path)
+    path = _written(tmp_path, "shp")
+    path.with_suffix(".prj").write_text(grid)
+    with pytest.raises(UsageError, match="names files"):
+        read_vectors(path)
 
 
 def test_a_pipe_is_not_waited_for(tmp_path) -> None:

@@ -68,3 +68,44 @@ def test_damaged_models_are_model_errors(tmp_path, truth_network):
     listed.with_suffix(".json").write_text("[1]")
     with pytest.raises(ModelError, match="expected a mapping"):
         load_model(listed)
+
+
+def _beside(path: Path, value: object) -> Path:
+    torch.save(value, path)
+    path.with_suffix(".json").write_text(json.dumps(load_model(shipped_model()).card.to_json()))
+    return path
+
+
+def test_weights_that_would_unfold_in_memory_are_refused(tmp_path) -> None:
+    """A kilobyte of file with a stride of 0 would be gigabytes of weights."""
+    for name, tensor in (
+        ("stretched", torch.zeros(1).expand(1 << 20)),
+        ("sparse", torch.zeros(4).to_sparse()),
+        ("nowhere", torch.zeros(4, device="meta")),
+    ):
+        with pytest.raises(ModelError):
+            load_model(_beside(tmp_path / f"{name}.pt", {"w": tensor}))
+
+
+def test_a_card_that_wants_a_huge_network_is_refused_before_it_is_made(tmp_path) -> None:
+    model = load_model(shipped_model())
+    from geoseg.models.load import build_network
+
+    for arguments, words in (
+        ({"width": 10**9}, "an argument is"),
+        ({"width": 4000}, "do not fit"),
+        ({"width": -1}, ""),
+    ):
+        path = _beside(tmp_path / "m.pt", model.state)
+        card = json.loads(path.with_suffix(".json").read_text())
+        path.with_suffix(".json").write_text(json.dumps({**card, "arguments": arguments}))
+        with pytest.raises(ModelError, match=words):
+            build_network(load_model(path))
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"gsd": 1' + "0" * 400 + "}"])
+def test_a_card_that_cannot_be_read_is_an_error_of_the_model(tmp_path, text) -> None:
+    path = _beside(tmp_path / "m.pt", {"w": torch.zeros(1)})
+    path.with_suffix(".json").write_text(text)
+    with pytest.raises(ModelError):
+        load_model(path)

@@ -22,12 +22,12 @@ def onnx_card(path: Path, data: bytes) -> Card | None:
     """
     keys = {p.key: p.value for p in parse_onnx(path, data).metadata_props}
     if "geoseg" in keys:
-        return Card.from_json(json.loads(keys["geoseg"]), path)
+        return Card.from_text(keys["geoseg"], path)
     if "resolution" not in keys or "class_names" not in keys:
         return None
     try:
         return _deepness_card(path, keys)
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         cure = f"write {path.with_suffix('.json').name} beside it"
         raise ModelError(path, f"has unreadable Deepness metadata: {error}", cure) from error
 

@@ -189,6 +189,8 @@ def _is_plain(key: str, value: str, symbols: frozenset[str]) -> bool:
         return True  # _check_spec has looked at them
     if key in ("as_string", "as_strings"):
         return bool(_TEXT.fullmatch(value))
+    if re.search(r"(^|\.)__", value):  # a way from a name to what lies behind it
+        return False
     return bool((_NAME if key in ("name", "as_name") else _PATH).fullmatch(value)) or value == ""
 
 

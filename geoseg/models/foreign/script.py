@@ -8,13 +8,14 @@ calls must go to listed operators or to functions of the archive itself.
 from __future__ import annotations
 
 import ast
-import pickletools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from geoseg.errors import ModelError
 from geoseg.models.foreign.archive import AGAIN, read_archive
 from geoseg.models.foreign.operators import is_listed
+from geoseg.models.foreign.pickles import check_pickle
 
 __all__ = ["checked_script", "names_of"]
 
@@ -25,19 +26,13 @@ _TREES = (
     *(ast.BoolOp, ast.Compare, ast.IfExp, ast.Import, ast.alias, ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
     *(ast.expr_context, ast.Assert, ast.AugAssign),
 )
-_PICKLED = frozenset(
-    {
-        "torch._utils _rebuild_tensor_v2",
-        "torch._utils _rebuild_qtensor",
-        "collections OrderedDict",
-        *(f"torch {t}Storage" for t in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte")),
-        "torch BoolStorage",
-        *(f"torch.jit._pickle build_{t}list" for t in ("int", "tensor", "double", "bool")),
-        "torch.jit._pickle restore_type_tag",
-    }
-)
-"""What the pickles of an archive may name, besides the archive's own classes; torch's C++ reader takes no Python."""
 _OWN = "__torch__"
+_ROOTS = ("torch", "ops", _OWN)
+_CASTS = ("unchecked_cast", "uninitialized", "annotate")
+_WORDS = frozenset(
+    "CONSTANTS fork wait awaitable print super isinstance hasattr rpc_sync rpc_async rpc_remote len".split()  # noqa: SIM905
+)
+"""Words of TorchScript besides those that may be called."""
 
 
 def checked_script(path: Path, data: bytes) -> dict[str, bytes]:
@@ -52,9 +47,9 @@ def checked_script(path: Path, data: bytes) -> dict[str, bytes]:
     """
     entries = read_archive(path, data)
     kept = {n: content for n, content in entries.items() if _is_needed(n)}
-    for name, content in kept.items():
+    for name in kept:
         if name.endswith(".pkl"):
-            _check_pickle(path, name, content)
+            check_pickle(path, name, kept)
     trees = {name: _parsed(path, name, content) for name, content in kept.items() if name.startswith("code/")}
     own = {n.name for tree in trees.values() for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
     foreign = _registered()
@@ -64,7 +59,7 @@ def checked_script(path: Path, data: bytes) -> dict[str, bytes]:
             if not is_listed(used):
                 what = f"its code names {used} (in {name}), which no network needs"
                 raise ModelError(path, what, "if you trust where it comes from, export it as ONNX or torch.export")
-    return kept
+    return {**kept, **{name: ast.unparse(tree).encode() + b"\n" for name, tree in trees.items()}}
 
 
 def _is_needed(name: str) -> bool:
@@ -81,24 +76,10 @@ def _registered() -> frozenset[str]:
     return frozenset(s.name.partition("::")[2] for s in torch._C._jit_get_all_schemas())
 
 
-def _check_pickle(path: Path, name: str, content: bytes) -> None:
-    """Refuse a pickle that names anything but tensors, lists and the archive's own classes."""
-    try:
-        steps = list(pickletools.genops(content))
-    except (ValueError, IndexError, KeyError, UnicodeError) as error:
-        raise ModelError(path, f"{name} is damaged: {error}", "copy it again") from error
-    for step, given, _ in steps:
-        own = step.name == "GLOBAL" and str(given).startswith(_OWN)
-        listed = step.name == "GLOBAL" and given in _PICKLED
-        odd = step.name in ("STACK_GLOBAL", "INST", "OBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4")
-        if odd or "torch.classes" in str(given) or (step.name == "GLOBAL" and not own and not listed):
-            raise ModelError(path, f"{name} names {given or step.name}, which no network needs", AGAIN)
-
-
 def _parsed(path: Path, name: str, content: bytes) -> ast.Module:
-    """The tree of a code file."""
+    """The tree of a code file, which torch gets again as text: comments and the like mean different things to both."""
     try:
-        tree = ast.parse(content)
+        tree = ast.parse(content.decode("ascii"))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ModelError(path, f"{name} is no TorchScript: {error}", AGAIN) from error
     strange = next((n for n in ast.walk(tree) if not isinstance(n, _TREES)), None)
@@ -118,16 +99,34 @@ def names_of(tree: ast.Module, own: set[str]) -> Iterator[str]:
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
     aliases = {id(n): known for f in functions for known in [_aliases(f)] for n in ast.walk(f)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.decorator_list:
-            yield f"@{node.name}"
+        if isinstance(node, ast.FunctionDef):
+            yield from _function_names(node)
         elif isinstance(node, ast.Import):
             yield from (f"import {a.name}" for a in node.names if not a.name.startswith(_OWN + "."))
-        elif isinstance(node, ast.Name) and node.id in ("torch", "ops", _OWN) and id(node) not in inner:
+        elif isinstance(node, ast.Name) and node.id in _ROOTS and id(node) not in inner:
             yield f"{node.id} as a value"
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and _is_taken(node.id):
+            yield f"{node.id} as a variable"
         elif isinstance(node, ast.Attribute):
             yield from _attribute_names(node, id(node) in inner)
         elif isinstance(node, ast.Call):
             yield from _call_names(node, own, aliases.get(id(node), set()))
+
+
+def _function_names(function: ast.FunctionDef) -> Iterator[str]:
+    """What is odd about a function itself."""
+    if function.decorator_list:
+        yield f"@{function.name}"
+    yield from (f"{a.arg} as a parameter" for a in function.args.args if _is_taken(a.arg))
+    if function.name == "__setstate__":  # it runs while the file is loaded, where nothing watches the time
+        yield from (
+            f"{type(n).__name__} in __setstate__" for n in ast.walk(function) if isinstance(n, (ast.While, ast.For))
+        )
+
+
+def _is_taken(name: str) -> bool:
+    """Whether a name means something to TorchScript, so that code which binds it would mislead this check."""
+    return name in _ROOTS or name in _WORDS or is_listed(f"python::{name}")
 
 
 def _attribute_names(node: ast.Attribute, is_inner: bool) -> Iterator[str]:
@@ -145,12 +144,18 @@ def _call_names(node: ast.Call, own: set[str], aliases: set[str]) -> Iterator[st
     if isinstance(called, ast.Name):
         if called.id not in aliases:
             yield f"python::{called.id}"
+        if called.id in _CASTS and any(_names_class(a) for a in node.args[:1]):
+            yield f"{called.id} to a class"  # torch does not check it, and would take one object for another
     elif not isinstance(called, ast.Attribute):
         yield f"a call of a {type(called).__name__}"
     elif _chain(called)[0] not in ("torch", "ops", _OWN) and called.attr not in own:
         yield f"aten::{called.attr}"
     if isinstance(called, ast.Attribute) and _chain(called) == ["torch", "device"] and not _is_constant_call(node):
         yield "torch.device of a variable"
+
+
+def _names_class(kind: ast.expr) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == _OWN for n in ast.walk(kind))
 
 
 def _is_constant_call(node: ast.Call) -> bool:
@@ -179,4 +184,4 @@ def _aliases(function: ast.FunctionDef) -> set[str]:
     stores = [n for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
     marked = {id(n) for n in own}
     other = {n.id for n in stores if id(n) not in marked} | {a.arg for a in function.args.args}
-    return {n.id for n in stores if id(n) in marked} - other
+    return {n.id for n in stores if id(n) in marked and re.fullmatch(r"_\d+", n.id)} - other

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import subprocess
+import tempfile
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import IO
 
 from geoseg.errors import EnvironmentFault, ModelError
 from geoseg.models.files import ModelFile
@@ -59,31 +62,43 @@ def try_model(model: ModelFile, limits: Limits) -> None:
 
 @lru_cache(maxsize=64)
 def _passed(trial: Trial) -> None:
-    command, limits = module_command("geoseg.models.foreign.trial_process"), trial.limits
-    try:
-        done = subprocess.run(
-            command,
-            input=json.dumps(asdict(trial)).encode(),
-            capture_output=True,
-            env=child_environment(),
-            timeout=START + limits.seconds,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _too_slow(trial) from error
-    except OSError as error:
-        raise EnvironmentFault(
-            "the process that tries networks", f"does not start: {error}", "see ulimit -u"
-        ) from error
+    with tempfile.TemporaryFile() as said:  # a pipe would be read into memory, however much is said
+        done = _done(trial, said)
+        words = (_last(said).strip().splitlines() or ["no word"])[-1][:200]
     if done.returncode == -signal.SIGALRM:
         raise _too_slow(trial)
     answer = done.stdout.decode(errors="replace").strip().splitlines()
     if done.returncode or not answer:
-        words = (done.stderr.decode(errors="replace").strip().splitlines() or ["no word"])[-1][:200]
         ended = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit code {done.returncode}"
         raise ModelError(trial.path, f"crashes on its first patch ({ended}: {words})", "export it again")
     found = json.loads(answer[-1])
     if "error" in found:
         raise ModelError(*found["error"])
+
+
+def _done(trial: Trial, said: IO[bytes]) -> subprocess.CompletedProcess[bytes]:
+    """The process, after it has ended."""
+    try:
+        return subprocess.run(
+            module_command("geoseg.models.foreign.trial_process"),
+            input=json.dumps(asdict(trial)).encode(),
+            stdout=subprocess.PIPE,
+            stderr=said,
+            env=child_environment(),
+            timeout=START + trial.limits.seconds,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _too_slow(trial) from error
+    except OSError as error:
+        what = f"does not start: {error}"
+        raise EnvironmentFault("the process that tries networks", what, "see ulimit -u") from error
+
+
+def _last(said: IO[bytes]) -> str:
+    """The end of what a process said."""
+    size = said.seek(0, os.SEEK_END)
+    said.seek(max(0, size - 4096))
+    return said.read().decode(errors="replace")
 
 
 def _too_slow(trial: Trial) -> ModelError:

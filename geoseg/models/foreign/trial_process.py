@@ -42,12 +42,17 @@ def _outcome(trial: Json) -> Json:
     path = Path(trial["path"])
     try:
         network = load_graph(path, trial["kind"], trial["sha256"])
+        shape = 1, trial["bands"], trial["patch"], trial["patch"]
         with torch.inference_mode():
-            network(torch.zeros(1, trial["bands"], trial["patch"], trial["patch"]))
+            for patch in (torch.zeros(shape), torch.rand(shape, generator=torch.Generator().manual_seed(1))):
+                network(patch)
     except ModelError as error:
         if not is_short_of_memory(error.what):
             return {"error": [error.subject, error.what, error.cure]}
     except Exception as error:  # a graph raises what it likes; one that does not fit its card is told where it is used
+        if "ermission denied" in str(error) or "not permitted" in str(error):
+            what = f"wants to write or to connect: {str(error).strip().splitlines()[-1][:200]}"
+            return {"error": [str(path), what, "do not use it"]}
         if not is_short_of_memory(error):
             return {}
     else:

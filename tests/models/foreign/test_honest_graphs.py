@@ -106,7 +106,7 @@ def test_a_network_gives_the_bits_that_it_gave_before(tmp_path, name, how) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["traced", "exported", "onnx"])
+@pytest.mark.parametrize("how", ["traced", "scripted", "exported", "onnx"])
 @pytest.mark.parametrize("name", list(MORE))
 def test_many_networks_give_the_bits_that_they_gave_before(tmp_path, name, how) -> None:
     _same_bits(tmp_path, how, MORE[name])
