@@ -80,7 +80,6 @@ def test_weights_that_would_unfold_in_memory_are_refused(tmp_path) -> None:
     """A kilobyte of file with a stride of 0 would be gigabytes of weights."""
     for name, tensor in (
         ("stretched", torch.zeros(1).expand(1 << 20)),
-        ("sparse", torch.zeros(4).to_sparse()),
         ("nowhere", torch.zeros(4, device="meta")),
     ):
         with pytest.raises(ModelError):
@@ -91,11 +90,8 @@ def test_a_card_that_wants_a_huge_network_is_refused_before_it_is_made(tmp_path)
     model = load_model(shipped_model())
     from geoseg.models.load import build_network
 
-    for arguments, words in (
-        ({"width": 10**9}, "an argument is"),
-        ({"width": 4000}, "do not fit"),
-        ({"width": -1}, ""),
-    ):
+    cases = (({"width": 10**9}, "an argument is"), ({"width": 4000}, "do not fit"), ({"width": -1}, "width|fit|made"))
+    for arguments, words in cases:
         path = _beside(tmp_path / "m.pt", model.state)
         card = json.loads(path.with_suffix(".json").read_text())
         path.with_suffix(".json").write_text(json.dumps({**card, "arguments": arguments}))
