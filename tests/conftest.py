@@ -315,3 +315,11 @@ def listener() -> Iterator[tuple[str, list[object]]]:
         threading.Thread(target=count, daemon=True).start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}", calls
         server.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture(autouse=True)
+def _loggers() -> Iterator[None]:
+    """geoseg's logger as it is in a fresh process: a command that was run with --quiet must not silence later tests."""
+    logging.getLogger("geoseg").setLevel(logging.NOTSET)
+    yield
+    logging.getLogger("geoseg").setLevel(logging.NOTSET)

@@ -103,7 +103,8 @@ def _bytes_of(path: Path, most: int | None = None) -> bytes:
 
 def _check_crs(path: Path, text: str) -> None:
     """Refuse a coordinate system that names files: PROJ would open them."""
-    if re.search(r"grids|\+init|\bfile\b|EXTENSION\s*\[", text, re.IGNORECASE):
+    named = re.findall(r"grids\s*=\s*([^\s\"+]*)", text, re.IGNORECASE)  # "@null" stands for none: Web Mercator has it
+    if any(n != "@null" for n in named) or re.search(r"\+init|PROJ4_GRIDS|PARAMETERFILE|difference file", text):
         raise UsageError(path, "has a coordinate system that names files", "give it one of the EPSG list")
 
 

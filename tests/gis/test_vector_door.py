@@ -134,3 +134,19 @@ def test_reading_opens_the_named_file_only(tmp_path) -> None:
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "2"
     opened = {line.split('"')[1] for line in trace.read_text().splitlines() if '"' in line and "ENOENT" not in line}
     assert {p for p in opened if p.startswith(str(tmp_path)) and "trace" not in p} == {str(path)}
+
+
+@pytest.mark.parametrize("suffix", [*WRITERS, "parquet"])
+@pytest.mark.parametrize("code", [3857, 2263, 31467, 27700, 4326])
+def test_the_usual_coordinate_systems_pass(tmp_path, suffix, code) -> None:
+    """Web Mercator's text names the grid @null, which is none."""
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    path = tmp_path / f"area.{suffix}"
+    frame = FRAME.set_crs(code, allow_override=True)
+    if suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_file(path, driver=WRITERS[suffix], engine="pyogrio")
+    found = read_vectors(path)
+    assert suffix == "geojson" or found.crs.equals(frame.crs, ignore_axis_order=True) or found.crs.to_epsg(25) == code

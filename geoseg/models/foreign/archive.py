@@ -22,7 +22,7 @@ MOST_ENTRIES = 100_000
 MOST_PACKED = 256 << 20
 """Bytes that packed entries may come to: torch packs code, which is small."""
 _KINDS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_FACTS = ("version", "byteorder", ".format_version", ".storage_alignment")
+_FACTS = ("version", ".data/version", "byteorder", ".format_version", ".storage_alignment")
 
 
 def archive_names(path: Path, data: bytes) -> list[str]:

@@ -66,7 +66,8 @@ def _is_needed(name: str) -> bool:
     """Whether torch needs an entry to compute; debug information and extra files are left out."""
     if name.startswith("code/"):
         return name.endswith(".py")
-    return name in ("data.pkl", "constants.pkl", "version", "byteorder") or name.startswith(("data/", "constants/"))
+    facts = ("data.pkl", "constants.pkl", "version", ".data/version", "byteorder")
+    return name in facts or name.startswith(("data/", "constants/"))
 
 
 def _registered() -> frozenset[str]:

@@ -64,6 +64,6 @@ def test_files_that_hold_no_area_say_what_they_lack(tmp_path) -> None:
     (tmp_path / "text.gpkg").write_text("no polygons")
     assert "is no vector file that geoseg reads" in refused(tmp_path / "text.gpkg")
     (tmp_path / "table.csv").write_text("a,b\n1,2\n")
-    assert "holds no geometry" in refused(tmp_path / "table.csv")
+    assert "is no vector file" in refused(tmp_path / "table.csv")
     good = _polygons(tmp_path / "good.gpkg", square)
     assert "does not meet --bbox" in refused(good, bbox=(0.0, 0.0, 1.0, 1.0))
