@@ -375,6 +375,7 @@ GRAPHS: dict[str, Graph] = {
         "which holds 4 bytes",
     ),
     "never ends": Graph("m.pt", code("y = x\nwhile True:\n  y = torch.tanh(y)\nreturn y"), "after", TRIED),
+    "calls while it is loaded": Graph("m.pt", _loading("y = self.forward(x)"), "a call of forward in __setstate__"),
     "never ends while it is loaded": Graph("m.pt", _loading("while True:\n      y = 1"), "While in __setstate__"),
     "takes all memory": Graph(
         "m.pt",

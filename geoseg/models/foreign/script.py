@@ -120,9 +120,11 @@ def _function_names(function: ast.FunctionDef) -> Iterator[str]:
         yield f"@{function.name}"
     yield from (f"{a.arg} as a parameter" for a in function.args.args if _is_taken(a.arg))
     if function.name == "__setstate__":  # it runs while the file is loaded, where nothing watches the time
-        yield from (
-            f"{type(n).__name__} in __setstate__" for n in ast.walk(function) if isinstance(n, (ast.While, ast.For))
-        )
+        loops = [n for n in ast.walk(function) if isinstance(n, (ast.While, ast.For))]
+        yield from (f"{type(n).__name__} in __setstate__" for n in loops)
+        calls = [n.func for n in ast.walk(function) if isinstance(n, ast.Call)]
+        own = [c for c in calls if isinstance(c, ast.Attribute) and _chain(c)[0] not in ("torch", "ops")]
+        yield from (f"a call of {c.attr} in __setstate__" for c in own)
 
 
 def _is_taken(name: str) -> bool:
