@@ -123,8 +123,9 @@ def _function_names(function: ast.FunctionDef) -> Iterator[str]:
         loops = [n for n in ast.walk(function) if isinstance(n, (ast.While, ast.For))]
         yield from (f"{type(n).__name__} in __setstate__" for n in loops)
         calls = [n.func for n in ast.walk(function) if isinstance(n, ast.Call)]
-        own = [c for c in calls if isinstance(c, ast.Attribute) and _chain(c)[0] not in ("torch", "ops")]
-        yield from (f"a call of {c.attr} in __setstate__" for c in own)
+        own = [c.attr for c in calls if isinstance(c, ast.Attribute) and _chain(c)[0] not in ("torch", "ops")]
+        own += [c.id for c in calls if isinstance(c, ast.Name) and not is_listed(f"python::{c.id}")]
+        yield from (f"a call of {name} in __setstate__" for name in own)
 
 
 def _is_taken(name: str) -> bool:
