@@ -9,6 +9,7 @@ from typing import TypedDict
 from geoseg.arrays import Json
 from geoseg.errors import ModelError
 from geoseg.layers import ROLES
+from geoseg.parse import has_controls
 
 __all__ = ["ISPRS", "NODATA", "NOT", "ROLES", "ClassRow", "ClassTable", "LandClass"]
 
@@ -35,7 +36,7 @@ class LandClass:
     role: str
 
     def __post_init__(self) -> None:
-        if not self.name.isprintable():
+        if has_controls(self.name):
             raise ModelError(repr(self.name), "is the name of a class, expected one without control characters")
         if not 0 <= self.value < NODATA:
             raise ModelError(self.name, f"class value {self.value}, expected 0 to {NODATA - 1}")

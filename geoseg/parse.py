@@ -6,6 +6,7 @@ Each function takes the text, or a value that already is what it should be, and 
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
@@ -183,9 +184,14 @@ def label_classes(value: LabelClasses) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def has_controls(text: str) -> bool:
+    """Whether a text holds characters that no XML may hold: control characters, half pairs, and U+FFFE, U+FFFF."""
+    return any(unicodedata.category(c) in ("Cc", "Cs") or c in "\ufffe\uffff" for c in text)
+
+
 def file_name(value: str) -> str:
     """The start of file names; UsageError for what would lie in another folder, or be hidden."""
-    if not value.isprintable():
+    if has_controls(value):
         raise UsageError("--name", f"{value!r} holds control characters", "name the outputs with --name")
     if Path(value).name != value or value.startswith("."):
         raise UsageError("--name", f"{value!r} is not the start of a file name", "leave out folders and leading dots")

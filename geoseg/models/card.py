@@ -10,6 +10,7 @@ from typing import Any
 from geoseg.arrays import Json
 from geoseg.classes import ClassTable
 from geoseg.errors import ModelError
+from geoseg.parse import has_controls
 
 __all__ = ["Card"]
 
@@ -134,7 +135,7 @@ def _wrong_type(card: Card) -> str:
     """What is wrong with the types of a card's fields, which a file may give as anything; "" for nothing."""
     for name in _TEXTS:
         value = getattr(card, name)
-        if not isinstance(value, str) or not value.replace("\n", "").isprintable():
+        if not isinstance(value, str) or has_controls(value.replace("\n", "")):
             return f"{name} is {value!r:.80}, expected text without control characters"
     for name in (*_NUMBERS, *_WHOLE):
         value, kind = getattr(card, name), (int,) if name in _WHOLE else (int, float)
