@@ -17,6 +17,7 @@ from geoseg.errors import EnvironmentFault
 __all__ = [
     "address_limit",
     "bytes_held",
+    "cores",
     "end_with_parent",
     "few_arenas",
     "forbid_writes",
@@ -86,6 +87,11 @@ def _torch_libraries() -> int:
     with suppress(OSError):  # not even a folder can be listed
         return sum(f.stat().st_size for folder, pattern in patterns for f in folder.glob(pattern))
     return _MOST_OF_TORCH
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def bytes_held() -> int:

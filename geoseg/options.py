@@ -68,11 +68,16 @@ def option(default: Any, text: str, **facts: Any) -> Any:
     return field(default=default, metadata={"option": Option(text, **facts)})
 
 
+def _seconds(default: float, text: str, **facts: Any) -> Any:
+    """How long something may take."""
+    return option(default, text, metavar="SECONDS", results=False, least=0, most=86_400, above=True, **facts)
+
+
 def _read_timeout(**facts: Any) -> Any:
     """How long a sheet may take; all three stages read sheets."""
-    text = "A sheet that takes longer than this for 16 MB of pixels, twice, is quarantined."
-    bounds = {"least": 0, "most": 86_400, "above": True}
-    return option(READ_TIMEOUT, text, metavar="SECONDS", results=False, **bounds, **facts)
+    return _seconds(
+        READ_TIMEOUT, "A sheet that takes longer than this for 16 MB of pixels, twice, is quarantined.", **facts
+    )
 
 
 @dataclass(frozen=True)
@@ -143,14 +148,8 @@ class InferOptions:
         None, "Patches computed side by side on a CPU [default: all cores].", least=1, results=False
     )
     max_ram: int | None = option(None, "Memory to stay under: 2G.", metavar="SIZE", read=parse.size, results=False)
-    model_timeout: float = option(
-        MODEL_TIMEOUT,
-        "A TorchScript, torch.export or ONNX network that takes longer for its first patch is refused.",
-        metavar="SECONDS",
-        least=0,
-        most=86_400,
-        above=True,
-        results=False,
+    model_timeout: float = _seconds(
+        MODEL_TIMEOUT, "A TorchScript, torch.export or ONNX network that takes longer for its first patch is refused."
     )
     read_timeout: float = _read_timeout()
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 
 from geoseg.errors import GeosegError, ModelError
-from geoseg.limits import address_limit, bytes_held, memory_fault
+from geoseg.limits import address_limit, bytes_held, cores, memory_fault
 from geoseg.models.ensemble import Ensemble
 from geoseg.models.facts import Conversion, EngineFacts, Normalise
 from geoseg.models.foreign.trial import Limits
@@ -101,6 +100,5 @@ def make_backend(
 
 def default_lanes() -> int:
     """Patches to compute side by side: one for each core, or fewer where the address space is limited."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = address_limit()
-    return cores if limit is None else max(1, min(cores, (limit - bytes_held()) // LANE))
+    return cores() if limit is None else max(1, min(cores(), (limit - bytes_held()) // LANE))

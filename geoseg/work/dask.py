@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Generic
 
-from geoseg.errors import EnvironmentFault, GeosegError, PlanError, UsageError
+from geoseg.errors import EnvironmentFault, GeosegError, PlanError
+from geoseg.limits import cores
 from geoseg.work.task import Advance, Outcome, Result, Task, do, silent
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ LARGEST = 4 << 30
 """Bytes that a task takes at most, even where workers have more: wider panels gain nothing."""
 START = 120.0
 """Seconds that starting the workers may take: Python and torch may come over a network."""
-MOST_PER_CORE = 4
-"""Workers of the local cluster for each core: more only take memory."""
 SILENCE = 30.0
 """Seconds after which a scheduler that does not answer is taken for lost."""
 
@@ -157,23 +156,10 @@ def _outcome(future: Future[Outcome[Result]], task: Task[Result], *, final: bool
 @contextmanager
 def dask_executor(workers: int, scheduler: str, max_ram: int | None, device: str) -> Iterator[DaskExecutor]:
     """A local cluster, or a remote one; arguments and errors are those of `executor.executor`."""
-    _check_count(workers)
     with _client(workers, scheduler, max_ram) as client:
         if workers and ":" not in device:
             _share_devices(client)
         yield DaskExecutor(client)
-
-
-def _check_count(workers: int) -> None:
-    """Refuse more workers than the machine can carry.
-
-    Raises:
-        UsageError: there are more than four for each core.
-    """
-    most = MOST_PER_CORE * _cores()
-    if workers > most:
-        what = f"{workers} on {_cores()} cores, expected at most {MOST_PER_CORE} for each core"
-        raise UsageError("--workers", what, f"use {_cores()}, or --scheduler for other machines")
 
 
 @contextmanager
@@ -280,13 +266,8 @@ def _devices() -> list[str]:
 
 def _environment(workers: int) -> dict[str, str]:
     """The environment of a worker, which has its share of the cores."""
-    lanes = str(max(1, _cores() // workers))
+    lanes = str(max(1, cores() // workers))
     return {"GEOSEG_LANES": lanes, "OMP_NUM_THREADS": lanes, "OMP_WAIT_POLICY": "PASSIVE"}
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

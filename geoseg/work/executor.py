@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from geoseg.errors import UsageError
+from geoseg.limits import cores
 from geoseg.work.local import LOCAL
 from geoseg.work.task import Advance, Outcome, Result, Task, silent
 
@@ -37,6 +39,10 @@ class Executor(Protocol):
         ...
 
 
+MOST_PER_CORE = 4
+"""Workers of the local cluster for each core: more only take memory."""
+
+
 @contextmanager
 def executor(
     workers: int = 0, scheduler: str = "", max_ram: int | None = None, device: str = "auto"
@@ -51,11 +57,15 @@ def executor(
         device: `--device`; where it bears a number (cuda:1), all workers use that GPU.
 
     Raises:
+        UsageError: there are more than four workers for each core.
         EnvironmentFault: the scheduler cannot be reached, or no worker came up.
     """
     if not workers and not scheduler:
         yield LOCAL
         return
+    if workers > MOST_PER_CORE * cores():
+        what = f"{workers} on {cores()} cores, expected at most {MOST_PER_CORE} for each core"
+        raise UsageError("--workers", what, f"use {cores()}, or --scheduler for other machines")
     from geoseg.work.dask import dask_executor  # a slow import
 
     with dask_executor(workers, scheduler, max_ram, device) as chosen:

@@ -30,7 +30,8 @@ _OWN = "__torch__"
 _ROOTS = ("torch", "ops", _OWN)
 _CASTS = ("unchecked_cast", "uninitialized", "annotate")
 _WORDS = frozenset(
-    "CONSTANTS fork wait awaitable print super isinstance hasattr rpc_sync rpc_async rpc_remote len".split()  # noqa: SIM905
+    {"CONSTANTS", "fork", "wait", "awaitable", "print", "super", "isinstance", "hasattr", "len"}
+    | {"rpc_sync", "rpc_async", "rpc_remote"}
 )
 """Words of TorchScript besides those that may be called."""
 
