@@ -7,7 +7,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Bytes", "Doubles", "Floats", "Image", "Ints", "Json", "Labels", "Mask", "Shapes", "Valid", "Values"]
+__all__ = [
+    "Bytes",
+    "Doubles",
+    "Floats",
+    "Image",
+    "Ints",
+    "Json",
+    "Labels",
+    "Mask",
+    "Shapes",
+    "Valid",
+    "Values",
+    "full_scale",
+]
 
 Bytes = npt.NDArray[np.uint8]
 """Class values, confidence, colours."""
@@ -27,3 +40,8 @@ Shapes = npt.NDArray[np.object_]
 """Shapely geometries."""
 Json = dict[str, Any]
 """A JSON object, as it is read from a file or written to one."""
+
+
+def full_scale(dtype: str) -> float:
+    """The value of the brightest pixel in a data type: 255 for uint8, 65535 for uint16, 1 for floating types."""
+    return 1.0 if dtype.startswith("float") else float(np.iinfo(dtype).max)

@@ -92,10 +92,11 @@ class NightKeywords(TypedDict, total=False):
 class EvaluateKeywords(TypedDict, total=False):
     """Keywords out of `EvaluateOptions`."""
 
-    boundary: str
+    boundary: str | None
     without: tuple[str, ...]
     radius: Numbers | None
     min_object: float
+    labels_pattern: str
     legend: str
     classes: LabelClasses | None
     rest: str

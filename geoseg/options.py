@@ -256,22 +256,29 @@ class NightOptions:
 class EvaluateOptions:
     """Options of `geoseg evaluate`: which pixels and objects count, and how labels are coded."""
 
-    boundary: str = option(
-        "all", "Which pixels count; noBoundary only says so of the labels you give.", choices=BOUNDARIES
+    boundary: str | None = option(
+        None,
+        "Which pixels count; noBoundary takes labels of that name, and only says so of others [default: all].",
+        choices=BOUNDARIES,
     )
     without: tuple[str, ...] = option((), "Leave a class out of the means (repeat).", metavar="CLASS", many=True)
     radius: tuple[float, ...] = option((0.5, 1.0), "Metres for the boundary F1.", read=parse.numbers("--radius", float))
     min_object: float = option(1.0, "Smallest object in square metres.", least=0)
-    legend: str = option("auto", "How label rasters are coded.", choices=("auto", "values", "isprs"))
+    labels_pattern: str = option("", "Which files in the folder are the labels: '*_label.tif'.", metavar="PATTERN")
+    legend: str = option(
+        "auto",
+        "How label rasters are coded; auto tells by their bands and colours.",
+        choices=("auto", "values", "isprs", "colours"),
+    )
     classes: tuple[tuple[str, str], ...] = option(
         (),
-        "Meaning of a label value or column value, such as '1=building' or '*=building' (repeat).",
+        "Meaning of a label value, colour or column value: '1=building', '#3c1098=building', '*=building' (repeat).",
         flags=("--class",),
         metavar="LABEL=CLASS",
         many=True,
         read=parse.label_classes,
     )
-    rest: str = option("", "What polygons do not cover: a class, 'not CLASS' or ignore [default: ignore].")
+    rest: str = option("", "What no polygon and no --class covers: a class, 'not CLASS' or ignore.")
     split: str = option(
         "validation", "With a model: which split of the config's data.", choices=("train", "validation", "test")
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ COMMAND = [sys.executable, "-m", "geoseg.cli.main"]
 
 
 def write_sheet(
-    path: Path, pixels: np.ndarray, *, place: Affine = PLACE, crs: str | None = CRS, **profile: object
+    path: Path, pixels: np.ndarray, *, place: Affine | None = PLACE, crs: str | None = CRS, **profile: object
 ) -> Path:
     """A real GeoTIFF of (C, H, W) or (H, W) pixels."""
     import rasterio
@@ -41,8 +42,11 @@ def write_sheet(
         **profile,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(path, "w", **settings) as dataset:
-        dataset.write(pixels)
+    with warnings.catch_warnings():
+        if place is None:
+            warnings.simplefilter("ignore", rasterio.errors.NotGeoreferencedWarning)
+        with rasterio.open(path, "w", **settings) as dataset:
+            dataset.write(pixels)
     return path
 
 

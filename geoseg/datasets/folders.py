@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +9,13 @@ import numpy as np
 
 from geoseg.classes import NODATA, ClassTable
 from geoseg.datasets.items import ImageFile, Item, LabelFile
+from geoseg.datasets.label_colours import told_legend
+from geoseg.datasets.label_raster import check_labels, open_labels
 from geoseg.datasets.legend import Legend, table_legend
+from geoseg.datasets.pairs import is_label_name, pair_labels
 from geoseg.datasets.scene_cache import DrawnScene
 from geoseg.datasets.shapes import Codes, PolygonFile
-from geoseg.errors import SheetError, UsageError
+from geoseg.errors import UsageError
 from geoseg.geometry.ground import metres_per_unit
 from geoseg.plan import Header, transform_of
 from geoseg.sheets.door import read_header
@@ -24,26 +26,15 @@ __all__ = [
     "ImageFacts",
     "box_items",
     "image_file",
+    "label_file",
     "pair_items",
     "patch_items",
     "polygon_items",
     "prefix_names",
     "scene_items",
-    "stem_of",
 ]
 
 TIFF = (".tif", ".tiff")
-_ENDING = re.compile(
-    r"[_-]?(rgb|irrg|rgbir|rgbi|ortho|images?|img|labels?|classes|masks?|gt|noboundary|building|truth)$", re.IGNORECASE
-)
-
-
-def stem_of(path: Path) -> str:
-    """File name without suffix and without the words that tell image from label, lower case."""
-    stem = path.stem
-    while (shorter := _ENDING.sub("", stem)) != stem:
-        stem = shorter
-    return stem.lower()
 
 
 @dataclass(frozen=True)
@@ -51,8 +42,8 @@ class ImageFacts:
     """Facts about the images of a data set that their files may not give.
 
     `bands` to use, counted from 1; `gsd` in metres (0: the file must say it); `crs` for files without one; `nodata` as
-    (value, tolerance) pairs; `value_range` holds the values that become 0 and 255 where data are not uint8; `palette`
-    allows files with a colour table.
+    (value, tolerance) pairs; `value_range` holds the values that become the darkest and brightest of the network, whose
+    data type is `dtype`; `codes` allows what rasters of classes have: a colour table, whole numbers of 32 bits.
     """
 
     bands: tuple[int, ...] = (1, 2, 3)
@@ -60,12 +51,13 @@ class ImageFacts:
     crs: str = ""
     nodata: tuple[tuple[float, float], ...] = ()
     value_range: tuple[float, float] | None = None
-    palette: bool = False
+    codes: bool = False
+    dtype: str = "uint8"
 
 
 PLAIN = ImageFacts()
 
-CODES = ImageFacts(bands=(1,), gsd=1.0, palette=True)
+CODES = ImageFacts(bands=(1,), gsd=1.0, codes=True)
 """Rasters of class values or label colours, which need no pixel size."""
 
 
@@ -79,15 +71,29 @@ def image_file(path: Path, facts: ImageFacts = PLAIN) -> ImageFile:
     if path.suffix.lower() in SUFFIXES:
         if not facts.gsd:
             raise UsageError(path, "does not say its pixel size", "give `gsd` in metres")
-        return ImageFile("picture", str(path), picture_size(path), facts.bands, facts.gsd)
-    header = read_header(path, palette=facts.palette)
+        shape = picture_size(path)
+        return ImageFile(
+            "picture", str(path), shape, facts.bands, facts.gsd, value_range=facts.value_range, dtype=facts.dtype
+        )
+    header = read_header(path, codes=facts.codes)
     if max(facts.bands) > header.bands:
         raise UsageError(path, f"has {header.bands} bands, `bands` asks for {list(facts.bands)}", "bands count from 1")
     gsd, wkt, transform = _ground(header, facts)
     if not gsd:
         raise UsageError(path, "has no place on Earth and does not say its pixel size", "give `gsd` in metres")
-    shape = (header.height, header.width)
-    return ImageFile("sheet", str(path), shape, facts.bands, gsd, wkt, transform, facts.nodata, facts.value_range)
+    return ImageFile(
+        "sheet",
+        str(path),
+        (header.height, header.width),
+        facts.bands,
+        gsd,
+        wkt,
+        transform,
+        facts.nodata,
+        facts.value_range,
+        bare_transform=tuple(transform_of(header)[:6]) if header.georeferenced and not wkt else (),
+        dtype=facts.dtype,
+    )
 
 
 def _ground(header: Header, facts: ImageFacts) -> tuple[float, str, tuple[float, ...]]:
@@ -115,47 +121,50 @@ def _find_images(root: Path, pattern: str, suffixes: tuple[str, ...] = TIFF + SU
     return paths
 
 
-def _check_size(image: ImageFile, label: Path) -> None:
-    if label.suffix.lower() in SUFFIXES:
-        shape = picture_size(label)
-    else:
-        from geoseg.sheets.door import open_sheet
-
-        with open_sheet(label) as dataset:
-            shape = (dataset.height, dataset.width)
-    if shape != image.shape:
-        raise SheetError(
-            label,
-            f"is {shape[1]} x {shape[0]} px, its image {image.shape[1]} x {image.shape[0]}",
-            "label and image must match pixel by pixel",
-        )
-
-
-def pair_items(root: Path, images: str, labels: str, legend: Legend, facts: ImageFacts) -> list[Item]:
+def pair_items(
+    root: Path, images: str, labels: str, legend: Legend | ClassTable, facts: ImageFacts, option: str = "`labels`"
+) -> list[Item]:
     """Images and label rasters that match by name, such as `a_RGB.tif` and `a_label.png`.
 
     Args:
         root: folder, or one image.
         images: pattern of the images in it.
         labels: pattern of the label rasters in it.
-        legend: how labels are decoded.
+        legend: how labels are decoded; a class table where each label's own colours or values tell.
         facts: what the image files do not say.
+        option: what chooses among several labels, for messages.
 
     Raises:
-        UsageError: an image without a label.
-        SheetError: an image and its label differ in size.
+        UsageError: an image without a label, or with several.
+        SheetError: a label does not lie where its image lies; without georeference, if they differ in size.
     """
-    masks = {stem_of(p): p for p in _find_images(root, labels)}
-    pictures = [p for p in _find_images(root, images) if p not in set(masks.values())]
+    pictures, masks = _apart(_find_images(root, images), _find_images(root, labels))
+    found = pair_labels(pictures, masks, labels, option=option)
     items = []
     for path in pictures:
-        label = masks.get(stem_of(path))
-        if label is None:
-            raise UsageError(path, f"has no label among {labels!r}", f"expected a name like {stem_of(path)}_label.tif")
         image = image_file(path, facts)
-        _check_size(image, label)
-        items.append(Item.whole(path.stem, image, LabelFile("raster", str(label), legend)))
+        items.append(Item.whole(path.stem, image, label_file(found[path], legend, image)))
     return items
+
+
+def _apart(images: list[Path], labels: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Photos and labels, where a file may match both patterns: then its name decides, if the patterns do not."""
+    pictures = [p for p in images if p not in set(labels)]
+    if pictures:
+        return pictures, labels
+    return [p for p in images if not is_label_name(p)], [p for p in labels if is_label_name(p)]
+
+
+def label_file(label: Path, legend: Legend | ClassTable, image: ImageFile, eroded: int = 0) -> LabelFile:
+    """A label raster that was checked against its image.
+
+    Raises:
+        SheetError: it cannot be opened, does not lie where its image lies, or has colours that nobody named.
+    """
+    opened = open_labels(label)
+    check_labels(opened, image.ground, Path(image.path).name)
+    told = told_legend(opened, legend) if isinstance(legend, ClassTable) else legend
+    return LabelFile("raster", str(label), told, eroded=eroded)
 
 
 def patch_items(run: Path, table: ClassTable, facts: ImageFacts) -> list[Item]:
@@ -170,9 +179,8 @@ def patch_items(run: Path, table: ClassTable, facts: ImageFacts) -> list[Item]:
         label = labels / path.name
         if not label.is_file():
             raise UsageError(path, "has no label patch", "run geoseg tile with --write-patches and --labels")
-        items.append(
-            Item.whole(path.stem, image_file(path, facts), LabelFile("raster", str(label), table_legend(table)))
-        )
+        image = image_file(path, facts)
+        items.append(Item.whole(path.stem, image, label_file(label, table_legend(table), image)))
     return items
 
 

@@ -13,8 +13,8 @@ from collections import defaultdict
 from pathlib import Path
 
 from geoseg.classes import ISPRS
-from geoseg.datasets.folders import ImageFacts, image_file
-from geoseg.datasets.items import Item, LabelFile
+from geoseg.datasets.folders import ImageFacts, image_file, label_file
+from geoseg.datasets.items import Item
 from geoseg.datasets.legend import cube_legend
 from geoseg.errors import UsageError
 
@@ -141,6 +141,7 @@ def isprs_items(
         if (city, number) in _BROKEN:
             log.warning("%s %s", path.name, _BROKEN[city, number])
         eroded = 3 if boundary == "eroded" else 0
-        label = LabelFile("raster", str(labels[number][wanted]), cube_legend(ISPRS), eroded=eroded)
-        parts[split.get(number, "train")].append(Item.whole(number, image_file(path, facts), label))
+        image = image_file(path, facts)
+        label = label_file(labels[number][wanted], cube_legend(ISPRS), image, eroded)
+        parts[split.get(number, "train")].append(Item.whole(number, image, label))
     return parts

@@ -15,14 +15,16 @@ import numpy as np
 from rasterio.transform import Affine
 from rasterio.windows import Window
 
-from geoseg.arrays import Bytes, Image, Valid
+from geoseg.arrays import Bytes, Image, Valid, full_scale
 from geoseg.classes import NODATA
-from geoseg.datasets.legend import Legend, decode
+from geoseg.datasets.label_raster import Ground, open_labels, read_codes
+from geoseg.datasets.legend import Legend
 from geoseg.datasets.scene_cache import DrawnScene, scene_pixels
 from geoseg.datasets.shapes import Codes, PolygonFile, burn_boxes, burn_polygons
 from geoseg.errors import SheetError
 from geoseg.geometry.grid import overlap, slices
 from geoseg.sheets.images import read_picture
+from geoseg.sheets.nodata import valid_by_value
 from geoseg.sheets.raster import raster_window
 
 __all__ = ["Box", "ImageFile", "Item", "LabelFile", "image_reader", "read_item", "read_labels"]
@@ -36,8 +38,9 @@ class ImageFile:
     """The source of an item's pixels: `kind` is "sheet" (GeoTIFF, read by windows), "picture" (PNG, JPEG) or "scene".
 
     `shape` is (rows, columns); `bands` count from 1; `gsd` is in metres on the ground. `crs` (WKT) and `transform` are
-    empty where the image has no place on Earth. `nodata` holds (value, tolerance) pairs. `value_range` holds the values
-    that become 0 and 255 where data are not uint8.
+    empty where the image has no place on Earth; `bare_transform` is that of a file without a CRS. `nodata` holds
+    (value, tolerance) pairs. `dtype` is the network's; `value_range` holds the values that become its darkest and
+    brightest.
     """
 
     kind: str
@@ -50,13 +53,20 @@ class ImageFile:
     nodata: tuple[tuple[float, float], ...] = ()
     value_range: tuple[float, float] | None = None
     scene: DrawnScene | None = None
+    bare_transform: tuple[float, ...] = ()
+    dtype: str = "uint8"
+
+    @property
+    def ground(self) -> Ground:
+        """Where its pixels lie."""
+        return Ground(self.shape, self.crs, self.transform or self.bare_transform)
 
 
 @dataclass(frozen=True)
 class LabelFile:
     """The source of an item's labels: `kind` is "raster", "polygons", "boxes" or "scene".
 
-    `legend` decodes rasters, which match their image pixel by pixel; `eroded` is the radius (pixels) around class
+    `legend` decodes rasters, which are laid on the image by their place; `eroded` is the radius (pixels) around class
     borders that is left out. `codes` maps the values of `column` (polygons) or the class numbers (boxes) to label
     codes; "*" stands for any. `rest` is the code of all that no shape covers.
     """
@@ -95,32 +105,34 @@ class Item:
         return replace(self, region=region)
 
 
-def read_item(item: Item, window: Window) -> tuple[Bytes, Bytes, Valid]:
-    """Image uint8 (C, H, W), label codes uint8 (H, W) and validity bool (H, W) of any window.
+def read_item(item: Item, window: Window) -> tuple[Image, Bytes, Valid]:
+    """Image (C, H, W), label codes uint8 (H, W) and validity bool (H, W) of any window.
 
-    Outside the item's region nothing is read: the image is 0, the label 255, and validity is false.
+    The image is uint8 where the file is and the network takes it so, else float32 in the network's units. Outside the
+    item's region nothing is read: the image is 0, the label 255, and validity is false.
 
     Raises:
         SheetError: a file is damaged, or holds a label that the legend does not know.
     """
     height, width = int(window.height), int(window.width)
-    image = np.zeros((len(item.image.bands), height, width), np.uint8)
+    image: Image = np.zeros((len(item.image.bands), height, width), np.uint8)
     labels = np.full((height, width), NODATA, np.uint8)
     valid = np.zeros((height, width), bool)
     part = overlap(window, item.window)
     if part is not None:
         here = slices(part, window)
         pixels, good = IMAGES[item.image.kind](item.image, part)
+        image = image.astype(pixels.dtype, copy=False)
         image[(slice(None), *here)] = pixels
         labels[here] = LABELS[item.labels.kind](item, part)
         valid[here] = good
     return image, labels, valid
 
 
-def image_reader(item: Item) -> Callable[[Window], tuple[Bytes, Valid]]:
-    """A function that reads image uint8 (C, H, W) and validity bool (H, W) of any window; see `read_item`."""
+def image_reader(item: Item) -> Callable[[Window], tuple[Image, Valid]]:
+    """A function that reads image (C, H, W) and validity bool (H, W) of any window; see `read_item`."""
 
-    def read(window: Window) -> tuple[Bytes, Valid]:
+    def read(window: Window) -> tuple[Image, Valid]:
         image, _, valid = read_item(item, window)
         return image, valid
 
@@ -141,38 +153,37 @@ def _picture(path: str, mode: str) -> Image:
     return read_picture(Path(path), mode)
 
 
-def _read_sheet(image: ImageFile, part: Window) -> tuple[Bytes, Valid]:
+def _read_sheet(image: ImageFile, part: Window) -> tuple[Image, Valid]:
     pixels, good = raster_window(image.path, image.bands, part)
-    for value, tolerance in image.nodata:
-        good = good & ~((pixels >= value - tolerance) & (pixels <= value + tolerance)).all(0)
-    return _eight_bit(pixels, image), good
+    good = good & valid_by_value(pixels, image.nodata)
+    return _in_network_units(pixels, image), good
 
 
-def _eight_bit(pixels: Image, image: ImageFile) -> Bytes:
-    if pixels.dtype == np.uint8 and image.value_range is None:
-        return pixels
+def _in_network_units(pixels: Image, image: ImageFile) -> Image:
+    """uint8 for a network that takes uint8 and files that hold it; else float32, not rounded."""
     if image.value_range is None:
-        raise SheetError(
-            image.path,
-            f"is {pixels.dtype}, expected uint8",
-            "say with `range: [low, high]` which values stand for dark and bright",
-        )
+        if pixels.dtype.name != image.dtype:
+            raise SheetError(
+                image.path,
+                f"is {pixels.dtype}, expected {image.dtype}",
+                "say with `range: [low, high]` which values stand for dark and bright, or set `model.dtype`",
+            )
+        return pixels if pixels.dtype == np.uint8 else pixels.astype(np.float32)
     low, high = image.value_range
-    scaled = (pixels.astype(np.float32) - low) * (255 / (high - low))
-    return np.asarray(np.clip(scaled + 0.5, 0, 255), np.uint8)
+    return (pixels.astype(np.float32) - np.float32(low)) * np.float32(full_scale(image.dtype) / (high - low))
 
 
-def _read_picture(image: ImageFile, part: Window) -> tuple[Bytes, Valid]:
+def _read_picture(image: ImageFile, part: Window) -> tuple[Image, Valid]:
     pixels = _picture(image.path, "RGB")[[b - 1 for b in image.bands]]
     rows, cols = _rows_cols(part)
-    return pixels[:, rows, cols], np.ones((int(part.height), int(part.width)), bool)
+    return _in_network_units(pixels[:, rows, cols], image), np.ones((int(part.height), int(part.width)), bool)
 
 
-def _read_scene(image: ImageFile, part: Window) -> tuple[Bytes, Valid]:
+def _read_scene(image: ImageFile, part: Window) -> tuple[Image, Valid]:
     assert image.scene is not None  # `scene_items` sees to it
     rows, cols = _rows_cols(part)
     pixels = scene_pixels(image.scene)[0][[b - 1 for b in image.bands]]
-    return pixels[:, rows, cols], np.ones((int(part.height), int(part.width)), bool)
+    return _in_network_units(pixels[:, rows, cols], image), np.ones((int(part.height), int(part.width)), bool)
 
 
 def _rows_cols(part: Window) -> tuple[slice, slice]:
@@ -183,13 +194,7 @@ def _rows_cols(part: Window) -> tuple[slice, slice]:
 def _raster_labels(item: Item, part: Window) -> Bytes:
     labels = item.labels
     assert labels.legend is not None  # rasters always have one
-    bands = (1,) if labels.legend.kind == "values" else (1, 2, 3)
-    if Path(labels.path).suffix.lower() in (".png", ".jpg", ".jpeg"):
-        rows, cols = _rows_cols(part)
-        pixels = _picture(labels.path, "as is" if labels.legend.kind == "values" else "RGB")[:, rows, cols]
-    else:
-        pixels = raster_window(labels.path, bands, part)[0]
-    codes = decode(pixels, labels.legend, labels.path)
+    codes = read_codes(open_labels(Path(labels.path)), labels.legend, item.image.ground, part)
     return _leave_out_borders(codes, labels.eroded) if labels.eroded else codes
 
 
@@ -225,7 +230,7 @@ def _scene_labels(item: Item, part: Window) -> Bytes:
     return scene_pixels(item.image.scene)[1][rows, cols]
 
 
-IMAGES: dict[str, Callable[[ImageFile, Window], tuple[Bytes, Valid]]] = {
+IMAGES: dict[str, Callable[[ImageFile, Window], tuple[Image, Valid]]] = {
     "sheet": _read_sheet,
     "picture": _read_picture,
     "scene": _read_scene,

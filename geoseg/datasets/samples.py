@@ -17,7 +17,7 @@ import torch
 from rasterio.windows import Window
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Image
 from geoseg.classes import NOT
 from geoseg.datasets.items import Item, read_item, read_labels
 from geoseg.learn.augment import Augmentation, change_photo, draw_pose, lay_crop
@@ -25,7 +25,7 @@ from geoseg.spawn import without_main
 
 __all__ = ["Batches", "Crop", "LabelledSet", "Sample", "Samples", "class_places", "loader"]
 
-Sample = tuple[Bytes, Bytes, int]
+Sample = tuple[Image, Bytes, int]
 """Image (C, S, S), label codes (S, S), number of the set."""
 
 Places = npt.NDArray[np.int32]
@@ -68,15 +68,22 @@ def _thin(places: Places) -> Places:
 
 @dataclass(frozen=True)
 class Crop:
-    """The size of every sample: `side` pixels of `gsd` metres; `fill` holds the band values without data."""
+    """The size of every sample: `side` pixels of `gsd` metres.
+
+    `fill` holds the band values without data, `full` is the value of the brightest pixel.
+    """
 
     side: int
     gsd: float
     fill: tuple[float, ...]
+    full: float = 255.0
 
 
 class Samples(Dataset[Sample]):
-    """Sample i: image uint8 (C, S, S), label codes uint8 (S, S), number of its set."""
+    """Sample i: image (C, S, S), label codes uint8 (S, S), number of its set.
+
+    The image is uint8, or float32 where files or network hold more than 8 bits.
+    """
 
     def __init__(
         self,
@@ -112,7 +119,7 @@ class Samples(Dataset[Sample]):
         row, col = self._place(rng, item, pose.reach)
         image, codes, valid = read_item(item, Window(col, row, pose.reach, pose.reach))
         crop, labels = lay_crop(image, codes, valid, pose, self.fill)
-        return (*change_photo(crop, labels, rng, self.augmentation, self.fill), which)
+        return (*change_photo(crop, labels, rng, self.augmentation, self.fill, self.crop.full), which)
 
     def _place(self, rng: np.random.Generator, item: Item, reach: int) -> tuple[int, int]:
         """Upper left corner (row, column) of a source window: on a class drawn evenly, or anywhere.
@@ -167,7 +174,7 @@ def _one_thread(worker: int) -> None:
 def loader(
     samples: Samples, batches: Batches, *, workers: int, pinned: bool = False
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """Batches in order: images uint8 (B, C, S, S), codes uint8 (B, S, S), set numbers int64 (B,).
+    """Batches in order: images (B, C, S, S), uint8 or float32, codes uint8 (B, S, S), set numbers int64 (B,).
 
     Args:
         samples: where they come from.

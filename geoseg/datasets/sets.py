@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from geoseg.classes import ISPRS, NODATA, ClassTable
@@ -18,7 +19,15 @@ from geoseg.datasets.folders import (
 )
 from geoseg.datasets.isprs import isprs_items
 from geoseg.datasets.items import Item
-from geoseg.datasets.legend import Legend, code_of, cube_legend, named_codes, table_legend
+from geoseg.datasets.legend import (
+    Legend,
+    code_of,
+    colour_legend,
+    cube_legend,
+    legend_of_classes,
+    named_codes,
+    table_legend,
+)
 from geoseg.datasets.public import TABLES, cityscapes_items, voc_items
 from geoseg.datasets.samples import LabelledSet
 from geoseg.datasets.shapes import Codes, PolygonFile
@@ -39,7 +48,7 @@ def class_table(model: ModelSection) -> ClassTable:
 
 
 def labelled_sets(
-    sections: Sequence[DataSection], table: ClassTable, bands: int, cache: Path | None
+    sections: Sequence[DataSection], table: ClassTable, bands: int, cache: Path | None, dtype: str = "uint8"
 ) -> dict[str, list[LabelledSet]]:
     """Labelled sets of each split.
 
@@ -48,6 +57,7 @@ def labelled_sets(
         table: classes of the network.
         bands: how many the network takes.
         cache: folder that keeps drawn scenes.
+        dtype: data type of the network's pixels.
 
     Raises:
         UsageError: a section cannot be read, has other bands, or splits share ground.
@@ -59,12 +69,19 @@ def labelled_sets(
         name = section.name or f"{section.kind}{number}"
         parts = _parts(section, table, bands, cache)
         for split in SPLITS:
-            items = prefix_names(parts[split], name)
+            items = [_as_type(i, dtype) for i in prefix_names(parts[split], name)]
             whole[split] += items
             if items:
                 sets[split].append(LabelledSet(name, tuple(items), section.share))
     refuse_leaks(whole)
     return sets
+
+
+def _as_type(item: Item, dtype: str) -> Item:
+    """The item with pixels in the network's data type; drawn scenes and pictures of 8 bits are spread over it."""
+    image, eight_bits = item.image, item.image.kind in ("scene", "picture") and dtype != "uint8"
+    spread = image.value_range or ((0.0, 255.0) if eight_bits else None)
+    return replace(item, image=replace(image, dtype=dtype, value_range=spread))
 
 
 def _parts(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> Parts:
@@ -108,6 +125,9 @@ def _split(section: DataSection) -> Split:
 
 def _facts(section: DataSection, bands: int) -> ImageFacts:
     chosen = tuple(section.bands) or tuple(range(1, bands + 1))
+    if section.range is not None and section.range[0] >= section.range[1]:
+        what = f"has the range {list(section.range)}, expected [low, high] with low < high"
+        raise UsageError(section.name or section.kind, what, "for instance [0, 4095]")
     return ImageFacts(chosen, section.gsd, section.crs, _nodata(section.nodata), section.range)
 
 
@@ -118,34 +138,17 @@ def _nodata(text: str | float) -> tuple[tuple[float, float], ...]:
     return ((float(found[1]), float(found[2] or 0)),) if found else ()
 
 
-def _legend(section: DataSection, table: ClassTable) -> Legend:
+def _legend(section: DataSection, table: ClassTable) -> Legend | ClassTable:
+    """The legend of a section; its class table where each label raster tells its own."""
     subject = section.name or section.kind
     rest = code_of(section.rest, table, subject) if section.rest else -1
     if section.legend == "isprs":
         return cube_legend(table)
-    codes = named_codes(section.classes, table, subject)
+    if section.classes:
+        return legend_of_classes(section.classes, table, subject, rest, colours=section.legend == "colours")
     if section.legend == "colours":
-        rows = tuple((_colour(k, subject), code) for k, code in codes.items())
-        return Legend("colours", rows, rest)
-    if not codes:
-        return table_legend(table)
-    values = [(_label_value(k, subject), code) for k, code in codes.items()]
-    return Legend("values", tuple({NODATA: NODATA, **dict(values)}.items()), rest)
-
-
-def _colour(text: str, subject: str) -> int:
-    found = re.fullmatch(r"#?([0-9a-fA-F]{6})", text.strip())
-    if found:
-        return int(found[1], 16)
-    raise UsageError(
-        subject, f"has the colour {text!r}, expected RRGGBB in hexadecimal", "for instance '3c1098': building"
-    )
-
-
-def _label_value(text: str, subject: str) -> int:
-    if text.lstrip("-").isdigit() and 0 <= int(text) <= 65535:
-        return int(text)
-    raise UsageError(subject, f"has the label value {text!r}, expected 0 to 65535", "correct `classes`")
+        return colour_legend(table)
+    return table if section.legend == "auto" and rest < 0 else replace(table_legend(table), rest=rest)
 
 
 def _pairs(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:

@@ -18,6 +18,7 @@ from PIL import Image
 from torch.nn import functional
 
 from geoseg.arrays import Bytes, Valid
+from geoseg.arrays import Image as Pixels
 from geoseg.classes import NODATA
 
 __all__ = ["NONE", "Augmentation", "Pose", "change_photo", "draw_pose", "lay_crop"]
@@ -94,12 +95,12 @@ def draw_pose(rng: np.random.Generator, augmentation: Augmentation, side: int, r
 
 
 def lay_crop(
-    image: Bytes, labels: Bytes, valid: Valid, pose: Pose, fill: npt.NDArray[np.float32]
-) -> tuple[Bytes, Bytes]:
-    """Crop uint8 (C, S, S) and labels uint8 (S, S) out of a square source window of R = `pose.reach` pixels a side.
+    image: Pixels, labels: Bytes, valid: Valid, pose: Pose, fill: npt.NDArray[np.float32]
+) -> tuple[Pixels, Bytes]:
+    """Crop (C, S, S) and labels uint8 (S, S) out of a square source window of R = `pose.reach` pixels a side.
 
     Args:
-        image: uint8 (C, R, R).
+        image: (C, R, R), uint8 or float32; the crop has the same type.
         labels: uint8 (R, R).
         valid: bool (R, R); elsewhere the image becomes `fill` and the label 255.
         pose: how the crop lies in the window.
@@ -107,7 +108,7 @@ def lay_crop(
     """
     labels = np.where(valid, labels, NODATA).astype(np.uint8)
     if not valid.all():
-        image = np.where(valid, image, np.round(fill).astype(np.uint8)[:, None, None])
+        image = np.where(valid, image, _like(fill, image)[:, None, None])
     if pose.exact:
         turns = round(pose.angle / (math.pi / 2)) % 4
         turned, named = np.rot90(image, turns, (1, 2)), np.rot90(labels, turns)
@@ -117,7 +118,14 @@ def lay_crop(
     return _sample(image, labels, pose)
 
 
-def _sample(image: Bytes, labels: Bytes, pose: Pose) -> tuple[Bytes, Bytes]:
+def _like(values: npt.NDArray[np.float32], image: Pixels) -> Pixels:
+    """Values in the type of an image: whole grey levels of uint8, else as they are."""
+    if image.dtype == np.uint8:
+        return np.round(values).clip(0, 255).astype(np.uint8)
+    return values.astype(image.dtype)
+
+
+def _sample(image: Pixels, labels: Bytes, pose: Pose) -> tuple[Pixels, Bytes]:
     """A crop at any angle and zoom: bilinear image, nearest labels."""
     reach, side = labels.shape[0], pose.side
     c, s = math.cos(pose.angle), math.sin(pose.angle)
@@ -135,60 +143,73 @@ def _sample(image: Bytes, labels: Bytes, pose: Pose) -> tuple[Bytes, Bytes]:
     inside = (column >= 0) & (column < reach) & (row >= 0) & (row < reach)
     named = torch.from_numpy(np.ascontiguousarray(labels))[row.clamp(0, reach - 1), column.clamp(0, reach - 1)]
     named = torch.where(inside, named, torch.tensor(NODATA, dtype=torch.uint8))
-    return crop.round().clamp(0, 255).to(torch.uint8).numpy(), named.numpy()
+    return _like(crop.numpy(), image), named.numpy()
 
 
 def change_photo(
-    image: Bytes, labels: Bytes, rng: np.random.Generator, augmentation: Augmentation, fill: npt.NDArray[np.float32]
-) -> tuple[Bytes, Bytes]:
-    """Another camera, weather and compression for the image uint8 (C, S, S); the labels uint8 (S, S) stay.
+    image: Pixels,
+    labels: Bytes,
+    rng: np.random.Generator,
+    augmentation: Augmentation,
+    fill: npt.NDArray[np.float32],
+    full: float = 255.0,
+) -> tuple[Pixels, Bytes]:
+    """Another camera, weather and compression for the image (C, S, S), uint8 or float32; the labels uint8 (S, S) stay.
 
     Now and then a strip at an edge has no data: it gets the values of `fill`, one for each band, and the label 255.
+    `full` is the value of the brightest pixel. Images of floats are never stored as JPEG, which has 8 bits.
     """
     side = labels.shape[0]
     if augmentation.colour > 0:
-        image = _recolour(image, rng, augmentation.colour)
+        image = _recolour(image, rng, augmentation.colour, full)
     if rng.uniform() < augmentation.grey and len(image) >= 3:
         image = image.copy()
-        image[:3] = image[:3].mean(0, dtype=np.float32).round().astype(np.uint8)
+        image[:3] = _like(image[:3].mean(0, dtype=np.float32), image)
     if rng.uniform() < augmentation.blur:
         image = _blur(image, float(rng.uniform(0.4, 1.2)))
     if rng.uniform() < augmentation.noise:
-        shake = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(1, 7))
-        image = np.clip(image + shake, 0, 255).astype(np.uint8)
+        shake = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(1, 7) * full / 255)
+        image = np.clip(image + shake, 0, full).astype(image.dtype)
     if rng.uniform() < augmentation.jpeg and len(image) == 3:
-        buffer = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(
-            buffer, "JPEG", quality=int(rng.integers(45, 95))
-        )
-        image = np.asarray(Image.open(buffer)).transpose(2, 0, 1)
+        quality = int(rng.integers(45, 95))
+        image = _through_jpeg(image, quality) if image.dtype == np.uint8 else image
     if rng.uniform() < augmentation.nodata:
         edge, quarter = int(rng.integers(side // 16, side // 2)), int(rng.integers(4))
         image, labels = image.copy(), labels.copy()
-        np.rot90(image, quarter, (1, 2))[:, :edge] = np.round(fill).astype(np.uint8)[:, None, None]
+        np.rot90(image, quarter, (1, 2))[:, :edge] = _like(fill, image)[:, None, None]
         np.rot90(labels, quarter)[:edge] = NODATA
     return np.ascontiguousarray(image), labels
 
 
-def _recolour(image: Bytes, rng: np.random.Generator, strength: float) -> Bytes:
-    """Gamma, gain, contrast and offset per band through a table of 256 values, then saturation of the first three."""
-    x = np.linspace(0, 1, 256, dtype=np.float32)
+def _through_jpeg(image: Bytes, quality: int) -> Bytes:
+    """The image (3, H, W) after it was stored with loss."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image.transpose(1, 2, 0))).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer)).transpose(2, 0, 1)
+
+
+def _recolour(image: Pixels, rng: np.random.Generator, strength: float, full: float) -> Pixels:
+    """Gamma, gain, contrast and offset per band, for uint8 by a table of 256 values; then saturation of three bands."""
+    small = image.dtype == np.uint8
+    table = np.linspace(0, 1, 256, dtype=np.float32)
     gamma, gain = math.exp(rng.normal(0, 0.22 * strength)), math.exp(rng.normal(0, 0.15 * strength))
     contrast, offset = math.exp(rng.normal(0, 0.15 * strength)), rng.normal(0, 0.04 * strength)
     bands = []
     for band in image:
         own = math.exp(rng.normal(0, 0.06 * strength))
+        x = table if small else np.clip(band / np.float32(full), 0, 1)
         curve = (x**gamma * gain * own - 0.4) * contrast + 0.4 + offset + rng.normal(0, 0.015 * strength)
-        bands.append(np.clip(255 * curve, 0, 255).astype(np.float32)[band])
+        values = np.clip(full * curve, 0, full).astype(np.float32)
+        bands.append(values[band] if small else values)
     out = np.stack(bands)
     if len(image) >= 3:
         grey = out[:3].mean(0, keepdims=True)
         keep = float(np.clip(1 + rng.normal(0, 0.3 * strength), 0, 2))
         out[:3] = grey + (out[:3] - grey) * np.float32(keep)
-    return np.asarray(np.clip(out, 0, 255), np.uint8)
+    return np.asarray(np.clip(out, 0, full), image.dtype)
 
 
-def _blur(image: Bytes, sigma: float) -> Bytes:
+def _blur(image: Pixels, sigma: float) -> Pixels:
     x = torch.arange(-3, 4, dtype=torch.float32)
     kernel = torch.exp(-(x**2) / (2 * sigma**2))
     kernel = (kernel / kernel.sum())[None, None]
@@ -196,4 +217,4 @@ def _blur(image: Bytes, sigma: float) -> Bytes:
         torch.from_numpy(np.ascontiguousarray(image))[:, None].float(), (3, 3, 3, 3), mode="replicate"
     )
     out = functional.conv2d(functional.conv2d(pixels, kernel[:, :, :, None]), kernel[:, :, None, :])
-    return np.asarray(out[:, 0].round().clamp(0, 255).to(torch.uint8).numpy())
+    return _like(out[:, 0].numpy(), image)

@@ -21,7 +21,7 @@ from geoseg.learn.settings import Stage, TrainConfig
 __all__ = ["Batch", "Steps", "is_stuck", "precision_of", "standardise"]
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Images uint8 (B, C, S, S), label codes uint8 (B, S, S), set numbers (B,)."""
+"""Images (B, C, S, S), uint8 or float32, label codes uint8 (B, S, S), set numbers (B,)."""
 
 NoContext = AbstractContextManager[object]
 
@@ -45,7 +45,7 @@ def precision_of(wanted: str, device: str) -> str:
 
 
 def standardise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """(x - mean) / std of uint8 images (B, C, H, W) as float32, channels last."""
+    """(x - mean) / std of images (B, C, H, W) as float32, channels last."""
     shift = torch.tensor(mean, device=images.device).view(1, -1, 1, 1)
     scale = torch.tensor(std, device=images.device).view(1, -1, 1, 1)
     return ((images.float() - shift) / scale).contiguous(memory_format=torch.channels_last)

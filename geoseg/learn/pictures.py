@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from geoseg.arrays import Bytes, Ints
+from geoseg.arrays import Bytes, Image, Ints
 from geoseg.classes import NODATA, NOT, ClassTable
 from geoseg.learn.checkpoint import Row
 
@@ -28,12 +28,18 @@ def label_colours(codes: Bytes, table: ClassTable) -> Bytes:
     return np.asarray(palette[codes], np.uint8)
 
 
-def contact_sheet(samples: Sequence[tuple[Bytes, Bytes]], table: ClassTable, columns: int = 6) -> Bytes:
-    """Samples, image (C, S, S) and codes (S, S), as one picture uint8 (H, W, 3): each image with its label below."""
+def contact_sheet(
+    samples: Sequence[tuple[Image, Bytes]], table: ClassTable, *, full: float = 255.0, columns: int = 6
+) -> Bytes:
+    """Samples, image (C, S, S) and codes (S, S), as one picture uint8 (H, W, 3): each image with its label below.
+
+    `full` is the value of the brightest pixel.
+    """
     side = samples[0][1].shape[0]
     cells = []
     for image, codes in samples:
         rgb = image[:3] if len(image) >= 3 else np.repeat(image[:1], 3, 0)
+        rgb = rgb if rgb.dtype == np.uint8 else np.clip(rgb * (255 / full), 0, 255)
         cell = np.full((2 * side + 12, side + 8, 3), 255, np.uint8)
         cell[4 : 4 + side, 4:-4] = rgb.transpose(1, 2, 0)
         cell[8 + side : 8 + 2 * side, 4:-4] = label_colours(codes, table)

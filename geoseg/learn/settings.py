@@ -49,6 +49,7 @@ class ModelSection(_Section):
     arguments: dict[str, Any] = {}
     classes: Literal["isprs", "voc", "cityscapes"] | list[ClassRow] = "isprs"
     bands: list[Literal["red", "green", "blue", "nir", "grey", "height", "other"]] = ["red", "green", "blue"]
+    dtype: Literal["uint8", "uint16", "float32"] = "uint8"
     gsd: float = Field(0.1, gt=0)
     gsd_range: tuple[float, float] | None = None
     mean: list[float] = [123.675, 116.28, 103.53]
@@ -94,7 +95,7 @@ class DataSection(_Section):
     images: str = "**/*"
     labels: str = ""
     classes: dict[str | int, str] = {}
-    legend: Literal["values", "isprs", "colours"] = "values"
+    legend: Literal["auto", "values", "isprs", "colours"] = "auto"
     rest: str = ""
     column: str = ""
     bands: list[int] = []

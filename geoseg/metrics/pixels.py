@@ -38,13 +38,17 @@ MEANS: tuple[Mean, ...] = ("mean_iou", "mean_f1", "overall_accuracy")
 
 @dataclass(frozen=True)
 class Tally:
-    """Counts of pixels: `confusion` (K, K) of named labels; `denied` (K,), predicted as k and known not to be k."""
+    """Counts of pixels: `confusion` (K, K) of named labels; `denied` (K,), predicted as k and known not to be k.
+
+    `partial` counts all pixels whose label only says which class they are not.
+    """
 
     confusion: Ints
     denied: Ints
+    partial: int = 0
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(self.confusion + other.confusion, self.denied + other.denied)
+        return Tally(self.confusion + other.confusion, self.denied + other.denied, self.partial + other.partial)
 
     @classmethod
     def zero(cls, classes: int) -> Tally:
@@ -57,15 +61,17 @@ def tally(labels: Bytes, predicted: Bytes, classes: int) -> Tally:
     named = (labels < classes) & (predicted < classes)
     pairs = labels[named].astype(np.int64) * classes + predicted[named]
     confusion = np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-    wrong = (labels >= NOT) & (labels != NODATA) & (predicted == labels - NOT)
+    denying = (labels >= NOT) & (labels != NODATA)
+    wrong = denying & (predicted == labels - NOT)
     denied = np.bincount(predicted[wrong], minlength=classes)[:classes]
-    return Tally(confusion.astype(np.int64), denied.astype(np.int64))
+    return Tally(confusion.astype(np.int64), denied.astype(np.int64), int(denying.sum()))
 
 
 class PixelScores(TypedDict):
     """Scores of pixels, 0 to 1; `averaged` lists the classes in the means.
 
-    Lists have one value per class, None for a class without truth; a mean over no class is NaN.
+    Lists have one value per class, None for a class without truth; a mean over no class is NaN. Overall accuracy and
+    kappa are NaN where labels are partial: they name fewer than two classes, or only say which class pixels are not.
     """
 
     overall_accuracy: float
@@ -94,6 +100,8 @@ def scores_of(counts: Tally, left_out: Sequence[int] = ()) -> PixelScores:
         accuracy = hit.sum() / total if total else np.nan
         chance = float((truth * matrix.sum(0)).sum()) / total**2 if total else np.nan
         kappa = (accuracy - chance) / (1 - chance) if total and chance < 1 else np.nan
+    if counts.partial or (truth > 0).sum() < 2:
+        accuracy = kappa = np.nan
     precision = np.where((found == 0) & (truth > 0), 0.0, precision)
     seen = [k for k in range(len(hit)) if truth[k] > 0 and k not in left_out]
     return {
@@ -226,11 +234,14 @@ def bootstrap(
         return None
     rng = np.random.default_rng(seed)
     matrices, denied = np.stack([t.confusion for t in tallies]), np.stack([t.denied for t in tallies])
+    partial = sum(t.partial for t in tallies)
     values = []
     for _ in range(draws):
         weight = np.bincount(rng.integers(len(tallies), size=len(tallies)), minlength=len(tallies))
-        drawn = Tally(np.tensordot(weight, matrices, 1), np.tensordot(weight, denied, 1))
+        drawn = Tally(np.tensordot(weight, matrices, 1), np.tensordot(weight, denied, 1), partial)
         values.append(scores_of(drawn, left_out)[name])
+    if np.isnan(values).all():
+        return None
     tail = 50 * (1 - level)
     low, high = np.nanpercentile(values, [tail, 100 - tail])
     return float(low), float(high)

@@ -70,13 +70,13 @@ class Decoder:
         """The process that runs now; None before the first sheet."""
         return self._handle.process if self._handle is not None else None
 
-    def header(self, path: Path, *, palette: bool = False, patience: float = READ_TIMEOUT) -> Header:
+    def header(self, path: Path, *, codes: bool = False, patience: float = READ_TIMEOUT) -> Header:
         """Header of a sheet, as `door.read_header` gives it.
 
         Raises:
             SheetError: it cannot be opened, or opening it crashes or never ends.
         """
-        request: Request = {"do": "header", "path": str(path), "palette": palette}
+        request: Request = {"do": "header", "path": str(path), "codes": codes}
         return self._ask(request, lambda handle: header_from_json(handle.receive_json()), patience)
 
     def read(self, wanted: PixelRequest, who: object = None) -> Image:

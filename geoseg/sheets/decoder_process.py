@@ -51,11 +51,11 @@ RowsCols = tuple[tuple[int, int], tuple[int, int]]
 
 
 class Request(TypedDict):
-    """One request. "header" needs `palette`, "read" all below it; see `decoder.PixelRequest` for their meaning."""
+    """One request. "header" needs `codes`, "read" all below it; see `decoder.PixelRequest` for their meaning."""
 
     do: Literal["header", "read", "forget"]
     path: str
-    palette: NotRequired[bool]
+    codes: NotRequired[bool]
     stat: NotRequired[list[int]]
     bands: NotRequired[list[int]]
     window: NotRequired[list[int]]
@@ -121,7 +121,7 @@ class _Server:
         limit_memory(self.held + ALLOWANCE + request.get("cache", 0))
         try:
             if request["do"] == "header":
-                yield asdict(read_header(Path(path), palette=request["palette"]))
+                yield asdict(read_header(Path(path), codes=request["codes"]))
             elif request["do"] == "read":
                 yield from self._pixels(request)
             else:

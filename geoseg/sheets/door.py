@@ -25,9 +25,12 @@ from rasterio.transform import Affine
 from geoseg.errors import SheetError
 from geoseg.plan import Header
 
-__all__ = ["DTYPES", "gdal_settings", "mask_path", "open_sheet", "read_header", "stat_key"]
+__all__ = ["CODE_DTYPES", "DTYPES", "gdal_settings", "mask_path", "open_sheet", "read_header", "stat_key"]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "float32", "float64")
+"""Data types of photos."""
+CODE_DTYPES = (*DTYPES, "int32", "uint32")
+"""Data types of rasters of codes: classes and labels."""
 MOST_BANDS = 32
 LARGEST_BLOCK = 512 << 20
 """Bytes of one decoded block."""
@@ -92,10 +95,13 @@ def _check_file(path: Path) -> None:
 
 
 @contextmanager
-def open_sheet(path: Path, *, checked: bool = True) -> Iterator[DatasetReader]:
+def open_sheet(path: Path, *, checked: bool = True, dtypes: tuple[str, ...] = DTYPES) -> Iterator[DatasetReader]:
     """Open one sheet. Read it under `gdal_settings` too.
 
-    `checked` False leaves out the limits of what it declares: for a look at the header only.
+    Args:
+        path: the file.
+        checked: False leaves out the limits of what it declares: for a look at the header only.
+        dtypes: data types that it may have.
 
     Raises:
         SheetError: it cannot be opened, or GDAL fails while the caller reads inside the `with` block.
@@ -109,14 +115,14 @@ def open_sheet(path: Path, *, checked: bool = True) -> Iterator[DatasetReader]:
             dataset = rasterio.open(path, driver="GTiff")
         with dataset:
             if checked:
-                _check_size(path, dataset)
+                _check_size(path, dataset, dtypes)
             yield dataset
     except RasterioError as error:
         reason = str(error.__cause__ or error).replace(str(path), path.name)
         raise SheetError(path, f"cannot be read: {reason}", "the file may be cut short; copy it again") from error
 
 
-def _check_size(path: Path, dataset: DatasetReader) -> None:
+def _check_size(path: Path, dataset: DatasetReader, dtypes: tuple[str, ...]) -> None:
     """Refuse a sheet that declares more than geoseg reads, before its pixels take memory.
 
     Raises:
@@ -128,8 +134,8 @@ def _check_size(path: Path, dataset: DatasetReader) -> None:
     if max(dataset.width, dataset.height) > LARGEST_SIDE:
         what = f"declares {dataset.width} x {dataset.height} px, expected sides up to {LARGEST_SIDE}"
         raise SheetError(path, what, "cut it")
-    if any(dtype not in DTYPES for dtype in dataset.dtypes):
-        what = f"has data type {dataset.dtypes[0]}, expected one of {', '.join(DTYPES)}"
+    if any(dtype not in dtypes for dtype in dataset.dtypes):
+        what = f"has data type {dataset.dtypes[0]}, expected one of {', '.join(dtypes)}"
         raise SheetError(path, what, "convert it with gdal_translate -ot")
     rows, cols = dataset.block_shapes[0]
     width = np.dtype(dataset.dtypes[0]).itemsize
@@ -177,14 +183,14 @@ def _check_rectified(path: Path, dataset: DatasetReader) -> None:
         raise SheetError(path, what, "rectify it first: gdalwarp -t_srs EPSG:... IN.tif OUT.tif")
 
 
-def read_header(path: Path, *, palette: bool = False) -> Header:
-    """Header of one sheet; with `palette` also that of a class raster, whose colours are a table.
+def read_header(path: Path, *, codes: bool = False) -> Header:
+    """Header of one sheet; with `codes` also that of a raster of classes or labels: with a colour table, or 32 bits.
 
     Raises:
         SheetError: it cannot be opened, declares too much, is a palette image, or has an unusable geotransform.
     """
-    with open_sheet(path) as dataset:
-        if dataset.colorinterp[0] == ColorInterp.palette and not palette:
+    with open_sheet(path, dtypes=CODE_DTYPES if codes else DTYPES) as dataset:
+        if dataset.colorinterp[0] == ColorInterp.palette and not codes:
             what = "is a palette image, expected bands of brightness"
             raise SheetError(path, what, "expand it with gdal_translate -expand rgb")
         crs, mask = dataset.crs, _mask_kind(path, dataset)

@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Image, Valid
 from geoseg.errors import SheetError
-from geoseg.sheets.door import gdal_settings, open_sheet, stat_key
+from geoseg.sheets.door import CODE_DTYPES, gdal_settings, open_sheet, stat_key
 
 __all__ = ["raster_window"]
 
@@ -26,7 +26,7 @@ class _Kept:
 
     def __init__(self, path: str) -> None:
         self.stack = ExitStack()
-        self.dataset: DatasetReader = self.stack.enter_context(open_sheet(Path(path)))
+        self.dataset: DatasetReader = self.stack.enter_context(open_sheet(Path(path), dtypes=CODE_DTYPES))
 
     def __del__(self) -> None:
         self.stack.close()

@@ -54,7 +54,7 @@ def test_pairs_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     write_sheet(tmp_path / "b_label.tif", np.zeros((64, 64), np.uint8))
     with pytest.raises(UsageError, match="a_RGB.tif: has no label"):
         pair_items(tmp_path, "*_RGB.tif", "*_label.tif", table_legend(ISPRS), facts)
-    write_sheet(tmp_path / "a_label.tif", np.zeros((64, 60), np.uint8))
+    write_sheet(tmp_path / "a_label.tif", np.zeros((64, 60), np.uint8), place=None, crs=None)
     with pytest.raises(SheetError, match="match pixel by pixel"):
         pair_items(tmp_path, "a_RGB.tif", "*_label.tif", table_legend(ISPRS), facts)
 

@@ -36,4 +36,29 @@ def test_sixteen_bit_sheets_need_a_range(tmp_path: Path) -> None:
     with pytest.raises(SheetError, match="range"):
         read_item(one.items[0], Window(0, 0, 8, 8))
     (one,) = labelled_sets([section.model_copy(update={"range": (0.0, 4000.0)})], ISPRS, 3, None)["train"]
-    assert set(np.unique(read_item(one.items[0], Window(0, 0, 8, 8))[0])) == {128}
+    assert set(np.unique(read_item(one.items[0], Window(0, 0, 8, 8))[0])) == {127.5}
+
+
+def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
+    """No two grey levels of a photo become one, whether they are spread over 0 to 255 or taken as they are."""
+    pixels = np.arange(3 * 64 * 64, dtype=np.uint16).reshape(3, 64, 64)
+    write_sheet(tmp_path / "a_RGB.tif", pixels)
+    write_sheet(tmp_path / "a_label.tif", np.zeros((64, 64), np.uint8))
+    section = DataSection(kind="pairs", root=tmp_path, images="*_RGB.tif", labels="*_label.tif")
+    spread = section.model_copy(update={"range": (0.0, 20_000.0)})
+    for one, dtype, factor in ((spread, "uint8", 255 / 20_000), (section, "uint16", 1), (spread, "float32", 5e-5)):
+        (made,) = labelled_sets([one], ISPRS, 3, None, dtype)["train"]
+        image, _, _ = read_item(made.items[0], Window(0, 0, 64, 64))
+        assert image.dtype == np.float32
+        assert len(np.unique(image)) == pixels.size
+        assert np.allclose(image, pixels * factor, rtol=1e-6)
+
+
+def test_photos_and_labels_in_one_folder(tmp_path: Path) -> None:
+    """Whatever the patterns, no photo is its own label."""
+    for name in ("a", "b"):
+        write_sheet(tmp_path / f"{name}_RGB.tif", np.full((3, 64, 64), 200, np.uint8))
+        write_sheet(tmp_path / f"{name}_label.tif", np.zeros((64, 64), np.uint8))
+    for images, labels in (("*", "*"), ("**/*", "*_label.tif"), ("*_RGB.tif", "*")):
+        items = pair_items(tmp_path, images, labels, ISPRS, ImageFacts())
+        assert [(i.name, Path(i.labels.path).stem) for i in items] == [("a_RGB", "a_label"), ("b_RGB", "b_label")]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from geoseg.classes import ISPRS, NODATA, NOT
-from geoseg.datasets.legend import Legend, code_of, cube_legend, decode, table_legend
+from geoseg.datasets.legend import Legend, code_of, cube_legend, decode, legend_of_classes, table_legend
 from geoseg.errors import SheetError, UsageError
 
 
@@ -44,9 +44,17 @@ def test_words_of_legends() -> None:
 @pytest.mark.parametrize(
     ("dtype", "odd"), [("int16", -1), ("int32", -70_000), ("int32", 70_000), ("uint32", 4_000_000_000)]
 )
-def test_values_that_no_legend_can_hold_are_never_class_0(dtype, odd) -> None:
+def test_values_that_no_legend_can_hold_are_no_label(dtype: str, odd: int) -> None:
     pixels = np.array([[[0, 1, odd]]], dtype)
-    with pytest.raises(SheetError, match=f"label values \\[{odd}\\]"):
-        decode(pixels, table_legend(ISPRS), "x.tif")
-    lenient = replace(table_legend(ISPRS), rest=255)
-    assert decode(pixels, lenient, "x.tif").tolist() == [[0, 1, 255]]
+    for legend in (table_legend(ISPRS), replace(table_legend(ISPRS), rest=5)):
+        assert decode(pixels, legend, "x.tif").tolist() == [[0, 1, NODATA]]
+
+
+def test_values_and_colours_of_a_mapping() -> None:
+    legend = legend_of_classes({1: "building", 300: "tree"}, ISPRS, "x", rest=5)
+    assert decode(np.array([[[1, 300, 7, -1]]], np.int16), legend, "x").tolist() == [[1, 3, 5, NODATA]]
+    legend = legend_of_classes({"#3c1098": "building", "#8429F6": "not building"}, ISPRS, "x", rest=NODATA)
+    pixels = np.array([[[0x3C, 0x84, 0]], [[0x10, 0x29, 255]], [[0x98, 0xF6, 0]]], np.uint8)
+    assert decode(pixels, legend, "x").tolist() == [[1, NOT + 1, NODATA]]
+    with pytest.raises(UsageError, match="expected 0 to 65535"):
+        legend_of_classes({"red": "building"}, ISPRS, "x")

@@ -64,6 +64,7 @@ def test_scores_equal_scikit_learn(pair: tuple[np.ndarray, np.ndarray]) -> None:
 def test_accuracy_is_per_pixel_not_per_batch() -> None:
     """Tutorials divide correct pixels by the number of images."""
     labels = np.zeros((2, 50, 50), np.uint8)
+    labels[1] = 1
     assert scores_of(tally(labels, labels, 6))["overall_accuracy"] == 1.0
 
 
@@ -131,3 +132,17 @@ def test_interval_holds_the_score_and_needs_sheets() -> None:
     assert interval[0] < scores_of(whole)["mean_iou"] < interval[1]
     assert bootstrap(tallies[:2], "mean_iou") is None
     assert isinstance(Tally.zero(3).confusion, np.ndarray)
+
+
+def test_partial_labels_have_no_overall_accuracy() -> None:
+    """One class alone, or labels that only say what pixels are not: what is right of them all is not known."""
+    labels = np.zeros((20, 20), np.uint8)
+    labels[:5], labels[5:10] = 1, NODATA
+    assert scores_of(tally(labels, labels, 6))["overall_accuracy"] == 1.0
+    for partial in (np.where(labels == 0, NODATA, labels), np.where(labels == 0, NOT + 1, labels)):
+        found = tally(partial.astype(np.uint8), np.ones_like(labels), 6)
+        scores = scores_of(found)
+        assert math.isnan(scores["overall_accuracy"])
+        assert math.isnan(scores["kappa"])
+        assert scores["iou"][1] is not None
+        assert bootstrap([found, found, found], "overall_accuracy") is None

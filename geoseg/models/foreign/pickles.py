@@ -16,7 +16,7 @@ from geoseg.models.foreign.archive import AGAIN
 
 __all__ = ["check_pickle"]
 
-_OWN = "__torch__."
+_OWN = ("__torch__.", "__torch__ ")  # the latter: classes of a script or notebook itself
 _BYTES = {
     **{"Double": 8, "Long": 8, "Float": 4, "Int": 4, "Half": 2, "BFloat16": 2, "Short": 2},
     **{"Char": 1, "Byte": 1, "Bool": 1},

@@ -54,13 +54,14 @@ class SheetCounts:
     """The counts of one sheet, or of several.
 
     `borders` has one row (`pixels.boundary_counts`) for each radius; `unpredicted` counts labelled pixels without a
-    prediction; `objects` is by class name.
+    prediction, `unlabelled` pixels without a label; `objects` is by class name.
     """
 
     tally: Tally
     reliability: Reliability
     borders: Ints
     unpredicted: int = 0
+    unlabelled: int = 0
     objects: dict[str, ObjectCounts] = field(default_factory=dict)
 
     def __add__(self, other: SheetCounts) -> SheetCounts:
@@ -71,6 +72,7 @@ class SheetCounts:
             self.reliability + other.reliability,
             self.borders + other.borders,
             self.unpredicted + other.unpredicted,
+            self.unlabelled + other.unlabelled,
             objects,
         )
 
@@ -86,7 +88,7 @@ def count_sheet(subject: Subject, table: ClassTable, options: EvaluateOptions) -
     item, count = subject.item, len(table)
     total, sure = Tally.zero(count), Reliability.zero()
     borders = np.zeros((len(options.radius), 4), np.int64)
-    unpredicted = 0
+    unpredicted = unlabelled = 0
     halo = int(max(options.radius, default=0) / item.image.gsd) + 2
     step = max(1, max(item.region[2:]) // 1500)
     thumbs: list[Thumb] = []
@@ -95,6 +97,7 @@ def count_sheet(subject: Subject, table: ClassTable, options: EvaluateOptions) -
         labels, found = read_labels(item, wide), subject.classes(wide)
         total = total + tally(labels[inner], found[inner], count)
         unpredicted += int(((labels[inner] < count) & (found[inner] == NODATA)).sum())
+        unlabelled += int((labels[inner] == NODATA).sum())
         if subject.confidence is not None:
             sure = sure + reliability(labels[inner], found[inner], subject.confidence(strip), count)
         for k, radius in enumerate(options.radius):
@@ -103,7 +106,7 @@ def count_sheet(subject: Subject, table: ClassTable, options: EvaluateOptions) -
         thumbs.append((labels[inner][first::step, ::step], found[inner][first::step, ::step]))
     objects = _objects(subject, table, options)
     thumb = np.concatenate([t[0] for t in thumbs]), np.concatenate([t[1] for t in thumbs])
-    return SheetCounts(total, sure, borders, unpredicted, objects), thumb
+    return SheetCounts(total, sure, borders, unpredicted, unlabelled, objects), thumb
 
 
 def _with_halo(strip: Window, region: Box, halo: int) -> tuple[Window, tuple[slice, slice]]:

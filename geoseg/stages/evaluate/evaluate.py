@@ -21,7 +21,7 @@ from geoseg.options import EvaluateOptions
 from geoseg.runfolder.folder import Run
 from geoseg.stages.evaluate.counts import SheetCounts, Subject, Thumb, count_sheet
 from geoseg.stages.evaluate.scores import report_of
-from geoseg.stages.evaluate.subjects import paired_subjects, predicted_subjects
+from geoseg.stages.evaluate.subjects import PredictedRun, paired_subjects, predicted_subjects
 
 __all__ = ["EvaluateOptions", "Evaluation", "evaluate", "evaluate_model", "evaluate_rasters", "evaluate_run"]
 
@@ -71,8 +71,8 @@ def evaluate_rasters(
     """A class raster (or folder of them) against label rasters, or one file of polygons.
 
     Raises:
-        UsageError: no pair of one name, or rasters of different sizes.
-        SheetError: labels that the legend lacks.
+        UsageError: no pair of one name, or several.
+        SheetError: labels that do not lie where the prediction lies, or that the legend lacks.
     """
     pairs = paired_subjects(prediction, reference, options, table)
     protocol = {"prediction": str(prediction), "labels": str(reference)}
@@ -101,7 +101,8 @@ def evaluate_run(run: Run | Path, labels: Path, options: EvaluateOptions) -> Eva
         "tta": engine["tta"],
         "precision": engine["precision"],
     }
-    pairs = paired_subjects(sheets, labels, options, table, "*_classes.tif", run.confidence)
+    photos = tuple(Path(s.path) for s in run.plan.sheets)
+    pairs = paired_subjects(sheets, labels, options, table, PredictedRun("*_classes.tif", photos, run.confidence))
     return _evaluate(pairs, table, options, protocol)
 
 
@@ -114,7 +115,7 @@ def evaluate_model(model: Path, config: TrainConfig, options: EvaluateOptions, c
     """
     found = load_model(model)
     card = found.card
-    sets = labelled_sets(config.data, card.classes, len(card.bands), cache)[options.split]
+    sets = labelled_sets(config.data, card.classes, len(card.bands), cache, card.dtype)[options.split]
     if not sets:
         raise UsageError(options.split, "holds no data set of this config", "pick another --split")
     protocol = {
@@ -137,8 +138,13 @@ def _evaluate(subjects: Iterator[Subject], table: ClassTable, options: EvaluateO
     """Count each subject, and report the scores of all."""
     sheets: dict[str, SheetCounts] = {}
     thumbs: dict[str, Thumb] = {}
+    files: list[str] = []
     for subject in subjects:
+        if subject.item.labels.kind == "raster":
+            files.append(f"{subject.item.name}: {Path(subject.item.labels.path).name}")
         sheets[subject.item.name], thumbs[subject.item.name] = count_sheet(subject, table, options)
     if not sheets:
         raise UsageError("evaluate", "found nothing to score", "check both paths")
+    if files:
+        protocol = {**protocol, "label_files": files[:50]}
     return Evaluation(table, sheets, report_of(table, sheets, options, protocol), thumbs)

@@ -104,12 +104,19 @@ def markdown(report: Json) -> str:
 
 def _score_table(report: Json) -> list[str]:
     names = {"mean_iou": "mean IoU", "mean_f1": "mean F1", "overall_accuracy": "overall accuracy"}
-    rows = [[label, _with_interval(report, name)] for name, label in names.items()]
-    rows.append(["Cohen's kappa", _show(report["kappa"], percent=False)])
+    rows = [[label, _with_interval(report, name)] for name, label in names.items() if report[name] is not None]
+    if report["kappa"] is not None:
+        rows.append(["Cohen's kappa", _show(report["kappa"], percent=False)])
     rows += [[f"boundary F1 at {radius}", _show(value)] for radius, value in report["boundary_f1"].items()]
     if "calibration" in report:
         rows.append(["expected calibration error", _show(report["calibration"]["expected_error"])])
-    return _table(["score", "value (95 % interval)"], rows)
+    lines = _table(["score", "value (95 % interval)"], rows)
+    if report["overall_accuracy"] is None:
+        reason = "they name fewer than two classes, or say only what pixels are not"
+        lines += [f"The labels are partial ({reason}): there is no overall accuracy and no kappa.", ""]
+    if missing := report["pixels_without_label"]:
+        lines += [f"{missing:,} pixels have no label and count nowhere.", ""]
+    return lines
 
 
 def _object_table(objects: Json) -> list[str]:

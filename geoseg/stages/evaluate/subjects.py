@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,19 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
-from geoseg.datasets.folders import CODES, image_file, stem_of
+from geoseg.datasets.folders import CODES, image_file, label_file
 from geoseg.datasets.items import ImageFile, Item, LabelFile, image_reader
-from geoseg.datasets.legend import Legend, code_of, cube_legend, decode, named_codes, table_legend
+from geoseg.datasets.label_raster import Ground, meets, open_labels, read_codes
+from geoseg.datasets.legend import (
+    Legend,
+    code_of,
+    colour_legend,
+    cube_legend,
+    legend_of_classes,
+    named_codes,
+    table_legend,
+)
+from geoseg.datasets.pairs import pair_labels
 from geoseg.errors import ModelError, UsageError
 from geoseg.gis.vector_door import VECTORS
 from geoseg.models.card import Card
@@ -23,7 +35,18 @@ from geoseg.predict.region import RegionPredictor, Take
 from geoseg.sheets.raster import raster_window
 from geoseg.stages.evaluate.counts import ReadBytes, Subject
 
-__all__ = ["paired_subjects", "predicted_subjects"]
+__all__ = ["PredictedRun", "paired_subjects", "predicted_subjects"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PredictedRun:
+    """What a run knows of its class rasters: the pattern of their names, its photos, its mosaic of confidence."""
+
+    pattern: str = "*.tif"
+    photos: tuple[Path, ...] = ()
+    confidence: Path | None = None
 
 
 def predicted_subjects(
@@ -77,86 +100,89 @@ def paired_subjects(
     reference: Path,
     options: EvaluateOptions,
     table: ClassTable,
-    pattern: str = "*.tif",
-    confidence: Path | None = None,
+    run: PredictedRun | None = None,
 ) -> Iterator[Subject]:
-    """Class rasters with the labels of the same name, or with one file of polygons.
+    """Class rasters with the labels of the same name, with one label raster of the whole area, or with polygons.
 
     Args:
         prediction: a class raster, or a folder of them.
         reference: a label raster, a folder of them, or a vector file.
         options: how labels are coded.
         table: classes of the rasters.
-        pattern: of the names of class rasters in the folder.
-        confidence: mosaic of confidence, where there is none beside the class raster.
+        run: what a run knows of its rasters; None for those of other programs.
 
     Raises:
-        UsageError: no class raster, a raster without labels, or sizes that differ.
+        UsageError: no class raster, or a raster without labels, or with several.
+        SheetError: labels that do not lie where the rasters lie.
     """
+    run = run or PredictedRun()
     if prediction.is_file():
         found = [prediction]
     else:
-        found = sorted(p for p in prediction.glob(pattern) if "confidence" not in p.name)
+        found = sorted(p for p in prediction.glob(run.pattern) if "confidence" not in p.name)
     if not found:
         raise UsageError(
             prediction, "holds no class raster", "give a class raster, a folder of them, or a finished run"
         )
-    labels = {} if reference.suffix.lower() in VECTORS else {stem_of(p): p for p in _label_files(reference)}
-    for path in found:
-        image = image_file(path, CODES)
-        if reference.suffix.lower() in VECTORS:
-            item = _with_polygons(path, image, reference, options, table)
-        else:
-            label = reference if prediction.is_file() and reference.is_file() else labels.get(stem_of(path))
-            if label is None:
-                raise UsageError(
-                    path, f"has no label in {reference}", f"expected a name like {stem_of(path)}_label.tif"
-                )
-            item = _with_raster(path, image, label, options, table)
-        yield Subject(item, _class_reader(path, table), _confidence_reader(path, image, confidence))
+    items: Iterator[tuple[Path, Item]]
+    if reference.suffix.lower() in VECTORS:
+        items = (_with_polygons(p, image_file(p, CODES), reference, options, table) for p in found)
+    elif reference.is_file():
+        items = _with_one_raster(found, reference, options, table)
+    else:
+        labels = pair_labels(
+            found, _label_files(reference, options), reference, photos=run.photos, boundary=options.boundary
+        )
+        items = (_with_raster(p, image_file(p, CODES), labels[p], options, table) for p in found)
+    for path, item in items:
+        yield Subject(item, _class_reader(path, table), _confidence_reader(path, item.image, run.confidence))
 
 
-def _label_files(reference: Path) -> list[Path]:
-    if reference.is_file():
-        return [reference]
+def _label_files(reference: Path, options: EvaluateOptions) -> list[Path]:
+    """The files in a folder that may be labels."""
     if not reference.is_dir():
         raise UsageError(reference, "does not exist", "give a label raster, a folder of them, or a file of polygons")
-    return sorted(p for p in reference.rglob("*") if p.suffix.lower() in (".tif", ".tiff", ".png"))
+    found = reference.glob(options.labels_pattern) if options.labels_pattern else reference.rglob("*")
+    files = sorted(p for p in found if p.suffix.lower() in (".tif", ".tiff", ".png"))
+    if not files:
+        what = f"holds no label raster{f' like {options.labels_pattern}' if options.labels_pattern else ''}"
+        raise UsageError(reference, what, "give .tif or .png files")
+    return files
 
 
-def _legend(label: Path, options: EvaluateOptions, table: ClassTable) -> Legend:
+def _legend(options: EvaluateOptions, table: ClassTable) -> Legend | ClassTable:
+    """The legend that the options give; the class table where each label raster tells its own."""
     if options.classes:
-        codes = named_codes(dict(options.classes), table, "--class")
-        return Legend("values", tuple({NODATA: NODATA, **{int(k): v for k, v in codes.items()}}.items()))
-    if options.legend == "isprs" or (options.legend == "auto" and _bands(label) >= 3):
-        return cube_legend(table)
-    return table_legend(table)
+        rest = code_of(options.rest, table, "--rest") if options.rest else -1
+        return legend_of_classes(dict(options.classes), table, "--class", rest)
+    legends = {"isprs": cube_legend, "values": table_legend, "colours": colour_legend}
+    return legends[options.legend](table) if options.legend in legends else table
 
 
-def _bands(label: Path) -> int:
-    """The number of bands of a label raster."""
-    from geoseg.sheets.door import read_header
-    from geoseg.sheets.images import SUFFIXES, read_picture
-
-    if label.suffix.lower() in SUFFIXES:
-        return len(read_picture(label, "as is"))
-    return read_header(label, palette=True).bands
-
-
-def _with_raster(path: Path, image: ImageFile, label: Path, options: EvaluateOptions, table: ClassTable) -> Item:
+def _with_raster(
+    path: Path, image: ImageFile, label: Path, options: EvaluateOptions, table: ClassTable
+) -> tuple[Path, Item]:
     eroded = 3 if options.boundary == "eroded" else 0
-    labels = LabelFile("raster", str(label), _legend(label, options, table), eroded=eroded)
-    truth = image_file(label, CODES)
-    if truth.shape != image.shape:
-        raise UsageError(
-            label,
-            f"is {truth.shape[1]} x {truth.shape[0]} px, {path.name} {image.shape[1]} x {image.shape[0]}",
-            "they must match pixel by pixel; a run has one raster per sheet in out/sheets",
-        )
-    return Item.whole(path.stem, image, labels)
+    return path, Item.whole(path.stem, image, label_file(label, _legend(options, table), image, eroded))
 
 
-def _with_polygons(path: Path, image: ImageFile, reference: Path, options: EvaluateOptions, table: ClassTable) -> Item:
+def _with_one_raster(
+    found: list[Path], label: Path, options: EvaluateOptions, table: ClassTable
+) -> Iterator[tuple[Path, Item]]:
+    """Every class raster that one label raster meets, where there are several."""
+    images = {path: image_file(path, CODES) for path in found}
+    opened = open_labels(label)
+    reached = [path for path in found if meets(opened, images[path].ground)] or found[:1]
+    if len(reached) < len(found):
+        missed = len(found) - len(reached)
+        log.warning("%s does not reach %d of %d class rasters; they are not scored", label, missed, len(found))
+    for path in reached:
+        yield _with_raster(path, images[path], label, options, table)
+
+
+def _with_polygons(
+    path: Path, image: ImageFile, reference: Path, options: EvaluateOptions, table: ClassTable
+) -> tuple[Path, Item]:
     codes = named_codes(dict(options.classes), table, "--class")
     if not codes:
         raise UsageError(
@@ -165,13 +191,14 @@ def _with_polygons(path: Path, image: ImageFile, reference: Path, options: Evalu
             "say with --class '*=building' (and --rest 'not building') what they are",
         )
     rest = code_of(options.rest, table, "--rest") if options.rest else NODATA
-    return Item.whole(path.stem, image, LabelFile("polygons", str(reference), None, tuple(codes.items()), "", rest))
+    labels = LabelFile("polygons", str(reference), None, tuple(codes.items()), "", rest)
+    return path, Item.whole(path.stem, image, labels)
 
 
 def _class_reader(path: Path, table: ClassTable) -> ReadBytes:
     """Reads class indices out of a class raster."""
-    legend = table_legend(table)
-    return lambda window: decode(raster_window(str(path), (1,), window)[0], legend, path)
+    legend, opened = table_legend(table), open_labels(path)
+    return lambda window: read_codes(opened, legend, Ground(opened.ground.shape), window)
 
 
 def _confidence_reader(path: Path, image: ImageFile, mosaic: Path | None) -> ReadBytes | None:

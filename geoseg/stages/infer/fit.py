@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from geoseg.arrays import full_scale
 from geoseg.errors import ModelError, UsageError
 from geoseg.geometry.lattice import Lattice
 from geoseg.models.card import Card
@@ -92,10 +93,9 @@ def normalise_of(plan: Plan, card: Card, value_range: tuple[float, float] | None
             )
         return Normalise(mean, std)
     low, high = value_range
-    full = 1.0 if card.dtype.startswith("float") else float(np.iinfo(card.dtype).max)
     if high <= low:
         raise UsageError("--range", f"{low},{high}, expected LOW,HIGH with LOW < HIGH", "for instance 0,4095")
-    scale = np.float32((high - low) / full)
+    scale = np.float32((high - low) / full_scale(card.dtype))
     return Normalise(mean * scale + np.float32(low), std * scale)
 
 

@@ -50,7 +50,7 @@ def run_from_raster(raster: Path, run: Run, confidence: Path | None = None, tabl
         UsageError: rasters that do not fit together, or values that the table lacks.
         SheetError: a file that cannot be read.
     """
-    header = decoder().header(raster, palette=True)
+    header = decoder().header(raster, codes=True)
     _check(raster, header)
     classes = table or table_of(raster)
     plan = _plan(raster, header)

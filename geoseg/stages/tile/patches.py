@@ -5,27 +5,27 @@ plan -> windows -> image patch, label patch -> run/patches/, run/patches/labels/
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Image, Json, Valid
 from geoseg.classes import ISPRS, NODATA
 from geoseg.commit import commit_bytes
-from geoseg.datasets.folders import stem_of
-from geoseg.datasets.legend import cube_legend, decode, table_legend
-from geoseg.errors import UsageError
-from geoseg.plan import Plan, Sheet, patch_windows
+from geoseg.datasets.label_colours import told_legend
+from geoseg.datasets.label_raster import Ground, LabelRaster, check_labels, open_labels, read_codes
+from geoseg.datasets.legend import Legend
+from geoseg.datasets.pairs import pair_labels
+from geoseg.geometry.grid import overlap
+from geoseg.plan import Plan, patch_windows, transform_of
 from geoseg.runfolder.folder import Run
-from geoseg.sheets.decoder import decoder
-from geoseg.sheets.door import stat_key
 from geoseg.sheets.listing import find_sheets
 from geoseg.sheets.photo import Photo, area_mask
 
-__all__ = ["decode_labels", "write_patches"]
+__all__ = ["write_patches"]
 
 
 def write_patches(run: Run | Path, labels: Path | None = None) -> tuple[int, int]:
@@ -37,14 +37,14 @@ def write_patches(run: Run | Path, labels: Path | None = None) -> tuple[int, int
             (`top_potsdam_2_10_RGB` <-> `top_potsdam_2_10_label`).
 
     Raises:
-        UsageError: a sheet without a label, or a label of another size.
-        SheetError: a label with values that mean no class.
+        UsageError: a sheet without a label, or with several.
+        SheetError: a label that does not lie where its sheet lies, or with values that mean no class.
     """
     run = Run.of(run)
     plan = run.plan
-    paired = None if labels is None else _label_plan(plan, labels)
+    paired = None if labels is None else find_labels(plan, labels)
     images = masks = 0
-    with _image_photo(plan) as photo, _label_photo(paired) as label_photo:
+    with _image_photo(plan) as photo:
         for row, col in patch_windows(plan):
             window = plan.lattice.window(row, col)
             image, valid = photo.read(window)
@@ -55,10 +55,8 @@ def write_patches(run: Run | Path, labels: Path | None = None) -> tuple[int, int
             name = f"p_{row}_{col}.tif"
             commit_bytes(run.patches / name, _geotiff(plan, window, image, valid))
             images += 1
-            if label_photo is not None:
-                colours, known = label_photo.read(window)
-                values = decode_labels(colours, f"labels at patch {name}")
-                values[~(known & valid)] = NODATA
+            if paired is not None:
+                values = np.where(valid, labels_in(plan, paired, window), np.uint8(NODATA))
                 commit_bytes(run.patches / "labels" / name, _geotiff(plan, window, values[None], None))
                 masks += 1
     return images, masks
@@ -73,45 +71,49 @@ def _image_photo(plan: Plan) -> Photo:
     return Photo(plan, bands, width=2 * plan.lattice.patch)
 
 
-def _label_photo(plan: Plan | None) -> AbstractContextManager[Photo | None]:
-    """The labels as a photo: colours, or class values; None where there are none."""
-    if plan is None:
-        return nullcontext()
-    bands: dict[str, tuple[int, ...]] = {s.path: (1, 2, 3) if s.header.bands >= 3 else (1,) for s in plan.sheets}
-    return Photo(plan, bands, width=2 * plan.lattice.patch)
+@dataclass(frozen=True)
+class SheetLabels:
+    """The label raster of a sheet, laid as the sheet lies; `window` is the sheet's on the grid."""
+
+    window: Window
+    labels: LabelRaster
+    legend: Legend
 
 
-def _label_plan(plan: Plan, labels: Path) -> Plan:
-    """The plan with each sheet replaced by its label raster in the same place."""
-    by_stem = {stem_of(p): p for p in find_sheets([labels])}
-    found: list[Sheet] = []
-    for sheet in plan.sheets:
-        path = by_stem.get(stem_of(Path(sheet.path)))
-        if path is None:
-            cure = f"expected a name like {stem_of(Path(sheet.path))}_label.tif"
-            raise UsageError(sheet.path, f"has no label in {labels}", cure)
-        header = decoder().header(path)
-        if (header.width, header.height) != (sheet.header.width, sheet.header.height):
-            size = f"{sheet.header.width} x {sheet.header.height}"
-            what = f"is {header.width} x {header.height} px, its sheet {size}"
-            raise UsageError(path, what, "they must match pixel by pixel")
-        if sheet.mode == "warped":
-            what = "belongs to a sheet that is warped; labels cannot be"
-            raise UsageError(path, what, "bring sheet and label onto the grid first")
-        placed = replace(header, transform=sheet.header.transform, georeferenced=True)
-        found.append(replace(sheet, path=str(path), stat=stat_key(path), header=placed))
-    return replace(plan, sheets=tuple(found), nodata=())
-
-
-def decode_labels(pixels: Image, subject: object) -> Bytes:
-    """Class values (H, W) of ISPRS colours (3, H, W), each channel cut at 127, or of class values (1, H, W).
-
-    Black (the ISPRS border) and magenta mean no class, and become 255.
+def find_labels(plan: Plan, folder: Path) -> list[SheetLabels]:
+    """The label raster of each sheet, found by name.
 
     Raises:
-        SheetError: a value that means no class.
+        UsageError: a sheet without a label, or with several.
+        SheetError: labels that do not lie where their sheet lies, or whose colours nobody named.
     """
-    return decode(pixels, table_legend(ISPRS) if len(pixels) == 1 else cube_legend(ISPRS), subject)
+    sheets = [Path(s.path) for s in plan.sheets]
+    pairs = pair_labels(sheets, find_sheets([folder]), folder, option="a folder that holds only one of them")
+    found = []
+    for sheet in plan.sheets:
+        header = sheet.header
+        ground = Ground((header.height, header.width), sheet.crs, tuple(transform_of(header)[:6]))
+        opened = open_labels(pairs[Path(sheet.path)])
+        check_labels(opened, ground, Path(sheet.path).name)
+        found.append(SheetLabels(sheet.window, opened.laid_as(ground), told_legend(opened, ISPRS)))
+    return found
+
+
+def labels_in(plan: Plan, sheets: list[SheetLabels], window: Window) -> Bytes:
+    """Class values (H, W) of a window of the grid; where sheets overlap the first that says anything counts.
+
+    Raises:
+        SheetError: a label with values that mean no class.
+    """
+    grid = plan.grid
+    shape = (int(window.height), int(window.width))
+    ground = Ground(shape, grid.crs, tuple(grid.window_transform(window)[:6]))
+    out = np.full(shape, NODATA, np.uint8)
+    for one in sheets:
+        if overlap(one.window, window) is not None:
+            codes = read_codes(one.labels, one.legend, ground, Window(0, 0, window.width, window.height))
+            out = np.where(out == NODATA, codes, out)
+    return out
 
 
 def _geotiff(plan: Plan, window: Window, bands: Image, valid: Valid | None) -> bytes:

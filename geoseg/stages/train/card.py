@@ -40,6 +40,7 @@ def card_of(config: TrainConfig, table: ClassTable) -> Card:
         gsd=model.gsd,
         gsd_range=(round(min(low, model.gsd), 4), round(max(high, model.gsd), 4)),
         arguments=dict(model.arguments),
+        dtype=model.dtype,
         patch=patch,
         overlap=overlap,
         margin=geometry.margin,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
@@ -103,7 +104,9 @@ def _scores(run: TrainingRun, state: State, sets: list[LabelledSet]) -> Row:
     card = card_of(run.config, run.table)
     tallies = validate(network, card, sets, run.config.validation_pixels, run.device)
     scores = scores_of(sum(tallies.values(), start=Tally.zero(len(run.table))))
-    row: Row = {"mean_iou": scores["mean_iou"], "overall_accuracy": scores["overall_accuracy"]}
+    row: Row = {"mean_iou": scores["mean_iou"]}
+    if math.isfinite(scores["overall_accuracy"]):  # partial labels have none
+        row["overall_accuracy"] = scores["overall_accuracy"]
     row |= {f"iou {c.name}": v for c, v in zip(run.table.classes, scores["iou"], strict=True)}
     row |= {f"mean_iou {name}": scores_of(one)["mean_iou"] for name, one in tallies.items()}
     return row

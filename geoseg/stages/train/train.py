@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from geoseg.arrays import full_scale
 from geoseg.classes import ClassTable
 from geoseg.commit import commit_bytes, commit_json, folder
 from geoseg.datasets.samples import Batches, Crop, LabelledSet, Samples, loader
@@ -97,7 +98,7 @@ def _process_group() -> Iterator[tuple[int, int]]:
 
 
 def _load_sets(config: TrainConfig, table: ClassTable, cache: Path | None) -> Sets:
-    sets = labelled_sets(config.data, table, len(config.model.bands), cache)
+    sets = labelled_sets(config.data, table, len(config.model.bands), cache, config.model.dtype)
     if not sets["train"]:
         raise UsageError("data", "leaves nothing to train on", "give a set without `use: validation`")
     return sets
@@ -122,7 +123,7 @@ def _describe(sets: Sets, run: TrainingRun, say: Say) -> None:
 
 def _samples(config: TrainConfig, sets: list[LabelledSet], strength: float) -> Samples:
     """Training samples with augmentation of some strength."""
-    crop = Crop(config.crop, config.model.gsd, tuple(config.model.mean))
+    crop = Crop(config.crop, config.model.gsd, tuple(config.model.mean), full_scale(config.model.dtype))
     augmentation = Augmentation(**config.augment.model_dump()).at_strength(strength)
     return Samples(tuple(sets), crop, augmentation, config.seed, config.balance)
 
@@ -242,4 +243,4 @@ def preview(config: TrainConfig, picture: Path, count: int = 24) -> None:
     table = class_table(config.model)
     sets = _load_sets(config, table, None if config.out is None else config.out / "cache")
     samples = _samples(config, sets["train"], max(s.augment for s in config.stages))
-    write_png(picture, contact_sheet([samples[i][:2] for i in range(count)], table))
+    write_png(picture, contact_sheet([samples[i][:2] for i in range(count)], table, full=samples.crop.full))

@@ -10,7 +10,7 @@ import torch
 from rasterio.windows import Window
 from torch import nn
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, full_scale
 from geoseg.classes import NODATA
 from geoseg.datasets.items import Item, image_reader, read_labels
 from geoseg.datasets.samples import Crop, LabelledSet, Samples
@@ -66,7 +66,7 @@ def fit_temperature(network: nn.Module, card: Card, sets: list[LabelledSet], sid
     Measured on `crops` samples of `side` pixels; 1 where none of their pixels has a class.
     """
     even = tuple(replace(s, share=1.0) for s in sets)
-    samples = Samples(even, Crop(side, card.gsd, card.mean), NONE, 12345, balance=0.0)
+    samples = Samples(even, Crop(side, card.gsd, card.mean, full_scale(card.dtype)), NONE, 12345, balance=0.0)
     logits, truths = [], []
     for i in range(crops):
         image, labels, _ = samples[i]

@@ -8,8 +8,9 @@ from pathlib import Path
 import layouts
 import numpy as np
 import pytest
+from affine import Affine
 from PIL import Image
-from support import CRS, PLACE, write_sheet
+from support import CRS, PLACE, moved, write_sheet
 from trainings import tiny_config
 
 from geoseg.classes import NODATA
@@ -132,3 +133,81 @@ def test_a_finished_run_is_evaluated_with_its_model(tmp_path: Path, geoseg, trut
     assert report["mean_iou"] == 1.0
     assert report["protocol"]["patch_px"] == 64
     assert report["calibration"]["table"]
+
+
+def test_labels_of_a_run_are_laid_on_the_ground(tmp_path: Path, geoseg) -> None:
+    """One raster of the whole area, a folder with photos in it, several labels of one name, another town."""
+    rng = np.random.default_rng(5)
+    truth = layouts.patchwork(rng, (120, 240), cell=12)
+    for name, col in (("a", 0), ("b", 120)):
+        write_sheet(tmp_path / "p" / f"{name}_classes.tif", truth[:, col : col + 120], place=moved(PLACE, col, 0))
+    wide = np.pad(truth, 30, constant_values=0)
+    write_sheet(tmp_path / "all.tif", wide, place=moved(PLACE, -30, -30), nodata=0)
+    code, out, err = geoseg("evaluate", tmp_path / "p", tmp_path / "all.tif", "--json")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["overall_accuracy"] == 1.0
+    assert report["protocol"]["sheets"] == 2
+    assert report["protocol"]["label_files"] == ["a_classes: all.tif", "b_classes: all.tif"]
+    assert report["pixels_without_label"] == (truth == 0).sum()
+    for name, col in (("a", 0), ("b", 120)):
+        write_sheet(tmp_path / "l" / f"{name}_RGB.tif", np.zeros((3, 120, 120), np.uint8))
+        part = truth[:, col : col + 120]
+        write_sheet(tmp_path / "l" / f"{name}_label.tif", part[::-1].copy(), place=_south_up(moved(PLACE, col, 0)))
+    assert _accuracy(geoseg, tmp_path / "p", tmp_path / "l") == 1.0
+    bare = np.where(rng.uniform(size=(120, 120)) < 0.2, NODATA, truth[:, :120]).astype(np.uint8)
+    write_sheet(tmp_path / "l" / "a_label_noBoundary.tif", bare)
+    code, _, err = geoseg("evaluate", tmp_path / "p", tmp_path / "l")
+    assert code == 2
+    assert "a_label.tif" in err
+    assert "a_label_noBoundary.tif" in err
+    assert "--labels-pattern" in err
+    assert _accuracy(geoseg, tmp_path / "p", tmp_path / "l", "--labels-pattern", "*_label.tif") == 1.0
+    assert _accuracy(geoseg, tmp_path / "p", tmp_path / "l", "--boundary", "all") == 1.0
+    write_sheet(tmp_path / "far.tif", truth, place=moved(PLACE, 90_000, 0))
+    code, _, err = geoseg("evaluate", tmp_path / "p", tmp_path / "far.tif")
+    assert code == 1
+    assert "do not meet" in err
+    code, _, err = geoseg("evaluate", tmp_path / "p", tmp_path / "p")
+    assert code == 2
+    assert "has no label" in err
+
+
+def _south_up(place: Affine) -> Affine:
+    return place @ Affine(1, 0, 0, 0, -1, 120)
+
+
+def _accuracy(geoseg, *arguments: object) -> float:
+    code, out, err = geoseg("evaluate", *arguments, "--json")
+    assert code == 0, err
+    return float(json.loads(out)["overall_accuracy"])
+
+
+def test_a_label_raster_that_reaches_some_sheets_only(tmp_path: Path, geoseg, caplog) -> None:
+    truth = layouts.patchwork(np.random.default_rng(5), (64, 64))
+    write_sheet(tmp_path / "p/a.tif", truth)
+    write_sheet(tmp_path / "p/b.tif", truth, place=moved(PLACE, 500, 0))
+    write_sheet(tmp_path / "l.tif", truth)
+    code, out, _ = geoseg("evaluate", tmp_path / "p", tmp_path / "l.tif", "--json")
+    assert code == 0
+    assert json.loads(out)["protocol"]["sheets"] == 1
+    assert "does not reach 1 of 2 class rasters" in caplog.text
+
+
+def test_labels_in_colours_of_ones_own(tmp_path: Path, geoseg) -> None:
+    truth = (layouts.patchwork(np.random.default_rng(5), (64, 64)) == 1).astype(np.uint8)
+    write_sheet(tmp_path / "a.tif", truth)
+    colours = np.array([[226, 169, 41], [60, 16, 152]], np.uint8)[truth].transpose(2, 0, 1).copy()
+    write_sheet(tmp_path / "l.tif", colours)
+    code, _, err = geoseg("evaluate", tmp_path / "a.tif", tmp_path / "l.tif")
+    assert code == 1
+    assert "#3c1098" in err
+    arguments = ("--class", "#3c1098=building", "--rest", "not building")
+    code, out, err = geoseg("evaluate", tmp_path / "a.tif", tmp_path / "l.tif", *arguments, "--json")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["classes"]["building"]["iou"] == 1.0
+    assert report["overall_accuracy"] is None
+    code, out, _ = geoseg("evaluate", tmp_path / "a.tif", tmp_path / "l.tif", *arguments)
+    assert "labels are partial" in out
+    assert "overall accuracy |" not in out

@@ -15,8 +15,11 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from affine import Affine
 from PIL import Image
-from support import CONFIGS
+from rasterio.transform import array_bounds
+from rasterio.warp import Resampling, reproject, transform_bounds
+from support import CONFIGS, CRS, PLACE, moved, write_sheet
 from trainings import tiny_config, weights_of
 
 from geoseg.errors import TrainingError, UsageError
@@ -268,3 +271,46 @@ def test_every_config_reaches_its_first_validation(name: str, tmp_path: Path, ge
     assert code == 0, err
     assert "best validation mIoU" in out
     assert "validation mIoU" in err
+
+
+def _label_in_another_crs(path: Path, truth: np.ndarray, place: Affine) -> None:
+    """A label raster as GDAL lays it in EPSG:25832, with pixels of 4 cm."""
+    left, bottom, right, top = transform_bounds(CRS, "EPSG:25832", *array_bounds(*truth.shape, place))
+    high, wide = int((top - bottom) / 0.04), int((right - left) / 0.04)
+    labels, there = np.full((high, wide), 255, np.uint8), Affine(0.04, 0, left, 0, -0.04, top)
+    places = {"src_transform": place, "src_crs": CRS, "dst_transform": there, "dst_crs": "EPSG:25832"}
+    reproject(truth, labels, **places, resampling=Resampling.nearest, init_dest_nodata=False)
+    write_sheet(path, labels, place=there, crs="EPSG:25832")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_photos_of_16_bits_beside_labels_in_another_crs(tmp_path: Path, dtype: str) -> None:
+    """Photos and labels in one folder; two classes that 8 bits could not tell apart are told apart."""
+    rng = np.random.default_rng(2)
+    for name, row in (("a", 0), ("b", 5000)):
+        truth, place = layouts.patchwork(rng, (192, 192), classes=2, cell=32), moved(PLACE, 0, row)
+        photo = np.repeat((20_000 + 40 * truth.astype(int) + rng.integers(0, 8, truth.shape))[None], 3, 0)
+        write_sheet(tmp_path / "data" / f"{name}_RGB.tif", photo.astype(np.uint16), place=place)
+        _label_in_another_crs(tmp_path / "data" / f"{name}_label.tif", truth, place)
+    section: dict[str, object] = {"kind": "pairs", "root": str(tmp_path / "data"), "labels": "*_label.tif"}
+    section["split"] = {"validation": ["b_RGB"]}
+    units = {"dtype": "uint16", "mean": [20_020.0] * 3, "std": [20.0] * 3}
+    if dtype == "uint8":
+        section["range"] = [0, 40_000]
+        units = {"mean": [127.6] * 3, "std": [0.13] * 3}
+    rows = [{"value": i, "name": n, "colour": [i, i, i]} for i, n in enumerate(("low", "high"))]
+    config = tiny_config(
+        model={
+            **{"network": "unet_s", "arguments": {"width": 8}, "gsd": 0.1, "patch": 320, "overlap": 256},
+            **{"classes": rows, **units},
+        },
+        data=[section],
+        augment={name: 0 for name in ("colour", "noise", "grey", "jpeg", "blur", "nodata", "rotate")},
+        stages=[{"steps": 40, "rate": 0.01}],
+        validate_every=40,
+        average=0,
+    )
+    train(config, tmp_path / "out")
+    assert load_model(tmp_path / "out/model.safetensors").card.dtype == dtype
+    report = evaluate_model(tmp_path / "out/model.safetensors", config, EvaluateOptions()).report
+    assert report["mean_iou"] > 0.9
