@@ -25,6 +25,7 @@ class TileKeywords(TypedDict, total=False):
     overlap: str | int | None
     block_size: int | None
     bands: Numbers | None
+    alpha: str | None
     nodata: Nodata | None
     crs: str
     gsd: float | None

@@ -92,6 +92,11 @@ class TileOptions:
     bands: tuple[int, ...] = option(
         (), "Bands to use, counted from 1, in the network's order: 1,2,3.", read=parse.numbers("--bands", int)
     )
+    alpha: str | None = option(
+        None,
+        "Whether an alpha band says where data are, or holds data; auto looks at a sample [default: auto].",
+        choices=("auto", "mask", "none"),
+    )
     nodata: tuple[tuple[float, float], ...] = option(
         (),
         "Values that mean no data, in all bands: 255~12.",

@@ -82,9 +82,9 @@ class Plan:
 
     `gsd`: metres on the ground per pixel, in the middle of the sheets. `asked_lattice`: the user gave patch size or
     overlap; otherwise the model's own are taken. `block`: side of a block in pixels. `nodata`: pairs of (value,
-    tolerance). `bands`: 1-based, () for "by meaning". `area`: the area of interest as WKT in the grid's CRS, "" for
-    all. `revision` counts every change; `planned` names the last one that `tile` made, and stays when a sheet is set
-    aside later.
+    tolerance). `bands`: 1-based, () for "by meaning". `alpha`: "auto", "mask" or "none". `area`: the area of interest
+    as WKT in the grid's CRS, "" for all. `revision` counts every change; `planned` names the last one that `tile` made,
+    and stays when a sheet is set aside later.
     """
 
     grid: Grid
@@ -97,6 +97,7 @@ class Plan:
     bands: tuple[int, ...] = ()
     nodata: tuple[tuple[float, float], ...] = ()
     area: str = ""
+    alpha: str = "auto"
     revision: int = 1
     planned: str = ""
 
@@ -135,7 +136,8 @@ class Header:
 
     `crs`: WKT, "" for none. `transform`: the numbers (a, b, c, d, e, f) of an `Affine`. `meanings`: the colour
     interpretation of each band, lower case. `mask`: "none", "internal", "external" or "alpha"; `mask_stat`: the stat
-    key of an external one. `block`: (rows, columns) of a block of the file.
+    key of an external one. `block`: (rows, columns) of a block of the file. `names`: what the file calls each band, ()
+    where it names none.
     """
 
     width: int
@@ -150,6 +152,7 @@ class Header:
     mask: str
     block: tuple[int, int]
     mask_stat: tuple[int, int] | None = None
+    names: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:

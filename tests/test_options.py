@@ -142,6 +142,7 @@ CHANGED: dict[type, dict[str, Change]] = {
         "overlap": _same("16"),
         "block_size": _same(128),
         "bands": _same((2, 1, 3)),
+        "alpha": _same("none"),
         "nodata": _same(((0.0, 0.0),)),
         "crs": _same("EPSG:3035"),
         "gsd": _same(0.12),

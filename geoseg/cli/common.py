@@ -171,11 +171,14 @@ def progress_bar(quiet: bool, unit: str = "px") -> Iterator[Callable[[int, int],
 
 def echo_tile(report: TileReport) -> None:
     """The table at the end of `tile`, warnings and quarantined sheets."""
+    from geoseg.sheets.bands import bands_in_words
+
     plan = report.plan
     sheets = f"{len(plan.sheets)}" + (f" ({len(plan.quarantined)} quarantined)" if plan.quarantined else "")
     own = "" if plan.asked_lattice else " (a network's own may differ)"
     rows = [
         ("sheets", sheets),
+        ("bands", ", ".join(map(str, plan.bands)) if plan.bands else bands_in_words(plan.sheets[0].header)),
         ("GSD", f"{plan.gsd * 100:.2f} cm on the ground"),
         ("size", f"{report.megapixels:,.1f} Mpx"),
         ("patches", f"{report.patches:,} of {plan.lattice.patch} px, overlap {plan.lattice.overlap} px{own}"),

@@ -38,6 +38,7 @@ def write_plan(path: Path, plan: Plan) -> None:
         "bands": list(plan.bands),
         "nodata": [list(pair) for pair in plan.nodata],
         "area": plan.area,
+        "alpha": plan.alpha,
         "sheets": [_sheet_json(sheet) for sheet in plan.sheets],
         "quarantined": [asdict(q) for q in plan.quarantined],
     }
@@ -63,6 +64,7 @@ def read_plan(path: Path) -> Plan:
             bands=tuple(value["bands"]),
             nodata=tuple((float(v), float(t)) for v, t in value["nodata"]),
             area=str(value["area"]),
+            alpha=str(value.get("alpha", "auto")),
             revision=int(value["revision"]),
             planned=str(value.get("planned", "")),
             sheets=tuple(_sheet(s) for s in value["sheets"]),

@@ -183,6 +183,12 @@ def _check_rectified(path: Path, dataset: DatasetReader) -> None:
         raise SheetError(path, what, "rectify it first: gdalwarp -t_srs EPSG:... IN.tif OUT.tif")
 
 
+def _band_names(dataset: DatasetReader) -> tuple[str, ...]:
+    """What the file calls each band; () where it names none."""
+    names = tuple("".join(c for c in (name or "")[:60] if c.isprintable()) for name in dataset.descriptions)
+    return names if any(names) else ()
+
+
 def read_header(path: Path, *, codes: bool = False) -> Header:
     """Header of one sheet; with `codes` also that of a raster of classes or labels: with a colour table, or 32 bits.
 
@@ -215,4 +221,5 @@ def read_header(path: Path, *, codes: bool = False) -> Header:
             mask=mask,
             block=dataset.block_shapes[0],
             mask_stat=stat_key(mask_path(path)) if mask == "external" else None,
+            names=_band_names(dataset),
         )

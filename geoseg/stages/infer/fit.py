@@ -16,30 +16,14 @@ from geoseg.errors import ModelError, UsageError
 from geoseg.geometry.lattice import Lattice
 from geoseg.models.card import Card
 from geoseg.models.facts import Normalise
-from geoseg.plan import Plan, Sheet
+from geoseg.plan import Plan
 from geoseg.predict.region import snapped_ratio
+from geoseg.sheets.bands import band_meanings, bands_in_words
 
 __all__ = ["bands_of", "fitted_lattice", "normalise_of", "ratio_of"]
 
 TOLERANCE = 1.2
 """A GSD this much outside a model's range is still taken."""
-
-_BY_COUNT = {1: ("grey",), 2: ("grey", "other"), 3: ("red", "green", "blue"), 4: ("red", "green", "blue", "nir")}
-
-
-def _meanings(sheet: Sheet) -> list[str]:
-    """What each band of a sheet means, by its colour interpretation, else by the number of bands."""
-    named = {"gray": "grey", "undefined": "other"}
-    found = [named.get(m, m) for m in sheet.header.meanings]
-    colours = [i for i, m in enumerate(found) if m != "alpha"]
-    guess = _BY_COUNT.get(len(colours), ("red", "green", "blue", "nir") + ("other",) * (len(colours) - 4))
-    known = {"red", "green", "blue", "nir"}
-    if not known & set(found):
-        for i, name in zip(colours, guess, strict=False):
-            found[i] = name
-    elif "nir" not in found and len(colours) == 4:
-        found[next(i for i in colours if found[i] not in known)] = "nir"
-    return found
 
 
 def bands_of(plan: Plan, card: Card) -> dict[str, tuple[int, ...]]:
@@ -59,16 +43,21 @@ def bands_of(plan: Plan, card: Card) -> dict[str, tuple[int, ...]]:
         return {s.path: plan.bands for s in plan.sheets}
     picked = {}
     for sheet in plan.sheets:
-        meanings = _meanings(sheet)
+        meanings = band_meanings(sheet.header)
         missing = [b for b in wanted if b not in meanings]
         if missing:
             raise ModelError(
                 card.name,
-                f"wants {', '.join(wanted)}; {sheet.path} has {', '.join(meanings)}",
-                "say which bands are which with geoseg tile --bands, or use another model",
+                f"wants {', '.join(wanted)}; {sheet.path} has {bands_in_words(sheet.header)}",
+                f"say which bands those are with geoseg tile --bands, such as {_example(wanted)}, or use another model",
             )
         picked[sheet.path] = tuple(meanings.index(b) + 1 for b in wanted)
     return picked
+
+
+def _example(wanted: tuple[str, ...]) -> str:
+    """As many band numbers as a network wants."""
+    return "--bands " + ",".join(str(k + 1) for k in range(len(wanted)))
 
 
 def normalise_of(plan: Plan, card: Card, value_range: tuple[float, float] | None) -> Normalise:

@@ -13,6 +13,7 @@ from pathlib import Path
 from geoseg.errors import SheetChanged, SheetError, UsageError
 from geoseg.plan import Header, Plan, Sheet
 from geoseg.runfolder.folder import Run
+from geoseg.sheets.bands import bands_in_words, without_alpha
 from geoseg.sheets.decoder import decoder
 from geoseg.sheets.door import stat_key
 from geoseg.sheets.place import place_sheet
@@ -71,6 +72,8 @@ def _as_it_is_now(before: Sheet, plan: Plan) -> Sheet:
     stat = stat_key(path)
     header = decoder().header(path)
     header = replace(header, crs=header.crs or before.header.crs)
+    if "alpha" not in before.header.meanings:  # it was found to hold data, or the user said so
+        header = without_alpha(header)
     if _kind(header) != _kind(before.header):
         what = f"was written again as {_words(header)}; it was {_words(before.header)}"
         raise SheetError(path, what, "run geoseg tile again")
@@ -84,14 +87,14 @@ def _as_it_is_now(before: Sheet, plan: Plan) -> Sheet:
     return now
 
 
-def _kind(header: Header) -> tuple[bool, str, tuple[str, ...]]:
+def _kind(header: Header) -> tuple[object, ...]:
     """What must stay for the bands that were chosen to mean the same."""
-    return header.georeferenced, header.dtype, header.meanings
+    return header.georeferenced, header.dtype, header.meanings, header.names
 
 
 def _words(header: Header) -> str:
     place = "" if header.georeferenced else " without a place"
-    return f"{header.dtype} with bands {', '.join(header.meanings)}{place}"
+    return f"{header.dtype} with bands {bands_in_words(header)}{place}"
 
 
 def _middle(sheet: Sheet) -> tuple[float, float]:

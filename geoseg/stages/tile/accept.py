@@ -16,7 +16,9 @@ from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import metres_per_unit
 from geoseg.plan import Header, Plan, Quarantined, Sheet
+from geoseg.sheets.bands import bands_in_words, is_mask, without_alpha
 from geoseg.sheets.decoder import PixelRequest, decoder
+from geoseg.sheets.door import stat_key
 from geoseg.sheets.nodata import flat_border
 from geoseg.sheets.place import Found, crs_fault, place_sheet
 
@@ -29,6 +31,7 @@ __all__ = [
     "place_on",
     "placed",
     "read_headers",
+    "settle_alpha",
     "still_damaged",
     "undeclared_border",
     "usable",
@@ -38,6 +41,8 @@ log = logging.getLogger(__name__)
 
 FARTHEST = 100_000.0
 """Metres on the ground from the sheet in the middle to any other."""
+SAMPLE = 128
+"""Side in pixels of the squares that are looked at in an alpha band."""
 
 
 def read_headers(paths: list[Path], read_timeout: float) -> tuple[Found, list[Quarantined]]:
@@ -55,6 +60,46 @@ def read_headers(paths: list[Path], read_timeout: float) -> tuple[Found, list[Qu
         except SheetError as error:
             refused.append(_quarantine(error))
     return found, refused
+
+
+def settle_alpha(
+    found: Found, choice: str, earlier: Plan | None, read_timeout: float
+) -> tuple[Found, list[tuple[Path, str]]]:
+    """Sheets with their alpha band as a mask or as data, and those that were found to hold data.
+
+    Args:
+        found: headers as the files give them.
+        choice: "mask" or "none"; "auto" looks at a sample of each alpha band, once for each version of a file.
+        earlier: plan whose decisions are kept.
+        read_timeout: seconds that a sample may take.
+    """
+    known = {(s.path, s.stat): s.header.mask for s in earlier.sheets} if earlier and earlier.alpha == choice else {}
+    kept: Found = []
+    told: list[tuple[Path, str]] = []
+    for path, header in found:
+        if header.mask == "alpha" and choice != "mask":
+            before = known.get((str(path), stat_key(path)))
+            if choice == "none" or before == "none" or (before is None and _holds_data(path, header, read_timeout)):
+                header = without_alpha(header)
+                told.append((path, bands_in_words(header)))
+        kept.append((path, header))
+    return kept, told if choice == "auto" else []
+
+
+def _holds_data(path: Path, header: Header, read_timeout: float) -> bool:
+    """Whether the alpha band of a sheet holds more values than any mask: looks at squares along its diagonals."""
+    band = (header.meanings.index("alpha") + 1,)
+    high, wide = min(SAMPLE, header.height), min(SAMPLE, header.width)
+    parts = []
+    try:
+        for down, right in ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8)):
+            row, col = int(down * (header.height - high)), int(right * (header.width - wide))
+            rows, cols = slice(row, row + high), slice(col, col + wide)
+            parts.append(decoder().read(PixelRequest(path, stat_key(path), band, rows, cols, patience=read_timeout)))
+    except SheetError as error:
+        log.warning("%s", error)
+        return False
+    return not is_mask(np.stack(parts))
 
 
 def georeferenced(found: Found, crs: str) -> tuple[Found, list[Quarantined]]:

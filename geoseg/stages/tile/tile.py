@@ -92,18 +92,20 @@ def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOpt
     """The stage, step by step, while the run is locked."""
     earlier = None if options.overwrite else run.plan_or_none()
     crs = crs_wkt(options.crs) if options.crs else ""
+    alpha = options.alpha or (earlier.alpha if earlier else "auto")
+    headers, no_masks = accept.settle_alpha(headers, alpha, earlier, options.read_timeout)
     headers, refused = accept.usable(headers, refused, crs, options.bands)
     grid = earlier.grid if earlier else choose_grid(headers, crs, options.gsd, options.anchor)
     placed, refused = accept.placed(headers, refused, grid)
     if earlier is not None:
         placed, refused = _known(placed, refused, run, earlier, options.retry_failed)
     accept.check_left(placed, refused, strict=options.strict)
-    plan = _plan(grid, placed, refused, options, earlier)
+    plan = replace(_plan(grid, placed, refused, options, earlier), alpha=alpha)
     if earlier is not None and _same(plan, earlier) and run.patches_gpkg.exists():
         return _report(earlier, len(patch_windows(earlier)), [])  # the first `tile` has given the warnings
     plan = replace(plan, planned=uuid.uuid4().hex)
     run.save(plan)
-    return _report(plan, draw_plan(run.patches_gpkg, plan), _warnings(plan, options.read_timeout))
+    return _report(plan, draw_plan(run.patches_gpkg, plan), _warnings(plan, no_masks, options.read_timeout))
 
 
 def _check(options: TileOptions) -> None:
@@ -174,9 +176,15 @@ def _new_plan(grid: Grid, sheets: tuple[Sheet, ...], options: TileOptions) -> Pl
     )
 
 
-def _warnings(plan: Plan, read_timeout: float) -> list[str]:
-    """Sheets that will be warped, and areas that look like undeclared no-data."""
+def _warnings(plan: Plan, no_masks: list[tuple[Path, str]], read_timeout: float) -> list[str]:
+    """Alpha bands that are none, sheets that will be warped, and areas that look like undeclared no-data."""
     warnings = []
+    if no_masks:
+        path, bands = no_masks[0]
+        warnings.append(
+            f"the alpha band of {len(no_masks)} sheets holds many values, so it is no mask but data (first: {path}:"
+            f" {bands}); if it is a mask, run tile again with --alpha mask"
+        )
     warped = [s for s in plan.sheets if s.mode == "warped"]
     if warped:
         what = "sheets are off the grid and will be warped on the fly"

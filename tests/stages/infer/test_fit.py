@@ -58,7 +58,7 @@ def test_what_the_user_names_counts_for_every_sheet_and_its_number_must_fit() ->
 
 def test_a_band_that_is_not_there_is_named_with_the_sheet() -> None:
     card = a_card(bands=("nir", "red", "green"))
-    with pytest.raises(ModelError, match=r"wants nir, red, green; /nowhere/0\.tif has red, green, blue"):
+    with pytest.raises(ModelError, match=r"wants nir, red, green; /nowhere/0\.tif has 1 red, 2 green.*--bands"):
         bands_of(_plan(a_header()), card)
 
 

@@ -14,6 +14,7 @@ from runs import classes_like
 from support import CRS, PLACE, ROOT, class_raster, moved, write_sheet
 
 from geoseg.options import InferOptions, TileOptions
+from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
@@ -226,3 +227,33 @@ def test_a_second_tile_does_not_ignore_what_it_cannot_do(tmp_path, geoseg):
     assert geoseg(*other, "--patch-size", "256", "--overlap", "32")[0] == 0
     assert geoseg(*other, "--overlap", "32")[0] == 0
     assert geoseg(*other, "--overlap", "64")[0] == 2
+
+
+def test_infrared_that_the_file_calls_alpha_is_data(tmp_path: Path, geoseg) -> None:
+    """Seen on a sample, said, kept by the plan, and undone by --alpha mask."""
+    rng = np.random.default_rng(0)
+    photo = rng.integers(1, 255, (4, 200, 200)).astype(np.uint8)
+    photo[3, 50:90, 50:90] = 0
+    path = write_sheet(tmp_path / "s/naip.tif", photo, photometric="rgb", alpha="yes")
+    run = tmp_path / "run"
+    code, out, err = geoseg("tile", tmp_path / "s", "-o", run)
+    assert code == 0
+    assert "1 red, 2 green, 3 blue, 4 nir" in out
+    assert "holds many values, so it is no mask but data" in err
+    assert "--alpha mask" in err
+    plan = Run(run).plan
+    assert plan.sheets[0].header.mask == "none"
+    geoseg("tile", tmp_path / "s", "-o", run)
+    assert Run(run).plan == plan
+    geoseg("tile", tmp_path / "s", "-o", run, "--alpha", "mask")
+    assert Run(run).plan.sheets[0].header.mask == "alpha"
+    geoseg("tile", tmp_path / "s", "-o", run)
+    assert Run(run).plan.alpha == "mask"
+    photo[3] = np.where(photo[3] > 9, 255, 0)
+    write_sheet(path, photo, photometric="rgb", alpha="yes")
+    _, out, err = geoseg("tile", tmp_path / "s", "-o", tmp_path / "other")
+    assert "4 alpha" in out
+    assert not err
+    _, out, err = geoseg("tile", tmp_path / "s", "-o", tmp_path / "third", "--alpha", "none")
+    assert "4 nir" in out
+    assert not err
