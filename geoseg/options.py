@@ -97,12 +97,14 @@ class TileOptions:
         "Whether an alpha band says where data are, or holds data; auto looks at a sample [default: auto].",
         choices=("auto", "mask", "none"),
     )
-    nodata: tuple[tuple[float, float], ...] = option(
-        (),
-        "Values that mean no data, in all bands: 255~12.",
+    nodata: tuple[tuple[float, float], ...] | None = option(
+        None,
+        "Values that mean no data, in all bands, in areas that reach the sheet's edge or are large: 255~12; none"
+        " [default: as a sample of each sheet shows].",
         metavar="VALUE[~TOLERANCE][,VALUE..]",
         read=parse.nodata,
     )
+    nodata_everywhere: bool = option(False, "The values of --nodata mean no data wherever they are.")
     crs: str = option("", "CRS of the grid, and of sheets that have none: EPSG:25833.")
     gsd: float | None = option(
         None, "Pixel size of the grid in metres on the ground [default: the majority's].", least=0, above=True

@@ -82,12 +82,14 @@ def size(value: str | float) -> int:
 
 
 def nodata(value: Nodata) -> tuple[tuple[float, float], ...]:
-    """`VALUE[~TOLERANCE][,VALUE..]` as pairs of (value, tolerance)."""
+    """`VALUE[~TOLERANCE][,VALUE..]` as pairs of (value, tolerance); none at all for `none`."""
     if isinstance(value, (int, float)):
         return ((float(value), 0.0),)
     if not isinstance(value, str):
         return tuple((float(v), float(t)) for v, t in value)
-    pairs = []
+    pairs: list[tuple[float, float]] = []
+    if value.strip().lower() == "none":
+        return ()
     for part in filter(None, (p.strip() for p in value.split(","))):
         number, _, tolerance = part.partition("~")
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -36,9 +36,9 @@ __all__ = [
 class Sheet:
     """One usable sheet. `mode`: "direct" (on the grid), "flipped" (on the grid, south-up) or "warped" (on the fly).
 
-    `window` is its footprint on the grid. `stat` (bytes, nanoseconds of the last change) tells whether the file was
-    written again; `known_as` and `known_path` are the stat and the path under which the same bytes were first seen, if
-    the file was only touched, copied or moved since.
+    `window` is its footprint on the grid. `blanks` is the name of the mask of its blank areas, "" for none. `stat`
+    (bytes, nanoseconds of the last change) tells whether the file was written again; `known_as` and `known_path` are the
+    stat and the path under which the same bytes were first seen, if the file was only touched, copied or moved since.
     """
 
     path: str
@@ -47,6 +47,7 @@ class Sheet:
     crs: str
     mode: str
     window: Window
+    blanks: str = ""
     known_as: tuple[int, int] | None = None
     known_path: str | None = None
 
@@ -60,7 +61,8 @@ class Sheet:
         """Changes when the file, its place or its use changes."""
         w = self.window
         path, stat = self.known_path or self.path, self.known_as or self.stat
-        return f"{path}|{stat}|{self.header.fingerprint}|{self.mode}|{w.col_off},{w.row_off}"
+        blanks = f"|{self.blanks}" if self.blanks else ""
+        return f"{path}|{stat}|{self.header.fingerprint}|{self.mode}|{w.col_off},{w.row_off}{blanks}"
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,10 @@ class Plan:
 
     `gsd`: metres on the ground per pixel, in the middle of the sheets. `asked_lattice`: the user gave patch size or
     overlap; otherwise the model's own are taken. `block`: side of a block in pixels. `nodata`: pairs of (value,
-    tolerance). `bands`: 1-based, () for "by meaning". `alpha`: "auto", "mask" or "none". `area`: the area of interest
-    as WKT in the grid's CRS, "" for all. `revision` counts every change; `planned` names the last one that `tile` made,
-    and stays when a sheet is set aside later.
+    tolerance). `nodata_rule`: "everywhere", "blank" (only in blank areas, see `sheets.blank_areas`; without values, in
+    sheets that show some) or "none". `masks`: the folder of the sheets' masks. `bands`: 1-based, () for "by meaning".
+    `alpha`: "auto", "mask" or "none". `area`: the area of interest as WKT in the grid's CRS, "" for all. `revision`
+    counts every change; `planned` names the last one that `tile` made, and stays when a sheet is set aside later.
     """
 
     grid: Grid
@@ -96,6 +99,8 @@ class Plan:
     quarantined: tuple[Quarantined, ...] = ()
     bands: tuple[int, ...] = ()
     nodata: tuple[tuple[float, float], ...] = ()
+    nodata_rule: str = "everywhere"
+    masks: str = field(default="", compare=False)
     area: str = ""
     alpha: str = "auto"
     revision: int = 1
@@ -113,6 +118,11 @@ class Plan:
         left, top = window.col_off, window.row_off
         near = self._index.query(shapely.box(left, top, left + window.width, top + window.height))
         return [s for i in sorted(near.tolist()) if overlap((s := self.sheets[i]).window, window)]
+
+    @property
+    def values_everywhere(self) -> tuple[tuple[float, float], ...]:
+        """No-data values that count wherever they are."""
+        return self.nodata if self.nodata_rule == "everywhere" else ()
 
     def without(self, path: str, reason: str, cure: str) -> Plan:
         """The next revision, with one sheet moved to quarantine."""

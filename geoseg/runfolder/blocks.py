@@ -253,5 +253,5 @@ def block_key(plan: Plan, job: Job, block: Block) -> str:
     """Hash of all that decides a block's pixels: the job, the grid, and the sheets that its patches reach, in order."""
     reach = grown(block_window(block, plan.block), job.lattice.patch)
     sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.meeting(reach)]
-    parts = [job.key, plan.grid.to_json(), plan.block, block, plan.nodata, plan.area, sheets]
+    parts = [job.key, plan.grid.to_json(), plan.block, block, plan.values_everywhere, plan.area, sheets]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """A run folder: each of its paths is spelt here once, and each of its files is read once until it changes.
 
-plan.json  patches.gpkg  patches/  infer.json  engine.json  contents.json  blocks/  locks/  parts/  out/  run.json
-stamp.json
+plan.json  patches.gpkg  patches/  masks/  infer.json  engine.json  contents.json  blocks/  locks/  parts/  out/
+run.json  stamp.json
 """
 
 from __future__ import annotations
@@ -72,6 +72,11 @@ class Run:
     def patches(self) -> Path:
         """Patches as GeoTIFFs, which `tile --write-patches` writes."""
         return self.folder / "patches"
+
+    @property
+    def masks(self) -> Path:
+        """Masks of blank areas of sheets that do not say themselves where they have data."""
+        return self.folder / "masks"
 
     @property
     def infer_json(self) -> Path:

@@ -2,9 +2,10 @@
 
 A pixel holds no data where
 
-    all its bands hold one no-data value of the file or of `--nodata`
+    all its bands hold one no-data value of the file, or of `--nodata` with `--nodata-everywhere`
     any of its bands is not a finite number
     the sheet's own mask says so: an alpha band, a mask inside the file, or a .msk beside it
+    it lies in a blank area that `tile` found (`geoseg.sheets.blank_areas`)
 
 Pure rules: nothing here opens a file.
 """
@@ -18,10 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from geoseg.arrays import Image, Valid
+from geoseg.errors import SheetError
 from geoseg.plan import Header, Sheet
-from geoseg.sheets.door import mask_path
+from geoseg.sheets.door import mask_path, stat_key
 
-__all__ = ["BORDERS", "Place", "flat_border", "mask_of", "nodata_values", "valid_by_value"]
+__all__ = ["BORDERS", "Place", "Value", "blanks_of", "flat_border", "mask_of", "nodata_values", "valid_by_value"]
 
 Value = tuple[float, float]
 """A no-data value and its tolerance."""
@@ -78,6 +80,19 @@ def mask_of(sheet: Sheet, bands: tuple[int, ...]) -> Place | None:
         assert header.mask_stat is not None  # `read_header` found the file
         return Place(mask_path(path), header.mask_stat, (1,))
     return None
+
+
+def blanks_of(masks: str, sheet: Sheet) -> Place:
+    """The mask of the blank areas of a sheet, in the folder `masks` of its run.
+
+    Raises:
+        SheetError: it is not there any more.
+    """
+    path = Path(masks) / sheet.blanks
+    try:
+        return Place(path, stat_key(path), (1,))
+    except SheetError as error:
+        raise SheetError(path, "is missing", "run geoseg tile again, which makes it") from error
 
 
 def flat_border(pixels: Image, edges: Iterable[Image]) -> int | None:

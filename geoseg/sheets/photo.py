@@ -23,7 +23,7 @@ from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Plan, Sheet, transform_of
 from geoseg.sheets.decoder import PixelRequest, decoder
 from geoseg.sheets.door import mask_path, stat_key
-from geoseg.sheets.nodata import Place, mask_of, nodata_values, valid_by_value
+from geoseg.sheets.nodata import Place, blanks_of, mask_of, nodata_values, valid_by_value
 from geoseg.sheets.warp import CHUNK, SheetPixels, chunks_of, source_part, warp
 
 __all__ = ["Photo", "area_mask"]
@@ -130,10 +130,12 @@ class Photo:
         self._begin(sheet)
         bands = self.bands[sheet.path]
         pixels = self._decode(Place(Path(sheet.path), sheet.stat, bands), rows, cols)
-        good = valid_by_value(pixels, nodata_values(self.plan.nodata, sheet.header))
+        good = valid_by_value(pixels, nodata_values(self.plan.values_everywhere, sheet.header))
         mask = mask_of(sheet, bands)
         if mask is not None:
             good &= self._read_mask(sheet, mask, rows, cols) > 0
+        if sheet.blanks:
+            good &= self._decode(blanks_of(self.plan.masks, sheet), rows, cols)[0] > 0
         return pixels, good
 
     def _begin(self, sheet: Sheet) -> None:

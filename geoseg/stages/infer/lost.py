@@ -11,8 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from geoseg.errors import SheetChanged, SheetError, UsageError
+from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Header, Plan, Sheet
 from geoseg.runfolder.folder import Run
+from geoseg.runfolder.masks import with_mask
 from geoseg.sheets.bands import bands_in_words, without_alpha
 from geoseg.sheets.decoder import decoder
 from geoseg.sheets.door import stat_key
@@ -50,7 +52,7 @@ def go_on_without(run: Run, error: SheetError, seen: Plan, renewed: set[str]) ->
     if isinstance(error, SheetChanged) and before.path not in renewed:
         renewed.add(before.path)
         try:
-            run.save(plan.renewed(_as_it_is_now(before, plan)))
+            run.save(plan.renewed(_as_it_is_now(run, before, plan)))
             log.warning("%s: %s; it is planned anew", error.subject, error.what)
             return
         except SheetError as worse:
@@ -62,7 +64,7 @@ def go_on_without(run: Run, error: SheetError, seen: Plan, renewed: set[str]) ->
     run.save(changed)
 
 
-def _as_it_is_now(before: Sheet, plan: Plan) -> Sheet:
+def _as_it_is_now(run: Run, before: Sheet, plan: Plan) -> Sheet:
     """A sheet as its file is now.
 
     Raises:
@@ -84,7 +86,7 @@ def _as_it_is_now(before: Sheet, plan: Plan) -> Sheet:
     if metres > FARTHEST:
         what = f"was written again {metres / 1000:,.0f} km from where it was"
         raise SheetError(path, what, "check its geotransform, then run geoseg tile again")
-    return now
+    return with_mask(run, now, plan, READ_TIMEOUT)
 
 
 def _kind(header: Header) -> tuple[object, ...]:

@@ -103,7 +103,7 @@ def mosaic_key(inputs: Inputs, options: MosaicOptions) -> str:
         [s.key for s in inputs.plan.sheets],
         inputs.stems,
         inputs.plan.area,
-        inputs.plan.nodata,
+        inputs.plan.values_everywhere,
         [q.path for q in inputs.plan.quarantined],
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -116,7 +116,8 @@ def _sheet_reader(inputs: Inputs, sheet: Sheet, photo: Photo) -> Callable[[Windo
     plain = (
         sheet.header.mask == "none"
         and sheet.header.nodata is None
-        and not inputs.plan.nodata
+        and not inputs.plan.values_everywhere
+        and not sheet.blanks
         and sheet.header.dtype in ("uint8", "int8", "uint16", "int16")
         and sheet.mode != "warped"
     )

@@ -19,7 +19,6 @@ from geoseg.plan import Header, Plan, Quarantined, Sheet
 from geoseg.sheets.bands import bands_in_words, is_mask, without_alpha
 from geoseg.sheets.decoder import PixelRequest, decoder
 from geoseg.sheets.door import stat_key
-from geoseg.sheets.nodata import flat_border
 from geoseg.sheets.place import Found, crs_fault, place_sheet
 
 __all__ = [
@@ -33,7 +32,6 @@ __all__ = [
     "read_headers",
     "settle_alpha",
     "still_damaged",
-    "undeclared_border",
     "usable",
 ]
 
@@ -184,32 +182,6 @@ def still_damaged(placed: list[Sheet], earlier: Plan) -> tuple[list[Sheet], list
     damaged = [known[s.path, s.stat] for s in placed if (s.path, s.stat) in known]
     out = {q.path for q in damaged}
     return [s for s in placed if s.path not in out], damaged
-
-
-def undeclared_border(sheet: Sheet, read_timeout: float) -> int | None:
-    """255 or 0 where one of three corners of a sheet shows a large, nearly white or black border; None otherwise.
-
-    A corner that takes longer than `read_timeout` seconds to read shows none.
-    """
-    header = sheet.header
-    declared = header.mask != "none" or header.nodata is not None
-    if declared or header.dtype != "uint8" or min(header.width, header.height) < 32:
-        return None
-    bands = tuple(i + 1 for i, m in enumerate(header.meanings) if m != "alpha")[:3]
-    high, wide = min(512, header.height), min(512, header.width)
-    try:
-        for row, col in ((0, 0), (0, header.width - wide), (header.height - high, 0)):
-            rows, cols = slice(row, row + high), slice(col, col + wide)
-            pixels = decoder().read(
-                PixelRequest(Path(sheet.path), sheet.stat, bands, rows, cols, patience=read_timeout)
-            )
-            edges = pixels[:, 0 if row == 0 else -1], pixels[:, :, 0 if col == 0 else -1]
-            value = flat_border(pixels, edges)
-            if value is not None:
-                return value
-    except SheetError as error:
-        log.warning("%s", error)
-    return None
 
 
 def usable(

@@ -31,10 +31,12 @@ from geoseg.plan import (
 )
 from geoseg.runfolder.contents import recognise
 from geoseg.runfolder.folder import Run
+from geoseg.sheets.blank_areas import LARGE
 from geoseg.sheets.listing import find_sheets
 from geoseg.sheets.place import Found
 from geoseg.stages.tile import accept
 from geoseg.stages.tile.area import area_of
+from geoseg.stages.tile.blanks import find_blanks
 from geoseg.stages.tile.earlier import block_size_of, check_same, lattice_of
 from geoseg.stages.tile.grid import choose_grid, crs_wkt
 
@@ -101,11 +103,12 @@ def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOpt
         placed, refused = _known(placed, refused, run, earlier, options.retry_failed)
     accept.check_left(placed, refused, strict=options.strict)
     plan = replace(_plan(grid, placed, refused, options, earlier), alpha=alpha)
+    plan = find_blanks(_with_nodata(plan, options, earlier), run, earlier, options.read_timeout)
     if earlier is not None and _same(plan, earlier) and run.patches_gpkg.exists():
         return _report(earlier, len(patch_windows(earlier)), [])  # the first `tile` has given the warnings
     plan = replace(plan, planned=uuid.uuid4().hex)
     run.save(plan)
-    return _report(plan, draw_plan(run.patches_gpkg, plan), _warnings(plan, no_masks, options.read_timeout))
+    return _report(plan, draw_plan(run.patches_gpkg, plan), _warnings(plan, no_masks))
 
 
 def _check(options: TileOptions) -> None:
@@ -118,6 +121,24 @@ def _check(options: TileOptions) -> None:
         raise UsageError("--bands", f"{options.bands}, expected numbers from 1 on", "the first band is 1")
     if options.gsd is not None and not FINEST <= options.gsd <= COARSEST:
         raise UsageError("--gsd", f"{options.gsd} m, expected {FINEST:g} to {COARSEST:g}", "for instance 0.1")
+
+
+def _with_nodata(plan: Plan, options: TileOptions, earlier: Plan | None) -> Plan:
+    """The plan with the no-data values and rule that the user or the earlier plan gave.
+
+    Raises:
+        UsageError: --nodata-everywhere without values.
+    """
+    values = options.nodata if options.nodata is not None else (earlier.nodata if earlier else ())
+    if options.nodata_everywhere and not values:
+        raise UsageError("--nodata-everywhere", "needs values", "for instance --nodata 0 --nodata-everywhere")
+    if options.nodata_everywhere:
+        rule = "everywhere"
+    elif options.nodata is not None or earlier is None:
+        rule = "none" if options.nodata == () else "blank"
+    else:
+        rule = earlier.nodata_rule
+    return replace(plan, nodata=values, nodata_rule=rule)
 
 
 def _known(
@@ -152,8 +173,8 @@ def _plan(
     else:
         check_same(options, earlier)
         area = area_of(options, grid) if (options.bbox or options.aoi) else earlier.area
-        nodata, bands = options.nodata or earlier.nodata, options.bands or earlier.bands
-        plan = replace(earlier, sheets=sheets, nodata=nodata, bands=bands, area=area, revision=earlier.revision + 1)
+        bands = options.bands or earlier.bands
+        plan = replace(earlier, sheets=sheets, bands=bands, area=area, revision=earlier.revision + 1)
     if not plan_blocks(plan):
         bounds = ", ".join(f"{v:.2f}" for v in plan.grid.bounds(bounding([s.window for s in plan.sheets])))
         raise UsageError("--bbox, --aoi", "meet no sheet", f"the sheets lie in {bounds} (left, bottom, right, top)")
@@ -171,13 +192,12 @@ def _new_plan(grid: Grid, sheets: tuple[Sheet, ...], options: TileOptions) -> Pl
         block=block_size_of(4096 if options.block_size is None else options.block_size),
         sheets=sheets,
         bands=options.bands,
-        nodata=options.nodata,
         area=area_of(options, grid),
     )
 
 
-def _warnings(plan: Plan, no_masks: list[tuple[Path, str]], read_timeout: float) -> list[str]:
-    """Alpha bands that are none, sheets that will be warped, and areas that look like undeclared no-data."""
+def _warnings(plan: Plan, no_masks: list[tuple[Path, str]]) -> list[str]:
+    """Alpha bands that are none, sheets that will be warped, and areas that are taken for no data."""
     warnings = []
     if no_masks:
         path, bands = no_masks[0]
@@ -189,14 +209,17 @@ def _warnings(plan: Plan, no_masks: list[tuple[Path, str]], read_timeout: float)
     if warped:
         what = "sheets are off the grid and will be warped on the fly"
         warnings.append(f"{len(warped)} of {len(plan.sheets)} {what} (first: {warped[0].path})")
-    if plan.nodata:
-        return warnings
-    suspects = [(s, value) for s in plan.sheets if (value := accept.undeclared_border(s, read_timeout)) is not None]
-    for value, spec, word in ((255, "255~12", "white"), (0, "0~3", "black")):
-        paths = [s.path for s, found in suspects if found == value]
-        if paths:
-            warnings.append(
-                f"{len(paths)} sheets hold large {word} areas that are not declared as no-data (first: {paths[0]});"
-                f" if they are, run tile again with --nodata {spec} --overwrite"
-            )
+    if plan.nodata_rule == "blank" and not plan.nodata:
+        warnings += _said_blanks(plan)
     return warnings
+
+
+def _said_blanks(plan: Plan) -> list[str]:
+    """What was taken for no data although nobody said so."""
+    blank = [s for s in plan.sheets if s.blanks]
+    if not blank:
+        return []
+    return [
+        f"{len(blank)} sheets hold white or black areas that reach their edge or are larger than {LARGE:g} m2, which"
+        f" are taken for no data (first: {blank[0].path}); if they are photographed, run tile again with --nodata none"
+    ]

@@ -1,0 +1,68 @@
+"""Blank areas: those of one pass from top to bottom are those of the whole picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from hypothesis import given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from geoseg.sheets.blank_areas import blank_rows
+
+
+def _strips(pixels: np.ndarray, valid: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for top in range(0, pixels.shape[1], rows):
+        yield pixels[:, top : top + rows], valid[top : top + rows]
+
+
+def _whole(pixels: np.ndarray, valid: np.ndarray, large: float) -> np.ndarray:
+    """The rule spelt out for a picture in memory: white within 12."""
+    near = (pixels >= 243).all(0) & valid
+    areas, count = ndimage.label(near | ~valid)
+    edge = {*areas[0], *areas[-1], *areas[:, 0], *areas[:, -1]} - {0}
+    out = near & np.isin(areas, list(edge))
+    areas, count = ndimage.label(near & (pixels == 255).all(0))
+    for k in range(1, count + 1):
+        out |= (areas == k) & ((areas == k).sum() >= large)
+    return out
+
+
+@given(st.integers(0, 10_000), st.integers(1, 40), st.sampled_from([0.3, 0.5, 0.6, 0.8]), st.integers(1, 60))
+@profile(max_examples=80, deadline=None)
+def test_strips_give_what_the_whole_gives(seed: int, rows: int, share: float, large: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = int(rng.integers(1, 70)), int(rng.integers(1, 60))
+    band = np.where(rng.uniform(size=shape) < share, rng.choice([255, 255, 250], shape), 100)
+    pixels = np.repeat(band[None], 3, 0).astype(np.uint8)
+    pixels[1][rng.uniform(size=shape) < 0.05] = 90
+    valid = rng.uniform(size=shape) > 0.1
+    found = np.concatenate(list(blank_rows(_strips(pixels, valid, rows), ((255.0, 12.0),), large)))
+    assert (found == _whole(pixels, valid, large)).all()
+
+
+def test_collars_go_and_cars_stay() -> None:
+    photo = np.full((3, 300, 300), 90, np.uint8)
+    photo[:, :, 220:] = 255
+    photo[:, 100:118, 50:94] = 252
+    photo[:, 200:218, 50:94] = 255
+    valid = np.ones((300, 300), bool)
+    found = np.concatenate(list(blank_rows(_strips(photo, valid, 64), ((255.0, 12.0),), 20_000)))
+    assert (found == (np.arange(300) >= 220)[None]).all()
+    hall = photo.copy()
+    hall[:, 50:150, 20:180] = 254
+    hall[:, 180:290, 20:210] = 255
+    found = np.concatenate(list(blank_rows(_strips(hall, valid, 64), ((255.0, 12.0),), 20_000)))
+    assert not found[50:150, 20:180].any()
+    assert found[180:290, 20:210].all()
+
+
+def test_black_of_16_bits() -> None:
+    photo = np.full((1, 50, 50), 900, np.uint16)
+    photo[:, :10] = 0
+    photo[:, 30:33, 30:33] = 0
+    found = np.concatenate(list(blank_rows(_strips(photo, np.ones((50, 50), bool), 7), ((0.0, 0.0),), 1000)))
+    assert found[:10].all()
+    assert found.sum() == 500
