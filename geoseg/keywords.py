@@ -27,6 +27,7 @@ class TileKeywords(TypedDict, total=False):
     bands: Numbers | None
     alpha: str | None
     nodata: Nodata | None
+    nodata_everywhere: bool
     crs: str
     gsd: float | None
     anchor: Numbers | None

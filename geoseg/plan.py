@@ -37,8 +37,8 @@ class Sheet:
     """One usable sheet. `mode`: "direct" (on the grid), "flipped" (on the grid, south-up) or "warped" (on the fly).
 
     `window` is its footprint on the grid. `blanks` is the name of the mask of its blank areas, "" for none. `stat`
-    (bytes, nanoseconds of the last change) tells whether the file was written again; `known_as` and `known_path` are the
-    stat and the path under which the same bytes were first seen, if the file was only touched, copied or moved since.
+    (bytes, nanoseconds of the last change) tells whether the file was written again; `known_as` and `known_path` are
+    the stat and the path under which the same bytes were first seen, if the file was only touched, copied or moved.
     """
 
     path: str

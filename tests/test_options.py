@@ -107,7 +107,8 @@ class Town:
     def base(self) -> RunOptions:
         """What the run was made with."""
         inference = InferOptions(model=(self.model,), engine="torch", device="cpu", precision="f32", threads=1)
-        return RunOptions(TileOptions(block_size=64), inference, MosaicOptions(name="town", vectors=False))
+        tile = TileOptions(block_size=64, nodata=((99.0, 0.0),))
+        return RunOptions(tile, inference, MosaicOptions(name="town", vectors=False))
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +145,7 @@ CHANGED: dict[type, dict[str, Change]] = {
         "bands": _same((2, 1, 3)),
         "alpha": _same("none"),
         "nodata": _same(((0.0, 0.0),)),
+        "nodata_everywhere": _same(True),
         "crs": _same("EPSG:3035"),
         "gsd": _same(0.12),
         "anchor": _same((PLACE.c + 0.53, PLACE.f - 0.21)),

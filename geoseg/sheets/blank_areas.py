@@ -32,6 +32,8 @@ ROWS = 256
 """Rows of a strip."""
 SQUARE = 256
 """Side in pixels of the squares of a sample."""
+CONTRAST = 16
+"""Grey levels between blank areas and the middle of all else, from which on they stand out."""
 OPEN = 2
 """The first number of an area that is not closed yet; 0 is no blank, 1 is one."""
 
@@ -53,18 +55,32 @@ def suspicious_values(sheet: Sheet, read_timeout: float) -> tuple[Value, ...]:
     if declared or header.dtype != "uint8" or min(header.width, header.height) < 32:
         return ()
     found: set[int] = set()
+    squares: list[Image] = []
     high, wide = min(2 * SQUARE, header.height), min(2 * SQUARE, header.width)
     for row, col in ((0, 0), (0, header.width - wide), (header.height - high, 0)):
         pixels = _square(sheet, row, col, (high, wide), read_timeout)
         edges = pixels[:, 0 if row == 0 else -1], pixels[:, :, 0 if col == 0 else -1]
         value = flat_border(pixels, edges)
         found |= set() if value is None else {value}
+        squares.append(pixels)
     high, wide = min(SQUARE, header.height), min(SQUARE, header.width)
     for row in np.linspace(0, header.height - high, 4).astype(int).tolist():
         for col in np.linspace(0, header.width - wide, 4).astype(int).tolist():
             pixels = _square(sheet, row, col, (high, wide), read_timeout)
             found |= {v for v, _, _ in BORDERS if (pixels == v).all(0).mean() > 0.1}
-    return tuple((float(v), float(high - low)) for v, low, high in BORDERS if v in found)
+            squares.append(pixels)
+    return tuple((float(v), float(high - low)) for v, low, high in BORDERS if v in found and _stands_out(v, squares))
+
+
+def _stands_out(value: int, squares: list[Image]) -> bool:
+    """Whether the other pixels of a sample are much brighter than black, or darker than white.
+
+    Darkness tells nothing in a sheet that is dark as a whole, nor in one that is all of one colour.
+    """
+    low, high = next((low, high) for v, low, high in BORDERS if v == value)
+    pixels = np.concatenate([s.reshape(len(s), -1) for s in squares], 1)
+    others = pixels[:, ~((pixels >= low) & (pixels <= high)).all(0)]
+    return bool(others.size) and bool(abs(float(np.median(others)) - value) >= CONTRAST)
 
 
 def _square(sheet: Sheet, row: int, col: int, shape: tuple[int, int], read_timeout: float) -> Image:

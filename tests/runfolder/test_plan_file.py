@@ -45,6 +45,7 @@ plans = st.builds(
         quarantined=tuple(out),
         bands=tuple(bands),
         nodata=tuple(nodata),
+        nodata_rule="blank" if revision % 2 else "everywhere",
         area=area,
         revision=revision,
         lattice=Lattice(96, 32, 3),

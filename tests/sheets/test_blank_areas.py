@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
+from plans import a_header, a_sheet
 from scipy import ndimage
+from support import write_sheet
 
-from geoseg.sheets.blank_areas import blank_rows
+from geoseg.plan import Sheet
+from geoseg.sheets.blank_areas import blank_rows, suspicious_values
+from geoseg.sheets.door import read_header, stat_key
 
 
 def _strips(pixels: np.ndarray, valid: np.ndarray, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -66,3 +72,33 @@ def test_black_of_16_bits() -> None:
     found = np.concatenate(list(blank_rows(_strips(photo, np.ones((50, 50), bool), 7), ((0.0, 0.0),), 1000)))
     assert found[:10].all()
     assert found.sum() == 500
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{"mask": "internal"}, {"nodata": 0.0}, {"dtype": "uint16"}, {"mask": "alpha"}],
+    ids=lambda f: next(iter(f)),
+)
+def test_what_declares_its_data_is_not_looked_at(facts) -> None:
+    assert suspicious_values(a_sheet(header=a_header(**facts)), 1.0) == ()  # there is no such file
+    assert suspicious_values(a_sheet(header=a_header(30, 30)), 1.0) == ()
+
+
+def _sheet(path: Path, pixels: np.ndarray) -> Sheet:
+    write_sheet(path, pixels)
+    return a_sheet(path=str(path), stat=stat_key(path), header=read_header(path))
+
+
+def test_a_sample_shows_borders_and_large_areas_inside(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    photo = rng.integers(20, 200, (3, 1200, 1500)).astype(np.uint8)
+    assert suspicious_values(_sheet(tmp_path / "a.tif", photo), 9.0) == ()
+    inside = photo.copy()
+    inside[:, 400:700, 500:900] = 255
+    assert suspicious_values(_sheet(tmp_path / "b.tif", inside), 9.0) == ((255.0, 12.0),)
+    border = inside.copy()
+    border[:, :300] = rng.integers(0, 4, (3, 300, 1500))
+    assert suspicious_values(_sheet(tmp_path / "c.tif", border), 9.0) == ((255.0, 12.0), (0.0, 3.0))
+    dark = rng.integers(0, 6, (3, 500, 500)).astype(np.uint8)
+    assert suspicious_values(_sheet(tmp_path / "d.tif", dark), 9.0) == ()
+    assert suspicious_values(_sheet(tmp_path / "e.tif", np.zeros((3, 500, 500), np.uint8)), 9.0) == ()

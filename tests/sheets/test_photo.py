@@ -107,7 +107,9 @@ def test_declared_and_given_nodata_with_tolerance(tmp_path, truth_network):
     noise = RNG.integers(243, 256, (3, 30, 30)).astype(np.uint8)
     sheet[:, 30:60, 20:50] = noise
     path = write_sheet(tmp_path / "s.tif", sheet)
-    found = run_truth(tmp_path, truth_network, [path], TileOptions(nodata=((255, 12),), block_size=64))
+    found = run_truth(
+        tmp_path, truth_network, [path], TileOptions(nodata=((255, 12),), nodata_everywhere=True, block_size=64)
+    )
     hole = np.zeros(sheet.shape[1:], bool)
     hole[30:60, 20:50] = True
     assert np.array_equal(found == 255, hole)

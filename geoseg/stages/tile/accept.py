@@ -120,11 +120,16 @@ def georeferenced(found: Found, crs: str) -> tuple[Found, list[Quarantined]]:
 
 
 def alike(found: Found, bands: tuple[int, ...]) -> tuple[Found, list[Quarantined]]:
-    """Sheets of the most frequent data type that hold the bands asked for, or as many bands as most sheets."""
+    """Sheets of the most frequent data type that hold the bands asked for, or as many bands as most sheets.
+
+    Where some have colours, those of one or two bands have no vote: they are masks, heights or labels beside photos.
+    """
     if not found:
         return [], []
-    dtype = Counter(h.dtype for _, h in found).most_common(1)[0][0]
-    count = Counter(_colour_bands(h) for _, h in found if h.dtype == dtype).most_common(1)[0][0]
+    needed = max(bands) if bands else min(3, max(_colour_bands(h) for _, h in found))
+    voters = [h for _, h in found if _colour_bands(h) >= needed] or [h for _, h in found]
+    dtype = Counter(h.dtype for h in voters).most_common(1)[0][0]
+    count = Counter(_colour_bands(h) for h in voters if h.dtype == dtype).most_common(1)[0][0]
     kept: Found = []
     refused: list[Quarantined] = []
     for path, header in found:

@@ -115,18 +115,3 @@ def test_with_strict_the_first_refusal_ends_it_and_without_sheets_too() -> None:
     accept.check_left([a_sheet()], [], strict=True)
     with pytest.raises(UsageError, match="none of 2 sheets can be used"):
         accept.check_left([], refused, strict=False)
-
-
-@pytest.mark.parametrize(
-    "facts",
-    [{"mask": "internal"}, {"nodata": 0.0}, {"dtype": "uint16"}, {"mask": "alpha"}],
-    ids=lambda f: next(iter(f)),
-)
-def test_what_declares_its_borders_is_not_looked_at(facts) -> None:
-    assert accept.undeclared_border(a_sheet(header=a_header(**facts)), 1.0) is None  # there is no such file
-    assert accept.undeclared_border(a_sheet(header=a_header(30, 30)), 1.0) is None
-
-
-def test_a_sheet_that_cannot_be_looked_at_has_no_border(caplog) -> None:
-    assert accept.undeclared_border(a_sheet(header=a_header(300, 300)), 1.0) is None
-    assert "/nowhere/s.tif" in caplog.text

@@ -7,12 +7,15 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import pytest
+import rasterio
 import shapely
 from affine import Affine
 from bad_files import BAD
 from runs import classes_like
+from scipy import ndimage
 from support import CRS, PLACE, ROOT, class_raster, moved, write_sheet
 
+from geoseg.errors import UsageError
 from geoseg.options import InferOptions, TileOptions
 from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
@@ -57,15 +60,64 @@ def test_gaps_of_kilometres_cost_nothing(tmp_path, truth_network):
     assert len(mosaic_names) == report.blocks
 
 
-def test_undeclared_white_borders_are_noticed(tmp_path):
-    sheet = RNG.integers(0, 200, (3, 600, 600)).astype(np.uint8)
+def test_undeclared_white_and_black_borders_are_no_data(tmp_path):
+    """Said, kept while file and rule stay, and undone by --nodata none."""
+    sheet = RNG.integers(20, 200, (3, 600, 600)).astype(np.uint8)
     sheet[:, :200, 350:] = RNG.integers(244, 256, (3, 200, 250))
-    report = tile([write_sheet(tmp_path / "s.tif", sheet)], tmp_path / "run")
-    assert any("--nodata 255~12" in w for w in report.warnings)
+    path, run = write_sheet(tmp_path / "s.tif", sheet), Run(tmp_path / "run")
+    report = tile([path], run)
+    assert any("--nodata none" in w for w in report.warnings)
+    (mask,) = run.masks.glob("*.tif")
+    assert report.plan.sheets[0].blanks == mask.name
+    with rasterio.open(mask) as d:
+        assert np.array_equal(d.read(1) == 0, (sheet >= 243).all(0))
+    written = mask.stat().st_mtime_ns
+    path.touch()
+    assert tile([path], run).plan.sheets[0].blanks == mask.name
+    assert mask.stat().st_mtime_ns == written
+    mask.unlink()
+    assert tile([path], run).plan.sheets[0].blanks == mask.name
+    assert mask.is_file()
+    assert tile([path], run, TileOptions(nodata=())).plan.sheets[0].blanks == ""
+    assert not mask.exists()
+    assert tile([path], run).plan.nodata_rule == "none"
     sheet[:, :200, 350:] = 0
     report = tile([write_sheet(tmp_path / "t.tif", sheet)], tmp_path / "run2")
-    assert any("--nodata 0~3" in w for w in report.warnings)
+    assert any("--nodata none" in w for w in report.warnings)
     assert not tile([write_sheet(tmp_path / "u.tif", sheet, nodata=0)], tmp_path / "run3").warnings
+
+
+def test_a_value_means_no_data_at_the_edge_and_in_large_areas_only(tmp_path, truth_network):
+    """A collar of nearly white goes, white cars stay; --nodata-everywhere takes both."""
+    classes = RNG.integers(0, 6, (300, 300)).astype(np.uint8)
+    photo = np.repeat(classes[None], 3, 0)
+    photo[:, 250:] = RNG.integers(250, 256, (3, 50, 300))
+    photo[:, 100:118, 50:94] = 255
+    path = write_sheet(tmp_path / "s.tif", photo)
+    white = (photo >= 243).all(0)
+    collar = white & (np.arange(300) >= 250)[:, None]
+    for name, options, hole in (
+        ("blank", TileOptions(nodata=((255, 12),), block_size=64), collar),
+        ("everywhere", TileOptions(nodata=((255, 12),), nodata_everywhere=True, block_size=64), white),
+        ("none", TileOptions(nodata=(), block_size=64), np.zeros_like(white)),
+    ):
+        run = Run(tmp_path / name)
+        tile([path], run, options)
+        infer(run, InferOptions(model=(truth_network,), engine="torch"))
+        mosaic(run)
+        assert np.array_equal(class_raster(run.folder)[0] == 255, hole), name
+    with pytest.raises(UsageError, match="--nodata-everywhere: needs values"):
+        tile([path], tmp_path / "odd", TileOptions(nodata_everywhere=True))
+
+
+def test_photos_win_over_masks_beside_them(tmp_path):
+    for k in range(3):
+        write_sheet(tmp_path / f"in/{k}_mask.tif", np.zeros((64, 64), np.uint8))
+        write_sheet(tmp_path / f"in/{k}_height.tif", np.zeros((64, 64), np.float32))
+    write_sheet(tmp_path / "in/photo.tif", np.zeros((4, 64, 64), np.uint16))
+    plan = tile([tmp_path / "in"], tmp_path / "run").plan
+    assert [Path(s.path).name for s in plan.sheets] == ["photo.tif"]
+    assert len(plan.quarantined) == 6
 
 
 def test_one_sheet_without_crs_among_others(tmp_path):
@@ -136,11 +188,14 @@ BANEPA = ROOT.parent / "shared/data/oam_banepa/banepa_z19_rgb.tif"
 
 
 @pytest.mark.skipif(not BANEPA.exists(), reason="the real orthophoto of Banepa is not here")
-def test_a_real_orthophoto_with_undeclared_white_areas_is_noticed(tmp_path):
+def test_both_blank_areas_of_a_real_orthophoto_are_found(tmp_path):
+    """One reaches the edge, one lies in the middle of the town; no roof goes with them."""
     report = tile([BANEPA], tmp_path / "run")
-    assert any("--nodata 255~12" in w for w in report.warnings)
+    assert any("--nodata none" in w for w in report.warnings)
     assert report.plan.gsd == pytest.approx(0.132, abs=0.001)
-    assert not tile([BANEPA], tmp_path / "told", TileOptions(nodata=((255, 12),))).warnings
+    with rasterio.open(tmp_path / "run/masks" / report.plan.sheets[0].blanks) as d:
+        areas, _ = ndimage.label(d.read(1) == 0)
+    assert sorted(n for n in np.bincount(areas.ravel())[1:].tolist() if n > 99) == [381_294, 713_187]
 
 
 def test_areas_across_the_antimeridian(tmp_path):
