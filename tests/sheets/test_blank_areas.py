@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,7 @@ def test_what_declares_its_data_is_not_looked_at(facts) -> None:
 
 def _sheet(path: Path, pixels: np.ndarray) -> Sheet:
     write_sheet(path, pixels)
-    return a_sheet(path=str(path), stat=stat_key(path), header=read_header(path))
+    return replace(a_sheet(), path=str(path), stat=stat_key(path), header=read_header(path))
 
 
 def test_a_sample_shows_borders_and_large_areas_inside(tmp_path: Path) -> None:
