@@ -21,6 +21,7 @@ class WorkKeywords(TypedDict, total=False):
 class TileKeywords(TypedDict, total=False):
     """Keywords out of `TileOptions`."""
 
+    subfolders: bool
     patch_size: int | None
     overlap: str | int | None
     block_size: int | None
@@ -29,6 +30,7 @@ class TileKeywords(TypedDict, total=False):
     nodata: Nodata | None
     nodata_everywhere: bool
     crs: str
+    crs_override: bool
     gsd: float | None
     anchor: Numbers | None
     bbox: Numbers | None

@@ -84,6 +84,7 @@ def _read_timeout(**facts: Any) -> Any:
 class TileOptions:
     """Options of `geoseg tile`: the grid, the patches, and which sheets and bands are used."""
 
+    subfolders: bool = option(True, "Look for sheets in the subfolders of folders, too.")
     patch_size: int | None = option(None, "Patch side in pixels of the sheets [default: the network's].", least=1)
     overlap: str | None = option(
         None, "Overlap of patches, in pixels or per cent (128, 25%) [default: the network's].", read=parse.overlap
@@ -106,6 +107,7 @@ class TileOptions:
     )
     nodata_everywhere: bool = option(False, "The values of --nodata mean no data wherever they are.")
     crs: str = option("", "CRS of the grid, and of sheets that have none: EPSG:25833.")
+    crs_override: bool = option(False, "--crs is the CRS of all sheets, whatever they say.")
     gsd: float | None = option(
         None, "Pixel size of the grid in metres on the ground [default: the majority's].", least=0, above=True
     )

@@ -204,13 +204,46 @@ def _bomb(s: Spot) -> None:
 
 def _other_driver(driver: str, **options: object) -> Callable[[Spot], object]:
     def make(s: Spot) -> None:
-        with warnings.catch_warnings(), rasterio.io.MemoryFile() as memory:
+        with warnings.catch_warnings(), rasterio.io.MemoryFile(ext=".jp2") as memory:  # OpenJPEG looks at it
             warnings.simplefilter("ignore")
             with memory.open(driver=driver, count=3, height=SIDE, width=SIDE, dtype="uint8", **options) as dataset:
                 dataset.write(s.pixels)
             s.put(bytes(memory.getbuffer()))
 
     return make
+
+
+def _jp2(change: Callable[[bytearray], bytes | bytearray]) -> Callable[[Spot], object]:
+    """A JPEG 2000 file on the right place whose bytes were changed."""
+
+    def make(s: Spot) -> None:
+        _other_driver("JP2OpenJPEG", crs=CRS, transform=PLACE, QUALITY="100", REVERSIBLE="YES")(s)
+        s.put(bytes(change(bytearray(s.path.read_bytes()))))
+
+    return make
+
+
+def _shortened(share: float) -> Callable[[bytearray], bytes | bytearray]:
+    return lambda data: data[: int(len(data) * share)]
+
+
+def _flips(seed: int, count: int) -> Callable[[bytearray], bytes | bytearray]:
+    def change(data: bytearray) -> bytearray:
+        rng = np.random.default_rng(seed)
+        for at in rng.integers(12, len(data), count).tolist():
+            data[at] ^= 1 << int(rng.integers(8))
+        return data
+
+    return change
+
+
+def _claims_to_be_huge(data: bytearray) -> bytearray:
+    """Sides of a million pixels in one tile, in the box and in the code stream."""
+    box, stream = data.index(b"ihdr") + 4, data.index(b"\xff\x51") + 6
+    data[box : box + 8] = struct.pack(">II", 1_000_000, 1_000_000)
+    data[stream : stream + 8] = struct.pack(">II", 1_000_000, 1_000_000)
+    data[stream + 16 : stream + 24] = struct.pack(">II", 1_000_000, 1_000_000)
+    return data
 
 
 def _controlled(s: Spot) -> None:
@@ -386,8 +419,12 @@ SHEETS: dict[str, Case] = {
     "zip": Case(lambda s: s.put(_zip("a.tif")), words=NOT_TIFF),
     "zip slip": Case(lambda s: s.put(_zip("../../a.tif")), words=NOT_TIFF),
     "AppleDouble": Case(lambda s: s.put(b"\0\x05\x16\x07\0\x02\0\0Mac OS X" + bytes(99)), words=NOT_TIFF),
-    "PNG": Case(_other_driver("PNG"), words=NOT_TIFF),
-    "JPEG": Case(_other_driver("JPEG"), words=NOT_TIFF),
+    "PNG": Case(_other_driver("PNG"), words="no georeference"),
+    "JPEG": Case(_other_driver("JPEG"), words="no georeference"),
+    **{f"JPEG 2000, cut at {share:g}": Case(_jp2(_shortened(share)), words=DAMAGED) for share in (0.01, 0.5, 0.95)},
+    **{f"JPEG 2000, flip {seed}": Case(_jp2(_flips(seed, 1)), EITHER) for seed in range(12)},
+    **{f"JPEG 2000, 60 flips {seed}": Case(_jp2(_flips(seed, 60)), EITHER) for seed in range(6)},
+    "JPEG 2000 that claims to be huge": Case(_jp2(_claims_to_be_huge), words="declares|cannot be read|damaged"),
     "BMP": Case(_other_driver("BMP"), words=NOT_TIFF),
     **{f"cut at {share:g}": Case(_cut(share), words=DAMAGED) for share in (0.01, 0.1, 0.5, 0.9, 0.99)},
     "cut by its last byte": Case(_cut(1), words=DAMAGED),

@@ -139,6 +139,7 @@ def _same(value: object) -> Change:
 
 CHANGED: dict[type, dict[str, Change]] = {
     TileOptions: {
+        "subfolders": _same(False),
         "patch_size": _same(96),
         "overlap": _same("16"),
         "block_size": _same(128),
@@ -147,6 +148,7 @@ CHANGED: dict[type, dict[str, Change]] = {
         "nodata": _same(((0.0, 0.0),)),
         "nodata_everywhere": _same(True),
         "crs": _same("EPSG:3035"),
+        "crs_override": _same(True),
         "gsd": _same(0.12),
         "anchor": _same((PLACE.c + 0.53, PLACE.f - 0.21)),
         "bbox": _same((PLACE.c + 1, PLACE.f - 5, PLACE.c + 5, PLACE.f - 1)),

@@ -186,6 +186,8 @@ def echo_tile(report: TileReport) -> None:
         ("disk", f"about {report.disk / 1e9:.2f} GB for blocks and outputs"),
         ("memory", f"about {report.memory / 1e9:.1f} GB with a small network (infer --max-ram bounds it)"),
     ]
+    if report.passed_over:
+        rows.insert(1, ("passed over", f"{report.passed_over} (name them, if they are sheets)"))
     click.echo(table(rows))
     for warning in report.warnings:
         click.echo(f"geoseg: warning: {warning}", err=True)

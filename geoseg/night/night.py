@@ -23,7 +23,7 @@ from geoseg.night.tell import Facts, telling
 from geoseg.options import RunOptions, result_values
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import version
-from geoseg.sheets.listing import find_sheets
+from geoseg.sheets.listing import list_sheets
 
 if TYPE_CHECKING:
     from geoseg.night.stages import RunReport
@@ -81,7 +81,11 @@ def _asked(sheets: Sequence[Path], options: RunOptions) -> Question | None:
         for name, value in result_values(getattr(options, stage)).items()
     }
     others = [*(options.infer.model or (shipped_model(),)), *([aoi] if aoi else [])]
-    return question(find_sheets(sheets), others, {**values, "geoseg": version(), "sheets": list(sheets)})
+    return question(
+        list(list_sheets(sheets, subfolders=options.tile.subfolders).paths),
+        others,
+        {**values, "geoseg": version(), "sheets": list(sheets)},
+    )
 
 
 def _nothing_new(run: Run, asked: Question | None, facts: Facts, say: Callable[[str], None]) -> bool:

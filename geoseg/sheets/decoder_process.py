@@ -217,6 +217,8 @@ def _refuse_holes(request: Request, file: _Open) -> None:
     """
     row0, row1, col0, col1 = request["window"]
     dataset, high = file.dataset, file.rows
+    if dataset.driver != "GTiff":
+        return  # other kinds have no blocks that may be left out
     bands = request["bands"] if dataset.interleaving == Interleaving.band else request["bands"][:1]
     masked = bool(set(dataset.mask_flag_enums[0]) & {MaskFlags.per_dataset, MaskFlags.alpha})
     meant = request["holes"] or dataset.nodata is not None or masked

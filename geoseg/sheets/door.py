@@ -1,8 +1,8 @@
 """The only door through which orthophotos are opened.
 
-A data file alone can never make geoseg open another file or a connection: regular files with a TIFF signature, GDAL's
-GeoTIFF driver only, sidecars off, declared sizes checked before the first read. A `.tfw` beside a sheet and a `.msk`
-are read by geoseg itself, through the same checks.
+A data file alone can never make geoseg open another file or a connection: regular files that begin as TIFF, JPEG 2000,
+PNG or JPEG, exactly that driver of GDAL, sidecars off, declared sizes checked before the first read. A world file
+beside a sheet and a `.msk` are read by geoseg itself, through the same checks.
 """
 
 from __future__ import annotations
@@ -17,15 +17,27 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 
 from geoseg.errors import SheetError
+from geoseg.geometry.ground import horizontal
 from geoseg.plan import Header
+from geoseg.sheets.jpeg2000 import check_complete
 
-__all__ = ["CODE_DTYPES", "DTYPES", "gdal_settings", "mask_path", "open_sheet", "read_header", "stat_key"]
+__all__ = [
+    "CODE_DTYPES",
+    "DTYPES",
+    "gdal_settings",
+    "mask_path",
+    "open_sheet",
+    "read_header",
+    "stat_key",
+    "world_files",
+]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "float32", "float64")
 """Data types of photos."""
@@ -41,7 +53,14 @@ LARGE = 16 << 30
 MOST_EXPANSION = 2_000
 """Decoded bytes per byte of file: an empty DEFLATE tile reaches about 1000."""
 
-_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_SIGNATURES = {
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "GTiff"),
+    b"\0\0\0\x0cjP  \r\n\x87\n": "JP2OpenJPEG",
+    b"\xff\x4f\xff\x51": "JP2OpenJPEG",
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+}
+"""How files begin, and which of GDAL's drivers reads them: all of these open no second file."""
 _REMOTE = ("/vsi", "http:", "https:", "s3:", "gs:", "az:")
 
 
@@ -51,6 +70,7 @@ def gdal_settings(cache_bytes: int | None = None) -> dict[str, str | int]:
         "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
         "GDAL_PAM_ENABLED": "NO",
         "GDAL_NUM_THREADS": "1",
+        "GDAL_GEOREF_SOURCES": "INTERNAL",
         "CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{none}",
     }
     if cache_bytes is not None:
@@ -76,8 +96,8 @@ def stat_key(path: Path) -> tuple[int, int]:
     return facts.st_size, facts.st_mtime_ns
 
 
-def _check_file(path: Path) -> None:
-    """Refuse what is not a regular file with a TIFF signature, before GDAL sees it."""
+def _driver_of(path: Path) -> str:
+    """GDAL's driver of a file; refuses what is not a regular file of a known kind, before GDAL sees it."""
     if str(path).startswith(_REMOTE):
         raise SheetError(path, "is a remote path, expected a file on disk", "copy it here first")
     try:
@@ -85,13 +105,18 @@ def _check_file(path: Path) -> None:
         if not stat.S_ISREG(facts.st_mode):
             raise SheetError(path, "is not a regular file", "name GeoTIFF files")
         with open(path, "rb") as file:
-            start = file.read(4)
+            start = file.read(12)
     except OSError as error:
         raise SheetError(path, f"cannot be opened: {error.strerror}", "check the path and its permissions") from error
     if facts.st_size == 0:
         raise SheetError(path, "is empty (0 bytes)", "copy it again")
-    if start not in _SIGNATURES:
-        raise SheetError(path, f"is not a TIFF (it starts with {start!r})", "convert it with gdal_translate -of GTiff")
+    driver = next((d for signature, d in _SIGNATURES.items() if start.startswith(signature)), "")
+    if not driver:
+        what = f"is not a TIFF, JPEG 2000, PNG or JPEG (it starts with {start[:4]!r})"
+        raise SheetError(path, what, "convert it with gdal_translate -of GTiff")
+    if driver == "JP2OpenJPEG":
+        check_complete(path)
+    return driver
 
 
 @contextmanager
@@ -106,13 +131,13 @@ def open_sheet(path: Path, *, checked: bool = True, dtypes: tuple[str, ...] = DT
     Raises:
         SheetError: it cannot be opened, or GDAL fails while the caller reads inside the `with` block.
     """
-    _check_file(path)
+    driver = _driver_of(path)
     try:
         # The settings do not enclose the yield: sheets are closed in any order.
         with rasterio.Env(**gdal_settings()), warnings.catch_warnings():
             # `read_header` looks for a .tfw, and says so itself where there is none.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(path, driver="GTiff")
+            dataset = rasterio.open(path, driver=driver)
         with dataset:
             if checked:
                 _check_size(path, dataset, dtypes)
@@ -150,10 +175,16 @@ def _check_size(path: Path, dataset: DatasetReader, dtypes: tuple[str, ...]) -> 
         raise SheetError(path, what, "it looks damaged or hostile")
 
 
+def world_files(path: Path) -> list[Path]:
+    """The names that a world file of a raster may have: for `a.png` they are a.pgw, a.pngw and a.wld."""
+    kind = path.suffix.lower().lstrip(".").replace("tiff", "tif").replace("jpeg", "jpg")
+    short = f".{kind[:1]}{kind[-1:]}w"
+    return [path.with_suffix(s) for s in (short, short.upper(), f".{kind}w", f".{kind}w".upper(), ".wld")]
+
+
 def _world_file(path: Path) -> Affine | None:
-    """Six numbers of a `.tfw` (or `.tifw`, `.wld`) beside a sheet; they give the centre of the upper left pixel."""
-    for suffix in (".tfw", ".TFW", ".tifw", ".wld"):
-        beside = path.with_suffix(suffix)
+    """Six numbers of the world file beside a sheet; they give the centre of the upper left pixel."""
+    for beside in world_files(path):
         if not beside.is_file() or beside.stat().st_size > 4096:
             continue
         try:
@@ -181,6 +212,14 @@ def _check_rectified(path: Path, dataset: DatasetReader) -> None:
         found = f"{points} ground control points" if points else "rational polynomials (RPC)"
         what = f"has no geotransform but {found}: it is not rectified"
         raise SheetError(path, what, "rectify it first: gdalwarp -t_srs EPSG:... IN.tif OUT.tif")
+
+
+def _wkt(crs: CRS | None) -> str:
+    """A CRS as text; "" where there is none, or none that GDAL can write down."""
+    try:
+        return str(crs.to_wkt()) if crs else ""
+    except RasterioError:
+        return ""
 
 
 def _band_names(dataset: DatasetReader) -> tuple[str, ...]:
@@ -213,7 +252,7 @@ def read_header(path: Path, *, codes: bool = False) -> Header:
             height=dataset.height,
             bands=dataset.count,
             dtype=dataset.dtypes[0],
-            crs=crs.to_wkt() if crs else "",
+            crs=horizontal(_wkt(crs)),
             transform=tuple(transform)[:6],
             georeferenced=georeferenced,
             nodata=dataset.nodata,

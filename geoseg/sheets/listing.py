@@ -2,41 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from geoseg.errors import UsageError
+from geoseg.sheets.door import world_files
 
-__all__ = ["find_sheets"]
+__all__ = ["Listing", "find_sheets", "list_sheets"]
 
-SUFFIXES = (".tif", ".tiff")
+TIFF = (".tif", ".tiff")
+SUFFIXES = (*TIFF, ".jp2", ".j2k")
+PICTURES = (".png", ".jpg", ".jpeg")
+"""Taken out of folders where a world file lies beside them."""
+RASTERS = (*PICTURES, ".vrt", ".img", ".ecw", ".sid", ".asc", ".bil", ".bip", ".bsq", ".nc", ".hdf", ".dem", ".zip")
+"""What may hold photos, but is not taken out of folders."""
+
+_LABELS = re.compile(r"(^|[_ -])(labels?|masks?|gt|ground_?truth|annotations?)([_ -]|$)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Absolute paths of all sheets that are named, in order, each once.
+
+    `searched`: folders that stood for what is in them; `passed_over`: how many files or folders of each kind were not
+    taken out of them.
+    """
+
+    paths: tuple[Path, ...]
+    searched: tuple[Path, ...] = ()
+    passed_over: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def said(self) -> str:
+        """What was passed over, in words; "" for nothing."""
+        return ", ".join(f"{count} {kind}" for kind, count in self.passed_over)
 
 
 def find_sheets(sheets: Sequence[Path]) -> list[Path]:
-    """Absolute paths of all sheets that are named, in order, each once.
+    """The paths of `list_sheets`, for folders without their subfolders."""
+    return list(list_sheets(sheets, subfolders=False).paths)
 
-    A folder stands for the GeoTIFFs in it, a pattern (sheets/2024*.tif) for those that match, a list (.txt) for the
-    path in each of its lines; anything else is a sheet.
+
+def list_sheets(sheets: Sequence[Path], *, subfolders: bool = True) -> Listing:
+    """All sheets that are named.
+
+    A folder stands for the GeoTIFF and JPEG 2000 files in it and in its subfolders, and for PNG and JPEG with a world
+    file beside them; run folders, folders of labels and hidden ones are left out. A pattern (sheets/**/2024*.tif)
+    stands for those that match, a list (.txt) for the path in each of its lines; anything else is a sheet.
 
     Raises:
         UsageError: nothing is named, or nothing is there.
     """
     paths: list[Path] = []
+    searched: list[Path] = []
+    passed: Counter[str] = Counter()
     for path in sheets:
         if path.is_dir():
-            paths += sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+            searched.append(path)
+            paths += _in_folder(path, subfolders, passed)
         elif path.suffix.lower() == ".txt":
             paths += _read_list(path)
-        elif any(c in path.name for c in "*?[") and not path.exists():
-            found = (p for p in path.parent.glob(path.name) if not p.name.startswith("."))
-            paths += sorted(p for p in found if p.suffix.lower() in SUFFIXES)
+        elif any(c in str(path) for c in "*?[") and not path.exists():
+            paths += _matching(path)
         else:
             paths.append(path)
-    unique = list(dict.fromkeys(p.absolute() for p in paths))
+    unique = tuple(dict.fromkeys(p.absolute() for p in paths))
+    listing = Listing(unique, tuple(searched), tuple(sorted(passed.items())))
     if not unique:
         named = ", ".join(map(str, sheets)) or "SHEETS"
-        raise UsageError(named, "no GeoTIFF there", "name files, or folders that hold .tif files")
-    return unique
+        found = f"no sheet there (passed over: {listing.said})" if passed else "no sheet there"
+        raise UsageError(named, found, "name files, or folders that hold .tif or .jp2 files")
+    return listing
+
+
+def _in_folder(root: Path, subfolders: bool, passed: Counter[str]) -> list[Path]:
+    """The sheets in a folder, in order; counts what is passed over."""
+    found = []
+    for path in sorted(_files(root, subfolders, passed)):
+        suffix = path.suffix.lower()
+        if suffix in SUFFIXES or (suffix in PICTURES and any(w.is_file() for w in world_files(path))):
+            found.append(path)
+        elif suffix in RASTERS:
+            passed[f"{suffix} without a world file" if suffix in PICTURES else suffix] += 1
+    return found
+
+
+def _files(root: Path, subfolders: bool, passed: Counter[str]) -> Iterator[Path]:
+    """Files in a folder and its subfolders that may be sheets, hidden ones left out."""
+    for place, folders, names in os.walk(root):
+        here = Path(place)
+        yield from (here / n for n in names if not n.startswith("."))
+        kept = []
+        for name in folders if subfolders else []:
+            if name.startswith("."):
+                continue
+            if (here / name).is_symlink():
+                passed["links to folders"] += 1
+                yield here / name  # opening what is named like a sheet says what it is
+                continue
+            if (here / name / "plan.json").is_file():
+                passed["run folders"] += 1
+            elif _LABELS.search(name):
+                passed["folders of labels"] += 1
+            else:
+                kept.append(name)
+        folders[:] = sorted(kept)
+
+
+def _matching(pattern: Path) -> list[Path]:
+    """Files that match a pattern, `**` for any folders, in order; hidden ones only where the pattern names them."""
+    found = (Path(p) for p in glob.glob(str(pattern), recursive=True))
+    return sorted(p for p in found if p.suffix.lower() in (*SUFFIXES, *PICTURES) and p.is_file())
 
 
 def _read_list(path: Path) -> list[Path]:

@@ -24,6 +24,7 @@ __all__ = [
     "bounds_in",
     "crs_fault",
     "crs_name",
+    "degrees_of",
     "pixel_side",
     "place_sheet",
     "upright_transform",
@@ -37,6 +38,8 @@ Found = list[tuple[Path, Header]]
 Box = tuple[float, float, float, float]
 """(left, bottom, right, top)."""
 
+ZONE_PREFIXED = {31: "EPSG:5649", 32: "EPSG:4647", 33: "EPSG:5650"}
+"""ETRS89 / UTM with the zone number before the easting, by zone."""
 NEARBY = 1.0
 """Degrees outside the area of use of a CRS that are still accepted."""
 FARTHEST = 1e8
@@ -95,7 +98,35 @@ def _own_bounds(path: Path, header: Header) -> Box:
     if max(map(abs, own)) > FARTHEST:
         what = f"lies at {own[0]:g}, {own[3]:g} (left, top), which is nowhere in {crs_name(header.crs)}"
         raise SheetError(path, what, "correct its geotransform with gdal_edit -a_ullr")
+    _check_prefix(path, header.crs, own)
     return own
+
+
+@lru_cache(maxsize=256)
+def _utm_zone(wkt: str) -> int:
+    """The zone number of a CRS of UTM whose eastings do not begin with it; 0 for any other."""
+    crs = pyproj.CRS.from_wkt(wkt)
+    zone = crs.utm_zone or ""
+    operation = crs.coordinate_operation
+    eastings = [float(p.value) for p in operation.params if p.name == "False easting"] if operation else []
+    return int(zone[:-1]) if zone and eastings == [500_000.0] else 0
+
+
+def _check_prefix(path: Path, wkt: str, own: Box) -> None:
+    """Refuse eastings that begin with the number of the zone in a CRS that has them without.
+
+    Raises:
+        SheetError: names the CRS that they are in.
+    """
+    if own[0] < 1e6:
+        return
+    zone = _utm_zone(wkt)
+    if zone and int(own[0] // 1e6) == zone:
+        prefixed = ZONE_PREFIXED.get(zone) if crs_name(wkt) == f"EPSG:258{zone}" else None
+        what = f"has the easting {own[0]:.0f}, which begins with the zone number; those of {crs_name(wkt)} do not"
+        shift = f"subtract {zone},000,000 from its easting with gdal_edit -a_ullr"
+        cure = f"it is in {prefixed}: gdal_edit -a_srs {prefixed}" if prefixed else shift
+        raise SheetError(path, what, cure)
 
 
 def bounds_in(crs: str, path: Path, header: Header) -> Box:
@@ -152,6 +183,14 @@ def _check_reach(crs: str, path: Path, header: Header, own: Box) -> None:
         own_name = crs_name(header.crs)
         what = f"is in {own_name} at {lon:.2f} E, {lat:.2f} N, outside the area of the grid's {crs_name(crs)}"
         raise SheetError(path, what, f"plan a separate run for the sheets in {own_name}")
+
+
+def degrees_of(sheet: Sheet) -> tuple[float, float]:
+    """Longitude and latitude of the middle of a sheet, to a tenth of a degree."""
+    header = sheet.header
+    x, y = transform_of(header) @ (header.width / 2, header.height / 2)
+    lon, lat = pyproj.Transformer.from_crs(sheet.crs, "EPSG:4326", always_xy=True).transform(x, y)
+    return round(lon, 1), round(lat, 1)
 
 
 def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:

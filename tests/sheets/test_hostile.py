@@ -26,7 +26,13 @@ def night(tmp_path_factory, truth_network, listener):
     for name, case in SHEETS.items():
         case.make(found[name])
     run = folder / "run"
-    tile([folder / "in", *(p.parent for p in sorted((folder / "in").glob("*/*")))], run, TileOptions(block_size=256))
+    odd = sorted(p for p in (folder / "in").glob("*/*") if p.suffix == ".tif")
+    places = (p for p in odd if not p.is_dir())
+    tile(
+        [*sorted((folder / "in").glob("*.tif")), *places, *(p.parent for p in odd if p.is_dir())],
+        run,
+        TileOptions(block_size=256),
+    )
     infer(run, InferOptions(model=(truth_network,), engine="torch", precision="f32", threads=1))
     plan = Run(run).plan
     return found, plan, BlockReader(run / "blocks", plan, plan_blocks(plan))

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from geoseg.errors import UsageError
-from geoseg.sheets.listing import find_sheets
+from geoseg.sheets.door import world_files
+from geoseg.sheets.listing import find_sheets, list_sheets
 
 
 def test_sheets_by_pattern_and_by_list(town, tmp_path) -> None:
@@ -65,5 +66,33 @@ def test_lists_hold_a_path_in_each_line(folder) -> None:
 def test_nothing_there_is_refused(folder) -> None:
     (folder / "empty").mkdir()
     for nothing in ([folder / "empty"], [folder / "x*.tif"], []):
-        with pytest.raises(UsageError, match="no GeoTIFF"):
+        with pytest.raises(UsageError, match="no sheet"):
             find_sheets(nothing)
+
+
+def test_folders_stand_for_their_subfolders_and_the_rest_is_counted(tmp_path: Path) -> None:
+    names = (
+        *("a.tif", "flight_2/odm/b.tif", "flight_1/odm/b.tif", "c.JP2", "d.png", "d.pgw", "e.jpg", "f.vrt", "g.ecw"),
+        *("labels/a.tif", "5_Labels_all/a_label.tif", "run/plan.json", "run/out/x.tif", ".git/y.tif", "z/.z.tif"),
+    )
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    listing = list_sheets([tmp_path])
+    found = [str(p.relative_to(tmp_path)) for p in listing.paths]
+    assert found == ["a.tif", "c.JP2", "d.png", "flight_1/odm/b.tif", "flight_2/odm/b.tif"]
+    assert listing.said == "1 .ecw, 1 .jpg without a world file, 1 .vrt, 2 folders of labels, 1 run folders"
+    assert [p.name for p in list_sheets([tmp_path], subfolders=False).paths] == ["a.tif", "c.JP2", "d.png"]
+    assert [p.parent.parent.name for p in find_sheets([tmp_path / "*/odm/b.tif"])] == ["flight_1", "flight_2"]
+    assert len(find_sheets([tmp_path / "**/b.tif"])) == 2
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only/g.ecw").touch()
+    with pytest.raises(UsageError, match=r"no sheet there \(passed over: 1 .ecw"):
+        find_sheets([tmp_path / "only"])
+
+
+def test_names_of_world_files() -> None:
+    assert [p.name for p in world_files(Path("a.tiff"))] == ["a.tfw", "a.TFW", "a.tifw", "a.TIFW", "a.wld"]
+    assert world_files(Path("b.jpeg"))[0].name == "b.jgw"
+    assert world_files(Path("c.png"))[0].name == "c.pgw"
+    assert world_files(Path("d.jp2"))[0].name == "d.j2w"

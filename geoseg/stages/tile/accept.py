@@ -100,22 +100,26 @@ def _holds_data(path: Path, header: Header, read_timeout: float) -> bool:
     return not is_mask(np.stack(parts))
 
 
-def georeferenced(found: Found, crs: str) -> tuple[Found, list[Quarantined]]:
-    """Sheets that say where they lie; `crs` (WKT) is that of the sheets that name none, "" for none."""
+def georeferenced(found: Found, crs: str, *, override: bool = False) -> tuple[Found, list[Quarantined]]:
+    """Sheets that say where they lie.
+
+    `crs` (WKT, "" for none) is that of sheets that name none, or one that nobody knows; with `override` of all sheets.
+    """
     kept: Found = []
     refused: list[Quarantined] = []
     for path, header in found:
+        if crs and (override or not header.crs or crs_fault(header.crs)):
+            header = replace(header, crs=crs)
         if not header.georeferenced:
             reason = "has no georeference (no geotransform, no .tfw beside it)"
             refused.append(Quarantined(str(path), reason, "add one with gdal_edit -a_ullr, or a .tfw"))
-        elif not (header.crs or crs):
+        elif not header.crs:
             refused.append(Quarantined(str(path), "has no CRS", "name it with --crs EPSG:..."))
-        elif fault := crs_fault(header.crs or crs):
-            refused.append(
-                Quarantined(str(path), fault, "assign the CRS that it is really in: gdal_edit -a_srs EPSG:...")
-            )
+        elif fault := crs_fault(header.crs):
+            cure = "name the CRS that it is really in with --crs EPSG:..."
+            refused.append(Quarantined(str(path), fault, cure))
         else:
-            kept.append((path, replace(header, crs=header.crs or crs)))
+            kept.append((path, header))
     return kept, refused
 
 
@@ -190,14 +194,14 @@ def still_damaged(placed: list[Sheet], earlier: Plan) -> tuple[list[Sheet], list
 
 
 def usable(
-    found: Found, refused: list[Quarantined], crs: str, bands: tuple[int, ...]
+    found: Found, refused: list[Quarantined], crs: str, bands: tuple[int, ...], *, override: bool = False
 ) -> tuple[Found, list[Quarantined]]:
     """Sheets that have a place and look like the others, and all sheets that were refused so far.
 
     Raises:
         UsageError: no sheet is left.
     """
-    found, nowhere = georeferenced(found, crs)
+    found, nowhere = georeferenced(found, crs, override=override)
     found, aliens = alike(found, bands)
     refused = refused + nowhere + aliens
     if not found:

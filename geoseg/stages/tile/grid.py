@@ -11,7 +11,7 @@ from rasterio.errors import CRSError as RasterioCRSError
 
 from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.grid import Grid, same_crs
-from geoseg.geometry.ground import is_geographic, metres_per_unit
+from geoseg.geometry.ground import horizontal, is_geographic, metres_per_unit, utm_zone
 from geoseg.plan import Header, transform_of
 from geoseg.sheets.place import FARTHEST, Found, bounds_in, crs_fault, crs_name, pixel_side, upright_transform
 
@@ -28,7 +28,7 @@ def crs_wkt(text: str) -> str:
         UsageError: GDAL or PROJ does not know it.
     """
     try:
-        wkt = str(CRS.from_user_input(int(text) if text.isdigit() else text).to_wkt())
+        wkt = horizontal(str(CRS.from_user_input(int(text) if text.isdigit() else text).to_wkt()))
         if fault := crs_fault(wkt):
             raise UsageError("--crs", f"{text!r} {fault}", "for instance EPSG:25833")
         return wkt
@@ -79,7 +79,10 @@ def _majority_grid(found: Found, crs: str, gsd: float | None) -> Grid:
     found = _reachable(chosen, found)  # the others are quarantined when they are placed
     if is_geographic(chosen):
         what = f"is in {crs_name(chosen)}, whose unit is degrees; expected a projected CRS"
-        raise UsageError(found[0][0], what, "name one with --crs EPSG:...; sheets are then warped on the fly")
+        path, header = found[0]
+        zone = utm_zone(chosen, *(transform_of(header) @ (header.width / 2, header.height / 2)))
+        cure = f"name one, such as the UTM zone there: --crs {zone}; sheets are then warped on the fly"
+        raise UsageError(path, what, cure)
     native = [(p, h) for p, h in found if same_crs(h.crs, chosen)]
     boxes = [bounds_in(chosen, p, h) for p, h in found]
     left, _, _, top = boxes[0]

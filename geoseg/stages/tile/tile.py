@@ -15,8 +15,8 @@ from pathlib import Path
 
 from geoseg.commit import sweep
 from geoseg.errors import UsageError
-from geoseg.geometry.grid import Grid, bounding
-from geoseg.geometry.ground import metres_per_unit
+from geoseg.geometry.grid import Grid, bounding, same_crs
+from geoseg.geometry.ground import metres_per_unit, shift_accuracy
 from geoseg.gis.plan_drawing import draw_plan
 from geoseg.options import TileOptions
 from geoseg.plan import (
@@ -32,13 +32,14 @@ from geoseg.plan import (
 from geoseg.runfolder.contents import recognise
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.blank_areas import LARGE
-from geoseg.sheets.listing import find_sheets
-from geoseg.sheets.place import Found
+from geoseg.sheets.listing import Listing, list_sheets
+from geoseg.sheets.place import Found, crs_name, degrees_of
 from geoseg.stages.tile import accept
 from geoseg.stages.tile.area import area_of
 from geoseg.stages.tile.blanks import find_blanks
 from geoseg.stages.tile.earlier import block_size_of, check_same, lattice_of
 from geoseg.stages.tile.grid import choose_grid, crs_wkt
+from geoseg.stages.tile.sets import check_one_set
 
 __all__ = ["TileReport", "tile"]
 
@@ -52,7 +53,10 @@ FINEST, COARSEST = 1e-3, 1e3
 
 @dataclass(frozen=True)
 class TileReport:
-    """The plan, its size, and warnings; `disk` and `memory` are rough guesses, in bytes."""
+    """The plan, its size, and warnings; `disk` and `memory` are rough guesses, in bytes.
+
+    `passed_over` says what was not taken out of folders.
+    """
 
     plan: Plan
     patches: int
@@ -61,6 +65,7 @@ class TileReport:
     disk: float
     memory: float
     warnings: tuple[str, ...]
+    passed_over: str = ""
 
 
 def tile(
@@ -83,22 +88,24 @@ def tile(
     """
     options, run = options or TileOptions(), Run.of(run)
     _check(options)
-    headers, refused = accept.read_headers(find_sheets(sheets), options.read_timeout)
+    listing = list_sheets(sheets, subfolders=options.subfolders)
+    headers, refused = accept.read_headers(list(listing.paths), options.read_timeout)
     with run.lock(patience=patience):
         sweep(run.folder, FRESH)
         sweep(run.locks)
-        return _tile(headers, refused, run, options)
+        return replace(_tile(headers, refused, run, options, listing), passed_over=listing.said)
 
 
-def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOptions) -> TileReport:
+def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOptions, listing: Listing) -> TileReport:
     """The stage, step by step, while the run is locked."""
     earlier = None if options.overwrite else run.plan_or_none()
     crs = crs_wkt(options.crs) if options.crs else ""
     alpha = options.alpha or (earlier.alpha if earlier else "auto")
     headers, no_masks = accept.settle_alpha(headers, alpha, earlier, options.read_timeout)
-    headers, refused = accept.usable(headers, refused, crs, options.bands)
+    headers, refused = accept.usable(headers, refused, crs, options.bands, override=options.crs_override)
     grid = earlier.grid if earlier else choose_grid(headers, crs, options.gsd, options.anchor)
     placed, refused = accept.placed(headers, refused, grid)
+    check_one_set(placed, listing.searched)
     if earlier is not None:
         placed, refused = _known(placed, refused, run, earlier, options.retry_failed)
     accept.check_left(placed, refused, strict=options.strict)
@@ -209,8 +216,24 @@ def _warnings(plan: Plan, no_masks: list[tuple[Path, str]]) -> list[str]:
     if warped:
         what = "sheets are off the grid and will be warped on the fly"
         warnings.append(f"{len(warped)} of {len(plan.sheets)} {what} (first: {warped[0].path})")
+    warnings += _said_shifts(plan)
     if plan.nodata_rule == "blank" and not plan.nodata:
         warnings += _said_blanks(plan)
+    return warnings
+
+
+def _said_shifts(plan: Plan) -> list[str]:
+    """Sheets that another datum may put off by more than half a pixel."""
+    warnings = []
+    for crs in dict.fromkeys(s.crs for s in plan.sheets if not same_crs(s.crs, plan.grid.crs)):
+        first = next(s for s in plan.sheets if s.crs == crs)
+        accuracy = shift_accuracy(crs, plan.grid.crs, *degrees_of(first))
+        if accuracy is None or accuracy > plan.gsd / 2:
+            known = "an accuracy that nobody knows" if accuracy is None else f"an accuracy of {accuracy:g} m"
+            warnings.append(
+                f"sheets in {crs_name(crs)} are laid on {crs_name(plan.grid.crs)} by a change of datum with {known}, so"
+                f" they may lie that far off (first: {first.path})"
+            )
     return warnings
 
 

@@ -11,6 +11,7 @@ import rasterio
 import shapely
 from affine import Affine
 from bad_files import BAD
+from rasterio.crs import CRS as CRS_
 from runs import classes_like
 from scipy import ndimage
 from support import CRS, PLACE, ROOT, class_raster, moved, write_sheet
@@ -312,3 +313,54 @@ def test_infrared_that_the_file_calls_alpha_is_data(tmp_path: Path, geoseg) -> N
     _, out, err = geoseg("tile", tmp_path / "s", "-o", tmp_path / "third", "--alpha", "none")
     assert "4 nir" in out
     assert not err
+
+
+def test_compound_crs_count_as_their_horizontal_part(tmp_path):
+    """Beside sheets in that part they are on the grid, and outputs carry it."""
+    write_sheet(tmp_path / "in/a.tif", classes_like(), crs="EPSG:25833+7837")
+    write_sheet(tmp_path / "in/b.tif", classes_like(), place=moved(PLACE, 80, 0))
+    plan = tile([tmp_path / "in"], tmp_path / "run").plan
+    assert [s.mode for s in plan.sheets] == ["direct", "direct"]
+    assert CRS_.from_wkt(plan.grid.crs).to_epsg() == 25833
+
+
+LOCAL = 'LOCAL_CS["site",LOCAL_DATUM["site",0],UNIT["metre",1],AXIS["x",EAST],AXIS["y",NORTH]]'
+
+
+def test_a_crs_that_nobody_knows_gives_way_to_the_one_that_is_named(tmp_path):
+    path = write_sheet(tmp_path / "in/a.tif", classes_like(), crs=LOCAL)
+    with pytest.raises(UsageError, match=r"name the CRS that it is really in with --crs") as error:
+        tile([path], tmp_path / "run")
+    assert "PROJCRS" not in str(error.value)
+    assert tile([path], tmp_path / "run", TileOptions(crs=CRS)).plan.sheets[0].mode == "direct"
+    there = Affine(0.1, 0, 750_000, 0, -0.1, PLACE.f)
+    other = write_sheet(tmp_path / "in/b.tif", classes_like(), crs="EPSG:25832", place=there)
+    assert tile([other], tmp_path / "run2", TileOptions(crs=CRS)).plan.sheets[0].mode == "warped"
+    right = TileOptions(crs=CRS, crs_override=True)
+    assert tile([other], tmp_path / "run3", right).plan.sheets[0].mode == "direct"
+
+
+def test_photos_in_degrees_and_eastings_with_a_zone(tmp_path):
+    wide = Affine(1.4752e-6, 0, 13.06, 0, -0.9e-6, 52.4)
+    path = write_sheet(tmp_path / "deg.tif", classes_like(), crs="EPSG:4258", place=wide)
+    with pytest.raises(UsageError, match=r"degrees.*--crs EPSG:25833"):
+        tile([path], tmp_path / "run")
+    plan = tile([path], tmp_path / "run", TileOptions(crs=CRS)).plan
+    assert plan.gsd == pytest.approx(0.1003, rel=0.001)
+    for crs, words in (("EPSG:25833", "EPSG:5650"), ("EPSG:32633", "subtract 33,000,000")):
+        far = write_sheet(tmp_path / "zone.tif", classes_like(), crs=crs, place=Affine(0.1, 0, 33.4e6, 0, -0.1, 5.8e6))
+        with pytest.raises(UsageError, match=words):
+            tile([far], tmp_path / "zone")
+
+
+def test_a_change_of_datum_that_nobody_knows_exactly_is_said(tmp_path):
+    def sheet(name: str, crs: str, x: float, y: float) -> None:
+        write_sheet(tmp_path / f"in/{name}.tif", classes_like(), crs=crs, place=Affine(0.1, 0, x, 0, -0.1, y))
+
+    sheet("a", "EPSG:25832", 691_000, 5_334_000)
+    sheet("b", "EPSG:25832", 691_008, 5_334_000)
+    sheet("c", "EPSG:31468", 4_468_800, 5_333_000)
+    report = tile([tmp_path / "in"], tmp_path / "run")
+    assert any("EPSG:31468" in w and "accuracy" in w for w in report.warnings)
+    sheet("c", "EPSG:25833", 245_000, 5_334_000)
+    assert not any("accuracy" in w for w in tile([tmp_path / "in"], tmp_path / "run2").warnings)

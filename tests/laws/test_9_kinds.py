@@ -1,0 +1,111 @@
+"""The laws of identity, partition and sheet cuts hold for every kind of file that sheets come in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import layouts
+import numpy as np
+import pytest
+import rasterio
+from fakes import BandNetwork, save_network
+from support import CRS, PLACE, class_raster, moved, write_sheet
+
+from geoseg.errors import UsageError
+from geoseg.options import InferOptions, TileOptions
+from geoseg.runfolder.folder import Run
+from geoseg.stages.infer.infer import infer
+from geoseg.stages.mosaic.mosaic import mosaic
+from geoseg.stages.tile.tile import tile
+
+TRUTH = layouts.patchwork(np.random.default_rng(6), (150, 210), cell=13)
+PHOTO = np.repeat(20 + 40 * TRUTH[None], 3, 0).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("m") / "truth.pt"
+    return save_network(path, BandNetwork(), mean=[20.0] * 3, std=[40.0] * 3)
+
+
+def _world_file(path: Path, col: int) -> None:
+    place = moved(PLACE, col, 0)
+    x, y = place @ (0.5, 0.5)
+    path.write_text(f"{place.a}\n0\n0\n{place.e}\n{x!r}\n{y!r}\n")
+
+
+def _write(kind: str, path: Path, pixels: np.ndarray, col: int) -> Path:
+    """A sheet of a kind, from a column of the photo on, without loss but for JPEG."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "tif":
+        return write_sheet(path.with_suffix(".tif"), pixels, place=moved(PLACE, col, 0))
+    facts = {"count": 3, "height": pixels.shape[1], "width": pixels.shape[2], "dtype": "uint8"}
+    if kind == "jp2":
+        lossless = {"QUALITY": "100", "REVERSIBLE": "YES"}
+        place = {"crs": CRS, "transform": moved(PLACE, col, 0)}
+        with rasterio.open(path.with_suffix(".jp2"), "w", driver="JP2OpenJPEG", **facts, **place, **lossless) as d:
+            d.write(pixels)
+        return path.with_suffix(".jp2")
+    from PIL import Image
+
+    path = path.with_suffix(f".{kind}")
+    best = {"quality": 100, "subsampling": 0} if kind == "jpg" else {}
+    Image.fromarray(pixels.transpose(1, 2, 0)).save(path, **best)
+    _world_file(path.with_suffix({"png": ".pgw", "jpg": ".jgw"}[kind]), col)
+    return path
+
+
+def _classes(folder: Path, run: Path, network: Path, block: int = 64) -> np.ndarray:
+    tile([folder], run, TileOptions(block_size=block, crs=CRS, nodata=()))
+    infer(run, InferOptions(model=(network,), engine="torch"))
+    mosaic(run)
+    return class_raster(run)[0]
+
+
+@pytest.mark.parametrize("kind", ["tif", "jp2", "png", "jpg"])
+def test_a_network_that_returns_the_truth_gives_it_back(tmp_path: Path, network: Path, kind: str) -> None:
+    """In one sheet, in two that overlap, and in blocks of another size."""
+    _write(kind, tmp_path / "one/a", PHOTO, 0)
+    _write(kind, tmp_path / "two/a", PHOTO[:, :, :120], 0)
+    _write(kind, tmp_path / "two/b", PHOTO[:, :, 100:], 100)
+    whole = _classes(tmp_path / "one", tmp_path / "run", network)
+    wrong = float((whole != TRUTH).mean())
+    assert wrong == 0 if kind != "jpg" else wrong < 0.02
+    if kind != "jpg":
+        assert np.array_equal(_classes(tmp_path / "two", tmp_path / "run2", network), TRUTH)
+        assert np.array_equal(_classes(tmp_path / "one", tmp_path / "run3", network, 128), TRUTH)
+
+
+def test_kinds_lie_beside_each_other(tmp_path: Path, network: Path) -> None:
+    for kind, col in (("tif", 0), ("jp2", 70), ("png", 140)):
+        _write(kind, tmp_path / f"in/{kind}_sheet", PHOTO[:, :, col : col + 70], col)
+    assert np.array_equal(_classes(tmp_path / "in", tmp_path / "run", network), TRUTH)
+
+
+def test_two_sets_over_the_same_ground_are_refused(tmp_path: Path) -> None:
+    """As in the trees of the ISPRS releases: RGB, IRRG, and labels."""
+    for folder, word in (("2_Ortho_RGB", "RGB"), ("3_Ortho_IRRG", "IRRG"), ("5_Labels_all", "label")):
+        for k in range(2):
+            path = tmp_path / f"in/{folder}/top_potsdam_2_{k}_{word}.tif"
+            write_sheet(path, PHOTO, place=moved(PLACE, 210 * k, 0))
+    with pytest.raises(UsageError, match=r"2 sets.*2_Ortho_RGB/\*_RGB.tif' \(2 sheets\).*IRRG.*name one") as error:
+        tile([tmp_path / "in"], tmp_path / "run")
+    assert "Labels" not in str(error.value)
+    plan = tile([tmp_path / "in/3_Ortho_IRRG/*_IRRG.tif"], tmp_path / "run").plan
+    assert len(plan.sheets) == 2
+    for k in range(2):
+        write_sheet(tmp_path / f"flights/{k}/odm/ortho.tif", PHOTO, place=moved(PLACE, 210 * k, 0))
+    assert len(tile([tmp_path / "flights"], tmp_path / "run2").plan.sheets) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "share"), [("jp2", 0.3), ("jp2", 0.999), ("png", 0.3), ("png", 0.9), ("jpg", 0.3), ("jpg", 0.999)]
+)
+def test_a_sheet_that_was_cut_short_is_set_aside(tmp_path: Path, network: Path, kind: str, share: float) -> None:
+    write_sheet(tmp_path / "in/a.tif", PHOTO)
+    path = _write(kind, tmp_path / "in/b", PHOTO, 210)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    run = tmp_path / "run"
+    tile([tmp_path / "in"], run, TileOptions(block_size=64, crs=CRS, nodata=()))
+    infer(run, InferOptions(model=(network,), engine="torch"))
+    assert [Path(q.path).name for q in Run(run).plan.quarantined] == [path.name]
