@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,12 +48,19 @@ def find_sheets(sheets: Sequence[Path]) -> list[Path]:
     return list(list_sheets(sheets, subfolders=False).paths)
 
 
-def list_sheets(sheets: Sequence[Path], *, subfolders: bool = True) -> Listing:
+def list_sheets(
+    sheets: Sequence[Path], *, subfolders: bool = True, is_run: Callable[[Path], bool] = lambda _: False
+) -> Listing:
     """All sheets that are named.
 
     A folder stands for the GeoTIFF and JPEG 2000 files in it and in its subfolders, and for PNG and JPEG with a world
     file beside them; run folders, folders of labels and hidden ones are left out. A pattern (sheets/**/2024*.tif)
     stands for those that match, a list (.txt) for the path in each of its lines; anything else is a sheet.
+
+    Args:
+        sheets: as users name them.
+        subfolders: whether folders are searched with their subfolders.
+        is_run: tells run folders, which are passed over.
 
     Raises:
         UsageError: nothing is named, or nothing is there.
@@ -64,7 +71,7 @@ def list_sheets(sheets: Sequence[Path], *, subfolders: bool = True) -> Listing:
     for path in sheets:
         if path.is_dir():
             searched.append(path)
-            paths += _in_folder(path, subfolders, passed)
+            paths += _in_folder(path, subfolders, is_run, passed)
         elif path.suffix.lower() == ".txt":
             paths += _read_list(path)
         elif any(c in str(path) for c in "*?[") and not path.exists():
@@ -80,10 +87,10 @@ def list_sheets(sheets: Sequence[Path], *, subfolders: bool = True) -> Listing:
     return listing
 
 
-def _in_folder(root: Path, subfolders: bool, passed: Counter[str]) -> list[Path]:
+def _in_folder(root: Path, subfolders: bool, is_run: Callable[[Path], bool], passed: Counter[str]) -> list[Path]:
     """The sheets in a folder, in order; counts what is passed over."""
     found = []
-    for path in sorted(_files(root, subfolders, passed)):
+    for path in sorted(_files(root, subfolders, is_run, passed)):
         suffix = path.suffix.lower()
         if suffix in SUFFIXES or (suffix in PICTURES and any(w.is_file() for w in world_files(path))):
             found.append(path)
@@ -92,7 +99,7 @@ def _in_folder(root: Path, subfolders: bool, passed: Counter[str]) -> list[Path]
     return found
 
 
-def _files(root: Path, subfolders: bool, passed: Counter[str]) -> Iterator[Path]:
+def _files(root: Path, subfolders: bool, is_run: Callable[[Path], bool], passed: Counter[str]) -> Iterator[Path]:
     """Files in a folder and its subfolders that may be sheets, hidden ones left out."""
     for place, folders, names in os.walk(root):
         here = Path(place)
@@ -105,7 +112,7 @@ def _files(root: Path, subfolders: bool, passed: Counter[str]) -> Iterator[Path]
                 passed["links to folders"] += 1
                 yield here / name  # opening what is named like a sheet says what it is
                 continue
-            if (here / name / "plan.json").is_file():
+            if is_run(here / name):
                 passed["run folders"] += 1
             elif _LABELS.search(name):
                 passed["folders of labels"] += 1

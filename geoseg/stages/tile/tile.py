@@ -88,7 +88,7 @@ def tile(
     """
     options, run = options or TileOptions(), Run.of(run)
     _check(options)
-    listing = list_sheets(sheets, subfolders=options.subfolders)
+    listing = list_sheets(sheets, subfolders=options.subfolders, is_run=Run.lies_in)
     headers, refused = accept.read_headers(list(listing.paths), options.read_timeout)
     with run.lock(patience=patience):
         sweep(run.folder, FRESH)
