@@ -82,7 +82,7 @@ def _asked(sheets: Sequence[Path], options: RunOptions) -> Question | None:
     }
     others = [*(options.infer.model or (shipped_model(),)), *([aoi] if aoi else [])]
     return question(
-        list(list_sheets(sheets, subfolders=options.tile.subfolders).paths),
+        list(list_sheets(sheets, subfolders=options.tile.subfolders, is_run=Run.lies_in).paths),
         others,
         {**values, "geoseg": version(), "sheets": list(sheets)},
     )

@@ -56,6 +56,11 @@ class Run:
             raise UsageError("run", "is empty", "name the folder of a run")
         return run if isinstance(run, Run) else cls(Path(run))
 
+    @classmethod
+    def lies_in(cls, folder: Path) -> bool:
+        """Whether a folder is that of a run."""
+        return cls(folder).plan_json.is_file()
+
     # --- paths
 
     @property

@@ -63,7 +63,7 @@ def _classes(folder: Path, run: Path, network: Path, block: int = 64) -> np.ndar
 
 
 @pytest.mark.parametrize("kind", ["tif", "jp2", "png", "jpg"])
-def test_a_network_that_returns_the_truth_gives_it_back(tmp_path: Path, network: Path, kind: str) -> None:
+def test_every_kind_of_sheet_gives_the_truth_back(tmp_path: Path, network: Path, kind: str) -> None:
     """In one sheet, in two that overlap, and in blocks of another size."""
     _write(kind, tmp_path / "one/a", PHOTO, 0)
     _write(kind, tmp_path / "two/a", PHOTO[:, :, :120], 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from geoseg.errors import UsageError
+from geoseg.runfolder.folder import Run
 from geoseg.sheets.door import world_files
 from geoseg.sheets.listing import find_sheets, list_sheets
 
@@ -78,11 +79,15 @@ def test_folders_stand_for_their_subfolders_and_the_rest_is_counted(tmp_path: Pa
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    listing = list_sheets([tmp_path])
+    listing = list_sheets([tmp_path], is_run=Run.lies_in)
     found = [str(p.relative_to(tmp_path)) for p in listing.paths]
     assert found == ["a.tif", "c.JP2", "d.png", "flight_1/odm/b.tif", "flight_2/odm/b.tif"]
     assert listing.said == "1 .ecw, 1 .jpg without a world file, 1 .vrt, 2 folders of labels, 1 run folders"
-    assert [p.name for p in list_sheets([tmp_path], subfolders=False).paths] == ["a.tif", "c.JP2", "d.png"]
+    assert [p.name for p in list_sheets([tmp_path], subfolders=False, is_run=Run.lies_in).paths] == [
+        "a.tif",
+        "c.JP2",
+        "d.png",
+    ]
     assert [p.parent.parent.name for p in find_sheets([tmp_path / "*/odm/b.tif"])] == ["flight_1", "flight_2"]
     assert len(find_sheets([tmp_path / "**/b.tif"])) == 2
     (tmp_path / "only").mkdir()
