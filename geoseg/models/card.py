@@ -67,6 +67,9 @@ class Card:
         if not count or len(self.mean) != count or len(self.std) != count:
             what = f"{count} bands, {len(self.mean)} means, {len(self.std)} deviations; expected as many of each"
             raise ModelError(self.name, what, cure)
+        if len(self.classes) < 2:
+            what = f"has {len(self.classes)} class, expected two or more"
+            raise ModelError(self.name, what, "add the class of all other pixels, such as background")
         if any(b not in BANDS for b in self.bands):
             raise ModelError(self.name, f"bands {self.bands}, expected names out of {', '.join(BANDS)}", cure)
         if not all(s > 0 for s in self.std):

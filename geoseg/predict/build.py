@@ -56,6 +56,7 @@ class Setup:
             self.patch,
             self.ratio,
             self.tta,
+            len(self.ensemble.classes),
         ).eval()
 
 

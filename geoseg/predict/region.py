@@ -68,7 +68,8 @@ def region_backend(
 ) -> Backend:
     """A backend for a network in memory (B, C, N, N) -> (B, K, N, N); its classes are indices, not values."""
     side = int(card.patch / ratio)
-    wrapped = Wrapped([network], [card.output == "probabilities"], [card.temperature], side, ratio, tta).eval()
+    shares = card.output == "probabilities"
+    wrapped = Wrapped([network], [shares], [card.temperature], side, ratio, tta, len(card.classes)).eval()
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
     indices = tuple(range(len(card.classes)))
     where = pick_device(device)

@@ -13,6 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from geoseg.predict.answers import scores_in
+
 __all__ = ["TTA", "Wrapped"]
 
 Tensor = torch.Tensor
@@ -53,6 +55,7 @@ class Wrapped(nn.Module):
         side: patch side P in source pixels.
         ratio: network pixels per source pixel.
         tta: a key of `TTA`.
+        classes: K; 0 takes what networks give.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Wrapped(nn.Module):
         side: int,
         ratio: Fraction = Fraction(1),
         tta: str = "none",
+        classes: int = 0,
     ) -> None:
         super().__init__()
         self.networks = networks
@@ -71,7 +75,7 @@ class Wrapped(nn.Module):
                 self.add_module(f"network{i}", network)
         self.probabilities, self.temperatures = probabilities, temperatures
         self.side, self.inner = side, side * ratio.numerator // ratio.denominator
-        self.passes = TTA[tta]
+        self.passes, self.classes = TTA[tta], classes
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (B, K, P, P) of patches (B, C, P, P)."""
@@ -94,8 +98,7 @@ class Wrapped(nn.Module):
         total: Tensor | None = None
         for quarter, flip in self.passes:
             out = self.networks[i](_turn(x, quarter, flip) if (quarter or flip) else x)
-            if isinstance(out, dict):  # torchvision's segmentation networks
-                out = out["out"]
+            out = scores_in(out, self.classes, self.inner, probabilities=self.probabilities[i])
             if self.probabilities[i]:
                 out = torch.log(out.clamp(1e-7, 1.0))
             out = _turn_back(out, quarter, flip) if (quarter or flip) else out

@@ -83,7 +83,7 @@ def test_folders_stand_for_their_subfolders_and_the_rest_is_counted(tmp_path: Pa
     found = [str(p.relative_to(tmp_path)) for p in listing.paths]
     assert found == ["a.tif", "c.JP2", "d.png", "flight_1/odm/b.tif", "flight_2/odm/b.tif"]
     assert listing.said == "1 .ecw, 1 .jpg without a world file, 1 .vrt, 2 folders of labels, 1 run folders"
-    assert [p.name for p in list_sheets([tmp_path], subfolders=False, is_run=Run.lies_in).paths] == [
+    assert [p.name for p in list_sheets([tmp_path], subfolders=False).paths] == [
         "a.tif",
         "c.JP2",
         "d.png",
