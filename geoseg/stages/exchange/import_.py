@@ -6,6 +6,7 @@ weights -> network -> check -> NAME.safetensors with its card; other kinds of fi
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,17 +18,14 @@ from geoseg.commit import digest
 from geoseg.errors import ModelError
 from geoseg.models.card import Card
 from geoseg.models.files import load_model, load_weights, model_kind, save_model, write_card
-from geoseg.models.foreign.archive import weights_archive
 from geoseg.models.load import build_network, fill
 from geoseg.networks import geometry_of, make_network
 from geoseg.networks.smp_networks import SMP_DECODERS
+from geoseg.stages.exchange.checkpoint import fitting_names, read_checkpoint
 
 __all__ = ["CardFacts", "card_from", "import_model"]
 
-_PREFIXES = ("module.", "model.", "network.", "net.", "_orig_mod.")
-"""Words that trainers put before the names of all tensors."""
-_NESTED = ("state_dict", "model_state_dict", "model", "network", "weights")
-"""Names that trainers give to the weights inside a checkpoint."""
+log = logging.getLogger(__name__)
 
 IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 """Mean and deviation of red, green and blue, 0 to 255."""
@@ -104,6 +102,10 @@ def import_model(file: Path, out: Path | None, card: Card) -> Path:
         return file
     state, fitting = _foreign_state(file, card)
     network = make_network(fitting.architecture, len(card.bands), len(card.classes), **fitting.arguments)
+    state, dropped = fitting_names(state, network.state_dict())
+    if dropped:
+        listed = ", ".join(dropped[:8]) + (" ..." if len(dropped) > 8 else "")
+        log.warning("%s: %d tensors belong to no part of the network and are left out: %s", file, len(dropped), listed)
     fill(network, state, file, fitting.architecture)
     target = out or file.with_suffix(".geoseg.safetensors")
     save_model(target, network.state_dict(), fitting)
@@ -114,26 +116,7 @@ def _foreign_state(file: Path, card: Card) -> tuple[dict[str, torch.Tensor], Car
     """Tensors by the names of our networks, and the card with the facts of a checkpoint's own config."""
     if file.is_dir():
         return load_weights(file / "model.safetensors"), _smp_card(file / "config.json", card)
-    try:
-        state = load_weights(file)
-    except ModelError as error:
-        state = _find_weights(file, error)
-    shortest = next((p for p in _PREFIXES if state and all(k.startswith(p) for k in state)), "")
-    return {k.removeprefix(shortest): v for k, v in state.items()}, card
-
-
-def _find_weights(file: Path, error: ModelError) -> dict[str, torch.Tensor]:
-    """The state dict inside a trainer's checkpoint; nothing in the file is run. Raises `error` where there is none."""
-    import pickle
-
-    try:
-        whole = torch.load(weights_archive(file, file.read_bytes()), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as deeper:
-        raise error from deeper
-    inner = next((whole[k] for k in _NESTED if isinstance(whole, dict) and isinstance(whole.get(k), dict)), None)
-    if inner is None or not all(isinstance(v, torch.Tensor) for v in inner.values()):
-        raise error
-    return dict(inner)
+    return read_checkpoint(file), card
 
 
 def _smp_card(path: Path, card: Card) -> Card:
