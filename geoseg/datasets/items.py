@@ -17,7 +17,8 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Image, Valid, full_scale
 from geoseg.classes import NODATA
-from geoseg.datasets.label_raster import Ground, open_labels, read_codes
+from geoseg.datasets.label_raster import open_labels, read_codes
+from geoseg.datasets.lay import Ground
 from geoseg.datasets.legend import Legend
 from geoseg.datasets.scene_cache import DrawnScene, scene_pixels
 from geoseg.datasets.shapes import Codes, PolygonFile, burn_boxes, burn_polygons

@@ -16,7 +16,7 @@ from PIL import UnidentifiedImageError
 from geoseg.arrays import Image
 from geoseg.errors import SheetError
 
-__all__ = ["SUFFIXES", "picture_size", "read_picture"]
+__all__ = ["SUFFIXES", "picture_bands", "picture_size", "read_picture"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 MOST_PIXELS = 500_000_000
@@ -52,6 +52,12 @@ def picture_size(path: Path) -> tuple[int, int]:
     """
     with _open(path) as image:
         return image.height, image.width
+
+
+def picture_bands(path: Path) -> int:
+    """Bands of a picture as it is stored: 1 of a palette; its pixels are not decoded. Errors as of `picture_size`."""
+    with _open(path) as image:
+        return len(image.getbands())
 
 
 def read_picture(path: Path, mode: str = "RGB") -> Image:

@@ -19,7 +19,8 @@ from rasterio.windows import Window
 from support import CRS, PLACE, moved, write_sheet
 
 from geoseg.classes import ISPRS, NODATA
-from geoseg.datasets.label_raster import Ground, check_labels, open_labels, read_codes
+from geoseg.datasets.label_raster import check_labels, open_labels, read_codes
+from geoseg.datasets.lay import Ground
 from geoseg.datasets.legend import Legend, table_legend
 from geoseg.errors import SheetError
 

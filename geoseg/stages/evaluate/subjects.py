@@ -15,7 +15,8 @@ from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.datasets.folders import CODES, image_file, label_file
 from geoseg.datasets.items import ImageFile, Item, LabelFile, image_reader
-from geoseg.datasets.label_raster import Ground, meets, open_labels, read_codes
+from geoseg.datasets.label_raster import open_labels, read_codes
+from geoseg.datasets.lay import Ground, meets
 from geoseg.datasets.legend import (
     Legend,
     code_of,
@@ -172,7 +173,7 @@ def _with_one_raster(
     """Every class raster that one label raster meets, where there are several."""
     images = {path: image_file(path, CODES) for path in found}
     opened = open_labels(label)
-    reached = [path for path in found if meets(opened, images[path].ground)] or found[:1]
+    reached = [path for path in found if meets(opened.ground, images[path].ground)] or found[:1]
     if len(reached) < len(found):
         missed = len(found) - len(reached)
         log.warning("%s does not reach %d of %d class rasters; they are not scored", label, missed, len(found))

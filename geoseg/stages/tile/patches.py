@@ -16,7 +16,8 @@ from geoseg.arrays import Bytes, Image, Json, Valid
 from geoseg.classes import ISPRS, NODATA
 from geoseg.commit import commit_bytes
 from geoseg.datasets.label_colours import told_legend
-from geoseg.datasets.label_raster import Ground, LabelRaster, check_labels, open_labels, read_codes
+from geoseg.datasets.label_raster import LabelRaster, check_labels, open_labels, read_codes
+from geoseg.datasets.lay import Ground
 from geoseg.datasets.legend import Legend
 from geoseg.datasets.pairs import pair_labels
 from geoseg.geometry.grid import overlap
