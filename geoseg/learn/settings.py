@@ -163,7 +163,7 @@ class TrainConfig(_Section):
     augment: AugmentSection = AugmentSection()
     loss: LossSection = LossSection()
     stages: Annotated[list[Stage], Field(min_length=1)] = [Stage(steps=1000)]
-    optimiser: Literal["adamw", "sgd"] = "adamw"
+    optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     weight_decay: float = Field(0.01, ge=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     clip: float = Field(1.0, ge=0)

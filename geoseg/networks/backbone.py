@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from torch import nn
 
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
 
 __all__ = ["BACKBONE", "HEAD", "imagenet_weights", "load_backbone", "load_by_name", "widen"]
+
+log = logging.getLogger(__name__)
 
 State = dict[str, torch.Tensor]
 """Weights by name."""
@@ -78,6 +82,9 @@ def load_backbone(network: nn.Module, state: State, subject: object) -> int:
     """
     backbone = _backbone_of(network)
     own = backbone.state_dict()
+    whole = [k for k in network.state_dict() if k not in own]
+    if whole and all(k in state for k in whole):
+        log.warning("%s holds a whole network; only its backbone is taken (give it as `init` for all of it)", subject)
     first = next((k for k, v in own.items() if v.ndim == 4), "")
     found = {}
     for name, tensor in own.items():

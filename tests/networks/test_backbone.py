@@ -34,6 +34,14 @@ def test_backbone_weights_are_taken_and_widened() -> None:
         load_backbone(make_network("unet_mobilenet_v2", 3, 6), {"conv1.weight": torch.zeros(1)}, "x.pth")
 
 
+def test_a_whole_network_as_a_backbone_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    network = make_network("unet_mobilenet_v2", 3, 6)
+    load_backbone(make_network("unet_mobilenet_v2", 3, 6), network.backbone.state_dict(), "backbone.pth")
+    assert not caplog.text
+    load_backbone(make_network("unet_mobilenet_v2", 3, 6), network.state_dict(), "whole.pth")
+    assert "whole.pth holds a whole network; only its backbone is taken (give it as `init`" in caplog.text
+
+
 def test_init_matches_classes_by_name() -> None:
     old, new = make_network("unet_s", 3, 3), make_network("unet_s", 4, 4)
     _, shared = load_by_name(new, old.state_dict(), ("car", "tree", "water", "road"), ("tree", "road", "car"))

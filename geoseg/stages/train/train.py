@@ -176,11 +176,11 @@ def _prepare_steps(run: TrainingRun, stage: Stage) -> Steps:
     groups = parameter_groups(run.network, stage.rate, stage.backbone_rate, config.weight_decay)
     if not groups:
         raise UsageError("freeze", "leaves nothing to train", "freeze less")
-    optimiser: torch.optim.Optimizer = (
-        torch.optim.AdamW(groups)
-        if config.optimiser == "adamw"
-        else torch.optim.SGD(groups, momentum=config.momentum, nesterov=config.momentum > 0)
-    )
+    optimiser: torch.optim.Optimizer
+    if config.optimiser == "sgd":
+        optimiser = torch.optim.SGD(groups, momentum=config.momentum, nesterov=config.momentum > 0)
+    else:
+        optimiser = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[config.optimiser](groups)
     precision = precision_of(config.precision, run.device)
     scaler = torch.amp.GradScaler(run.device.split(":")[0], enabled=precision == "fp16")
     if run.optimiser_state is not None:
