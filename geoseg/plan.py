@@ -86,8 +86,9 @@ class Plan:
     overlap; otherwise the model's own are taken. `block`: side of a block in pixels. `nodata`: pairs of (value,
     tolerance). `nodata_rule`: "everywhere", "blank" (only in blank areas, see `sheets.blank_areas`; without values, in
     sheets that show some) or "none". `masks`: the folder of the sheets' masks. `bands`: 1-based, () for "by meaning".
-    `alpha`: "auto", "mask" or "none". `area`: the area of interest as WKT in the grid's CRS, "" for all. `revision`
-    counts every change; `planned` names the last one that `tile` made, and stays when a sheet is set aside later.
+    `alpha`: "auto", "mask" or "none". `crs_override`: all sheets count as in the grid's CRS. `area`: the area of
+    interest as WKT in the grid's CRS, "" for all. `revision` counts every change; `planned` names the last one that
+    `tile` made, and stays when a sheet is set aside later.
     """
 
     grid: Grid
@@ -103,6 +104,7 @@ class Plan:
     masks: str = field(default="", compare=False)
     area: str = ""
     alpha: str = "auto"
+    crs_override: bool = False
     revision: int = 1
     planned: str = ""
 

@@ -81,7 +81,8 @@ def area_factors(wkt: str, x: npt.ArrayLike, y: npt.ArrayLike) -> npt.NDArray[np
     crs, proj, to_degrees, unit = _tools(wkt)
     xs, ys = np.atleast_1d(np.asarray(x, float)), np.atleast_1d(np.asarray(y, float))
     if crs.is_geographic and crs.ellipsoid is not None:
-        axis, flat = crs.ellipsoid.semi_major_metre, 1 / crs.ellipsoid.inverse_flattening
+        axis, inverse = crs.ellipsoid.semi_major_metre, crs.ellipsoid.inverse_flattening
+        flat = 1 / inverse if inverse else 0.0  # a sphere
         square = flat * (2 - flat)
         bend = 1 - square * np.sin(ys * unit) ** 2
         return np.asarray(unit**2 * axis**2 * (1 - square) / bend**2 * np.cos(ys * unit), np.float64)

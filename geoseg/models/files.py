@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ModelFile",
+    "check_state",
     "load_model",
     "load_weights",
     "model_kind",
@@ -164,7 +165,7 @@ def load_weights(path: Path) -> dict[str, Tensor]:
     from safetensors.torch import load
 
     try:
-        return _check_state(path, load(data))
+        return check_state(path, load(data))
     except (SafetensorError, ValueError) as error:
         raise ModelError(path, f"is damaged: {error}", "copy it again") from error
 
@@ -191,7 +192,7 @@ def _kind(path: Path, data: bytes) -> str:
     return "torchscript" if any(n.startswith("code/") for n in names) else "state"
 
 
-def _check_state(path: Path, state: Mapping[str, object]) -> dict[str, Tensor]:
+def check_state(path: Path, state: Mapping[str, object]) -> dict[str, Tensor]:
     """A state dict, if it holds finite tensors only.
 
     Raises:
@@ -235,7 +236,7 @@ def _safetensors(path: Path, data: bytes) -> tuple[dict[str, Tensor], Card]:
     card = _sidecar(path) if text is None else Card.from_text(text, path)
     if card is None:
         raise ModelError(path, "has no card in it or beside it", f"write {path.with_suffix('.json').name}")
-    return _check_state(path, state), card
+    return check_state(path, state), card
 
 
 def _plain_state(path: Path, data: bytes) -> dict[str, Tensor]:
@@ -250,7 +251,7 @@ def _plain_state(path: Path, data: bytes) -> dict[str, Tensor]:
         raise ModelError(path, what, "save module.state_dict()") from error
     if not isinstance(state, dict):
         raise ModelError(path, f"holds a {type(state).__name__}, expected a state dict", "save module.state_dict()")
-    return _check_state(path, state)
+    return check_state(path, state)
 
 
 def _sidecar(path: Path) -> Card | None:

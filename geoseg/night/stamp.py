@@ -22,12 +22,13 @@ from geoseg.arrays import Json
 from geoseg.commit import commit_state, digest, read_json
 from geoseg.errors import Busy, PlanError
 from geoseg.runfolder.folder import Run
+from geoseg.sheets.door import world_files
 
 __all__ = ["Question", "keep", "question", "unchanged"]
 
 log = logging.getLogger(__name__)
 
-COMPANIONS = (".tfw", ".TFW", ".tifw", ".wld", ".json", ".shx", ".dbf", ".prj")
+COMPANIONS = (".json", ".shx", ".dbf", ".prj")
 """What may lie beside a sheet or a model and changes what it means."""
 
 
@@ -82,6 +83,7 @@ def _look(path: Path) -> list[tuple[str, int, int, int]]:
         path,
         *(Path(f"{path}{s}") for s in (".msk", "-wal")),
         *(path.with_suffix(s) for s in COMPANIONS if path.name),
+        *(world_files(path) if path.suffix else ()),
     ]
     found = []
     for file in beside:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -30,11 +31,21 @@ def scores_in(answer: object, classes: int, side: int, *, probabilities: bool) -
         ValueError: nothing in the answer can be scores; says what came and what was expected.
     """
     scores = _entry(answer, classes)
-    if classes == 2 and scores.shape[1] == 1:
+    if classes == 2 and _shape(scores)[1] == 1:
         scores = torch.cat([1 - scores if probabilities else torch.zeros_like(scores), scores], 1)
-    if any(scores.shape[-1] * k == side == scores.shape[-2] * k for k in SMALLER):
+    high, wide = _shape(scores)[-2:]
+    if any(wide * k == side == high * k for k in SMALLER):
         scores = functional.interpolate(scores, size=(side, side), mode="bilinear", align_corners=False)
     return scores
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    """The shape in plain numbers, also while an engine traces the network: the answer's form is decided once."""
+    if not torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return tuple(tensor.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tracer: that the form may differ for other inputs
+        return tuple(int(n) for n in tensor.shape)
 
 
 def _entry(answer: object, classes: int) -> Tensor:
@@ -49,7 +60,10 @@ def _entry(answer: object, classes: int) -> Tensor:
     else:
         found = _tensors(answer if isinstance(answer, (tuple, list)) else ())
     for tensor in found:
-        if tensor.ndim == 4 and (not classes or tensor.shape[1] == classes or (classes == 2 and tensor.shape[1] == 1)):
+        if tensor.ndim != 4:
+            continue
+        count = _shape(tensor)[1]
+        if not classes or count == classes or (classes == 2 and count == 1):
             return tensor
     came = ", ".join(str(tuple(t.shape)) for t in found) or type(answer).__name__
     what = f"answers with {came}, expected scores of shape (patches, {classes or 'classes'}, rows, columns)"

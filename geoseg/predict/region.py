@@ -37,6 +37,8 @@ def snapped_ratio(gsd: float, card: Card) -> Fraction:
     It keeps patch, stride and margin whole numbers of source pixels.
     """
     wanted = gsd / card.gsd
+    if abs(wanted - 1) <= 0.15:
+        return Fraction(1)
     sizes = (card.patch, card.patch - card.overlap, card.margin)
     fits = {
         Fraction(p, q)

@@ -15,11 +15,12 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Json, Mask
 from geoseg.commit import digest, disk_faults, scratch, settle
-from geoseg.errors import EnvironmentFault, SheetError
+from geoseg.errors import EnvironmentFault, SheetChanged, SheetError
 from geoseg.geometry.ground import metres_per_unit
 from geoseg.plan import Plan, Sheet, transform_of
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.blank_areas import LARGE, blank_rows, read_strips, suspicious_values
+from geoseg.sheets.door import stat_key
 from geoseg.sheets.nodata import Value
 
 __all__ = ["forget_masks", "with_mask"]
@@ -30,16 +31,13 @@ log = logging.getLogger(__name__)
 def with_mask(run: Run, sheet: Sheet, plan: Plan, read_timeout: float) -> Sheet:
     """A sheet with the mask of its blank areas, by the rule of the plan; without one where nothing is blank.
 
-    Sheets that cannot be read have none: whoever reads their pixels sets them aside.
+    Raises:
+        SheetError: it cannot be read, or changes meanwhile.
     """
     if plan.nodata_rule == "everywhere" or (plan.nodata_rule == "none" and not plan.nodata):
         return replace(sheet, blanks="")
-    try:
-        values = plan.nodata or suspicious_values(sheet, read_timeout)
-        return replace(sheet, blanks=_mask(run.masks, sheet, values, read_timeout) if values else "")
-    except SheetError as error:
-        log.warning("%s", error)
-        return replace(sheet, blanks="")
+    values = plan.nodata or suspicious_values(sheet, read_timeout)
+    return replace(sheet, blanks=_mask(run.masks, sheet, values, read_timeout) if values else "")
 
 
 def _mask(folder: Path, sheet: Sheet, values: tuple[Value, ...], read_timeout: float) -> str:
@@ -49,18 +47,29 @@ def _mask(folder: Path, sheet: Sheet, values: tuple[Value, ...], read_timeout: f
     x, y = place @ (header.width / 2, header.height / 2)
     pixel = abs(place.determinant) * metres_per_unit(sheet.crs, x, y) ** 2
     large = LARGE / pixel
-    rule = hashlib.sha256(repr((values, round(large, 3), header.mask, header.nodata)).encode()).hexdigest()[:12]
-    name = f"{digest(Path(sheet.path))[:32]}_{rule}.tif"
+    facts = values, round(large, 3), header.mask, header.mask_stat, header.nodata
+    rule = hashlib.sha256(repr(facts).encode()).hexdigest()[:12]
+    name = f"{_contents(sheet)[:32]}_{rule}.tif"
     if (folder / name).is_file():
         return name
     with scratch(folder / name, ".tif") as temporary:
         with disk_faults(folder / name):
             blank = _write(temporary, sheet, blank_rows(read_strips(sheet, read_timeout), values, large))
+        if stat_key(Path(sheet.path)) != sheet.stat:
+            raise SheetChanged(sheet.path, "was written while it was read", "wait until it is complete")
         if not blank:
             return ""
         settle(temporary, folder / name, lambda path: _check(path, blank))
     log.info("%s: %.1f %% of it is blank and holds no data", sheet.path, 100 * blank / (header.width * header.height))
     return name
+
+
+def _contents(sheet: Sheet) -> str:
+    """SHA-256 (hex) of a sheet's bytes."""
+    try:
+        return digest(Path(sheet.path))
+    except OSError as error:
+        raise SheetError(sheet.path, f"cannot be read: {error.strerror}", "check the path") from error
 
 
 def _write(path: Path, sheet: Sheet, rows: Iterable[Mask]) -> int:
@@ -88,9 +97,12 @@ def _check(path: Path, blank: int) -> None:
         raise EnvironmentFault(path, f"holds {found} blank pixels, {blank} were written", "check the disk")
 
 
-def forget_masks(run: Run, plan: Plan) -> None:
-    """Remove the masks that no sheet of a plan has; to be called under the run's lock."""
-    used = {s.blanks for s in plan.sheets}
+def forget_masks(run: Run, plan: Plan, earlier: Plan | None) -> None:
+    """Remove the masks that no sheet of a plan has, nor of the one before, by which others may still read.
+
+    To be called under the run's lock, once the plan is saved.
+    """
+    used = {s.blanks for s in (*plan.sheets, *(earlier.sheets if earlier else ()))}
     for path in run.masks.glob("*.tif"):
         if path.name not in used:
             with disk_faults(path):

@@ -40,6 +40,7 @@ def write_plan(path: Path, plan: Plan) -> None:
         "nodata_rule": plan.nodata_rule,
         "area": plan.area,
         "alpha": plan.alpha,
+        "crs_override": plan.crs_override,
         "sheets": [_sheet_json(sheet) for sheet in plan.sheets],
         "quarantined": [asdict(q) for q in plan.quarantined],
     }
@@ -68,6 +69,7 @@ def read_plan(path: Path) -> Plan:
             masks=str(path.parent / "masks"),
             area=str(value["area"]),
             alpha=str(value.get("alpha", "auto")),
+            crs_override=bool(value.get("crs_override", False)),
             revision=int(value["revision"]),
             planned=str(value.get("planned", "")),
             sheets=tuple(_sheet(s) for s in value["sheets"]),

@@ -27,7 +27,7 @@ _WORDS = (
 )
 """Patterns of the words in a band's name, and what they mean; the first that is found counts."""
 
-_NUMBERED = re.compile(r"^(?:sr_)?b(?:and)?[ _]?0?(\d{1,2})(a?)$")
+_NUMBERED = re.compile(r"^(?:sr_)?b0?(\d{1,2})(a?)$")
 _SENTINEL = {2: "blue", 3: "green", 4: "red", 8: "nir"}
 _LANDSAT = {2: "blue", 3: "green", 4: "red", 5: "nir"}
 """Landsat 8 and 9."""
@@ -73,6 +73,8 @@ def _named(names: Sequence[str]) -> list[str]:
     words = [" ".join(re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", n).lower())).strip() for n in names]
     numbers = [_NUMBERED.match(n.strip().lower()) for n in names]
     whole = {int(m[1]) for m in numbers if m and not m[2]}
+    if whole == set(range(1, len(names) + 1)):
+        whole = set()  # plain counting means nothing
     series = _SENTINEL if 8 in whole else _LANDSAT if whole >= {2, 3, 4} and 1 not in whole else {}
     return [
         series.get(int(m[1]), "other") if m and series and not m[2] else _meaning(w)

@@ -28,8 +28,8 @@ __all__ = ["LARGE", "blank_rows", "read_strips", "suspicious_values"]
 
 LARGE = 200.0
 """Square metres on the ground from which on an area of exactly one value is blank."""
-ROWS = 256
-"""Rows of a strip."""
+ROWS, STRIP = 256, 8_000_000
+"""Most rows and pixels of a strip."""
 SQUARE = 256
 """Side in pixels of the squares of a sample."""
 CONTRAST = 16
@@ -98,8 +98,9 @@ def read_strips(sheet: Sheet, read_timeout: float) -> Iterator[Strip]:
     header = sheet.header
     bands = tuple(i + 1 for i, m in enumerate(header.meanings) if m != "alpha")
     mask, cols = mask_of(sheet, bands), slice(0, header.width)
-    for top in range(0, header.height, ROWS):
-        rows = slice(top, min(top + ROWS, header.height))
+    high = max(16, min(ROWS, STRIP // header.width))
+    for top in range(0, header.height, high):
+        rows = slice(top, min(top + high, header.height))
         pixels = decoder().read(
             PixelRequest(Path(sheet.path), sheet.stat, bands, rows, cols, holes=True, patience=read_timeout)
         )
@@ -122,15 +123,16 @@ def blank_rows(strips: Iterator[Strip], values: tuple[Value, ...], large: float)
         for pixels, valid in strips:
             near = valid & ~valid_by_value(pixels, values)
             at_edge.add(near | ~valid, near)  # blank areas may reach the edge through declared no-data
-            flat.add(exact := near & _one_value(pixels), exact)
+            flat.add(exact := near & _one_value(pixels, values), exact)
         for here, there in zip(at_edge.rows(), flat.rows(), strict=True):
             yield here | there
 
 
-def _one_value(pixels: Image) -> Mask:
-    """Pixels (H, W) that have the least or the largest value of their type in all bands."""
+def _one_value(pixels: Image, values: tuple[Value, ...]) -> Mask:
+    """Pixels (H, W) that have exactly one value in all bands: one of `values`, 0, or the largest of their type."""
     largest = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "ui" else 1
-    return np.asarray((pixels == 0).all(0) | (pixels == largest).all(0))
+    exact = (*((value, 0.0) for value, _ in values), (0.0, 0.0), (float(largest), 0.0))
+    return ~valid_by_value(pixels, exact)
 
 
 @dataclass

@@ -101,11 +101,11 @@ def _in_folder(root: Path, subfolders: bool, is_run: Callable[[Path], bool], pas
 
 def _files(root: Path, subfolders: bool, is_run: Callable[[Path], bool], passed: Counter[str]) -> Iterator[Path]:
     """Files in a folder and its subfolders that may be sheets, hidden ones left out."""
-    for place, folders, names in os.walk(root):
+    for place, folders, names in os.walk(root, onerror=_cannot_list):
         here = Path(place)
         yield from (here / n for n in names if not n.startswith("."))
         kept = []
-        for name in folders if subfolders else []:
+        for name in folders if subfolders and not is_run(here) else []:
             if name.startswith("."):
                 continue
             if (here / name).is_symlink():
@@ -119,6 +119,10 @@ def _files(root: Path, subfolders: bool, is_run: Callable[[Path], bool], passed:
             else:
                 kept.append(name)
         folders[:] = sorted(kept)
+
+
+def _cannot_list(error: OSError) -> None:
+    raise UsageError(error.filename, f"cannot be listed: {error.strerror}", "check its permissions") from error
 
 
 def _matching(pattern: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from geoseg.arrays import Image, Valid
-from geoseg.errors import SheetError
+from geoseg.errors import PlanError, SheetError
 from geoseg.plan import Header, Sheet
 from geoseg.sheets.door import mask_path, stat_key
 
@@ -86,13 +86,13 @@ def blanks_of(masks: str, sheet: Sheet) -> Place:
     """The mask of the blank areas of a sheet, in the folder `masks` of its run.
 
     Raises:
-        SheetError: it is not there any more.
+        PlanError: it is not there any more.
     """
     path = Path(masks) / sheet.blanks
     try:
         return Place(path, stat_key(path), (1,))
     except SheetError as error:
-        raise SheetError(path, "is missing", "run geoseg tile again, which makes it") from error
+        raise PlanError(path, "is missing", "run geoseg tile again, which makes it") from error
 
 
 def flat_border(pixels: Image, edges: Iterable[Image]) -> int | None:

@@ -72,10 +72,10 @@ def test_mistakes_are_explained(tmp_path, geoseg, sheet, arguments, code, messag
 
 
 def test_an_unforeseen_error_is_one_line(tmp_path, geoseg, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr(importlib.import_module("geoseg.stages.tile.tile"), "find_sheets", fail)
+    monkeypatch.setattr(importlib.import_module("geoseg.stages.tile.tile"), "list_sheets", fail)
     code, _, err = geoseg("tile", "x.tif", "-o", tmp_path / "run")
     assert code == 1
     assert "unexpected ZeroDivisionError: surprise" in err

@@ -63,3 +63,8 @@ def test_accuracy_of_changes_of_datum() -> None:
     assert accuracy("EPSG:25832", "EPSG:25833") == 0
     found = accuracy("EPSG:31468", "EPSG:25832")
     assert found is None or found >= 0.5
+
+
+def test_degrees_on_a_sphere() -> None:
+    sphere = pyproj.CRS("+proj=longlat +R=6371000 +no_defs").to_wkt()
+    assert metres_per_unit(sphere, 10, 0) == pytest.approx(6371000 * np.pi / 180)

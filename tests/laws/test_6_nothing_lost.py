@@ -41,7 +41,9 @@ def killable(tmp_path_factory):
     return command, folder / "whole"
 
 
-@pytest.mark.parametrize("moment", [0.3, 0.6, 1.2])
+@pytest.mark.parametrize(
+    "moment", [pytest.param(0.3, marks=pytest.mark.slow), 0.6, pytest.param(1.2, marks=pytest.mark.slow)]
+)
 def test_kill_9_and_the_same_command_again(tmp_path, killable, moment):
     """Killed at any moment, the same command ends with the same pixels, and no half file bears a final name."""
     command, whole = killable

@@ -7,6 +7,8 @@ import os
 
 from support import files_of
 
+from geoseg.night.stamp import question
+
 
 def test_a_second_run_does_nothing_and_a_changed_option_redoes(tmp_path, geoseg, sheet, blur_network):
     arguments = ["run", sheet, "-o", tmp_path / "run", "--model", blur_network, "--engine", "torch", "--block-size", 64]
@@ -78,3 +80,10 @@ def test_a_night_that_set_sheets_aside_says_so_again(town, blur_network, geoseg)
     assert first[0] == second[0] == 3
     assert "nothing to do" in second[1]
     assert str(bad) in second[2]
+
+
+def test_a_world_file_beside_a_picture_is_part_of_the_question(tmp_path) -> None:
+    (tmp_path / "a.png").touch()
+    before = question([tmp_path / "a.png"], [], {})
+    (tmp_path / "a.pgw").write_text("1")
+    assert question([tmp_path / "a.png"], [], {}) != before

@@ -11,7 +11,7 @@ from support import write_sheet
 def test_a_network_of_a_wrong_output_is_refused_before_any_sheet(tmp_path, geoseg):
     class Small(torch.nn.Module):
         def forward(self, x):
-            return x[:, :, ::2, ::2].repeat(1, 2, 1, 1)
+            return x[:, :, ::3, ::3].repeat(1, 2, 1, 1)
 
     path = save_network(tmp_path / "small.pt", Small())
     sheet = write_sheet(tmp_path / "s.tif", np.zeros((3, 80, 80), np.uint8))

@@ -61,3 +61,9 @@ def test_masks_hold_few_values() -> None:
     assert not is_mask(rng.integers(1, 255, (50, 50)).astype(np.uint8))
     assert not is_mask(rng.integers(0, 3000, (50, 50)).astype(np.uint16))
     assert not is_mask(rng.choice(np.array([20, 60, 100, 140], np.uint8), (50, 50)))
+
+
+def test_plain_counting_means_nothing() -> None:
+    """Eight bands of WorldView-2 are numbered like those of Sentinel-2, and mean others."""
+    for names in (tuple(f"Band_{k}" for k in range(1, 9)), tuple(f"B{k}" for k in range(1, 9))):
+        assert _meanings(names)[:4] == ("red", "green", "blue", "nir")  # by order, as without names

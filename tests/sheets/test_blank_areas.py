@@ -103,3 +103,11 @@ def test_a_sample_shows_borders_and_large_areas_inside(tmp_path: Path) -> None:
     dark = rng.integers(0, 6, (3, 500, 500)).astype(np.uint8)
     assert suspicious_values(_sheet(tmp_path / "d.tif", dark), 9.0) == ()
     assert suspicious_values(_sheet(tmp_path / "e.tif", np.zeros((3, 500, 500), np.uint8)), 9.0) == ()
+
+
+def test_a_large_area_of_a_value_that_was_named_is_blank() -> None:
+    heights = np.random.default_rng(0).integers(100, 300, (1, 120, 120)).astype(np.int16)
+    heights[:, 30:90, 30:90] = -9999
+    heights[:, 5:8, 5:8] = -9999
+    found = np.concatenate(list(blank_rows(_strips(heights, np.ones((120, 120), bool), 32), ((-9999.0, 0.0),), 1000)))
+    assert found.sum() == 3600

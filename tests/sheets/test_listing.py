@@ -101,3 +101,10 @@ def test_names_of_world_files() -> None:
     assert world_files(Path("b.jpeg"))[0].name == "b.jgw"
     assert world_files(Path("c.png"))[0].name == "c.pgw"
     assert world_files(Path("d.jp2"))[0].name == "d.j2w"
+
+
+def test_a_run_folder_that_is_searched_gives_its_own_files_only(tmp_path: Path) -> None:
+    for name in ("a.tif", "plan.json", "blocks/0_0.tif", "patches/p_0_0.tif", "out/m_classes.tif"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert [p.name for p in list_sheets([tmp_path], is_run=Run.lies_in).paths] == ["a.tif"]

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from geoseg.errors import ModelError
-from geoseg.models.files import load_weights
+from geoseg.models.files import check_state, load_weights
 from geoseg.models.foreign.archive import weights_archive
 
 __all__ = ["fitting_names", "read_checkpoint"]
@@ -37,7 +37,7 @@ def read_checkpoint(file: Path) -> Weights:
         found = _largest(_mappings(_load(file, error)))
         if not found:
             raise error
-        return found
+        return check_state(file, found)
 
 
 def _load(file: Path, error: ModelError) -> object:

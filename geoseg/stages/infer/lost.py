@@ -18,7 +18,7 @@ from geoseg.runfolder.masks import with_mask
 from geoseg.sheets.bands import bands_in_words, without_alpha
 from geoseg.sheets.decoder import decoder
 from geoseg.sheets.door import stat_key
-from geoseg.sheets.place import place_sheet
+from geoseg.sheets.place import crs_fault, place_sheet
 
 __all__ = ["go_on_without"]
 
@@ -73,7 +73,8 @@ def _as_it_is_now(run: Run, before: Sheet, plan: Plan) -> Sheet:
     path = Path(before.path)
     stat = stat_key(path)
     header = decoder().header(path)
-    header = replace(header, crs=header.crs or before.header.crs)
+    if plan.crs_override or not header.crs or crs_fault(header.crs):
+        header = replace(header, crs=before.header.crs)
     if "alpha" not in before.header.meanings:  # it was found to hold data, or the user said so
         header = without_alpha(header)
     if _kind(header) != _kind(before.header):

@@ -61,12 +61,13 @@ def read_headers(paths: list[Path], read_timeout: float) -> tuple[Found, list[Qu
 
 
 def settle_alpha(
-    found: Found, choice: str, earlier: Plan | None, read_timeout: float
-) -> tuple[Found, list[tuple[Path, str]]]:
-    """Sheets with their alpha band as a mask or as data, and those that were found to hold data.
+    found: Found, refused: list[Quarantined], choice: str, earlier: Plan | None, read_timeout: float
+) -> tuple[Found, list[Quarantined], list[tuple[Path, str]]]:
+    """Sheets with their alpha band as a mask or as data; those refused so far; those that were found to hold data.
 
     Args:
         found: headers as the files give them.
+        refused: sheets that were refused before.
         choice: "mask" or "none"; "auto" looks at a sample of each alpha band, once for each version of a file.
         earlier: plan whose decisions are kept.
         read_timeout: seconds that a sample may take.
@@ -77,26 +78,32 @@ def settle_alpha(
     for path, header in found:
         if header.mask == "alpha" and choice != "mask":
             before = known.get((str(path), stat_key(path)))
-            if choice == "none" or before == "none" or (before is None and _holds_data(path, header, read_timeout)):
+            try:
+                data = choice == "none" or before == "none"
+                data = data or (before is None and _holds_data(path, header, read_timeout))
+            except SheetError as error:
+                refused = [*refused, _quarantine(error)]
+                continue
+            if data:
                 header = without_alpha(header)
                 told.append((path, bands_in_words(header)))
         kept.append((path, header))
-    return kept, told if choice == "auto" else []
+    return kept, refused, told if choice == "auto" else []
 
 
 def _holds_data(path: Path, header: Header, read_timeout: float) -> bool:
-    """Whether the alpha band of a sheet holds more values than any mask: looks at squares along its diagonals."""
+    """Whether the alpha band of a sheet holds more values than any mask: looks at squares along its diagonals.
+
+    Raises:
+        SheetError: it cannot be read.
+    """
     band = (header.meanings.index("alpha") + 1,)
     high, wide = min(SAMPLE, header.height), min(SAMPLE, header.width)
     parts = []
-    try:
-        for down, right in ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8)):
-            row, col = int(down * (header.height - high)), int(right * (header.width - wide))
-            rows, cols = slice(row, row + high), slice(col, col + wide)
-            parts.append(decoder().read(PixelRequest(path, stat_key(path), band, rows, cols, patience=read_timeout)))
-    except SheetError as error:
-        log.warning("%s", error)
-        return False
+    for down, right in ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8)):
+        row, col = int(down * (header.height - high)), int(right * (header.width - wide))
+        rows, cols = slice(row, row + high), slice(col, col + wide)
+        parts.append(decoder().read(PixelRequest(path, stat_key(path), band, rows, cols, patience=read_timeout)))
     return not is_mask(np.stack(parts))
 
 

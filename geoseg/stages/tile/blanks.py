@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from geoseg.plan import Plan, Sheet
+from geoseg.errors import SheetError
+from geoseg.plan import Plan, Quarantined, Sheet
 from geoseg.runfolder.folder import Run
-from geoseg.runfolder.masks import forget_masks, with_mask
+from geoseg.runfolder.masks import with_mask
 
 __all__ = ["find_blanks"]
 
 
 def find_blanks(plan: Plan, run: Run, earlier: Plan | None, read_timeout: float) -> Plan:
-    """The plan with a mask for each sheet that has blank areas.
+    """The plan with a mask for each sheet that has blank areas; sheets that cannot be read are quarantined.
 
     Args:
         plan: its rule says what counts.
@@ -20,17 +21,26 @@ def find_blanks(plan: Plan, run: Run, earlier: Plan | None, read_timeout: float)
         earlier: plan whose masks are kept where file and rule are the same.
         read_timeout: seconds that a sheet may take for 16 MB of pixels.
     """
-    known: dict[tuple[str, tuple[int, int], str], Sheet] = {}
+    known: dict[object, Sheet] = {}
     if earlier is not None and (earlier.nodata, earlier.nodata_rule) == (plan.nodata, plan.nodata_rule):
-        known = {(s.path, s.stat, s.header.mask): s for s in earlier.sheets}
+        known = {_version(s): s for s in earlier.sheets}
 
     def looked_at(sheet: Sheet) -> Sheet:
-        before = known.get((sheet.path, sheet.stat, sheet.header.mask))
+        before = known.get(_version(sheet))
         if before is not None and (not before.blanks or (run.masks / before.blanks).is_file()):
             return replace(sheet, blanks=before.blanks)
         return with_mask(run, sheet, plan, read_timeout)
 
-    sheets = tuple(looked_at(s) for s in plan.sheets)
-    found = replace(plan, sheets=sheets, masks=str(run.masks))
-    forget_masks(run, found)
-    return found
+    sheets, refused = [], []
+    for sheet in plan.sheets:
+        try:
+            sheets.append(looked_at(sheet))
+        except SheetError as error:
+            refused.append(Quarantined(sheet.path, error.what, error.cure, sheet.stat))
+    out = (*plan.quarantined, *refused)
+    return replace(plan, sheets=tuple(sheets), quarantined=out, masks=str(run.masks))
+
+
+def _version(sheet: Sheet) -> object:
+    """A version of a sheet's file and of its mask."""
+    return sheet.path, sheet.stat, sheet.header.mask, sheet.header.mask_stat

@@ -31,6 +31,7 @@ from geoseg.plan import (
 )
 from geoseg.runfolder.contents import recognise
 from geoseg.runfolder.folder import Run
+from geoseg.runfolder.masks import forget_masks
 from geoseg.sheets.blank_areas import LARGE
 from geoseg.sheets.listing import Listing, list_sheets
 from geoseg.sheets.place import Found, crs_name, degrees_of
@@ -99,22 +100,24 @@ def tile(
 def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOptions, listing: Listing) -> TileReport:
     """The stage, step by step, while the run is locked."""
     earlier = None if options.overwrite else run.plan_or_none()
-    crs = crs_wkt(options.crs) if options.crs else ""
+    crs, override = _named_crs(options, earlier)
     alpha = options.alpha or (earlier.alpha if earlier else "auto")
-    headers, no_masks = accept.settle_alpha(headers, alpha, earlier, options.read_timeout)
-    headers, refused = accept.usable(headers, refused, crs, options.bands, override=options.crs_override)
+    headers, refused, no_masks = accept.settle_alpha(headers, refused, alpha, earlier, options.read_timeout)
+    headers, refused = accept.usable(headers, refused, crs, options.bands, override=override)
     grid = earlier.grid if earlier else choose_grid(headers, crs, options.gsd, options.anchor)
     placed, refused = accept.placed(headers, refused, grid)
     check_one_set(placed, listing.searched)
     if earlier is not None:
         placed, refused = _known(placed, refused, run, earlier, options.retry_failed)
     accept.check_left(placed, refused, strict=options.strict)
-    plan = replace(_plan(grid, placed, refused, options, earlier), alpha=alpha)
+    plan = replace(_plan(grid, placed, refused, options, earlier), alpha=alpha, crs_override=override)
     plan = find_blanks(_with_nodata(plan, options, earlier), run, earlier, options.read_timeout)
+    accept.check_left(list(plan.sheets), list(plan.quarantined), strict=options.strict)
     if earlier is not None and _same(plan, earlier) and run.patches_gpkg.exists():
         return _report(earlier, len(patch_windows(earlier)), [])  # the first `tile` has given the warnings
     plan = replace(plan, planned=uuid.uuid4().hex)
     run.save(plan)
+    forget_masks(run, plan, earlier)
     return _report(plan, draw_plan(run.patches_gpkg, plan), _warnings(plan, no_masks))
 
 
@@ -128,6 +131,20 @@ def _check(options: TileOptions) -> None:
         raise UsageError("--bands", f"{options.bands}, expected numbers from 1 on", "the first band is 1")
     if options.gsd is not None and not FINEST <= options.gsd <= COARSEST:
         raise UsageError("--gsd", f"{options.gsd} m, expected {FINEST:g} to {COARSEST:g}", "for instance 0.1")
+
+
+def _named_crs(options: TileOptions, earlier: Plan | None) -> tuple[str, bool]:
+    """The CRS (WKT, "" for none) of sheets that have none, and whether it is that of all sheets.
+
+    Raises:
+        UsageError: --crs-override without a CRS.
+    """
+    override = options.crs_override or (earlier is not None and earlier.crs_override)
+    if options.crs:
+        return crs_wkt(options.crs), override
+    if override and earlier is None:
+        raise UsageError("--crs-override", "needs --crs", "for instance --crs EPSG:25833 --crs-override")
+    return earlier.grid.crs if override and earlier else "", override
 
 
 def _with_nodata(plan: Plan, options: TileOptions, earlier: Plan | None) -> Plan:

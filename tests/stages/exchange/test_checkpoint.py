@@ -65,6 +65,9 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     torch.save({"state_dict": STATE, "trainer": _Own()}, tmp_path / "m.ckpt")
     with pytest.raises(ModelError, match="plain state dict"):
         read_checkpoint(tmp_path / "m.ckpt")
+    torch.save({"net": {"a.b": torch.full((3,), torch.nan)}}, tmp_path / "nan.ckpt")
+    with pytest.raises(ModelError, match="NaN"):
+        read_checkpoint(tmp_path / "nan.ckpt")
     torch.save({"epoch": 3}, tmp_path / "n.ckpt")
     with pytest.raises(ModelError):
         read_checkpoint(tmp_path / "n.ckpt")

@@ -16,8 +16,12 @@ from support import write_sheet
 from geoseg.models.files import load_model
 from geoseg.networks import NETWORKS
 
+SLOW = pytest.mark.slow
 
-@pytest.mark.parametrize("name", ["unet_s", "unet_mobilenet_v2", "lraspp_mobilenet_v3_large"])
+
+@pytest.mark.parametrize(
+    "name", ["unet_s", *(pytest.param(n, marks=SLOW) for n in ("unet_mobilenet_v2", "lraspp_mobilenet_v3_large"))]
+)
 @pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
 def test_exports_give_the_same_classes_in_infer(name: str, suffix: str, tmp_path: Path, geoseg) -> None:
     if suffix == ".onnx" and not importlib.util.find_spec("onnxruntime"):

@@ -41,7 +41,9 @@ def _counted(monkeypatch, stop: int = 10**6) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("stop", [1, 6, 14, 16])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(1, marks=pytest.mark.slow), 6, pytest.param(14, marks=pytest.mark.slow), 16]
+)
 def test_a_mosaic_that_was_stopped_makes_no_part_twice(drawn_town, monkeypatch, stop) -> None:
     options = MosaicOptions(name=f"stopped{stop}", sector=SECTOR)
     with monkeypatch.context() as patch:

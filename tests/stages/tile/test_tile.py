@@ -80,7 +80,7 @@ def test_undeclared_white_and_black_borders_are_no_data(tmp_path):
     assert tile([path], run).plan.sheets[0].blanks == mask.name
     assert mask.is_file()
     assert tile([path], run, TileOptions(nodata=())).plan.sheets[0].blanks == ""
-    assert not mask.exists()
+    assert mask.exists()  # others may still read by the plan before
     assert tile([path], run).plan.nodata_rule == "none"
     sheet[:, :200, 350:] = 0
     report = tile([write_sheet(tmp_path / "t.tif", sheet)], tmp_path / "run2")
@@ -338,6 +338,9 @@ def test_a_crs_that_nobody_knows_gives_way_to_the_one_that_is_named(tmp_path):
     assert tile([other], tmp_path / "run2", TileOptions(crs=CRS)).plan.sheets[0].mode == "warped"
     right = TileOptions(crs=CRS, crs_override=True)
     assert tile([other], tmp_path / "run3", right).plan.sheets[0].mode == "direct"
+    assert tile([other], tmp_path / "run3").plan.sheets[0].mode == "direct"
+    with pytest.raises(UsageError, match="--crs-override: needs --crs"):
+        tile([other], tmp_path / "run4", TileOptions(crs_override=True))
 
 
 def test_photos_in_degrees_and_eastings_with_a_zone(tmp_path):
