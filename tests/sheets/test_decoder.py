@@ -15,7 +15,7 @@ import pytest
 import rasterio
 from support import PLACE, moved, write_sheet
 
-from geoseg.errors import EnvironmentFault, SheetError
+from geoseg.errors import EnvironmentFault, SheetError, UsageError
 from geoseg.options import InferOptions, TileOptions
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.decoder import Decoder, PixelRequest, decoder
