@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +16,7 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Json
 from geoseg.geometry.blocks import block_window, blocks_of
+from geoseg.geometry.footprint import footprint_reach, kept_patches
 from geoseg.geometry.grid import Grid, bounding, overlap
 from geoseg.geometry.lattice import Lattice
 
@@ -27,9 +30,13 @@ __all__ = [
     "megapixels",
     "memory_needed",
     "patch_windows",
+    "patches_of",
     "plan_blocks",
     "transform_of",
 ]
+
+_SQUARE = 32
+"""Patches along a side of the squares of the lattice that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,10 @@ class Plan:
         near = self._index.query(shapely.box(left, top, left + window.width, top + window.height))
         return [s for i in sorted(near.tolist()) if overlap((s := self.sheets[i]).window, window)]
 
+    def footprint(self, window: Window) -> list[Window]:
+        """The windows of the sheets that share a pixel with a window."""
+        return [s.window for s in self.meeting(window)]
+
     @property
     def values_everywhere(self) -> tuple[tuple[float, float], ...]:
         """No-data values that count wherever they are."""
@@ -194,18 +205,28 @@ def plan_blocks(plan: Plan) -> list[tuple[int, int]]:
 
 
 def patch_windows(plan: Plan) -> list[tuple[int, int]]:
-    """(row, column) of all patches that can reach a sheet inside the area of interest, in order."""
-    found: set[tuple[int, int]] = set()
-    lattice = plan.lattice
-    for w in (s.window for s in plan.sheets):
-        rows = lattice.touching(w.row_off, w.row_off + w.height)
-        cols = lattice.touching(w.col_off, w.col_off + w.width)
-        found.update((r, c) for r in rows for c in cols)
+    """(row, column) of all patches that are scored for the sheets inside the area of interest, in order."""
+    found = patches_of(plan, plan.lattice, (s.window for s in plan.sheets))
     if plan.area:
         area = shapely.from_wkt(plan.area)
         shapely.prepare(area)
-        found = {p for p in found if area.intersects(shapely.box(*plan.grid.bounds(lattice.window(*p))))}
+        found = {p for p in found if area.intersects(shapely.box(*plan.grid.bounds(plan.lattice.window(*p))))}
     return sorted(found)
+
+
+def patches_of(plan: Plan, lattice: Lattice, windows: Iterable[Window]) -> set[tuple[int, int]]:
+    """(row, column) of the patches of a lattice that are kept (`geometry.footprint`) and reach one of some windows."""
+    near: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
+    for w in windows:
+        for row in lattice.touching(w.row_off, w.row_off + w.height):
+            for col in lattice.touching(w.col_off, w.col_off + w.width):
+                near[row // _SQUARE, col // _SQUARE].add((row, col))
+    found: set[tuple[int, int]] = set()
+    for (row, col), patches in near.items():
+        rows, cols = (range(n * _SQUARE, (n + 1) * _SQUARE) for n in (row, col))
+        kept = kept_patches(lattice, plan.footprint(footprint_reach(lattice, rows, cols)), rows, cols)
+        found.update((r, c) for r, c in patches if kept[r - rows.start, c - cols.start])
+    return found
 
 
 def megapixels(plan: Plan) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from geoseg.arrays import Bytes, Image, Valid
+from geoseg.arrays import Bytes, Floats, Image, Valid
 from geoseg.geometry.lattice import Lattice
 
 __all__ = ["AnyStrip", "Backend", "Loaded", "Pending", "Rows", "Scores"]
@@ -30,6 +30,9 @@ class AnyStrip(Protocol):
 
     def add(self, scores: Scores, col: int) -> None:
         """Add the scores of one patch, whose weighted inside starts at this column of the panel."""
+
+    def divide(self, sums: Floats) -> None:
+        """Divide the first rows by the sums (rows, W) of the weights that were added there; 1 where all were."""
 
     def shares(self, rows: int) -> Bytes:
         """Softmax of the first rows in percent, (K, rows, W)."""

@@ -11,33 +11,12 @@ import numpy as np
 
 from geoseg.arrays import Bytes, Floats, Image, Valid
 from geoseg.classes import NODATA
-from geoseg.geometry.lattice import Lattice
 from geoseg.kernel import inline_kernel, kernel
 
-__all__ = ["Strip", "blend_weights", "cut"]
+__all__ = ["Strip", "cut"]
 
 Scale = tuple[Floats, Floats]
 """Mean, and 1 / deviation, of each band."""
-
-
-def blend_weights(lattice: Lattice) -> Floats:
-    """Weights (P,) along one axis: 0 in the margin, cosine tapers, 1 between; all those at a pixel add up to 1.
-
-    A patch's weights are the outer product of two of these.
-    """
-    patch, margin = lattice.patch, lattice.margin
-    inner = patch - 2 * margin
-    taper = min(lattice.overlap - 2 * margin, inner // 2)
-    ramp = np.sin(0.5 * np.pi * (np.arange(taper) + 0.5) / max(1, taper)) ** 2
-    raw = np.zeros(patch)
-    raw[margin : patch - margin] = 1
-    raw[margin : margin + taper] = ramp
-    raw[patch - margin - taper : patch - margin] = ramp[::-1]
-    total = np.zeros(lattice.stride)
-    for start in range(0, patch, lattice.stride):
-        part = raw[start : start + lattice.stride]
-        total[: len(part)] += part
-    return (raw / np.resize(total, patch)).astype(np.float32)
 
 
 @kernel
@@ -130,6 +109,18 @@ def _finish(
 
 
 @kernel
+def _divide(strip: Floats, first: int, sums: Floats) -> None:
+    """Divide as many ring rows as `sums` (rows, W) has by it, where it is not 1."""
+    classes, ring, width = strip.shape
+    for y in range(len(sums)):
+        r, divisor = (first + y) % ring, sums[y]
+        for x in range(width):
+            if divisor[x] != np.float32(1):
+                for k in range(classes):
+                    strip[k, r, x] /= divisor[x]
+
+
+@kernel
 def _shares(strip: Floats, first: int, rows: int, inverse_t: np.float32, out: Bytes) -> None:
     """Softmax of `rows` ring rows in percent, into `out` (K, rows, W); the strip stays as it is."""
     classes, ring, width = strip.shape
@@ -157,7 +148,7 @@ class Strip:
 
     Args:
         values: class value of each channel.
-        weights: (P,) along one axis (`Lattice.weights`); zero in the margin.
+        weights: (P,) along one axis (`weights.blend_weights`); zero in the margin.
         margin: pixels of weight zero at each end.
         width: columns of the panel.
         temperature: divisor of the scores before the softmax.
@@ -177,6 +168,10 @@ class Strip:
         """Add scores (K, P, P) of a patch whose weighted inside starts at column `col` of the panel (may overhang)."""
         self.reach = self.inner
         _add(self.sums, self.first, col, scores, self.weights, self.margin)
+
+    def divide(self, sums: Floats) -> None:
+        """Divide the first rows by the sums (rows, W) of the weights that were added there; 1 where all were."""
+        _divide(self.sums, self.first, sums)
 
     def shares(self, rows: int) -> Bytes:
         """Softmax of the first rows in percent, uint8 (K, rows, W); to be called before `finish`."""

@@ -13,8 +13,9 @@ from geoseg.errors import NeverEnds
 from geoseg.geometry.lattice import Lattice
 from geoseg.models.facts import Conversion
 from geoseg.predict.backend import Pending, Rows
-from geoseg.predict.blend import Strip, blend_weights, cut
+from geoseg.predict.blend import Strip, cut
 from geoseg.predict.engines import Score
+from geoseg.predict.weights import blend_weights
 
 __all__ = ["CpuBackend"]
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from geoseg.arrays import Bytes, Image, Valid
+from geoseg.arrays import Bytes, Floats, Image, Valid
 from geoseg.classes import NODATA
 from geoseg.errors import EnvironmentFault, ModelError
 from geoseg.geometry.lattice import Lattice
 from geoseg.models.facts import Conversion
 from geoseg.predict.backend import Rows
-from geoseg.predict.blend import blend_weights
+from geoseg.predict.weights import blend_weights
 
 __all__ = ["DeviceBackend", "pick_device"]
 
@@ -60,6 +60,10 @@ class DeviceStrip:
         left, right = max(0, -col), min(self.inner, self.width - col)
         inside = scores[:, self.margin : self.margin + self.inner, self.margin + left : self.margin + right]
         self.sums[:, :, col + left : col + right].addcmul_(inside.float(), self.weights[:, left:right])
+
+    def divide(self, sums: Floats) -> None:
+        """Divide the first rows by the sums (rows, W) of the weights that were added there; 1 where all were."""
+        self.sums[:, : len(sums)] /= torch.from_numpy(sums).to(self.sums.device)
 
     def shares(self, rows: int) -> Bytes:
         """Softmax of the first rows in percent, (K, rows, W)."""

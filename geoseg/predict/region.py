@@ -92,8 +92,8 @@ def predict_region(
     """Classify a region, and hand over its rows from top to bottom.
 
     Args:
-        read: window -> image (C, H, W) and validity (H, W), also beyond the region.
-        region: the pixels that are asked for.
+        read: window -> image (C, H, W) and validity (H, W); beyond the region nothing is valid.
+        region: the pixels that are asked for, and the only ones that may be valid.
         lattice: all patches.
         backend: scores and blends.
         take: gets a window as wide as the region, its class indices and its confidence (H, W), 255 where not valid.
@@ -102,7 +102,7 @@ def predict_region(
     def sink(rows: Finished) -> None:
         take(Window(region.col_off, rows.row, region.width, len(rows.classes)), rows.classes, rows.confidence)
 
-    stream_panel(Ends(read, sink), lattice, region, backend)
+    stream_panel(Ends(read, sink, lambda _: [region]), lattice, region, backend)
 
 
 class RegionPredictor:

@@ -7,7 +7,7 @@ rows (read ahead in a thread) -> patches of a patch row -> backend (CPU lanes or
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -17,8 +17,10 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Image, Valid
 from geoseg.classes import NODATA
+from geoseg.geometry.footprint import footprint_reach, kept_patches
 from geoseg.geometry.lattice import Lattice
 from geoseg.predict.backend import AnyStrip, Backend, Pending, Rows
+from geoseg.predict.weights import KeptWeights
 
 __all__ = ["Ends", "Finished", "Read", "buffered_rows", "stream_panel"]
 
@@ -45,12 +47,14 @@ class Ends:
     """The two ends of a stream.
 
     `read` gives image and validity of any window, and is called from one thread. `sink` takes finished rows, as wide as
-    the panel, from top to bottom. `wanted` gives the pixels (H, W) of a window that are to be computed, None for all.
-    `progress` is told the number of valid pixels that were just finished.
+    the panel, from top to bottom. `footprint` gives the windows of the sheets that meet a window. `wanted` gives the
+    pixels (H, W) of a window that are to be computed, None for all. `progress` is told the number of valid pixels that
+    were just finished.
     """
 
     read: Read
     sink: Callable[[Finished], None]
+    footprint: Callable[[Window], Iterable[Window]]
     wanted: Callable[[Window], Valid | None] = lambda window: None
     progress: Callable[[int], None] = lambda pixels: None
 
@@ -100,10 +104,11 @@ def _rows(
 
 @dataclass(frozen=True)
 class _Panel:
-    """A panel while it is streamed: its pixels on the grid, its strip, and the ends."""
+    """A panel while it is streamed: its pixels on the grid, the patches that are kept, its strip, and the ends."""
 
     window: Window
     lattice: Lattice
+    kept: KeptWeights
     strip: AnyStrip
     ends: Ends
     probabilities: bool
@@ -116,16 +121,16 @@ class _Panel:
         wanted = self.ends.wanted(Window(self.window.col_off, row, self.window.width, len(inside)))
         return inside if wanted is None else inside & wanted
 
-    def patches(self, k: int, needed: Valid, js: range) -> list[int]:
-        """Patches of row k whose positive weights reach a needed pixel of the panel."""
+    def patches(self, k: int, needed: Valid) -> list[int]:
+        """Kept patches of row k whose positive weights reach a needed pixel of the panel."""
         row, window, lattice = k * self.lattice.stride, self.window, self.lattice
         part = needed[max(0, window.row_off - row) : max(0, window.row_off + window.height - row)]
         counts = np.concatenate([[0], np.cumsum(part.any(0))])
         inner, width = lattice.patch - 2 * lattice.margin, window.width
         found = []
-        for j in js:
+        for j, kept in zip(self.kept.cols, self.kept.kept[k - self.kept.rows.start], strict=True):
             left = j * lattice.stride - window.col_off
-            if counts[min(width, left + inner)] > counts[max(0, left)]:
+            if kept and counts[min(width, left + inner)] > counts[max(0, left)]:
                 found.append(j)
         return found
 
@@ -137,6 +142,9 @@ class _Panel:
     def finish_row(self, k: int, good: Valid) -> None:
         """Finish the first stride of rows of patch row k, and hand over those that lie in the panel."""
         rows, panel = self.lattice.stride, self.window
+        sums = self.kept.sums(k)
+        if sums is not None:
+            self.strip.divide(sums)
         shares = self.strip.shares(rows) if self.probabilities else None
         classes, confidence = self.strip.finish(good)
         if shares is not None:
@@ -164,7 +172,9 @@ def stream_panel(ends: Ends, lattice: Lattice, panel: Window, backend: Backend, 
     js = lattice.touching(panel.col_off, panel.col_off + panel.width)
     col = lattice.start(js[0])
     width = lattice.start(js[-1]) + lattice.patch - col
-    work = _Panel(panel, lattice, backend.strip(lattice, panel.width), ends, probabilities)
+    kept = kept_patches(lattice, ends.footprint(footprint_reach(lattice, ks, js)), ks, js)
+    weights = KeptWeights(lattice, kept, ks, js, panel.col_off, panel.width)
+    work = _Panel(panel, lattice, weights, backend.strip(lattice, panel.width), ends, probabilities)
     pending: deque[Callable[[], None]] = deque()
     patches = 0
 
@@ -175,7 +185,7 @@ def stream_panel(ends: Ends, lattice: Lattice, panel: Window, backend: Backend, 
 
     for k, rows in _rows(ends.read, lattice, ks, col, width, drain):
         needed = work.needed(k, rows, panel.col_off - col)
-        chosen = work.patches(k, needed, js)
+        chosen = work.patches(k, needed)
         handle = backend.load(rows, lattice.patch) if chosen else None
         for at in range(0, len(chosen), backend.batch):
             group = chosen[at : at + backend.batch]

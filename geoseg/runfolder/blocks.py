@@ -21,6 +21,7 @@ from geoseg.classes import NODATA
 from geoseg.commit import commit_bytes, commit_state, read_json
 from geoseg.errors import PlanError
 from geoseg.geometry.blocks import Block, block_window
+from geoseg.geometry.footprint import footprint_reach, kept_patches
 from geoseg.geometry.grid import grown, overlap, slices
 from geoseg.kernel import kernel
 from geoseg.plan import Plan
@@ -250,8 +251,15 @@ class BlockReader:
 
 
 def block_key(plan: Plan, job: Job, block: Block) -> str:
-    """Hash of all that decides a block's pixels: the job, the grid, and the sheets that its patches reach, in order."""
-    reach = grown(block_window(block, plan.block), job.lattice.patch)
-    sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.meeting(reach)]
+    """Hash of all that decides a block's pixels.
+
+    The job, the grid, the sheets that its patches reach, in order, and which of these patches are kept.
+    """
+    window = block_window(block, plan.block)
+    sheets = [f"{s.key}|{job.bands.get(s.path)}" for s in plan.meeting(grown(window, job.lattice.patch))]
+    rows = job.lattice.touching(window.row_off, window.row_off + window.height)
+    cols = job.lattice.touching(window.col_off, window.col_off + window.width)
+    kept = kept_patches(job.lattice, plan.footprint(footprint_reach(job.lattice, rows, cols)), rows, cols)
     parts = [job.key, plan.grid.to_json(), plan.block, block, plan.values_everywhere, plan.area, sheets]
+    parts.append(np.packbits(kept).tobytes().hex())
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

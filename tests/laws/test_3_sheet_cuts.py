@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 import rasterio
 from rasterio.transform import Affine
+from rasterio.windows import Window
 from runs import photo, pixels_of, polygons_of, whole_run
 from support import PLACE, class_raster, moved, write_sheet
 
+from geoseg.geometry.grid import bounding
 from geoseg.options import InferOptions, MosaicOptions, TileOptions
+from geoseg.plan import plan_blocks
+from geoseg.runfolder.blocks import BlockReader
 from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
+
+EVERYWHERE = Window(-10_000, -10_000, 20_000, 20_000)
 
 
 @pytest.mark.parametrize(("cuts", "overlap"), [(2, 0), (2, 30), (3, 0), (3, 17)])
@@ -37,6 +43,32 @@ def test_one_photo_or_many_sheets(tmp_path, blur_network, cuts, overlap):
             own = rasterio.open(many / f"out/sheets/s_{r}_{c}_classes.tif")
             assert own.transform.almost_equals(moved(PLACE, col, row))
             assert np.array_equal(own.read(1), whole[row : row + own.height, col : col + own.width])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_any_shape_cut_in_two_ways_and_into_other_blocks(tmp_path, blur_network, seed) -> None:
+    """Squares of ground drawn at random: one sheet each in blocks of 64 px, or one for each run of them along a row."""
+    cell, cells = 47, np.random.default_rng(seed).random((4, 5)) < 0.6
+    image = photo(4 * cell, 5 * cell)
+    for r, row in enumerate(cells):
+        edges = np.flatnonzero(np.diff(np.r_[0, row, 0]))
+        for a, b in edges.reshape(-1, 2):
+            for kind, ends in (("runs", [(a, b)]), ("squares", [(c, c + 1) for c in range(a, b)])):
+                for c0, c1 in ends:
+                    part = image[:, r * cell : (r + 1) * cell, c0 * cell : c1 * cell]
+                    place = moved(PLACE, c0 * cell, r * cell)
+                    write_sheet(tmp_path / kind / f"s_{r}_{c0}.tif", part, place=place)
+    found = []
+    for kind, block in (("runs", 336), ("squares", 64)):
+        run = Run(tmp_path / f"run-{kind}")
+        tile([tmp_path / kind], run.folder, TileOptions(block_size=block))
+        infer(run, InferOptions(model=(blur_network,), engine="torch", precision="f32"))
+        plan = Run(run.folder).plan
+        found.append(
+            np.stack(BlockReader(run.blocks, plan, plan_blocks(plan)).read(bounding(plan.footprint(EVERYWHERE))))
+        )
+    assert np.array_equal(*found)
+    assert (found[0][0] != 255).sum() == cells.sum() * cell**2
 
 
 def test_south_up_sheets_keep_their_own_orientation(tmp_path, blur_network):

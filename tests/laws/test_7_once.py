@@ -46,7 +46,7 @@ def test_each_row_is_read_once_and_in_order():
 
     normalise = Normalise(np.zeros(1, np.float32), np.ones(1, np.float32))
     backend = CpuBackend(lambda p: np.repeat(p, 2, axis=1), Conversion(normalise, (0, 1), 1.0))
-    stream_panel(Ends(read, lambda rows: None), lattice, panel, backend)
+    stream_panel(Ends(read, lambda rows: None, lambda _: [panel]), lattice, panel, backend)
     backend.close()
     assert all(a[1] == b[0] and a[2:] == b[2:] for a, b in itertools.pairwise(asked))
     assert asked[0][0] <= panel.row_off

@@ -9,7 +9,8 @@ from geoseg.geometry.lattice import Lattice
 from geoseg.models.files import shipped_model
 from geoseg.models.load import build_network
 from geoseg.networks.unet_mobilenet import RADIUS, STRIDE
-from geoseg.predict.blend import Strip, blend_weights
+from geoseg.predict.blend import Strip
+from geoseg.predict.weights import blend_weights
 
 
 def standardised(scene, model):

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import lattices
 
-from geoseg.predict.blend import Strip, blend_weights, cut
+from geoseg.predict.blend import Strip, cut
+from geoseg.predict.weights import blend_weights
 
 
 @given(lattices(), st.integers(-300, 300), st.integers(1, 200))

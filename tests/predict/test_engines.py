@@ -47,7 +47,7 @@ def stream(scene, backend, lattice):
         out[0, rows.row : rows.row + len(rows.classes)] = rows.classes
         out[1, rows.row : rows.row + len(rows.confidence)] = rows.confidence
 
-    ends = Ends(read, sink, lambda w: np.ones((w.height, w.width), bool))
+    ends = Ends(read, sink, lambda w: [w], lambda w: np.ones((w.height, w.width), bool))
     stream_panel(ends, lattice, Window(0, 0, wide, high), backend)
     backend.close()
     return out

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from geoseg.commit import LEFT_BEHIND, sweep
 from geoseg.errors import EnvironmentFault, GeosegError, ModelError, PlanError, SheetError
-from geoseg.geometry.blocks import Block, block_window, panels_of, shard_of
+from geoseg.geometry.blocks import Block, Panel, block_window, panels_of, shard_of
 from geoseg.geometry.grid import overlap
 from geoseg.gis.plan_drawing import draw_plan
 from geoseg.models.ensemble import Ensemble, ensemble_of
 from geoseg.models.facts import EngineFacts
 from geoseg.models.files import load_model, shipped_model
 from geoseg.options import InferOptions
-from geoseg.plan import Plan, plan_blocks
+from geoseg.plan import Plan, patches_of, plan_blocks
 from geoseg.predict.build import default_lanes, make_backend
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import Job
@@ -42,6 +42,7 @@ __all__ = ["InferOptions", "InferReport", "infer"]
 log = logging.getLogger(__name__)
 
 FEWEST = 64  # patches that a panel should have where the work is shared out: those at its edges are scored twice
+TWICE = 0.07  # share of the patches that may be scored twice so that workers are kept busy
 PLANNING = 120.0  # seconds that a shard waits while another one settles the plan
 
 Progress = Callable[[int, int], None]
@@ -234,7 +235,7 @@ def _tasks(work: Work, plan: Plan, job: Job, stale: list[Block], needed: int) ->
     if executor.max_ram is not None:
         options = replace(options, max_ram=min(executor.max_ram, options.max_ram or executor.max_ram))
     widest = widest_panel(plan, job.lattice, work.ensemble, options)
-    wished = max(executor.workers, min(3 * executor.workers, needed // FEWEST))
+    panels = _panels(plan, job, stale, widest, executor.workers, needed)
     fence = Fence.around(work.run, job.key)
     settings = PanelSettings(options.device, options.read_timeout)
     return [
@@ -247,8 +248,21 @@ def _tasks(work: Work, plan: Plan, job: Job, stale: list[Block], needed: int) ->
             panel_name(panel.blocks),
             _pixels_to_do(plan, panel.blocks),
         )
-        for panel in panels_of(stale, plan.block, widest, wished=wished)
+        for panel in panels
     ]
+
+
+def _panels(plan: Plan, job: Job, stale: list[Block], widest: int, workers: int, needed: int) -> list[Panel]:
+    """Up to three panels for each worker, so that all end at about the same time; one where there is one worker.
+
+    As many as leave the patches that are scored twice under `TWICE`, but at least one for each worker.
+    """
+    for share in (3, 2, 1) if workers > 1 else (1,):
+        wished = max(workers, min(share * workers, needed // FEWEST))
+        panels = panels_of(stale, plan.block, widest, wished=wished)
+        if wished == workers or sum(_needed_patches(plan, job, p.blocks) for p in panels) <= (1 + TWICE) * needed:
+            break
+    return panels
 
 
 def _context(work: Work, plan: Plan, job: Job, stack: ExitStack) -> PanelContext:
@@ -272,14 +286,7 @@ def _pixels_to_do(plan: Plan, stale: list[Block] | tuple[Block, ...]) -> int:
     return total
 
 
-def _needed_patches(plan: Plan, job: Job, blocks: list[Block]) -> int:
+def _needed_patches(plan: Plan, job: Job, blocks: Iterable[Block]) -> int:
     """Patches that reach a sheet inside these blocks, each counted once (by footprints, not by pixels)."""
-    found: set[tuple[int, int]] = set()
-    for block in blocks:
-        window = block_window(block, plan.block)
-        for part in (overlap(s.window, window) for s in plan.meeting(window)):
-            if part is not None:
-                rows = job.lattice.touching(part.row_off, part.row_off + part.height)
-                cols = job.lattice.touching(part.col_off, part.col_off + part.width)
-                found.update((r, c) for r in rows for c in cols)
-    return len(found)
+    windows = (block_window(b, plan.block) for b in blocks)
+    return len(patches_of(plan, job.lattice, (p for w in windows for s in plan.footprint(w) if (p := overlap(s, w)))))

@@ -126,7 +126,7 @@ def compute_panel(context: PanelContext, blocks: Blocks, advance: Advance) -> in
             ThreadPoolExecutor(1, "writer") as writer,
         ):
             sink = BlockSink(context, window, set(panel.blocks), writer)
-            ends = Ends(photo.read, sink, sink.wanted, advance)
+            ends = Ends(photo.read, sink, plan.footprint, sink.wanted, advance)
             patches += stream_panel(ends, job.lattice, window, context.backend, probabilities=job.probabilities)
             sink.close()
     return patches
