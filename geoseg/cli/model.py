@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, TypeVar, Unpack
 
 import click
+from click.core import ParameterSource
 
 from geoseg import parse
+from geoseg.arrays import Json
 from geoseg.cli.common import FILE, Read, table
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ class Given(TypedDict):
     gsd_range: tuple[float, ...] | None
     mean: tuple[float, ...] | None
     std: tuple[float, ...] | None
-    patch: int
+    patch: int | None
     overlap: int | None
     output: str
     licence: str
@@ -150,7 +153,9 @@ def export(file: Path, out: Path) -> None:
 )
 @click.option("--std", type=Read(parse.numbers("--std", float)), help="Deviation per band [default: ImageNet's].")
 @click.option(
-    "--patch", type=click.IntRange(min=16), default=512, show_default=True, help="Patch side it was trained at."
+    "--patch",
+    type=click.IntRange(min=16),
+    help="Patch side it was trained at [default: the one that the file is fixed to, else 512].",
 )
 @click.option("--overlap", type=click.IntRange(min=0), help="Overlap of patches [default: a quarter].")
 @click.option(
@@ -161,20 +166,58 @@ def export(file: Path, out: Path) -> None:
     help="What the network gives for each class: scores before the softmax, or after it.",
 )
 @click.option("--licence", default="", help="Licence of the weights.")
-def import_(file: Path, out: Path | None, **given: Unpack[Given]) -> None:
+@click.option(
+    "--card",
+    "card_file",
+    type=FILE,
+    help="JSON with the card, or a STAC item of the machine-learning model extension, in place of the other facts.",
+)
+@click.pass_context
+def import_(
+    ctx: click.Context, /, file: Path, out: Path | None, card_file: Path | None, **given: Unpack[Given]
+) -> None:
     """Make a foreign model FILE usable.
 
     Weights become NAME.safetensors; TorchScript, .pt2 and ONNX get a NAME.json beside them.
     """
+    from geoseg.models.files import read_card
     from geoseg.stages.exchange.import_ import card_from, import_model
 
-    path = import_model(file, out, card_from(file, _facts(file, given)))
+    if card_file is None:
+        made = card_from(file, _facts(file, given))
+    else:
+        _refuse_facts(ctx)
+        made = read_card(card_file)
+        if given["architecture"]:
+            made = replace(made, architecture=given["architecture"], arguments=_arguments(given))
+    path = import_model(file, out, made)
     click.echo(f"{path}: ready; try geoseg infer RUN --model {path}")
+
+
+def _refuse_facts(ctx: click.Context) -> None:
+    """Refuse options that say what the file of --card says, too."""
+    from geoseg.errors import UsageError
+
+    said = [p for p in ctx.params if ctx.get_parameter_source(p) is ParameterSource.COMMANDLINE]
+    other = sorted(set(said) - {"file", "out", "card_file", "architecture", "arguments"})
+    if other:
+        what = f"says what --{other[0].replace('_', '-')} says, too"
+        raise UsageError("--card", what, "give one of them; correct the card where it is wrong")
+
+
+def _arguments(given: Given) -> Json:
+    """The arguments of the network."""
+    from geoseg.errors import UsageError
+
+    try:
+        arguments: Json = json.loads(given["arguments"])
+    except ValueError as error:
+        raise UsageError("--arguments", f"is not JSON: {error}", """for instance '{"width": 32}'""") from error
+    return arguments
 
 
 def _facts(file: Path, given: Given) -> CardFacts:
     """Options as facts; what is missing is asked for on a terminal and refused elsewhere."""
-    from geoseg.errors import UsageError
     from geoseg.stages.exchange.import_ import CardFacts
 
     classes = given["classes"] or _ask(file, "classes", "Classes (isprs, voc, cityscapes or a JSON file)", str)
@@ -182,15 +225,11 @@ def _facts(file: Path, given: Given) -> CardFacts:
     architecture = given["architecture"]
     if not architecture and file.suffix in (".safetensors", ".pth", ".ckpt") and not file.is_dir():
         architecture = _ask(file, "architecture", "Architecture", str)
-    try:
-        arguments = json.loads(given["arguments"])
-    except ValueError as error:
-        raise UsageError("--arguments", f"is not JSON: {error}", """for instance '{"width": 32}'""") from error
     return CardFacts(
         classes=_classes(classes),
         gsd=float(gsd),
         architecture=architecture,
-        arguments=arguments,
+        arguments=_arguments(given),
         name=given["name"],
         bands=tuple(b.strip() for b in given["bands"].split(",")),
         gsd_range=given["gsd_range"],

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from geoseg.arrays import Json
 from geoseg.models.card import Card
+from geoseg.models.mlm import OWN
 
 __all__ = ["markdown_card", "mlm_item"]
 
@@ -104,6 +105,7 @@ def mlm_item(card: Card, sha256: str, href: str, created: str) -> Json:
                 "gsd_m": card.gsd,
                 "temperature": card.temperature,
             },
+            OWN: card.to_json(),
         },
         "links": [],
         "assets": {

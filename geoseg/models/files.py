@@ -20,6 +20,7 @@ from geoseg.errors import ModelError
 from geoseg.models.card import Card
 from geoseg.models.foreign.archive import archive_names, weights_archive
 from geoseg.models.foreign.deepness import onnx_card
+from geoseg.models.mlm import is_mlm, mlm_card
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -30,6 +31,7 @@ __all__ = [
     "load_model",
     "load_weights",
     "model_kind",
+    "read_card",
     "read_model_bytes",
     "save_model",
     "shipped_model",
@@ -257,9 +259,17 @@ def _plain_state(path: Path, data: bytes) -> dict[str, Tensor]:
 def _sidecar(path: Path) -> Card | None:
     """The card beside a model file; None where there is none."""
     beside = path.with_suffix(".json")
-    if not beside.is_file():
-        return None
-    return Card.from_json(_beside(beside), beside)
+    return read_card(beside) if beside.is_file() else None
+
+
+def read_card(path: Path) -> Card:
+    """The card in a JSON file: its fields, or a STAC item of the machine-learning model extension.
+
+    Raises:
+        ModelError: it cannot be read, or a field is missing or wrong.
+    """
+    value = _beside(path)
+    return mlm_card(value, path) if is_mlm(value) else Card.from_json(value, path)
 
 
 def save_model(path: Path, state: dict[str, Tensor], card: Card) -> str:

@@ -134,24 +134,36 @@ def _program(path: Path, data: bytes) -> Network:
 class _Onnx(torch.nn.Module):
     """An ONNX file as a module, run by ONNX Runtime on one thread."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, path: Path, data: bytes) -> None:
         super().__init__()
         import onnxruntime
+
+        self.path = path
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        self.input = self.session.get_inputs()[0].name
+        first = self.session.get_inputs()[0]
+        self.input, self.fixed = first.name, [n if isinstance(n, int) else 0 for n in first.shape]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores (B, K, N, N) of patches (B, C, N, N)."""
+        """Scores (B, K, N, N) of patches (B, C, N, N).
+
+        Raises:
+            ModelError: the file is fixed to another size.
+        """
+        if any(want and want != have for want, have in zip(self.fixed, x.shape, strict=False)):
+            takes, have = (" x ".join(str(n or "any") for n in shape) for shape in (self.fixed, x.shape))
+            what = f"is fixed to patches x bands x rows x columns of {takes}, these are {have}"
+            cure = "take its own --patch-size, --bands and --batch-size, or export it with dynamic axes"
+            raise ModelError(self.path, what, cure)
         return torch.from_numpy(self.session.run(None, {self.input: x.float().cpu().numpy()})[0])
 
 
 def _onnx(path: Path, data: bytes) -> Network:
     if find_spec("onnxruntime") is None:
         raise ModelError(path, "needs ONNX Runtime", "pip install 'geoseg[onnx]'")
-    return _Onnx(checked_onnx(path, data))
+    return _Onnx(path, checked_onnx(path, data))
 
 
 LOADERS: dict[str, Callable[[Path, bytes], Network]] = {

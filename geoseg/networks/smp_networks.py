@@ -15,10 +15,16 @@ __all__ = ["SMP_DECODERS", "smp_network"]
 SMP_DECODERS = {
     "unet": "Unet",
     "unetplusplus": "UnetPlusPlus",
-    "deeplabv3plus": "DeepLabV3Plus",
+    "manet": "MAnet",
+    "linknet": "Linknet",
     "fpn": "FPN",
+    "pspnet": "PSPNet",
+    "pan": "PAN",
+    "deeplabv3": "DeepLabV3",
+    "deeplabv3plus": "DeepLabV3Plus",
     "upernet": "UPerNet",
     "segformer": "Segformer",
+    "dpt": "DPT",
 }
 """Classes of decoders by the word before the slash."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from geoseg.errors import ModelError
 
-__all__ = ["checked_onnx", "parse_onnx"]
+__all__ = ["checked_onnx", "input_shape", "parse_onnx"]
 
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _FUSED = frozenset(
@@ -61,6 +61,18 @@ def checked_onnx(path: Path, data: bytes) -> bytes:
                 what = f"names the operator {domain or 'ai.onnx'}::{message.op_type}, which geoseg does not know"
                 raise ModelError(path, what, "export it with operators of the ONNX standard")
     return data
+
+
+def input_shape(model: Any) -> tuple[int, ...]:
+    """The sizes (patches, bands, rows, columns) that the first input of a parsed ONNX file takes; 0 for any.
+
+    () where the file does not say how many dimensions it has.
+    """
+    stored = {t.name for t in model.graph.initializer}  # older files list their weights as inputs, too
+    for value in model.graph.input:
+        if value.name not in stored:
+            return tuple(max(0, d.dim_value) for d in value.type.tensor_type.shape.dim)
+    return ()
 
 
 def _messages(message: Any) -> Iterator[Any]:

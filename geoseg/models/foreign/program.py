@@ -20,7 +20,7 @@ from geoseg.errors import ModelError
 from geoseg.models.foreign.archive import AGAIN, read_archive
 from geoseg.models.foreign.operators import is_listed
 
-__all__ = ["checked_program", "operator_name"]
+__all__ = ["checked_program", "operator_name", "program_shape"]
 
 GRAPH = "models/model.json"
 CONFIGS = {
@@ -78,15 +78,34 @@ def checked_program(path: Path, data: bytes) -> dict[str, bytes]:
     return {**kept, GRAPH: _dumped(graph), "data/sample_inputs/model.pt": _own_inputs(path, graph)}
 
 
+def program_shape(path: Path, data: bytes) -> tuple[int, ...]:
+    """The sizes (patches, bands, rows, columns) that a torch.export archive takes; 0 for any.
+
+    Raises:
+        ModelError: see `checked_program`.
+    """
+    graph = json.loads(checked_program(path, data)[GRAPH])
+    first = next(iter(_input_sizes(path, graph)), [])
+    return tuple(int(n["as_int"]) if "as_int" in n else 0 for n in first)
+
+
+def _input_sizes(path: Path, graph: Json) -> list[list[Json]]:
+    """The sizes of each input, as the graph spells them."""
+    module = graph["graph_module"]
+    specs = [s["user_input"]["arg"] for s in module["signature"]["input_specs"] if "user_input" in s]
+    try:
+        return [module["graph"]["tensor_values"][s["as_tensor"]["name"]]["sizes"] for s in specs]
+    except (KeyError, TypeError) as error:
+        raise ModelError(path, f"takes something other than tensors: {error}", AGAIN) from error
+
+
 def _own_inputs(path: Path, graph: Json) -> bytes:
     """Sample inputs of our own in the place of a pickle of somebody else's: zeros of the shapes in the graph."""
     import torch
 
-    module = graph["graph_module"]
-    specs = [s["user_input"]["arg"] for s in module["signature"]["input_specs"] if "user_input" in s]
+    sizes = _input_sizes(path, graph)
     try:
-        metas = [module["graph"]["tensor_values"][s["as_tensor"]["name"]] for s in specs]
-        shapes = [[_size(n) for n in m["sizes"]] for m in metas]
+        shapes = [[_size(n) for n in one] for one in sizes]
     except (KeyError, TypeError) as error:
         raise ModelError(path, f"takes something other than tensors: {error}", AGAIN) from error
     inputs = tuple(torch.zeros(1).expand(shape) for shape in shapes)

@@ -17,7 +17,9 @@ from geoseg.classes import ClassTable
 from geoseg.commit import digest
 from geoseg.errors import ModelError
 from geoseg.models.card import Card
-from geoseg.models.files import load_model, load_weights, model_kind, save_model, write_card
+from geoseg.models.files import load_model, load_weights, model_kind, read_model_bytes, save_model, write_card
+from geoseg.models.foreign.onnx_graph import input_shape, parse_onnx
+from geoseg.models.foreign.program import program_shape
 from geoseg.models.load import build_network, fill
 from geoseg.networks import geometry_of, make_network
 from geoseg.networks.smp_networks import SMP_DECODERS
@@ -27,6 +29,8 @@ __all__ = ["CardFacts", "card_from", "import_model"]
 
 log = logging.getLogger(__name__)
 
+DEFAULT_PATCH = 512
+"""Side of a patch in pixels where neither its user nor the file say one."""
 IMAGENET = ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 """Mean and deviation of red, green and blue, 0 to 255."""
 
@@ -44,7 +48,7 @@ class CardFacts:
     gsd_range: tuple[float, ...] | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
-    patch: int = 512
+    patch: int | None = None
     overlap: int | None = None
     output: str = "logits"
     licence: str = ""
@@ -53,16 +57,17 @@ class CardFacts:
 def card_from(file: Path, facts: CardFacts) -> Card:
     """The card of a foreign model file.
 
-    Without other facts it takes 20 % around its GSD, ImageNet's statistics, and an overlap of a quarter patch, or more
-    where the receptive field needs it.
+    Without other facts it takes 20 % around its GSD, ImageNet's statistics, the patch that a graph is fixed to, else
+    512 px, and an overlap of a quarter patch, or more where the receptive field needs it.
 
     Raises:
-        ModelError: facts that contradict each other.
+        ModelError: facts that contradict each other or the file.
     """
     geometry, gsd, bands = geometry_of(facts.architecture or "torchscript"), facts.gsd, facts.bands
-    overlap = facts.overlap
+    patch, overlap = _patch_side(file, facts), facts.overlap
     if overlap is None:
-        overlap = max(facts.patch // 4, 2 * geometry.margin + 2 * geometry.stride) // 2 * 2
+        overlap = max(patch // 4, 2 * geometry.margin + 2 * geometry.stride) // 2 * 2
+        overlap = min(overlap, patch - 1)
     low, high = facts.gsd_range or (gsd / 1.2, gsd * 1.2)
     return Card(
         name=facts.name or file.stem,
@@ -74,7 +79,7 @@ def card_from(file: Path, facts: CardFacts) -> Card:
         gsd=gsd,
         gsd_range=(low, high),
         arguments=facts.arguments,
-        patch=facts.patch,
+        patch=patch,
         overlap=overlap,
         margin=geometry.margin,
         stride=geometry.stride,
@@ -82,6 +87,40 @@ def card_from(file: Path, facts: CardFacts) -> Card:
         output=facts.output,
         licence=facts.licence,
     )
+
+
+def _patch_side(file: Path, facts: CardFacts) -> int:
+    """The side of the patches, which ONNX and .pt2 files may be fixed to.
+
+    Raises:
+        ModelError: they are fixed to other sizes than the facts say, or to patches that are not square.
+    """
+    shape = _fixed_shape(file)
+    if len(shape) != 4:
+        return facts.patch or DEFAULT_PATCH
+    count, bands, high, wide = shape
+    if high or wide:
+        log.warning("%s: takes patches of exactly %d x %d px", file, high or wide, wide or high)
+    if high and wide and high != wide:
+        raise ModelError(file, f"takes patches of {high} x {wide} px only", "export it for square patches")
+    if bands and bands != len(facts.bands):
+        what = f"takes {bands} bands, --bands names {len(facts.bands)} ({', '.join(facts.bands)})"
+        raise ModelError(file, what, f"name {bands} bands")
+    if count > 1:
+        what = f"takes batches of exactly {count} patches"
+        raise ModelError(file, what, "export it for one patch, or with a dynamic first axis")
+    side = high or wide
+    if side and facts.patch not in (None, side):
+        raise ModelError(file, f"takes patches of {side} px only, --patch says {facts.patch}", f"give --patch {side}")
+    return side or facts.patch or DEFAULT_PATCH
+
+
+def _fixed_shape(file: Path) -> tuple[int, ...]:
+    """The sizes that an ONNX or .pt2 file is fixed to, 0 for any; () for other files."""
+    kind = "state" if file.is_dir() or file.suffix == ".safetensors" else model_kind(file)
+    if kind == "onnx":
+        return input_shape(parse_onnx(file, read_model_bytes(file)))
+    return program_shape(file, read_model_bytes(file)) if kind == "export" else ()
 
 
 def import_model(file: Path, out: Path | None, card: Card) -> Path:
