@@ -24,7 +24,7 @@ from geoseg.datasets.scene_cache import DrawnScene, scene_pixels
 from geoseg.datasets.shapes import Codes, PolygonFile, burn_boxes, burn_polygons
 from geoseg.errors import SheetError
 from geoseg.geometry.grid import overlap, slices
-from geoseg.sheets.images import read_picture
+from geoseg.sheets.images import picture_size, read_picture
 from geoseg.sheets.nodata import valid_by_value
 from geoseg.sheets.raster import raster_window
 
@@ -41,7 +41,7 @@ class ImageFile:
     `shape` is (rows, columns); `bands` count from 1; `gsd` is in metres on the ground. `crs` (WKT) and `transform` are
     empty where the image has no place on Earth; `bare_transform` is that of a file without a CRS. `nodata` holds
     (value, tolerance) pairs. `dtype` is the network's; `value_range` holds the values that become its darkest and
-    brightest.
+    brightest. `resized`: a picture that is brought to `shape` as a whole, with its labels.
     """
 
     kind: str
@@ -56,6 +56,7 @@ class ImageFile:
     scene: DrawnScene | None = None
     bare_transform: tuple[float, ...] = ()
     dtype: str = "uint8"
+    resized: bool = False
 
     @property
     def ground(self) -> Ground:
@@ -105,6 +106,11 @@ class Item:
         """The same item with another region."""
         return replace(self, region=region)
 
+    def resized(self, shape: tuple[int, int]) -> Item:
+        """The same item with its whole picture brought to (rows, columns)."""
+        image = replace(self.image, shape=shape, resized=True)
+        return replace(self, image=image, region=(0, 0, *shape))
+
 
 def read_item(item: Item, window: Window) -> tuple[Image, Bytes, Valid]:
     """Image (C, H, W), label codes uint8 (H, W) and validity bool (H, W) of any window.
@@ -150,8 +156,8 @@ def read_labels(item: Item, window: Window) -> Bytes:
 
 
 @lru_cache(maxsize=24)
-def _picture(path: str, mode: str) -> Image:
-    return read_picture(Path(path), mode)
+def _picture(path: str, mode: str, shape: tuple[int, int] | None) -> Image:
+    return read_picture(Path(path), mode, shape)
 
 
 def _read_sheet(image: ImageFile, part: Window) -> tuple[Image, Valid]:
@@ -175,7 +181,7 @@ def _in_network_units(pixels: Image, image: ImageFile) -> Image:
 
 
 def _read_picture(image: ImageFile, part: Window) -> tuple[Image, Valid]:
-    pixels = _picture(image.path, "RGB")[[b - 1 for b in image.bands]]
+    pixels = _picture(image.path, "RGB", image.shape if image.resized else None)[[b - 1 for b in image.bands]]
     rows, cols = _rows_cols(part)
     return _in_network_units(pixels[:, rows, cols], image), np.ones((int(part.height), int(part.width)), bool)
 
@@ -195,8 +201,21 @@ def _rows_cols(part: Window) -> tuple[slice, slice]:
 def _raster_labels(item: Item, part: Window) -> Bytes:
     labels = item.labels
     assert labels.legend is not None  # rasters always have one
-    codes = read_codes(open_labels(Path(labels.path)), labels.legend, item.image.ground, part)
+    if item.image.resized:
+        codes = _resized_codes(labels.path, labels.legend, item.image.path, item.image.shape)[_rows_cols(part)]
+    else:
+        codes = read_codes(open_labels(Path(labels.path)), labels.legend, item.image.ground, part)
     return _leave_out_borders(codes, labels.eroded) if labels.eroded else codes
+
+
+@lru_cache(maxsize=24)
+def _resized_codes(path: str, legend: Legend, picture: str, shape: tuple[int, int]) -> Bytes:
+    """Label codes of a whole picture brought to `shape`: those under the centres of its pixels."""
+    high, wide = picture_size(Path(picture))
+    codes = read_codes(open_labels(Path(path)), legend, Ground((high, wide), "", ()), Window(0, 0, wide, high))
+    rows, cols = (((np.arange(n) + 0.5) * have / n).astype(int) for n, have in zip(shape, (high, wide), strict=True))
+    small: Bytes = codes[rows][:, cols]
+    return small
 
 
 def _leave_out_borders(codes: Bytes, radius: int) -> Bytes:

@@ -87,10 +87,10 @@ def _as_type(item: Item, dtype: str) -> Item:
 def _parts(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> Parts:
     """Items of one section by split."""
     if section.kind in OFFICIAL:
-        parts = OFFICIAL[section.kind](section, table)
+        parts = {s: _resized(part, section) for s, part in OFFICIAL[section.kind](section, table).items()}
         items = [i for part in parts.values() for i in part]
     else:
-        items = _cut_to_box(OWN[section.kind](section, table, bands, cache), section)
+        items = _cut_to_box(_resized(OWN[section.kind](section, table, bands, cache), section), section)
         parts = split_items(items, _split(section))
     count = len(items[0].image.bands) if items else bands
     if count != bands:
@@ -102,6 +102,22 @@ def _parts(section: DataSection, table: ClassTable, bands: int, cache: Path | No
     if section.use == "split":
         return parts
     return {name: (items if name == section.use else []) for name in SPLITS}
+
+
+def _resized(items: list[Item], section: DataSection) -> list[Item]:
+    """The items with their whole pictures brought to the section's `resize`, where it has one."""
+    if section.resize is None:
+        return items
+    name, size = section.name or section.kind, section.resize
+    if not all(16 <= n <= 8192 for n in size):
+        raise UsageError(
+            name, f"has resize {list(size)}, expected rows and columns of 16 to 8192", "such as [256, 256]"
+        )
+    odd = next((i for i in items if i.image.kind != "picture" or i.labels.kind != "raster"), None)
+    if odd is not None:
+        what = f"has resize, which is for whole PNG or JPEG pictures with label rasters; {odd.name} is none"
+        raise UsageError(name, what, "set model.gsd: patches are resampled to it")
+    return [i.resized(size) for i in items]
 
 
 def _cut_to_box(items: list[Item], section: DataSection) -> list[Item]:

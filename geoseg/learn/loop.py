@@ -18,7 +18,7 @@ from geoseg.learn.losses import LOSSES, LossOptions
 from geoseg.learn.parts import SCHEDULES, training_mode
 from geoseg.learn.settings import Stage, TrainConfig
 
-__all__ = ["Batch", "Steps", "is_stuck", "precision_of", "standardise"]
+__all__ = ["Batch", "Steps", "batch_loss", "is_stuck", "precision_of", "standardise"]
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """Images (B, C, S, S), uint8 or float32, label codes uint8 (B, S, S), set numbers (B,)."""
@@ -49,6 +49,23 @@ def standardise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float
     shift = torch.tensor(mean, device=images.device).view(1, -1, 1, 1)
     scale = torch.tensor(std, device=images.device).view(1, -1, 1, 1)
     return ((images.float() - shift) / scale).contiguous(memory_format=torch.channels_last)
+
+
+def batch_loss(config: TrainConfig, scores: torch.Tensor, labels: torch.Tensor, sets: torch.Tensor) -> torch.Tensor:
+    """The config's loss, for each data set by itself, then averaged by samples.
+
+    So a set whose legend names few classes does not drown among the others. Scores (B, K, H, W) are resampled
+    to the size of the labels (B, H, W); `sets` (B,) are set numbers.
+    """
+    if scores.shape[-2:] != labels.shape[-2:]:
+        scores = nn.functional.interpolate(scores, size=labels.shape[-2:], mode="bilinear", align_corners=False)
+    section = config.loss
+    options = LossOptions(tuple(section.class_weights), section.smoothing, section.gamma, section.dice_weight)
+    total = scores.new_zeros(())
+    for which in sorted(set(sets.tolist())):
+        mine = (sets == which).to(scores.device)
+        total = total + LOSSES[section.kind](scores[mine], labels[mine], options) * mine.float().mean()
+    return total
 
 
 @dataclass
@@ -82,26 +99,10 @@ class Steps:
         with torch.autocast(self.device.split(":")[0], kind, enabled=kind is not None):
             out = self.network(x)
         scores = (out["out"] if isinstance(out, dict) else out).float()
-        loss = self.loss(scores, labels, batch[2])
+        loss = batch_loss(self.config, scores, labels, batch[2])
         if isinstance(out, dict) and "aux" in out:
-            loss = loss + self.config.loss.auxiliary * self.loss(out["aux"].float(), labels, batch[2])
+            loss = loss + self.config.loss.auxiliary * batch_loss(self.config, out["aux"].float(), labels, batch[2])
         return loss
-
-    def loss(self, scores: torch.Tensor, labels: torch.Tensor, sets: torch.Tensor) -> torch.Tensor:
-        """The config's loss, for each data set by itself, then averaged by samples.
-
-        So a set whose legend names few classes does not drown among the others. Scores (B, K, H, W) are resampled
-        to the size of the labels (B, H, W); `sets` (B,) are set numbers.
-        """
-        if scores.shape[-2:] != labels.shape[-2:]:
-            scores = nn.functional.interpolate(scores, size=labels.shape[-2:], mode="bilinear", align_corners=False)
-        section = self.config.loss
-        options = LossOptions(tuple(section.class_weights), section.smoothing, section.gamma, section.dice_weight)
-        total = scores.new_zeros(())
-        for which in sorted(set(sets.tolist())):
-            mine = (sets == which).to(scores.device)
-            total = total + LOSSES[section.kind](scores[mine], labels[mine], options) * mine.float().mean()
-        return total
 
     def take(self, batches: Iterator[Batch], step: int) -> float:
         """Take one optimiser step over the next `accumulate` batches; returns their mean loss.

@@ -57,7 +57,7 @@ class ModelSection(_Section):
     patch: int | None = Field(None, ge=32)
     overlap: int | None = Field(None, ge=0)
     backbone_weights: Literal["imagenet"] | Path | None = None
-    init: Path | None = None
+    init: Literal["torchvision"] | Path | None = None
     name: str = ""
     good_for: str = ""
     not_good_for: str = ""
@@ -106,6 +106,8 @@ class DataSection(_Section):
     bbox: tuple[float, float, float, float] | None = None
     # voc
     year: str = "2012"
+    # voc, cityscapes, and pairs of PNG or JPEG
+    resize: tuple[int, int] | None = None
     # scenes
     seed: int = 1000
     count: int = Field(16, ge=1)

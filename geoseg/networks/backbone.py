@@ -9,7 +9,7 @@ from torch import nn
 
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
 
-__all__ = ["BACKBONE", "HEAD", "imagenet_weights", "load_backbone", "load_by_name", "widen"]
+__all__ = ["BACKBONE", "HEAD", "imagenet_weights", "load_backbone", "load_by_name", "torchvision_weights", "widen"]
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +32,6 @@ def imagenet_weights(network: str) -> State:
         UsageError: torchvision has no weights for this backbone.
         EnvironmentFault: they cannot be fetched.
     """
-    from torchvision import models
-
     backbones = ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "mobilenet_v3_large")
     known = [n for n in backbones if n in network]
     if not known:
@@ -42,13 +40,35 @@ def imagenet_weights(network: str) -> State:
             "has no backbone that torchvision has ImageNet weights for",
             "give a FILE as backbone_weights, or none",
         )
+    return _fetched(known[0], "backbone_weights")[0]
+
+
+def torchvision_weights(network: str) -> tuple[State, tuple[str, ...]]:
+    """Torchvision's weights of a whole segmentation network, and the names of their classes; fetched as those above.
+
+    Raises:
+        UsageError: the network is none of torchvision's.
+        EnvironmentFault: they cannot be fetched.
+    """
+    from torchvision import models
+
+    if network not in models.list_models(module=models.segmentation):
+        raise UsageError(network, "is no network of torchvision", "give a FILE as init, or none")
+    state, names = _fetched(network, "init")
+    return state, tuple(n.strip("_") for n in names)
+
+
+def _fetched(name: str, key: str) -> tuple[State, tuple[str, ...]]:
+    """Weights of torchvision with the names of their classes, from its cache or the internet."""
+    from torchvision import models
+
+    weights = models.get_model_weights(name).DEFAULT
     try:
-        state: State = models.get_model_weights(known[0]).DEFAULT.get_state_dict(progress=False, check_hash=True)
+        state: State = weights.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
-        raise EnvironmentFault(
-            f"ImageNet weights of {known[0]}", f"cannot be fetched: {error}", "give a FILE as backbone_weights"
-        ) from error
-    return state
+        what = f"cannot be fetched: {error}"
+        raise EnvironmentFault(f"torchvision's weights of {name}", what, f"give a FILE as {key}") from error
+    return state, tuple(weights.meta.get("categories") or ())
 
 
 def widen(weight: torch.Tensor, bands: int) -> torch.Tensor:

@@ -60,15 +60,20 @@ def picture_bands(path: Path) -> int:
         return len(image.getbands())
 
 
-def read_picture(path: Path, mode: str = "RGB") -> Image:
+def read_picture(path: Path, mode: str = "RGB", shape: tuple[int, int] | None = None) -> Image:
     """Pixels of a picture: uint8 (3, H, W) in mode "RGB"; "as is" keeps palette indices (1, H, W) and 16-bit values.
+
+    `shape`: (rows, columns) that it is resampled to, with an antialiased bilinear filter.
 
     Raises:
         SheetError: it cannot be opened, or is damaged.
     """
     with _open(path) as image:
         try:
-            pixels = np.asarray(image if mode == "as is" else image.convert(mode))
+            shown = image if mode == "as is" else image.convert(mode)
+            if shape is not None:
+                shown = shown.resize((shape[1], shape[0]), Pillow.Resampling.BILINEAR)
+            pixels = np.asarray(shown)
         except (OSError, SyntaxError, ValueError, UnidentifiedImageError) as error:
             raise SheetError(path, f"is damaged: {error}", "copy it again") from error
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(np.moveaxis(pixels, 2, 0))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from urllib.error import URLError
+
 import pytest
 import torch
+from torchvision import models
 
-from geoseg.errors import ModelError
+from geoseg.datasets.public import VOC
+from geoseg.errors import EnvironmentFault, ModelError, UsageError
 from geoseg.networks import make_network
-from geoseg.networks.backbone import load_backbone, load_by_name, widen
+from geoseg.networks.backbone import imagenet_weights, load_backbone, load_by_name, torchvision_weights, widen
 
 
 @pytest.mark.parametrize("bands", [1, 3, 4, 6])
@@ -49,3 +53,31 @@ def test_init_matches_classes_by_name() -> None:
     for mine, theirs in ((0, 2), (1, 0), (3, 1)):
         assert torch.equal(new.head.weight[mine], old.head.weight[theirs])
     assert torch.equal(new.down4.first[0].weight, old.down4.first[0].weight)
+
+
+def test_whole_weights_of_torchvision_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fetched here: torchvision's own call is replaced."""
+    weights = models.get_model_weights("lraspp_mobilenet_v3_large").DEFAULT
+    state = make_network("lraspp_mobilenet_v3_large", 3, 21).state_dict()
+    monkeypatch.setattr(type(weights), "get_state_dict", lambda *a, **k: state)
+    found, classes = torchvision_weights("lraspp_mobilenet_v3_large")
+    assert found is state
+    assert classes == tuple(c.name for c in VOC.classes)
+    network = make_network("lraspp_mobilenet_v3_large", 3, 6)
+    own = network.classifier.high_classifier.weight.clone()
+    load_by_name(network, found, ("a", "b", "c", "d", "e", "f"), classes)
+    assert torch.equal(network.backbone["0"][0].weight, state["backbone.0.0.weight"])
+    assert torch.equal(network.classifier.high_classifier.weight, own)
+    with pytest.raises(UsageError, match="unet_s: is no network of torchvision"):
+        torchvision_weights("unet_s")
+
+
+def test_weights_that_cannot_be_fetched_name_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise URLError("no network here")
+
+    monkeypatch.setattr(models.WeightsEnum, "get_state_dict", offline)
+    with pytest.raises(EnvironmentFault, match=r"resnet50: cannot be fetched: .*no network here.*FILE as init"):
+        torchvision_weights("deeplabv3_resnet50")
+    with pytest.raises(EnvironmentFault, match="give a FILE as backbone_weights"):
+        imagenet_weights("unet_mobilenet_v2")

@@ -79,7 +79,7 @@ def finished_card(
     if config.model.backbone_weights is not None:
         start = f"backbone from {Path(config.model.backbone_weights).name}"
     if config.model.init is not None:
-        start = f"from {config.model.init.name}"
+        start = f"from {Path(config.model.init).name}"
     training = (
         f"{steps} steps of {config.batch * config.accumulate} crops of {config.crop} px ({stages}), {start}, "
         f"on {', '.join(sets.get('train', []))}; {config.loss.kind}, {config.optimiser}, seed {config.seed}"

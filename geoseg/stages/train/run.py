@@ -22,7 +22,7 @@ from geoseg.learn.parts import Average
 from geoseg.learn.settings import TrainConfig
 from geoseg.models.files import load_model, load_weights
 from geoseg.networks import geometry_of, make_network
-from geoseg.networks.backbone import imagenet_weights, load_backbone, load_by_name
+from geoseg.networks.backbone import imagenet_weights, load_backbone, load_by_name, torchvision_weights
 from geoseg.predict.cuda import pick_device
 
 __all__ = ["TrainingRun", "new_network", "save", "start_run", "unwrap"]
@@ -135,10 +135,20 @@ def _load_start(network: nn.Module, config: TrainConfig, table: ClassTable) -> N
         state = imagenet_weights(config.model.network) if path == "imagenet" else load_weights(Path(path))
         log.info("%d tensors of the backbone from %s", load_backbone(network, state, path), path)
     if config.model.init is not None:
-        model = load_model(config.model.init)
-        theirs = tuple(c.name for c in model.card.classes.classes)
-        taken, shared = load_by_name(network, model.state or {}, tuple(c.name for c in table.classes), theirs)
-        log.info("%d tensors from %s; classes that share a name: %s", taken, model.path, ", ".join(shared) or "none")
+        state, theirs = _whole_weights(config.model.init, config.model.network)
+        taken, shared = load_by_name(network, state, tuple(c.name for c in table.classes), theirs)
+        source = config.model.init
+        log.info("%d tensors from %s; classes that share a name: %s", taken, source, ", ".join(shared) or "none")
+
+
+def _whole_weights(source: str | Path, network: str) -> tuple[State, tuple[str, ...]]:
+    """Weights of a whole network and the names of its classes; a state dict without a card does not tell them."""
+    if isinstance(source, str):
+        return torchvision_weights(network)
+    if source.suffix in (".pth", ".pt") and not source.with_suffix(".json").is_file():
+        return load_weights(source), ()
+    model = load_model(source)
+    return model.state or {}, tuple(c.name for c in model.card.classes.classes)
 
 
 def _restore(run: TrainingRun, saved: Checkpoint) -> None:

@@ -6,17 +6,18 @@ data sets -> split, leak check -> run -> stages of steps, each with validations 
 from __future__ import annotations
 
 import io
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from geoseg.arrays import full_scale
+from geoseg.arrays import Json, full_scale
 from geoseg.classes import ClassTable
 from geoseg.commit import commit_bytes, commit_json, folder
 from geoseg.datasets.samples import Batches, Crop, LabelledSet, Samples, loader
@@ -29,12 +30,14 @@ from geoseg.learn.loop import Batch, Steps, precision_of
 from geoseg.learn.parts import freeze, parameter_groups
 from geoseg.learn.pictures import contact_sheet
 from geoseg.learn.settings import Stage, TrainConfig
+from geoseg.metrics.pixels import Tally, scores_of
+from geoseg.models.card import Card
 from geoseg.models.files import save_model
 from geoseg.runfolder.lease import lease
 from geoseg.stages.train.card import card_of, finished_card
 from geoseg.stages.train.log import Clock, Say, record_validation
 from geoseg.stages.train.run import TrainingRun, new_network, save, start_run, unwrap
-from geoseg.stages.train.validate import fit_temperature
+from geoseg.stages.train.validate import fit_temperature, mean_loss, validate
 
 __all__ = ["TrainResult", "preview", "train"]
 
@@ -223,10 +226,30 @@ def _finish(run: TrainingRun, sets: Sets, say: Say) -> TrainResult:
     held = sets["validation"] or sets["train"]
     temperature = fit_temperature(network.eval(), card, held, run.config.crop)
     names = {split: [s.name for s in those] for split, those in sets.items() if those}
-    save_model(path, state, finished_card(card, run.config, names, run.history, temperature, run.step))
+    card = finished_card(card, run.config, names, run.history, temperature, run.step)
+    if sets["test"]:
+        scores = _test_scores(run, network, card, sets["test"])
+        card = replace(card, metrics={**card.metrics, "test": scores})
+        say(f"test split: mean loss {scores['mean_loss']:.4f}, mIoU {scores['mean_iou']:.4f}")
+    save_model(path, state, card)
     commit_json(run.out / "config.json", run.config.model_dump(mode="json"))
     say(f"{path}: best validation mIoU {'unknown' if best is None else f'{best:.4f}'}, temperature {temperature:.2f}")
     return result
+
+
+def _test_scores(run: TrainingRun, network: nn.Module, card: Card, sets: list[LabelledSet]) -> Json:
+    """Loss and scores of the finished network on the test split, with their protocol."""
+    loss, crops = mean_loss(network, card, sets, run.config)
+    tallies = validate(network, card, sets, run.config.validation_pixels, run.device)
+    found = scores_of(sum(tallies.values(), start=Tally.zero(len(run.table))))
+    names = ", ".join(s.name for s in sets)
+    return {
+        "protocol": f"test sets ({names}), looked at once, after training: {run.config.loss.kind} over {crops} crops "
+        f"of {run.config.crop} px without augmentation; scores as those of the validation",
+        "mean_loss": round(loss, 4),
+        "mean_iou": round(found["mean_iou"], 4),
+        **({"overall_accuracy": round(oa, 4)} if math.isfinite(oa := found["overall_accuracy"]) else {}),
+    }
 
 
 def preview(config: TrainConfig, picture: Path, count: int = 24) -> None:

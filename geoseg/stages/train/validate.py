@@ -15,12 +15,13 @@ from geoseg.classes import NODATA
 from geoseg.datasets.items import Item, image_reader, read_labels
 from geoseg.datasets.samples import Crop, LabelledSet, Samples
 from geoseg.learn.augment import NONE
-from geoseg.learn.loop import standardise
+from geoseg.learn.loop import batch_loss, standardise
+from geoseg.learn.settings import TrainConfig
 from geoseg.metrics.pixels import Tally, tally
 from geoseg.models.card import Card
 from geoseg.predict.region import RegionPredictor, snapped_ratio
 
-__all__ = ["fit_temperature", "validate"]
+__all__ = ["fit_temperature", "mean_loss", "validate"]
 
 
 def validate(network: nn.Module, card: Card, sets: list[LabelledSet], pixels: int, device: str) -> dict[str, Tally]:
@@ -58,6 +59,27 @@ def _count(item: Item, predictor: RegionPredictor) -> Tally:
 
     predictor.predict(image_reader(item), item.window, item.image.gsd, take)
     return sum(tallies, start=Tally.zero(classes))
+
+
+def mean_loss(network: nn.Module, card: Card, sets: list[LabelledSet], config: TrainConfig) -> tuple[float, int]:
+    """The mean of the config's loss over crops of a split that are spread evenly over its ground, and their number.
+
+    As many crops as cover the split, but not more than `validation_pixels`; nothing is augmented.
+    """
+    area = sum(i.region[2] * i.region[3] * (i.image.gsd / card.gsd) ** 2 for s in sets for i in s.items)
+    count = max(1, math.ceil(min(area, config.validation_pixels) / config.crop**2))
+    samples = Samples(
+        tuple(sets), Crop(config.crop, card.gsd, card.mean, full_scale(card.dtype)), NONE, 54321, balance=0.0
+    )
+    total = 0.0
+    for i in range(count):
+        image, labels, which = samples[i]
+        with torch.inference_mode():
+            out = network.to("cpu")(standardise(torch.from_numpy(image)[None], card.mean, card.std))
+        scores = (out["out"] if isinstance(out, dict) else out).float()
+        truth = torch.from_numpy(labels)[None].long()
+        total += float(batch_loss(config, scores, truth, torch.tensor([which])))
+    return total / count, count
 
 
 def fit_temperature(network: nn.Module, card: Card, sets: list[LabelledSet], side: int, crops: int = 48) -> float:
