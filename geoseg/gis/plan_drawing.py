@@ -75,7 +75,7 @@ def _frame(plan: Plan, windows: list[Window], **columns: object) -> geopandas.Ge
     import geopandas
 
     places = np.array([(w.col_off, w.row_off, w.width, w.height) for w in windows], float).reshape(-1, 4)
-    left, top = plan.grid.x0 + places[:, 0] * plan.grid.pixel, plan.grid.y0 - places[:, 1] * plan.grid.pixel
-    right, bottom = left + places[:, 2] * plan.grid.pixel, top - places[:, 3] * plan.grid.pixel
+    left, top = plan.grid.x0 + places[:, 0] * plan.grid.pixel, plan.grid.y0 - places[:, 1] * plan.grid.pixel_y
+    right, bottom = left + places[:, 2] * plan.grid.pixel, top - places[:, 3] * plan.grid.pixel_y
     shapes = shapely.box(left, bottom, right, top) if len(places) else []
     return geopandas.GeoDataFrame(columns, geometry=shapes, crs=plan.grid.crs)

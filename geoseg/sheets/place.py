@@ -14,7 +14,7 @@ from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from geoseg.errors import SheetError
-from geoseg.geometry.grid import Grid, same_crs
+from geoseg.geometry.grid import Grid, is_nearly_square, same_crs
 from geoseg.plan import Header, Sheet, transform_of
 from geoseg.sheets.door import stat_key
 
@@ -26,6 +26,7 @@ __all__ = [
     "crs_name",
     "degrees_of",
     "pixel_side",
+    "pixel_size",
     "place_sheet",
     "upright_transform",
 ]
@@ -75,6 +76,17 @@ def crs_fault(wkt: str) -> str:
 def pixel_side(transform: Affine) -> float:
     """Side of a square as large as one pixel, in CRS units."""
     return math.sqrt(abs(transform.determinant))
+
+
+def pixel_size(header: Header) -> tuple[float, float]:
+    """Width and height of the pixels that a sheet wants of its grid, to nine digits, so that noise does not count.
+
+    Those of the file where it is north-up or south-up and its pixels are nearly square, else a square of their area.
+    """
+    t = upright_transform(header)
+    own = t.b == t.d == 0 and t.a > 0 > t.e and is_nearly_square(t)
+    wide, high = (t.a, -t.e) if own else (pixel_side(t),) * 2
+    return float(f"{wide:.9g}"), float(f"{high:.9g}")
 
 
 def upright_transform(header: Header) -> Affine:
@@ -220,7 +232,7 @@ def _check_size(path: Path, header: Header, grid: Grid, window: Window) -> None:
     small = min(header.width, header.height) < COARSEST  # its window is rounded up to whole pixels
     if ratio > COARSEST or (ratio < 1 / COARSEST and not small):
         what = (
-            f"has pixels {ratio:.3g} times as wide as the grid's ({grid.pixel:g}), "
+            f"has pixels {ratio:.3g} times as wide as the grid's ({grid.side:g}), "
             f"expected at most {COARSEST:g} times larger or smaller"
         )
         raise SheetError(path, what, "plan a separate run for it")
@@ -233,6 +245,6 @@ def _why(header: Header, grid: Grid, crs: str) -> str:
         return f"CRS {crs_name(crs)}"
     if t.b or t.d:
         return "rotated"
-    if not math.isclose(pixel_side(t), grid.pixel, rel_tol=1e-6):
-        return f"pixel size {pixel_side(t):g} instead of {grid.pixel:g}"
+    if not math.isclose(abs(t.a), grid.pixel, rel_tol=1e-6) or not math.isclose(abs(t.e), grid.pixel_y, rel_tol=1e-6):
+        return f"pixels of {abs(t.a):.9g} x {abs(t.e):.9g} instead of {grid.pixel:.9g} x {grid.pixel_y:.9g}"
     return "shifted by a part of a pixel"

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import rasterio
 from fakes import BandNetwork, save_network
+from rasterio.transform import Affine
 from support import CRS, PLACE, class_raster, moved, write_sheet
 
 from geoseg.errors import UsageError
 from geoseg.options import InferOptions, TileOptions
 from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
+from geoseg.stages.look.verify import verify
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
 
@@ -74,6 +76,54 @@ def test_every_kind_of_sheet_gives_the_truth_back(tmp_path: Path, network: Path,
     if kind != "jpg":
         assert np.array_equal(_classes(tmp_path / "two", tmp_path / "run2", network), TRUTH)
         assert np.array_equal(_classes(tmp_path / "one", tmp_path / "run3", network, 128), TRUTH)
+
+
+UNEQUAL = Affine(0.1, 0, PLACE.c, 0, -0.1003, PLACE.f)
+"""Pixels that are three in a thousand higher than wide, as photos of drones often have them."""
+
+
+@pytest.mark.parametrize("south_up", [False, True])
+def test_pixels_that_are_not_quite_square_are_kept(tmp_path: Path, network: Path, south_up: bool) -> None:
+    """The same law: one sheet, or two that overlap in other blocks; sizes, places and areas are those of the file."""
+    for name, cut in (("one/a", slice(0, 210)), ("two/a", slice(0, 120)), ("two/b", slice(100, 210))):
+        place, pixels = UNEQUAL @ Affine.translation(cut.start, 0), PHOTO[:, :, cut]
+        if south_up:
+            place, pixels = place @ Affine(1, 0, 0, 0, -1, pixels.shape[1]), pixels[:, ::-1]
+        write_sheet(tmp_path / f"{name}.tif", pixels, place=place)
+    for name, block in (("one", 64), ("two", 128)):
+        assert np.array_equal(_classes(tmp_path / name, tmp_path / f"run-{name}", network, block), TRUTH)
+    run = Run(tmp_path / "run-one")
+    assert [s.mode for s in run.plan.sheets] == ["flipped" if south_up else "direct"]
+    assert run.plan.gsd == pytest.approx(np.sqrt(0.1 * 0.1003), rel=1e-3)
+    with rasterio.open(next((run.folder / "out").glob("*_classes.tif"))) as made:
+        assert made.transform.almost_equals(UNEQUAL)
+    with rasterio.open(next((run.folder / "out/sheets").glob("*_classes.tif"))) as own:
+        assert own.shape == TRUTH.shape
+        assert (own.transform.e > 0) == south_up
+    cover = run.layer("landcover")
+    assert cover.total_bounds == pytest.approx([PLACE.c, PLACE.f - 150 * 0.1003, PLACE.c + 21, PLACE.f])
+    assert cover["area_m2"].sum() == pytest.approx(cover.area.sum(), rel=1e-3)
+    assert sum(run.areas.values()) == pytest.approx(21 * 150 * 0.1003, rel=1e-3)
+    assert verify(run.folder).faults == ()
+
+
+def test_pixels_far_from_square_are_warped_to_squares(tmp_path: Path) -> None:
+    write_sheet(tmp_path / "a.tif", PHOTO, place=Affine(0.1, 0, PLACE.c, 0, -0.102, PLACE.f))
+    tile([tmp_path / "a.tif"], tmp_path / "run")
+    plan = Run(tmp_path / "run").plan
+    assert plan.sheets[0].mode == "warped"
+    assert plan.grid.pixel == plan.grid.pixel_y == pytest.approx(np.sqrt(0.1 * 0.102))
+
+
+def test_a_photo_of_51_pixels_stays_one_of_51_pixels(tmp_path: Path, network: Path) -> None:
+    """It came out as one of 52, moved by 0.79 of a pixel."""
+    place = Affine(0.02990, 0, 500000.017, 0, -0.02996, 5200000.011)
+    write_sheet(tmp_path / "a.tif", PHOTO[:, :51, :51], place=place)
+    tile([tmp_path / "a.tif"], tmp_path / "run")
+    plan = Run(tmp_path / "run").plan
+    assert plan.grid.window_transform(plan.sheets[0].window).almost_equals(place)
+    assert (plan.sheets[0].window.width, plan.sheets[0].window.height) == (51, 51)
+    assert Run(tmp_path / "run").plan.grid == plan.grid
 
 
 def test_kinds_lie_beside_each_other(tmp_path: Path, network: Path) -> None:

@@ -15,7 +15,7 @@ from rasterio.windows import Window
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.errors import UsageError
-from geoseg.geometry.grid import Grid, overlap, slices
+from geoseg.geometry.grid import Grid, is_nearly_square, overlap, slices
 from geoseg.geometry.ground import is_geographic, metres_per_unit
 from geoseg.geometry.lattice import Lattice
 from geoseg.gis.geopackage import Layer
@@ -72,7 +72,7 @@ def array_raster(
             have other shapes.
     """
     wkt = CRS.from_user_input(crs).to_wkt()
-    if transform.b or transform.d or transform.a <= 0 or not np.isclose(transform.a, -transform.e, rtol=1e-9):
+    if transform.b or transform.d or not transform.a > 0 > transform.e or not is_nearly_square(transform):
         raise UsageError("transform", f"{tuple(transform)[:6]}, expected north-up and square pixels", "warp it first")
     if is_geographic(wkt):
         raise UsageError("crs", "has degrees as its unit, expected a projected CRS", "warp it first")
@@ -82,12 +82,12 @@ def array_raster(
     unknown = sorted({int(v) for v in np.unique(classes)} - {*table.values, NODATA})
     if unknown:
         raise UsageError("classes", f"holds values {unknown[:5]} that the class table lacks", "give another table")
-    grid = Grid(wkt, transform.c, transform.f, transform.a)
+    grid = Grid(wkt, transform.c, transform.f, transform.a, -transform.e)
     window = Window(0, 0, classes.shape[1], classes.shape[0])
     x, y = transform @ (window.width / 2, window.height / 2)
     plan = Plan(
         grid=grid,
-        gsd=grid.pixel * metres_per_unit(wkt, x, y),
+        gsd=grid.side * metres_per_unit(wkt, x, y),
         lattice=Lattice(512, 128),
         asked_lattice=False,
         block=4096,

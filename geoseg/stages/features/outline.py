@@ -131,7 +131,7 @@ def _square_buildings(regions: _Regions, table: ClassTable, ground: Ground) -> d
 
 def _on_fine_grid(ground: Ground, shape: shapely.Geometry, first: Ints) -> shapely.Geometry:
     """`Ground.from_own`, rounded where the coverage rounds: the same numbers in every piece that holds the region."""
-    rounded = shapely.transform(shape, lambda xy: np.rint(xy / [ground.gsd, -ground.gsd] * FINE) / FINE + first[::-1])
+    rounded = shapely.transform(shape, lambda xy: np.rint(xy / ground.pixel * FINE) / FINE + first[::-1])
     return rounded if rounded.is_valid else ground.from_own(shape, first)
 
 

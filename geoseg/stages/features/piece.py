@@ -13,7 +13,7 @@ import numpy as np
 import shapely
 from rasterio.windows import Window
 
-from geoseg.arrays import Bytes, Ints, Json, Mask, Shapes, Values
+from geoseg.arrays import Bytes, Doubles, Ints, Json, Mask, Shapes, Values
 from geoseg.classes import NODATA, ClassTable
 from geoseg.geometry.grid import Grid
 from geoseg.stages.features.streets import Streets
@@ -46,7 +46,7 @@ class Ground:
     Attributes:
         grid: the run's.
         window: the raster's, on the grid.
-        gsd: metres on the ground along a pixel.
+        gsd: metres on the ground along a pixel; where pixels are not square, along a square as large.
         sheet_of: name of the sheet that holds a pixel (row, column) of the grid.
         run_id: of the run.
     """
@@ -57,19 +57,24 @@ class Ground:
     sheet_of: Callable[[int, int], str]
     run_id: str = ""
 
+    @property
+    def pixel(self) -> Doubles:
+        """Metres on the ground along a pixel, to the right and up."""
+        return np.array([self.gsd * self.grid.aspect, -self.gsd / self.grid.aspect])
+
     def own(self, shape: shapely.Geometry, first: Ints) -> shapely.Geometry:
         """From pixel corners to metres from a region's first pixel (row, column), wherever the raster begins."""
-        return shapely.transform(shape, lambda xy: (xy - first[::-1]) * [self.gsd, -self.gsd])
+        return shapely.transform(shape, lambda xy: (xy - first[::-1]) * self.pixel)
 
     def from_own(self, shape: shapely.Geometry, first: Ints) -> shapely.Geometry:
         """From metres from a region's own first pixel back to pixel corners."""
-        return shapely.transform(shape, lambda xy: xy / [self.gsd, -self.gsd] + first[::-1])
+        return shapely.transform(shape, lambda xy: xy / self.pixel + first[::-1])
 
     def world(self, shapes: Shapes) -> Shapes:
         """From pixel corners of the raster to the grid's CRS."""
-        corner, size = [self.window.col_off, self.window.row_off], self.grid.pixel
+        corner, grid = [self.window.col_off, self.window.row_off], self.grid
         found: Shapes = shapely.transform(
-            shapes, lambda xy: (xy + corner) * [size, -size] + [self.grid.x0, self.grid.y0]
+            shapes, lambda xy: (xy + corner) * [grid.pixel, -grid.pixel_y] + [grid.x0, grid.y0]
         )
         return found
 

@@ -67,6 +67,11 @@ class _Place:
         near = left <= frame[0] + reach or top <= frame[1] + reach
         return bool(near or right >= frame[2] - reach or bottom >= frame[3] - reach)
 
+    def stretch(self, line: shapely.LineString) -> float:
+        """How much longer a line of coarse pixels is on the ground than where pixels are square."""
+        aspect = self.found.ground.grid.aspect
+        return float(shapely.transform(line, lambda xy: xy * [aspect, 1 / aspect]).length / line.length)
+
     def on_grid(self, shape: shapely.Geometry) -> shapely.Geometry:
         """From the streets' pixel corners to those of the piece."""
         streets, window = self.streets, self.found.ground.window
@@ -108,7 +113,7 @@ def _lines(place: _Place) -> Rows:
         facts |= {
             "id": facts["id"] + (f"_{again}" if again else ""),
             "width_m": round(line.width, 2),
-            "length_m": round(line.length, 2),
+            "length_m": round(line.length * place.stretch(line.line), 2),
             "touches_edge": place.at_frame(line.line, 2.0),
         }
         yield place.on_grid(line.line), facts

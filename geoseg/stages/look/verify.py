@@ -117,8 +117,9 @@ def _raster(path: Path, plan: Plan) -> Iterator[str]:
         if dataset.tags(ns="IMAGE_STRUCTURE").get("LAYOUT") != "COG":
             yield "is no cloud-optimised GeoTIFF"
         t = dataset.transform
-        col, row = (t.c - plan.grid.x0) / plan.grid.pixel, (plan.grid.y0 - t.f) / plan.grid.pixel
-        if abs(t.a - plan.grid.pixel) > 1e-9 * t.a or max(abs(col - round(col)), abs(row - round(row))) > 1e-3:
+        col, row = (t.c - plan.grid.x0) / plan.grid.pixel, (plan.grid.y0 - t.f) / plan.grid.pixel_y
+        off = max(abs(t.a / plan.grid.pixel - 1), abs(abs(t.e) / plan.grid.pixel_y - 1))
+        if off > 1e-9 or max(abs(col - round(col)), abs(row - round(row))) > 1e-3:
             yield "does not lie on the run's grid"
 
 

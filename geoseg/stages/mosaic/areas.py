@@ -29,9 +29,9 @@ def class_areas(inputs: Inputs) -> dict[str, float]:
     total = dict.fromkeys((c.name for c in inputs.table.classes), 0.0)
     grid, size = inputs.plan.grid, inputs.plan.block
     corners = np.array([[(col + 0.5) * size, (row + 0.5) * size] for row, col in inputs.blocks])
-    factors = area_factors(grid.crs, grid.x0 + corners[:, 0] * grid.pixel, grid.y0 - corners[:, 1] * grid.pixel)
+    factors = area_factors(grid.crs, grid.x0 + corners[:, 0] * grid.pixel, grid.y0 - corners[:, 1] * grid.pixel_y)
     for record, factor in zip(inputs.records.values(), factors, strict=True):
         for value, pixels in record.counts.items():
             if value != NODATA:
-                total[inputs.table.by_value(value).name] += pixels * grid.pixel**2 * float(factor)
+                total[inputs.table.by_value(value).name] += pixels * grid.pixel_area * float(factor)
     return {name: round(area, 2) for name, area in total.items()}

@@ -57,7 +57,7 @@ def _style(c: LandClass) -> str:
 def _frame(inputs: Inputs, regions: Regions) -> geopandas.GeoDataFrame:
     """Polygons in the grid's CRS with their attributes."""
     grid = inputs.plan.grid
-    world = shapely.transform(regions.polygons, lambda xy: xy * [grid.pixel, -grid.pixel] + [grid.x0, grid.y0])
+    world = shapely.transform(regions.polygons, lambda xy: xy * [grid.pixel, -grid.pixel_y] + [grid.x0, grid.y0])
     centres = shapely.get_coordinates(shapely.centroid(world)) if len(world) else np.zeros((0, 2))
     factors = area_factors(grid.crs, centres[:, 0], centres[:, 1]) if len(world) else np.zeros(0)
     names = {c.value: c.name for c in inputs.table.classes}
@@ -66,7 +66,7 @@ def _frame(inputs: Inputs, regions: Regions) -> geopandas.GeoDataFrame:
             "id": [f"{row}_{col}" for row, col in regions.first.tolist()],
             "class": [names[v] for v in regions.values.tolist()],
             "class_id": regions.values.astype(np.int32),
-            "area_m2": np.round(regions.pixels * grid.pixel**2 * factors, 3),
+            "area_m2": np.round(regions.pixels * grid.pixel_area * factors, 3),
             "confidence": np.round(regions.weight / np.maximum(1, regions.pixels), 1),
         },
         geometry=world,

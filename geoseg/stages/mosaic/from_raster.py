@@ -18,7 +18,7 @@ from geoseg.classes import ISPRS, NODATA, ClassTable
 from geoseg.commit import commit_state, digest, sweep
 from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.blocks import Block, block_window
-from geoseg.geometry.grid import Grid, overlap
+from geoseg.geometry.grid import Grid, is_nearly_square, overlap
 from geoseg.geometry.ground import is_geographic, metres_per_unit
 from geoseg.geometry.lattice import Lattice
 from geoseg.gis.plan_drawing import draw_plan
@@ -77,7 +77,7 @@ def _check(raster: Path, header: Header) -> None:
     place = transform_of(header)
     if not header.georeferenced or not header.crs or is_geographic(header.crs):
         raise UsageError(raster, "has no place in a projected CRS", "warp it with gdalwarp -t_srs EPSG:...")
-    if place.b or place.d or place.a <= 0 or not np.isclose(place.a, -place.e, rtol=1e-9):
+    if place.b or place.d or not place.a > 0 > place.e or not is_nearly_square(place):
         raise UsageError(raster, "is turned, or has no square pixels", "warp it with gdalwarp -tr SIZE SIZE")
 
 
@@ -110,12 +110,12 @@ def table_of(raster: Path) -> ClassTable:
 
 def _plan(raster: Path, header: Header) -> Plan:
     place, stat = transform_of(header), stat_key(raster)
-    grid = Grid(header.crs, place.c, place.f, place.a)
+    grid = Grid(header.crs, place.c, place.f, place.a, -place.e)
     x, y = place @ (header.width / 2, header.height / 2)
     window = Window(0, 0, header.width, header.height)
     return Plan(
         grid=grid,
-        gsd=grid.pixel * metres_per_unit(header.crs, x, y),
+        gsd=grid.side * metres_per_unit(header.crs, x, y),
         lattice=Lattice(512, 128),
         asked_lattice=False,
         block=BLOCK,

@@ -185,7 +185,7 @@ def near(placed: list[Sheet], grid: Grid) -> tuple[list[Sheet], list[Quarantined
     centres = np.array([(w.col_off + w.width / 2, w.row_off + w.height / 2) for w in windows])
     middle = centres[np.abs(centres - np.median(centres, axis=0)).sum(1).argmin()]
     x, y = grid.transform @ tuple(middle)
-    metres = np.abs(centres - middle).max(1) * grid.pixel * metres_per_unit(grid.crs, x, y)
+    metres = np.abs(centres - middle).max(1) * grid.side * metres_per_unit(grid.crs, x, y)
     kept = [s for s, m in zip(placed, metres, strict=True) if m <= FARTHEST]
     far = [(s, m) for s, m in zip(placed, metres, strict=True) if m > FARTHEST]
     cure = "check its geotransform, or plan a separate run for it"

@@ -47,7 +47,7 @@ def check_same(options: TileOptions, earlier: Plan) -> None:
 
 def _near_anchor(asked: tuple[float, float], grid: Grid) -> bool:
     """Whether an anchor is the grid's, up to the move to the nearest corner of a pixel."""
-    return max(abs(asked[0] - grid.x0), abs(asked[1] - grid.y0)) <= 0.51 * grid.pixel
+    return max(abs(asked[0] - grid.x0), abs(asked[1] - grid.y0)) <= 0.51 * max(grid.pixel, grid.pixel_y)
 
 
 def block_size_of(size: int) -> int:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 from typing import TypeVar
 
 from rasterio.crs import CRS
 from rasterio.errors import CRSError as RasterioCRSError
 
 from geoseg.errors import SheetError, UsageError
-from geoseg.geometry.grid import Grid, same_crs
+from geoseg.geometry.grid import Grid, is_nearly_square, same_crs
 from geoseg.geometry.ground import horizontal, is_geographic, metres_per_unit, utm_zone
 from geoseg.plan import Header, transform_of
-from geoseg.sheets.place import FARTHEST, Found, bounds_in, crs_fault, crs_name, pixel_side, upright_transform
+from geoseg.sheets.place import (
+    FARTHEST,
+    Found,
+    bounds_in,
+    crs_fault,
+    crs_name,
+    pixel_side,
+    pixel_size,
+    upright_transform,
+)
 
 __all__ = ["choose_grid", "crs_wkt", "ground_gsd"]
 
@@ -65,12 +75,12 @@ def choose_grid(
     grid = _majority_grid(found, crs, gsd)
     if anchor is None:
         return grid
-    steps = (anchor[0] - grid.x0) / grid.pixel, (grid.y0 - anchor[1]) / grid.pixel
+    steps = (anchor[0] - grid.x0) / grid.pixel, (grid.y0 - anchor[1]) / grid.pixel_y
     if not all(math.isfinite(n) and abs(n) <= FARTHEST for n in steps):
         where = f"{grid.x0:.2f},{grid.y0:.2f}"
         raise UsageError("--anchor", f"{anchor}, but the sheets begin at {where}", "name x,y in the grid's CRS")
     right, down = round(steps[0]), round(steps[1])
-    return Grid(grid.crs, grid.x0 + right * grid.pixel, grid.y0 - down * grid.pixel, grid.pixel)
+    return replace(grid, x0=grid.x0 + right * grid.pixel, y0=grid.y0 - down * grid.pixel_y)
 
 
 def _majority_grid(found: Found, crs: str, gsd: float | None) -> Grid:
@@ -87,19 +97,21 @@ def _majority_grid(found: Found, crs: str, gsd: float | None) -> Grid:
     boxes = [bounds_in(chosen, p, h) for p, h in found]
     left, _, _, top = boxes[0]
     if native:
-        pixel = float(_majority([_round(pixel_side(transform_of(h))) for _, h in native]))
+        size = _majority([pixel_size(h) for _, h in native])
     else:  # all are warped: their size on the ground, where the first one lies
-        pixel = ground_gsd(found[0][1], found[0][1].crs) / metres_per_unit(chosen, left, top)
-    if gsd is not None and abs(gsd / (pixel * metres_per_unit(chosen, left, top)) - 1) > 0.01:
-        pixel = gsd / metres_per_unit(chosen, left, top)
-    same = [upright_transform(h) for _, h in native if math.isclose(pixel_side(transform_of(h)), pixel, rel_tol=1e-9)]
+        size = (ground_gsd(found[0][1], found[0][1].crs) / metres_per_unit(chosen, left, top),) * 2
+    if gsd is not None and abs(gsd / (math.sqrt(math.prod(size)) * metres_per_unit(chosen, left, top)) - 1) > 0.01:
+        size = (gsd / metres_per_unit(chosen, left, top),) * 2
+    wide, high = size
+    same = [upright_transform(h) for _, h in native if pixel_size(h) == size]
     if same:
-        pixel = same[0].a if same[0].b == 0 and same[0].a > 0 else pixel
-        phase = _majority([(_share(t.c / pixel), _share(t.f / pixel)) for t in same])
-        fits = [t for t in same if (_share(t.c / pixel), _share(t.f / pixel)) == phase]
-        return Grid(chosen, min(t.c for t in fits), max(t.f for t in fits), pixel)
+        if same[0].b == same[0].d == 0 and same[0].a > 0 > same[0].e and is_nearly_square(same[0]):
+            wide, high = same[0].a, -same[0].e
+        phase = _majority([(_share(t.c / wide), _share(t.f / high)) for t in same])
+        fits = [t for t in same if (_share(t.c / wide), _share(t.f / high)) == phase]
+        return Grid(chosen, min(t.c for t in fits), max(t.f for t in fits), wide, high)
     left, top = min(b[0] for b in boxes), max(b[3] for b in boxes)
-    return Grid(chosen, math.floor(left / pixel) * pixel, math.ceil(top / pixel) * pixel, pixel)
+    return Grid(chosen, math.floor(left / wide) * wide, math.ceil(top / high) * high, wide, high)
 
 
 def _reachable(crs: str, found: Found) -> Found:
@@ -119,11 +131,6 @@ def _reachable(crs: str, found: Found) -> Found:
     if not kept and first is not None:
         raise UsageError(first.subject, f"{first.what}; no other sheet can be used either", first.cure) from first
     return kept
-
-
-def _round(value: float) -> float:
-    """A number to nine digits, so that noise in a pixel size makes no difference."""
-    return float(f"{value:.9g}")
 
 
 def _share(value: float) -> int:

@@ -210,7 +210,7 @@ def _new_plan(grid: Grid, sheets: tuple[Sheet, ...], options: TileOptions) -> Pl
     x, y = grid.transform @ (middle.col_off + middle.width / 2, middle.row_off + middle.height / 2)
     return Plan(
         grid=grid,
-        gsd=grid.pixel * metres_per_unit(grid.crs, x, y),
+        gsd=grid.side * metres_per_unit(grid.crs, x, y),
         lattice=lattice_of(options),
         asked_lattice=options.patch_size is not None or options.overlap is not None,
         block=block_size_of(4096 if options.block_size is None else options.block_size),
