@@ -22,6 +22,7 @@ class TileKeywords(TypedDict, total=False):
     """Keywords out of `TileOptions`."""
 
     subfolders: bool
+    allow: Names | None
     patch_size: int | None
     overlap: str | int | None
     block_size: int | None

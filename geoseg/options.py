@@ -85,6 +85,13 @@ class TileOptions:
     """Options of `geoseg tile`: the grid, the patches, and which sheets and bands are used."""
 
     subfolders: bool = option(True, "Look for sheets in the subfolders of folders, too.")
+    allow: tuple[str, ...] = option(
+        (),
+        "Also read vrt: virtual rasters that name files in their own folder, or in a folder among the SHEETS.",
+        metavar="KIND",
+        read=parse.names("--allow", ("vrt",)),
+        key="",
+    )
     patch_size: int | None = option(None, "Patch side in pixels of the sheets [default: the network's].", least=1)
     overlap: str | None = option(
         None, "Overlap of patches, in pixels or per cent (128, 25%) [default: the network's].", read=parse.overlap

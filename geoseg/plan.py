@@ -160,7 +160,7 @@ class Header:
     `crs`: WKT, "" for none. `transform`: the numbers (a, b, c, d, e, f) of an `Affine`. `meanings`: the colour
     interpretation of each band, lower case. `mask`: "none", "internal", "external" or "alpha"; `mask_stat`: the stat
     key of an external one. `block`: (rows, columns) of a block of the file. `names`: what the file calls each band, ()
-    where it names none.
+    where it names none. `virtual`: the checked text of a virtual raster, "" for other files.
     """
 
     width: int
@@ -176,6 +176,7 @@ class Header:
     block: tuple[int, int]
     mask_stat: tuple[int, int] | None = None
     names: tuple[str, ...] = ()
+    virtual: str = ""
 
     @cached_property
     def fingerprint(self) -> str:

@@ -48,6 +48,8 @@ def remember(run: Run) -> int:
 
 def _digest(sheet: Sheet) -> str:
     """SHA-256 (hex) of a sheet; "" where it changed meanwhile or cannot be read, which the next run finds out."""
+    if sheet.header.virtual:  # its bytes are those of other files
+        return ""
     try:
         value = digest(Path(sheet.path))
         return value if stat_key(Path(sheet.path)) == sheet.stat else ""

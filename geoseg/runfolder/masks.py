@@ -65,7 +65,9 @@ def _mask(folder: Path, sheet: Sheet, values: tuple[Value, ...], read_timeout: f
 
 
 def _contents(sheet: Sheet) -> str:
-    """SHA-256 (hex) of a sheet's bytes."""
+    """SHA-256 (hex) of a sheet's bytes; of a virtual raster that of its text and of the state of all its files."""
+    if sheet.header.virtual:
+        return hashlib.sha256(f"{sheet.header.virtual}|{sheet.stat}".encode()).hexdigest()
     try:
         return digest(Path(sheet.path))
     except OSError as error:

@@ -13,7 +13,6 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -22,7 +21,7 @@ from scipy import ndimage
 from geoseg.arrays import Image, Ints, Mask, Valid
 from geoseg.plan import Sheet
 from geoseg.sheets.decoder import PixelRequest, decoder
-from geoseg.sheets.nodata import BORDERS, Value, flat_border, mask_of, nodata_values, valid_by_value
+from geoseg.sheets.nodata import BORDERS, Place, Value, flat_border, mask_of, nodata_values, place_of, valid_by_value
 
 __all__ = ["LARGE", "blank_rows", "read_strips", "suspicious_values"]
 
@@ -86,7 +85,13 @@ def _stands_out(value: int, squares: list[Image]) -> bool:
 def _square(sheet: Sheet, row: int, col: int, shape: tuple[int, int], read_timeout: float) -> Image:
     bands = tuple(i + 1 for i, m in enumerate(sheet.header.meanings) if m != "alpha")[:3]
     rows, cols = slice(row, row + shape[0]), slice(col, col + shape[1])
-    return decoder().read(PixelRequest(Path(sheet.path), sheet.stat, bands, rows, cols, patience=read_timeout))
+    return decoder().read(_request(place_of(sheet, bands), rows, cols, read_timeout))
+
+
+def _request(place: Place, rows: slice, cols: slice, read_timeout: float, *, holes: bool = False) -> PixelRequest:
+    return PixelRequest(
+        place.path, place.stat, place.bands, rows, cols, holes=holes, patience=read_timeout, virtual=place.virtual
+    )
 
 
 def read_strips(sheet: Sheet, read_timeout: float) -> Iterator[Strip]:
@@ -101,12 +106,10 @@ def read_strips(sheet: Sheet, read_timeout: float) -> Iterator[Strip]:
     high = max(16, min(ROWS, STRIP // header.width))
     for top in range(0, header.height, high):
         rows = slice(top, min(top + high, header.height))
-        pixels = decoder().read(
-            PixelRequest(Path(sheet.path), sheet.stat, bands, rows, cols, holes=True, patience=read_timeout)
-        )
+        pixels = decoder().read(_request(place_of(sheet, bands), rows, cols, read_timeout, holes=True))
         valid = valid_by_value(pixels, nodata_values((), header))
         if mask is not None:
-            valid &= decoder().read(PixelRequest(mask.path, mask.stat, mask.bands, rows, cols))[0] > 0
+            valid &= decoder().read(_request(mask, rows, cols, read_timeout))[0] > 0
         yield pixels, valid
 
 

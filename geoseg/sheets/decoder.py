@@ -11,7 +11,7 @@ import json
 import logging
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -42,7 +42,8 @@ class PixelRequest:
 
     `stat`: its stat key; another one has the file opened again. `bands`: 1-based, none for the mask inside the file.
     `rows`, `cols`: of the file. `cache`: bytes for GDAL's block cache. `holes`: whether blocks that are not in the file
-    may be read as 0. `patience`: seconds that each part of the answer (16 MB of pixels) may take.
+    may be read as 0. `patience`: seconds that each part of the answer (16 MB of pixels) may take. `virtual`: the
+    checked text of a virtual raster.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class PixelRequest:
     cache: int = 64 << 20
     holes: bool = False
     patience: float = READ_TIMEOUT
+    virtual: str = ""
 
 
 class Decoder:
@@ -70,13 +72,21 @@ class Decoder:
         """The process that runs now; None before the first sheet."""
         return self._handle.process if self._handle is not None else None
 
-    def header(self, path: Path, *, codes: bool = False, patience: float = READ_TIMEOUT) -> Header:
+    def header(
+        self,
+        path: Path,
+        *,
+        codes: bool = False,
+        folders: Sequence[str] | None = None,
+        patience: float = READ_TIMEOUT,
+    ) -> Header:
         """Header of a sheet, as `door.read_header` gives it.
 
         Raises:
             SheetError: it cannot be opened, or opening it crashes or never ends.
         """
-        request: Request = {"do": "header", "path": str(path), "codes": codes}
+        allowed = None if folders is None else list(folders)
+        request: Request = {"do": "header", "path": str(path), "codes": codes, "folders": allowed}
         return self._ask(request, lambda handle: header_from_json(handle.receive_json()), patience)
 
     def read(self, wanted: PixelRequest, who: object = None) -> Image:
@@ -107,6 +117,7 @@ class Decoder:
             "cache": wanted.cache,
             "holes": wanted.holes,
             "path": str(wanted.path),
+            "virtual": wanted.virtual,
         }
         return self._ask(request, receive, wanted.patience, who)
 

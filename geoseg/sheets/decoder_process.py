@@ -51,7 +51,7 @@ RowsCols = tuple[tuple[int, int], tuple[int, int]]
 
 
 class Request(TypedDict):
-    """One request. "header" needs `codes`, "read" all below it; see `decoder.PixelRequest` for their meaning."""
+    """One request. "header" needs `codes` and `folders`, "read" all others; `decoder.PixelRequest` explains them."""
 
     do: Literal["header", "read", "forget"]
     path: str
@@ -61,6 +61,8 @@ class Request(TypedDict):
     window: NotRequired[list[int]]
     cache: NotRequired[int]
     holes: NotRequired[bool]
+    virtual: NotRequired[str]
+    folders: NotRequired[list[str] | None]
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class _Server:
         limit_memory(self.held + ALLOWANCE + request.get("cache", 0))
         try:
             if request["do"] == "header":
-                yield asdict(read_header(Path(path), codes=request["codes"]))
+                yield asdict(read_header(Path(path), codes=request["codes"], folders=request["folders"]))
             elif request["do"] == "read":
                 yield from self._pixels(request)
             else:
@@ -139,7 +141,7 @@ class _Server:
     def _pixels(self, request: Request) -> Iterator[Answer]:
         row0, row1, col0, col1 = request["window"]
         with rasterio.Env(**gdal_settings(request["cache"])):
-            file = self._open(request["path"], tuple(request["stat"]))
+            file = self._open(request["path"], tuple(request["stat"]), request["virtual"])
             dataset = file.dataset
             bands, dtype = (request["bands"], dataset.dtypes[0]) if request["bands"] else ([1], "uint8")
             yield {"dtype": dtype}
@@ -178,17 +180,17 @@ class _Server:
                     raise
                 self._forget(but=dataset)
 
-    def _open(self, path: str, stat: tuple[int, ...]) -> _Open:
+    def _open(self, path: str, stat: tuple[int, ...], virtual: str) -> _Open:
         """A file, opened unless it is open; the ones used longest ago are closed to make room."""
         key = (path, stat)
         if key not in self.open:
             stack = ExitStack()
-            dataset = stack.enter_context(open_sheet(Path(path)))
+            dataset = stack.enter_context(open_sheet(Path(path), virtual=virtual))
             rows, cols = dataset.block_shapes[0]
             held = rows * cols * np.dtype(dataset.dtypes[0]).itemsize * dataset.count
             while self.open and self._no_room_for(held):
                 self.open.popitem(last=False)[1].stack.close()
-            self.open[key] = _Open(stack, dataset, held, _real_rows(path, rows))
+            self.open[key] = _Open(stack, dataset, held, rows if virtual else _real_rows(path, rows))
         self.open.move_to_end(key)
         return self.open[key]
 

@@ -1,8 +1,9 @@
 """The only door through which orthophotos are opened.
 
 A data file alone can never make geoseg open another file or a connection: regular files that begin as TIFF, JPEG 2000,
-PNG or JPEG, exactly that driver of GDAL, sidecars off, declared sizes checked before the first read. A world file
-beside a sheet and a `.msk` are read by geoseg itself, through the same checks.
+PNG, JPEG or ERDAS Imagine, exactly that driver of GDAL, sidecars off, declared sizes checked before the first read. A
+world file beside a sheet and a `.msk` are read by geoseg itself, through the same checks. Virtual rasters are opened
+only where the user allows it, as a checked copy (`sheets.vrt`), and so are their sources.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from rasterio.transform import Affine
 from geoseg.errors import SheetError
 from geoseg.geometry.ground import horizontal
 from geoseg.plan import Header
+from geoseg.sheets import hfa
 from geoseg.sheets.jpeg2000 import check_complete
+from geoseg.sheets.vrt import checked_vrt, combined_stat, is_vrt, vrt_sources
 
 __all__ = [
     "CODE_DTYPES",
@@ -59,6 +62,7 @@ _SIGNATURES = {
     b"\xff\x4f\xff\x51": "JP2OpenJPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
+    hfa.SIGNATURE: "HFA",
 }
 """How files begin, and which of GDAL's drivers reads them: all of these open no second file."""
 _REMOTE = ("/vsi", "http:", "https:", "s3:", "gs:", "az:")
@@ -86,10 +90,14 @@ def mask_path(path: Path) -> Path:
 def stat_key(path: Path) -> tuple[int, int]:
     """(bytes, nanoseconds of the last change) of a file; another pair means that it was written again.
 
+    Of a virtual raster: those of all files that it names.
+
     Raises:
         SheetError: the file is not there.
     """
     try:
+        if is_vrt(path):
+            return combined_stat(path)
         facts = path.stat()
     except OSError as error:
         raise SheetError(path, f"cannot be found: {error.strerror}", "check the path") from error
@@ -112,38 +120,58 @@ def _driver_of(path: Path) -> str:
         raise SheetError(path, "is empty (0 bytes)", "copy it again")
     driver = next((d for signature, d in _SIGNATURES.items() if start.startswith(signature)), "")
     if not driver:
-        what = f"is not a TIFF, JPEG 2000, PNG or JPEG (it starts with {start[:4]!r})"
+        what = f"is not a TIFF, JPEG 2000, PNG, JPEG or ERDAS Imagine file (it starts with {start[:4]!r})"
         raise SheetError(path, what, "convert it with gdal_translate -of GTiff")
     if driver == "JP2OpenJPEG":
         check_complete(path)
+    if driver == "HFA":
+        hfa.check_alone(path, (facts.st_size, facts.st_mtime_ns))
     return driver
 
 
+def _virtual(path: Path, folders: Sequence[str] | None) -> str:
+    """The checked text of a virtual raster; "" for any other file.
+
+    Raises:
+        SheetError: virtual rasters are not allowed, or this one may not be read.
+    """
+    if not is_vrt(path):
+        return ""
+    if folders is None:
+        raise SheetError(path, "is a virtual raster, which names other files", "read it with --allow vrt")
+    return checked_vrt(path, folders)
+
+
 @contextmanager
-def open_sheet(path: Path, *, checked: bool = True, dtypes: tuple[str, ...] = DTYPES) -> Iterator[DatasetReader]:
+def open_sheet(
+    path: Path, *, checked: bool = True, dtypes: tuple[str, ...] = DTYPES, virtual: str = ""
+) -> Iterator[DatasetReader]:
     """Open one sheet. Read it under `gdal_settings` too.
 
     Args:
         path: the file.
         checked: False leaves out the limits of what it declares: for a look at the header only.
         dtypes: data types that it may have.
+        virtual: the checked text of a virtual raster.
 
     Raises:
         SheetError: it cannot be opened, or GDAL fails while the caller reads inside the `with` block.
     """
-    driver = _driver_of(path)
+    for source in vrt_sources(virtual) if virtual else ():
+        _driver_of(source)
+    name, driver = (virtual, "VRT") if virtual else (str(path), _driver_of(path))
     try:
         # The settings do not enclose the yield: sheets are closed in any order.
         with rasterio.Env(**gdal_settings()), warnings.catch_warnings():
             # `read_header` looks for a .tfw, and says so itself where there is none.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(path, driver=driver)
+            dataset = rasterio.open(name, driver=driver)
         with dataset:
             if checked:
                 _check_size(path, dataset, dtypes)
             yield dataset
     except RasterioError as error:
-        reason = str(error.__cause__ or error).replace(str(path), path.name)
+        reason = str(error.__cause__ or error).replace(name, path.name).replace(str(path), path.name)
         raise SheetError(path, f"cannot be read: {reason}", "the file may be cut short; copy it again") from error
 
 
@@ -169,7 +197,7 @@ def _check_size(path: Path, dataset: DatasetReader, dtypes: tuple[str, ...]) -> 
     if size > LARGEST_BLOCK:
         what = f"has blocks of {cols} x {rows} px ({size >> 20} MiB decoded), expected up to {LARGEST_BLOCK >> 20} MiB"
         raise SheetError(path, what, "rewrite it with gdal_translate -co TILED=YES")
-    declared, actual = dataset.width * dataset.height * dataset.count * width, path.stat().st_size
+    declared, actual = dataset.width * dataset.height * dataset.count * width, stat_key(path)[0]
     if declared > LARGE and declared > MOST_EXPANSION * actual:
         what = f"declares {declared:,} bytes of pixels in a file of {actual:,}"
         raise SheetError(path, what, "it looks damaged or hostile")
@@ -228,13 +256,16 @@ def _band_names(dataset: DatasetReader) -> tuple[str, ...]:
     return names if any(names) else ()
 
 
-def read_header(path: Path, *, codes: bool = False) -> Header:
+def read_header(path: Path, *, codes: bool = False, folders: Sequence[str] | None = None) -> Header:
     """Header of one sheet; with `codes` also that of a raster of classes or labels: with a colour table, or 32 bits.
+
+    `folders`: where sources of virtual rasters may lie, besides their own folder; None: they are not allowed.
 
     Raises:
         SheetError: it cannot be opened, declares too much, is a palette image, or has an unusable geotransform.
     """
-    with open_sheet(path, dtypes=CODE_DTYPES if codes else DTYPES) as dataset:
+    virtual = _virtual(path, folders)
+    with open_sheet(path, dtypes=CODE_DTYPES if codes else DTYPES, virtual=virtual) as dataset:
         if dataset.colorinterp[0] == ColorInterp.palette and not codes:
             what = "is a palette image, expected bands of brightness"
             raise SheetError(path, what, "expand it with gdal_translate -expand rgb")
@@ -261,4 +292,5 @@ def read_header(path: Path, *, codes: bool = False) -> Header:
             block=dataset.block_shapes[0],
             mask_stat=stat_key(mask_path(path)) if mask == "external" else None,
             names=_band_names(dataset),
+            virtual=virtual,
         )

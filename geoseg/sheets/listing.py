@@ -16,10 +16,10 @@ from geoseg.sheets.door import world_files
 __all__ = ["Listing", "find_sheets", "list_sheets"]
 
 TIFF = (".tif", ".tiff")
-SUFFIXES = (*TIFF, ".jp2", ".j2k")
+SUFFIXES = (*TIFF, ".jp2", ".j2k", ".img")
 PICTURES = (".png", ".jpg", ".jpeg")
 """Taken out of folders where a world file lies beside them."""
-RASTERS = (*PICTURES, ".vrt", ".img", ".ecw", ".sid", ".asc", ".bil", ".bip", ".bsq", ".nc", ".hdf", ".dem", ".zip")
+RASTERS = (*PICTURES, ".vrt", ".ecw", ".sid", ".asc", ".bil", ".bip", ".bsq", ".nc", ".hdf", ".dem", ".zip")
 """What may hold photos, but is not taken out of folders."""
 
 _LABELS = re.compile(r"(^|[_ -])(labels?|masks?|gt|ground_?truth|annotations?)([_ -]|$)", re.IGNORECASE)
@@ -53,9 +53,10 @@ def list_sheets(
 ) -> Listing:
     """All sheets that are named.
 
-    A folder stands for the GeoTIFF and JPEG 2000 files in it and in its subfolders, and for PNG and JPEG with a world
-    file beside them; run folders, folders of labels and hidden ones are left out. A pattern (sheets/**/2024*.tif)
-    stands for those that match, a list (.txt) for the path in each of its lines; anything else is a sheet.
+    A folder stands for the GeoTIFF, JPEG 2000 and ERDAS Imagine files in it and in its subfolders, and for PNG and
+    JPEG with a world file beside them; run folders, folders of labels and hidden ones are left out. A pattern
+    (sheets/**/2024*.tif) stands for those that match, a list (.txt) for the path in each of its lines; anything else
+    is a sheet.
 
     Args:
         sheets: as users name them.
@@ -128,7 +129,8 @@ def _cannot_list(error: OSError) -> None:
 def _matching(pattern: Path) -> list[Path]:
     """Files that match a pattern, `**` for any folders, in order; hidden ones only where the pattern names them."""
     found = (Path(p) for p in glob.glob(str(pattern), recursive=True))
-    return sorted(p for p in found if p.suffix.lower() in (*SUFFIXES, *PICTURES) and p.is_file())
+    kinds = (".vrt",) if pattern.suffix.lower() == ".vrt" else (*SUFFIXES, *PICTURES)
+    return sorted(p for p in found if p.suffix.lower() in kinds and p.is_file())
 
 
 def _read_list(path: Path) -> list[Path]:

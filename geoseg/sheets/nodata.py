@@ -23,7 +23,17 @@ from geoseg.errors import PlanError, SheetError
 from geoseg.plan import Header, Sheet
 from geoseg.sheets.door import mask_path, stat_key
 
-__all__ = ["BORDERS", "Place", "Value", "blanks_of", "flat_border", "mask_of", "nodata_values", "valid_by_value"]
+__all__ = [
+    "BORDERS",
+    "Place",
+    "Value",
+    "blanks_of",
+    "flat_border",
+    "mask_of",
+    "nodata_values",
+    "place_of",
+    "valid_by_value",
+]
 
 Value = tuple[float, float]
 """A no-data value and its tolerance."""
@@ -34,11 +44,20 @@ BORDERS = ((255, 243, 255), (0, 0, 3))
 
 @dataclass(frozen=True)
 class Place:
-    """Where pixels are read: a file, its stat key, and 1-based bands; no bands for the mask inside the file."""
+    """Where pixels are read: a file, its stat key, and 1-based bands; no bands for the mask inside the file.
+
+    `virtual`: the checked text of a virtual raster.
+    """
 
     path: Path
     stat: tuple[int, int]
     bands: tuple[int, ...]
+    virtual: str = ""
+
+
+def place_of(sheet: Sheet, bands: tuple[int, ...]) -> Place:
+    """Where bands of a sheet are read."""
+    return Place(Path(sheet.path), sheet.stat, bands, sheet.header.virtual)
 
 
 def nodata_values(declared: Iterable[Value], header: Header) -> list[Value]:
@@ -73,9 +92,9 @@ def mask_of(sheet: Sheet, bands: tuple[int, ...]) -> Place | None:
     header, path = sheet.header, Path(sheet.path)
     if header.mask == "alpha":
         alpha = header.meanings.index("alpha") + 1
-        return None if alpha in bands else Place(path, sheet.stat, (alpha,))
+        return None if alpha in bands else place_of(sheet, (alpha,))
     if header.mask == "internal":
-        return Place(path, sheet.stat, ())
+        return place_of(sheet, ())
     if header.mask == "external":
         assert header.mask_stat is not None  # `read_header` found the file
         return Place(mask_path(path), header.mask_stat, (1,))

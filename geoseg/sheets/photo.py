@@ -23,7 +23,7 @@ from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Plan, Sheet, transform_of
 from geoseg.sheets.decoder import PixelRequest, decoder
 from geoseg.sheets.door import mask_path, stat_key
-from geoseg.sheets.nodata import Place, blanks_of, mask_of, nodata_values, valid_by_value
+from geoseg.sheets.nodata import Place, blanks_of, mask_of, nodata_values, place_of, valid_by_value
 from geoseg.sheets.warp import CHUNK, SheetPixels, chunks_of, source_part, warp
 
 __all__ = ["Photo", "area_mask"]
@@ -129,7 +129,7 @@ class Photo:
         """Pixels as they lie in the file, and their validity."""
         self._begin(sheet)
         bands = self.bands[sheet.path]
-        pixels = self._decode(Place(Path(sheet.path), sheet.stat, bands), rows, cols)
+        pixels = self._decode(place_of(sheet, bands), rows, cols)
         good = valid_by_value(pixels, nodata_values(self.plan.values_everywhere, sheet.header))
         mask = mask_of(sheet, bands)
         if mask is not None:
@@ -168,7 +168,9 @@ class Photo:
 
     def _decode(self, place: Place, rows: slice, cols: slice) -> Image:
         holes = bool(self.plan.nodata)
-        wanted = PixelRequest(place.path, place.stat, place.bands, rows, cols, self._cache, holes, self.patience)
+        wanted = PixelRequest(
+            place.path, place.stat, place.bands, rows, cols, self._cache, holes, self.patience, place.virtual
+        )
         self._decoding = True
         try:
             return decoder().read(wanted, who=self)

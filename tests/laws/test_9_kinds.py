@@ -48,6 +48,11 @@ def _write(kind: str, path: Path, pixels: np.ndarray, col: int) -> Path:
         with rasterio.open(path.with_suffix(".jp2"), "w", driver="JP2OpenJPEG", **facts, **place, **lossless) as d:
             d.write(pixels)
         return path.with_suffix(".jp2")
+    if kind == "img":
+        place = {"crs": CRS, "transform": moved(PLACE, col, 0)}
+        with rasterio.open(path.with_suffix(".img"), "w", driver="HFA", **facts, **place, COMPRESSED="YES") as d:
+            d.write(pixels)
+        return path.with_suffix(".img")
     from PIL import Image
 
     path = path.with_suffix(f".{kind}")
@@ -57,14 +62,14 @@ def _write(kind: str, path: Path, pixels: np.ndarray, col: int) -> Path:
     return path
 
 
-def _classes(folder: Path, run: Path, network: Path, block: int = 64) -> np.ndarray:
-    tile([folder], run, TileOptions(block_size=block, crs=CRS, nodata=()))
+def _classes(folder: Path, run: Path, network: Path, block: int = 64, allow: tuple[str, ...] = ()) -> np.ndarray:
+    tile([folder], run, TileOptions(block_size=block, crs=CRS, nodata=(), allow=allow))
     infer(run, InferOptions(model=(network,), engine="torch"))
     mosaic(run)
     return class_raster(run)[0]
 
 
-@pytest.mark.parametrize("kind", ["tif", "jp2", "png", "jpg"])
+@pytest.mark.parametrize("kind", ["tif", "jp2", "img", "png", "jpg"])
 def test_every_kind_of_sheet_gives_the_truth_back(tmp_path: Path, network: Path, kind: str) -> None:
     """In one sheet, in two that overlap, and in blocks of another size."""
     _write(kind, tmp_path / "one/a", PHOTO, 0)
@@ -76,6 +81,49 @@ def test_every_kind_of_sheet_gives_the_truth_back(tmp_path: Path, network: Path,
     if kind != "jpg":
         assert np.array_equal(_classes(tmp_path / "two", tmp_path / "run2", network), TRUTH)
         assert np.array_equal(_classes(tmp_path / "one", tmp_path / "run3", network, 128), TRUTH)
+
+
+def _mosaic(path: Path, sources: list[tuple[str, int, int]], high: int = 150, wide: int = 210) -> Path:
+    """A virtual raster as gdalbuildvrt writes it: sources with their first column and width."""
+    a, b, c, d, e, f = tuple(PLACE)[:6]
+    bands = "".join(
+        f"<VRTRasterBand dataType='Byte' band='{band}'><ColorInterp>{colour}</ColorInterp>"
+        + "".join(
+            f"<SimpleSource><SourceFilename relativeToVRT='1'>{name}</SourceFilename><SourceBand>{band}</SourceBand>"
+            f"<SourceProperties RasterXSize='{width}' RasterYSize='{high}' DataType='Byte' BlockXSize='{width}' "
+            f"BlockYSize='1'/><SrcRect xOff='0' yOff='0' xSize='{width}' ySize='{high}'/>"
+            f"<DstRect xOff='{col}' yOff='0' xSize='{width}' ySize='{high}'/></SimpleSource>"
+            for name, col, width in sources
+        )
+        + "</VRTRasterBand>"
+        for band, colour in ((1, "Red"), (2, "Green"), (3, "Blue"))
+    )
+    srs = "<SRS dataAxisToSRSAxisMapping='1,2'>EPSG:25833</SRS>"
+    place = f"<GeoTransform>{c}, {a}, {b}, {f}, {d}, {e}</GeoTransform>"
+    head = f"<VRTDataset rasterXSize='{wide}' rasterYSize='{high}'>"
+    path.write_text(f"{head}{srs}{place}{bands}<BlockXSize>64</BlockXSize></VRTDataset>")
+    return path
+
+
+def test_a_virtual_raster_gives_the_truth_back_where_it_is_allowed(tmp_path: Path, network: Path) -> None:
+    """A mosaic of a TIFF and a JPEG 2000 file; a source that is written again makes its blocks stale."""
+    _write("tif", tmp_path / "in/a", PHOTO[:, :, :120], 0)
+    _write("jp2", tmp_path / "in/b", PHOTO[:, :, 100:], 100)
+    path = _mosaic(tmp_path / "in/all.vrt", [("a.tif", 0, 120), ("b.jp2", 100, 110)])
+    with pytest.raises(UsageError, match=r"names other files.*--allow vrt"):
+        tile([path], tmp_path / "no")
+    run = tmp_path / "run"
+    assert np.array_equal(_classes(path, run, network, allow=("vrt",)), TRUTH)
+    assert np.array_equal(_classes(path, tmp_path / "run2", network, 128, allow=("vrt",)), TRUTH)
+    options = TileOptions(block_size=64, crs=CRS, nodata=(), allow=("vrt",))
+    assert tile([path], run, options).plan == Run(run).plan
+    changed = PHOTO.copy()
+    changed[:, 3, 205] = 20 + 40 * ((TRUTH[3, 205] + 1) % 6)
+    _write("jp2", tmp_path / "in/b", changed[:, :, 100:], 100)
+    tile([path], run, options)
+    assert infer(run, InferOptions(model=(network,), engine="torch")).computed > 0
+    mosaic(run)
+    assert np.argwhere(class_raster(run)[0] != TRUTH).tolist() == [[3, 205]]
 
 
 UNEQUAL = Affine(0.1, 0, PLACE.c, 0, -0.1003, PLACE.f)

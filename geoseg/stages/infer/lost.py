@@ -19,6 +19,7 @@ from geoseg.sheets.bands import bands_in_words, without_alpha
 from geoseg.sheets.decoder import decoder
 from geoseg.sheets.door import stat_key
 from geoseg.sheets.place import crs_fault, place_sheet
+from geoseg.sheets.vrt import vrt_sources
 
 __all__ = ["go_on_without"]
 
@@ -72,7 +73,8 @@ def _as_it_is_now(run: Run, before: Sheet, plan: Plan) -> Sheet:
     """
     path = Path(before.path)
     stat = stat_key(path)
-    header = decoder().header(path)
+    named = {str(p.parent) for p in vrt_sources(before.header.virtual)} if before.header.virtual else None
+    header = decoder().header(path, folders=None if named is None else sorted(named))
     if plan.crs_override or not header.crs or crs_fault(header.crs):
         header = replace(header, crs=before.header.crs)
     if "alpha" not in before.header.meanings:  # it was found to hold data, or the user said so

@@ -43,8 +43,13 @@ SAMPLE = 128
 """Side in pixels of the squares that are looked at in an alpha band."""
 
 
-def read_headers(paths: list[Path], read_timeout: float) -> tuple[Found, list[Quarantined]]:
-    """Sheets whose header can be read within some seconds, and whose name can be written down."""
+def read_headers(
+    paths: list[Path], read_timeout: float, folders: list[str] | None = None
+) -> tuple[Found, list[Quarantined]]:
+    """Sheets whose header can be read within some seconds, and whose name can be written down.
+
+    `folders`: where sources of virtual rasters may lie; None: there may be none.
+    """
     found: Found = []
     refused: list[Quarantined] = []
     for path in paths:
@@ -54,7 +59,7 @@ def read_headers(paths: list[Path], read_timeout: float) -> tuple[Found, list[Qu
             refused.append(Quarantined(name, reason, "rename it"))
             continue
         try:
-            found.append((path, decoder().header(path, patience=read_timeout)))
+            found.append((path, decoder().header(path, folders=folders, patience=read_timeout)))
         except SheetError as error:
             refused.append(_quarantine(error))
     return found, refused
@@ -103,7 +108,11 @@ def _holds_data(path: Path, header: Header, read_timeout: float) -> bool:
     for down, right in ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8)):
         row, col = int(down * (header.height - high)), int(right * (header.width - wide))
         rows, cols = slice(row, row + high), slice(col, col + wide)
-        parts.append(decoder().read(PixelRequest(path, stat_key(path), band, rows, cols, patience=read_timeout)))
+        parts.append(
+            decoder().read(
+                PixelRequest(path, stat_key(path), band, rows, cols, patience=read_timeout, virtual=header.virtual)
+            )
+        )
     return not is_mask(np.stack(parts))
 
 

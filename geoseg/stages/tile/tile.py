@@ -90,7 +90,8 @@ def tile(
     options, run = options or TileOptions(), Run.of(run)
     _check(options)
     listing = list_sheets(sheets, subfolders=options.subfolders, is_run=Run.lies_in)
-    headers, refused = accept.read_headers(list(listing.paths), options.read_timeout)
+    folders = [str(f) for f in listing.searched] if "vrt" in options.allow else None
+    headers, refused = accept.read_headers(list(listing.paths), options.read_timeout, folders)
     with run.lock(patience=patience):
         sweep(run.folder, FRESH)
         sweep(run.locks)
