@@ -3,7 +3,7 @@
 A data file alone can never make geoseg open another file or a connection: regular files that begin as TIFF, JPEG 2000,
 PNG, JPEG or ERDAS Imagine, exactly that driver of GDAL, sidecars off, declared sizes checked before the first read. A
 world file beside a sheet and a `.msk` are read by geoseg itself, through the same checks. Virtual rasters are opened
-only where the user allows it, as a checked copy (`sheets.vrt`), and so are their sources.
+only where the user allows it, as a checked copy (`sheets.kinds.vrt`), and so are their sources.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from rasterio.transform import Affine
 from geoseg.errors import SheetError
 from geoseg.geometry.ground import horizontal
 from geoseg.plan import Header
-from geoseg.sheets import hfa
-from geoseg.sheets.jpeg2000 import check_complete
-from geoseg.sheets.vrt import checked_vrt, combined_stat, is_vrt, vrt_sources
+from geoseg.sheets.kinds import hfa
+from geoseg.sheets.kinds.jpeg2000 import check_complete
+from geoseg.sheets.kinds.vrt import checked_vrt, combined_stat, is_vrt, vrt_sources
 
 __all__ = [
     "CODE_DTYPES",

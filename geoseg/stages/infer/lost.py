@@ -18,8 +18,8 @@ from geoseg.runfolder.masks import with_mask
 from geoseg.sheets.bands import bands_in_words, without_alpha
 from geoseg.sheets.decoder import decoder
 from geoseg.sheets.door import stat_key
+from geoseg.sheets.kinds.vrt import vrt_sources
 from geoseg.sheets.place import crs_fault, place_sheet
-from geoseg.sheets.vrt import vrt_sources
 
 __all__ = ["go_on_without"]
 

@@ -10,8 +10,8 @@ from support import write_sheet
 
 from geoseg.errors import SheetError
 from geoseg.sheets.door import open_sheet, read_header, stat_key
-from geoseg.sheets.hfa import check_alone
-from geoseg.sheets.vrt import checked_vrt, vrt_sources
+from geoseg.sheets.kinds.hfa import check_alone
+from geoseg.sheets.kinds.vrt import checked_vrt, vrt_sources
 
 PLACE = "<GeoTransform>367000, 0.1, 0, 5807000, 0, -0.1</GeoTransform>"
 SOURCE = "<SimpleSource><SourceFilename relativeToVRT='1'>{}</SourceFilename><SourceBand>1</SourceBand></SimpleSource>"
