@@ -1,6 +1,8 @@
 """Each hostile or damaged input in a process of its own: exit code, message, memory, time, files opened, connections.
 
-python benchmarks/hostile.py [--kinds sheets,models,graphs,vectors,configs] [--only WORDS] [--jobs 2]      needs strace
+python benchmarks/hostile.py [--kinds sheets,virtual,models,graphs,vectors,configs] [--only WORDS] [--jobs 2]
+
+It needs strace.
 
 The cases are those of tests/corpus.py, tests/hostile_models.py and tests/hostile_vectors.py.
 """
@@ -109,6 +111,19 @@ def of_sheet(name: str, work: Path, model: Path) -> Seen:
         wanted,
         str(spots[name].path.parent),
     )
+
+
+def of_virtual(name: str, work: Path, model: Path) -> Seen:
+    """A virtual raster beside a right sheet, where they are allowed."""
+    folder = fresh(work / "virtual" / name)
+    spots = corpus.spots(folder, URL)
+    spots["good"].write(compress="deflate")
+    spot = next(s for key, s in spots.items() if key != "good")
+    spot.path.parent.mkdir(exist_ok=True)
+    path = spot.path.with_suffix(".vrt")
+    path.write_text(corpus.VIRTUAL[name](spot))
+    words = ["run", str(folder / "in" / "good.tif"), str(path), "-o", str(folder / "run"), "--allow", "vrt"]
+    return observed(name, folder, [*words, *options(model)], (3,), str(path))
 
 
 def of_model(name: str, work: Path, good: Path) -> Seen:
@@ -233,6 +248,7 @@ def main() -> None:
     assert control.code == 0, control.text
     kinds = {
         "sheets": [(of_sheet, n, model) for n in corpus.SHEETS],
+        "virtual": [(of_virtual, n, model) for n in corpus.VIRTUAL],
         "models": [(of_model, n, good) for n in corpus.MODELS],
         "graphs": [(of_graph, n, good) for n in GRAPHS] + [(of_flipped, n, good) for n in FLIPS],
         "vectors": [(of_vector, n, good) for n in VECTORS] + [(of_truth, f"{n} as truth", good) for n in VECTORS],

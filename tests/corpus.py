@@ -399,6 +399,26 @@ NAMES = (
     "a" * 240 + ".tif",
 )
 
+VIRTUAL: dict[str, Callable[[Spot], str]] = {
+    "raw bytes": _raw_vrt,
+    "raw bytes, relative": lambda s: _raw_vrt(s, "../../secret.txt"),
+    "a sheet in another folder": lambda s: _simple_vrt("../good.tif"),
+    "a sheet in another folder by its whole path": lambda s: _simple_vrt(str(s.path.parent.parent / "good.tif")),
+    "a file of the system": lambda s: _simple_vrt("/etc/hostname"),
+    "a file of the system in spaces": lambda s: _simple_vrt("  /etc/hostname\n"),
+    "itself": lambda s: _simple_vrt(s.path.with_suffix(".vrt").name),
+    "the network": lambda s: _simple_vrt(f"/vsicurl/{s.url}/a.tif"),
+    "the network as an address": lambda s: _simple_vrt(f"{s.url}/a.tif"),
+    "a zip": lambda s: _simple_vrt("/vsizip/a.zip/a.tif"),
+    "a directory of a TIFF": lambda s: _simple_vrt("GTIFF_DIR:1:a.tif"),
+    "another one inside": lambda s: _simple_vrt("&lt;VRTDataset/&gt;"),
+    "Python": lambda s: PYTHON_VRT,
+    "an XML bomb": lambda s: XML_BOMB,
+    "a map service": lambda s: _wms(s),
+    "nothing": lambda s: _simple_vrt(""),
+}
+"""Virtual rasters by what they name; all are refused, also where virtual rasters are allowed."""
+
 SHEETS: dict[str, Case] = {
     # what copying, disks and transfers do
     "empty": Case(lambda s: s.put(b""), words="is empty"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from corpus import VIRTUAL, spots
 from support import write_sheet
 
 from geoseg.errors import SheetError
@@ -83,6 +84,17 @@ def test_sources_lie_in_its_own_folder_or_in_one_that_was_named(inside: Path) ->
 def test_what_is_refused(inside: Path, text: str, message: str) -> None:
     with pytest.raises(SheetError, match=message):
         read_header(_vrt(inside, text), folders=[])
+
+
+@pytest.mark.parametrize("name", VIRTUAL)
+def test_those_of_the_corpus_are_refused(tmp_path: Path, name: str) -> None:
+    found = spots(tmp_path, "http://127.0.0.1:9")
+    found["good"].write(compress="deflate")
+    spot = next(s for key, s in found.items() if key != "good")
+    spot.path.parent.mkdir(exist_ok=True)
+    with pytest.raises(SheetError) as error:
+        read_header(_vrt(spot.path.parent, VIRTUAL[name](spot)), folders=[])
+    assert error.value.cure
 
 
 @pytest.mark.parametrize("name", ["passwd.tif", "gone.tif"])
