@@ -61,7 +61,7 @@ def observed(name: str, folder: Path, words: list[str], wanted: tuple[int, ...],
     with (folder / "said.txt").open("wb") as said:
         process = subprocess.Popen(
             ["strace", "-f", "-qq", "-s", "512", "-e", "signal=none", "-o", str(trace), "-e", calls, *COMMAND, *words],
-            stdout=said, stderr=subprocess.STDOUT, cwd=folder,
+            stdout=said, stderr=subprocess.STDOUT, cwd=folder, env={**os.environ, "TMPDIR": str(folder)},
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -17,6 +17,7 @@ from geoseg.models.foreign.onnx_graph import checked_onnx
 from geoseg.models.foreign.program import checked_program
 from geoseg.models.foreign.script import checked_script
 from geoseg.models.foreign.trial import Limits, try_model
+from geoseg.models.onnx_runtime import import_onnxruntime
 from geoseg.networks import make_network
 
 __all__ = ["LOADERS", "build_network", "fill", "load_graph"]
@@ -136,8 +137,7 @@ class _Onnx(torch.nn.Module):
 
     def __init__(self, path: Path, data: bytes) -> None:
         super().__init__()
-        import onnxruntime
-
+        onnxruntime = import_onnxruntime()
         self.path = path
 
         options = onnxruntime.SessionOptions()

@@ -20,6 +20,7 @@ import torch
 
 from geoseg.arrays import Floats
 from geoseg.errors import EnvironmentFault, ModelError
+from geoseg.models.onnx_runtime import import_onnxruntime
 
 __all__ = ["ENGINES", "Score", "available", "check_score", "reason_of", "supports_bf16"]
 
@@ -99,8 +100,7 @@ def _onnxruntime(network: torch.nn.Module, shape: Shape, precision: str, lanes: 
         raise EnvironmentFault("--engine onnxruntime", "ONNX Runtime is not installed", "pip install 'geoseg[onnx]'")
     import io
 
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     if precision != "f32":
         raise EnvironmentFault("--precision bf16", "ONNX Runtime computes float32 on a CPU", "use --precision f32")
     buffer: Any = io.BytesIO()  # the types of `export` know paths only
