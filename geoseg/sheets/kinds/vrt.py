@@ -24,8 +24,6 @@ _ATTRIBUTES = {
     "VRTDataset": {"rasterXSize", "rasterYSize"},
     "SRS": {"dataAxisToSRSAxisMapping"},
     "GeoTransform": set(),
-    "Metadata": {"domain"},
-    "MDI": {"key"},
     "VRTRasterBand": {"dataType", "band", "blockXSize", "blockYSize"},
     "ColorInterp": set(),
     "NoDataValue": set(),
@@ -48,7 +46,15 @@ _ATTRIBUTES = {
     "MaskBand": set(),
 }
 """The elements of a mosaic and their attributes; what is not here (subclasses, pixel functions, options) is refused."""
-_LEFT_OUT = {"BlockXSize", "BlockYSize", "OverviewList", "Histograms"}
+_LEFT_OUT = {
+    "BlockXSize",
+    "BlockYSize",
+    "CategoryNames",
+    "GDALRasterAttributeTable",
+    "Histograms",
+    "Metadata",
+    "OverviewList",
+}
 """Elements that only make reading faster, or that nobody needs here."""
 
 

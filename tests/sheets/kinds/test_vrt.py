@@ -40,8 +40,10 @@ def inside(tmp_path: Path) -> Path:
 
 
 def test_a_plain_mosaic_is_read(inside: Path) -> None:
-    path = _vrt(inside, _naming("a.tif"))
+    notes = "<Metadata domain='xml:XMP' format='xml'><x/></Metadata><OverviewList>2</OverviewList>"
+    path = _vrt(inside, _naming("a.tif").replace(PLACE, PLACE + notes))
     header = read_header(path, folders=[])
+    assert "XMP" not in header.virtual
     assert vrt_sources(header.virtual) == [inside / "a.tif"]
     with open_sheet(path, virtual=header.virtual) as dataset:
         assert np.array_equal(dataset.read(1).ravel(), np.arange(64))
