@@ -15,14 +15,16 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from geoseg.arrays import Json
 from geoseg.commit import commit_state, digest, read_json
-from geoseg.errors import Busy, PlanError
+from geoseg.errors import Busy, PlanError, SheetError
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.door import world_files
+from geoseg.sheets.kinds.vrt import combined_stat, is_vrt
 
 __all__ = ["Question", "keep", "question", "unchanged"]
 
@@ -78,7 +80,10 @@ def keep(run: Run, asked: Question, seen: tuple[str, str], answer: Mapping[str, 
 
 
 def _look(path: Path) -> list[tuple[str, int, int, int]]:
-    """Sizes and times of a file and of what lies beside it; a file that cannot be seen is part of the answer too."""
+    """Sizes and times of a file, of what lies beside it, and of what a virtual raster names.
+
+    A file that cannot be seen is part of the answer too.
+    """
     beside = [
         path,
         *(Path(f"{path}{s}") for s in (".msk", "-wal")),
@@ -92,6 +97,9 @@ def _look(path: Path) -> list[tuple[str, int, int, int]]:
         except (OSError, ValueError):
             continue
         found.append((file.name, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns))
+    if is_vrt(path):
+        with suppress(SheetError, OSError):  # as above
+            found.append(("sources", *combined_stat(path), 0))
     return found
 
 

@@ -138,7 +138,8 @@ def _virtual(path: Path, folders: Sequence[str] | None) -> str:
     if not is_vrt(path):
         return ""
     if folders is None:
-        raise SheetError(path, "is a virtual raster, which names other files", "read it with --allow vrt")
+        cure = "geoseg tile and run read it with --allow vrt; elsewhere make one file of it with gdal_translate"
+        raise SheetError(path, "is a virtual raster, which names other files", cure)
     return checked_vrt(path, folders)
 
 

@@ -87,3 +87,18 @@ def test_a_world_file_beside_a_picture_is_part_of_the_question(tmp_path) -> None
     before = question([tmp_path / "a.png"], [], {})
     (tmp_path / "a.pgw").write_text("1")
     assert question([tmp_path / "a.png"], [], {}) != before
+
+
+def test_a_source_of_a_virtual_raster_is_part_of_the_question(tmp_path) -> None:
+    """A night would have said that nothing is new."""
+    source = tmp_path / "a.tif"
+    source.write_bytes(b"II*\0")
+    mosaic = tmp_path / "m.vrt"
+    mosaic.write_text("<VRTDataset><SourceFilename relativeToVRT='1'>a.tif</SourceFilename></VRTDataset>")
+    before = question([mosaic], [], {})
+    assert question([mosaic], [], {}) == before
+    source.write_bytes(b"II*\0 and more")
+    after = question([mosaic], [], {})
+    assert after != before
+    source.unlink()
+    assert question([mosaic], [], {}) not in (before, after)
