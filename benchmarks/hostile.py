@@ -35,6 +35,8 @@ PACKAGE = str(Path(__file__).parents[1] / "geoseg")
 MAKING = threading.Lock()
 """TorchScript compiles one thing at a time."""
 LONGEST, LARGEST = 60.0, 4 << 30
+USUAL = ("/proc/", "/sys/", "/usr/", "/lib", "/dev/shm", "/etc/os-release")
+"""Places that libraries look at whatever the input: ONNX Runtime asks for the name of the system."""
 COMMAND = [sys.executable, "-c", "from geoseg.cli.main import main; main()"]
 
 
@@ -217,13 +219,7 @@ def faults(seen: Seen, usual: frozenset[str], work: Path) -> list[str]:
     if seen.called:
         found.append("a connection")
     root = str(work.resolve())
-    own = [
-        p
-        for p in seen.opened - usual
-        if not p.startswith(
-            (root, "/proc/", "/sys/", sys.prefix, sys.base_prefix, PACKAGE, "/usr/", "/lib", "/dev/shm")
-        )
-    ]
+    own = [p for p in seen.opened - usual if not p.startswith((root, *USUAL, sys.prefix, sys.base_prefix, PACKAGE))]
     bait = [p for p in seen.opened if p.endswith("secret.txt")]
     if own or (bait and "link" not in seen.name):
         found.append(f"opened {(own + bait)[:5]}")
