@@ -180,6 +180,7 @@ def import_(
 
     Weights become NAME.safetensors; TorchScript, .pt2 and ONNX get a NAME.json beside them.
     """
+    from geoseg.errors import UsageError
     from geoseg.models.files import read_card
     from geoseg.stages.exchange.import_ import card_from, import_model
 
@@ -187,6 +188,9 @@ def import_(
         made = card_from(file, _facts(file, given))
     else:
         _refuse_facts(ctx)
+        if card_file.absolute() == file.absolute().with_suffix(".json"):
+            what = "lies where the card of the model is written"
+            raise UsageError(card_file, what, "it is read there without --card; or give it another name")
         made = read_card(card_file)
         if given["architecture"]:
             made = replace(made, architecture=given["architecture"], arguments=_arguments(given))

@@ -1,7 +1,7 @@
 """The only door through which orthophotos are opened.
 
 A data file alone can never make geoseg open another file or a connection: regular files that begin as TIFF, JPEG 2000,
-PNG, JPEG or ERDAS Imagine, exactly that driver of GDAL, sidecars off, declared sizes checked before the first read. A
+PNG or JPEG, exactly that driver of GDAL, sidecars off, declared sizes checked before the first read. A
 world file beside a sheet and a `.msk` are read by geoseg itself, through the same checks. Virtual rasters are opened
 only where the user allows it, as a checked copy (`sheets.kinds.vrt`), and so are their sources.
 """
@@ -14,6 +14,7 @@ import stat
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,6 @@ from rasterio.transform import Affine
 from geoseg.errors import SheetError
 from geoseg.geometry.ground import horizontal
 from geoseg.plan import Header
-from geoseg.sheets.kinds import hfa
 from geoseg.sheets.kinds.jpeg2000 import check_complete
 from geoseg.sheets.kinds.vrt import checked_vrt, combined_stat, is_vrt, vrt_sources
 
@@ -62,7 +62,6 @@ _SIGNATURES = {
     b"\xff\x4f\xff\x51": "JP2OpenJPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
-    hfa.SIGNATURE: "HFA",
 }
 """How files begin, and which of GDAL's drivers reads them: all of these open no second file."""
 _REMOTE = ("/vsi", "http:", "https:", "s3:", "gs:", "az:")
@@ -120,12 +119,10 @@ def _driver_of(path: Path) -> str:
         raise SheetError(path, "is empty (0 bytes)", "copy it again")
     driver = next((d for signature, d in _SIGNATURES.items() if start.startswith(signature)), "")
     if not driver:
-        what = f"is not a TIFF, JPEG 2000, PNG, JPEG or ERDAS Imagine file (it starts with {start[:4]!r})"
+        what = f"is not a TIFF, JPEG 2000, PNG or JPEG (it starts with {start[:4]!r})"
         raise SheetError(path, what, "convert it with gdal_translate -of GTiff")
     if driver == "JP2OpenJPEG":
         check_complete(path)
-    if driver == "HFA":
-        hfa.check_alone(path, (facts.st_size, facts.st_mtime_ns))
     return driver
 
 
@@ -141,6 +138,29 @@ def _virtual(path: Path, folders: Sequence[str] | None) -> str:
         cure = "geoseg tile and run read it with --allow vrt; elsewhere make one file of it with gdal_translate"
         raise SheetError(path, "is a virtual raster, which names other files", cure)
     return checked_vrt(path, folders)
+
+
+def _check_source(path: Path, source: Path) -> None:
+    """Check a file that the virtual raster `path` names, which GDAL opens with whatever driver fits it.
+
+    TIFF and JPEG 2000 files have zeros among their first bytes: no driver that looks for words takes them for its own.
+
+    Raises:
+        SheetError: it is of another kind, damaged, or lacks blocks, which would be read as 0; names the virtual raster.
+    """
+    try:
+        driver = _driver_of(source)
+        with source.open("rb") as file:
+            if driver not in ("GTiff", "JP2OpenJPEG") or b"\0" not in file.read(8):
+                raise SheetError(source, "is neither a TIFF nor a JPEG 2000 file in its box", "convert it")
+        with rasterio.Env(GDAL_ENABLE_TIFF_SPLIT="NO"), open_sheet(source) as dataset:
+            rows, cols = dataset.block_shapes[0]
+            blocks = product(range(-(-dataset.height // rows)), range(-(-dataset.width // cols)))
+            tags = (dataset.get_tag_item(f"BLOCK_OFFSET_{c}_{r}", "TIFF", bidx=1) for r, c in blocks)
+            if driver == "GTiff" and dataset.nodata is None and any(t in (None, "0") for t in tags):
+                raise SheetError(source, "lacks blocks, which would be read as 0", "write it without SPARSE_OK")
+    except SheetError as error:
+        raise SheetError(path, f"names {source}, which {error.what}", error.cure) from error
 
 
 @contextmanager
@@ -159,7 +179,7 @@ def open_sheet(
         SheetError: it cannot be opened, or GDAL fails while the caller reads inside the `with` block.
     """
     for source in vrt_sources(virtual) if virtual else ():
-        _driver_of(source)
+        _check_source(path, source)
     name, driver = (virtual, "VRT") if virtual else (str(path), _driver_of(path))
     try:
         # The settings do not enclose the yield: sheets are closed in any order.

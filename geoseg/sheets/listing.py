@@ -16,10 +16,10 @@ from geoseg.sheets.door import world_files
 __all__ = ["Listing", "find_sheets", "list_sheets"]
 
 TIFF = (".tif", ".tiff")
-SUFFIXES = (*TIFF, ".jp2", ".j2k", ".img")
+SUFFIXES = (*TIFF, ".jp2", ".j2k")
 PICTURES = (".png", ".jpg", ".jpeg")
 """Taken out of folders where a world file lies beside them."""
-RASTERS = (*PICTURES, ".vrt", ".ecw", ".sid", ".asc", ".bil", ".bip", ".bsq", ".nc", ".hdf", ".dem", ".zip")
+RASTERS = (*PICTURES, ".vrt", ".img", ".ecw", ".sid", ".asc", ".bil", ".bip", ".bsq", ".nc", ".hdf", ".dem", ".zip")
 """What may hold photos, but is not taken out of folders."""
 
 _LABELS = re.compile(r"(^|[_ -])(labels?|masks?|gt|ground_?truth|annotations?)([_ -]|$)", re.IGNORECASE)
@@ -53,7 +53,7 @@ def list_sheets(
 ) -> Listing:
     """All sheets that are named.
 
-    A folder stands for the GeoTIFF, JPEG 2000 and ERDAS Imagine files in it and in its subfolders, and for PNG and
+    A folder stands for the GeoTIFF and JPEG 2000 files in it and in its subfolders, and for PNG and
     JPEG with a world file beside them; run folders, folders of labels and hidden ones are left out. A pattern
     (sheets/**/2024*.tif) stands for those that match, a list (.txt) for the path in each of its lines; anything else
     is a sheet.

@@ -48,11 +48,6 @@ def _write(kind: str, path: Path, pixels: np.ndarray, col: int) -> Path:
         with rasterio.open(path.with_suffix(".jp2"), "w", driver="JP2OpenJPEG", **facts, **place, **lossless) as d:
             d.write(pixels)
         return path.with_suffix(".jp2")
-    if kind == "img":
-        place = {"crs": CRS, "transform": moved(PLACE, col, 0)}
-        with rasterio.open(path.with_suffix(".img"), "w", driver="HFA", **facts, **place, COMPRESSED="YES") as d:
-            d.write(pixels)
-        return path.with_suffix(".img")
     from PIL import Image
 
     path = path.with_suffix(f".{kind}")
@@ -69,7 +64,7 @@ def _classes(folder: Path, run: Path, network: Path, block: int = 64, allow: tup
     return class_raster(run)[0]
 
 
-@pytest.mark.parametrize("kind", ["tif", "jp2", "img", "png", "jpg"])
+@pytest.mark.parametrize("kind", ["tif", "jp2", "png", "jpg"])
 def test_every_kind_of_sheet_gives_the_truth_back(tmp_path: Path, network: Path, kind: str) -> None:
     """In one sheet, in two that overlap, and in blocks of another size."""
     _write(kind, tmp_path / "one/a", PHOTO, 0)

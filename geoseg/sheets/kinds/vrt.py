@@ -113,10 +113,11 @@ def _parsed(path: Path) -> Element:
         data = path.read_bytes()
     except OSError as error:
         raise SheetError(path, f"cannot be read: {error.strerror}", "check the path") from error
-    if b"<!" in data.replace(b"<!--", b"").replace(b"<![CDATA[", b""):  # document types declare entities
-        raise SheetError(path, "declares a document type, which no virtual raster does", "do not use it")
     try:
-        root = ElementTree.fromstring(data)
+        text = data.decode("utf-8-sig")  # another encoding would hide words from the next line
+        if "<!" in text.replace("<!--", "").replace("<![CDATA[", ""):  # document types declare entities
+            raise SheetError(path, "declares a document type, which no virtual raster does", "do not use it")
+        root = ElementTree.fromstring(text)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise SheetError(path, f"is no virtual raster of GDAL: {error}", "make it again with gdalbuildvrt") from error
     if root.tag != "VRTDataset":

@@ -62,24 +62,28 @@ def _count(item: Item, predictor: RegionPredictor) -> Tally:
 
 
 def mean_loss(network: nn.Module, card: Card, sets: list[LabelledSet], config: TrainConfig) -> tuple[float, int]:
-    """The mean of the config's loss over crops of a split that are spread evenly over its ground, and their number.
+    """The mean of the config's loss over crops drawn evenly from the ground of a split, and their number.
 
-    As many crops as cover the split, but not more than `validation_pixels`; nothing is augmented.
+    As many crops as cover the split, but not more than `validation_pixels`. Those without a known label do not count;
+    nothing is augmented.
     """
     area = sum(i.region[2] * i.region[3] * (i.image.gsd / card.gsd) ** 2 for s in sets for i in s.items)
     count = max(1, math.ceil(min(area, config.validation_pixels) / config.crop**2))
     samples = Samples(
         tuple(sets), Crop(config.crop, card.gsd, card.mean, full_scale(card.dtype)), NONE, 54321, balance=0.0
     )
-    total = 0.0
+    total, counted = 0.0, 0
     for i in range(count):
         image, labels, which = samples[i]
+        if not (labels < len(card.classes)).any():
+            continue
+        counted += 1
         with torch.inference_mode():
             out = network.to("cpu")(standardise(torch.from_numpy(image)[None], card.mean, card.std))
         scores = (out["out"] if isinstance(out, dict) else out).float()
         truth = torch.from_numpy(labels)[None].long()
         total += float(batch_loss(config, scores, truth, torch.tensor([which])))
-    return total / count, count
+    return total / max(1, counted), counted
 
 
 def fit_temperature(network: nn.Module, card: Card, sets: list[LabelledSet], side: int, crops: int = 48) -> float:

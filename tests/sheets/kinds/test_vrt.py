@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from corpus import VIRTUAL, spots
 from support import write_sheet
 
 from geoseg.errors import SheetError
 from geoseg.sheets.door import open_sheet, read_header, stat_key
-from geoseg.sheets.kinds.hfa import check_alone
 from geoseg.sheets.kinds.vrt import checked_vrt, vrt_sources
 
 PLACE = "<GeoTransform>367000, 0.1, 0, 5807000, 0, -0.1</GeoTransform>"
@@ -119,13 +119,25 @@ def test_its_stat_is_that_of_all_its_files(inside: Path) -> None:
         stat_key(path)
 
 
-@pytest.mark.parametrize("name", [b"ExternalRasterDMS\0", b"DEPENDENTfile\0"])
-@pytest.mark.parametrize("at", [0, (8 << 20) - 9])
-def test_an_imagine_file_that_names_others_is_refused(tmp_path: Path, name: bytes, at: int) -> None:
-    """Also where the name lies across two parts of the file."""
-    path = tmp_path / "a.img"
-    path.write_bytes(b"EHFA_HEADER_TAG\0" + b"\0" * at + name)
-    with pytest.raises(SheetError, match="keeps pixels in another file"):
-        check_alone(path, stat_key(path))
-    path.write_bytes(b"EHFA_HEADER_TAG\0" + b"\0" * at + name[:-1] + b",")
-    check_alone(path, stat_key(path))
+@pytest.mark.parametrize("start", [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\xff\x4f\xff\x51", b"EHFA_HEADER_TAG"])
+def test_a_source_of_two_faces_is_refused(inside: Path, start: bytes) -> None:
+    """GDAL would take it for another virtual raster, with sources that nobody has checked."""
+    (inside / "a.jpg").write_bytes(start + _naming("../out/secret.tif").encode())
+    with pytest.raises(SheetError, match=r"m\.vrt: names .*a\.jpg, which"):
+        read_header(_vrt(inside, _naming("a.jpg")), folders=[])
+
+
+def test_blocks_that_a_source_lacks_are_not_read_as_zero(inside: Path) -> None:
+    facts = {"driver": "GTiff", "count": 1, "height": 64, "width": 64, "dtype": "uint8", "sparse_ok": True}
+    facts["transform"] = rasterio.Affine(0.1, 0, 367000, 0, -0.1, 5807000)
+    with rasterio.open(inside / "s.tif", "w", **facts, tiled=True, blockxsize=32, blockysize=32) as dataset:
+        dataset.write(np.ones((32, 32), np.uint8), 1, window=((0, 32), (0, 32)))
+    with pytest.raises(SheetError, match=r"m\.vrt: names .*s\.tif, which lacks blocks"):
+        read_header(_vrt(inside, _naming("s.tif")), folders=[])
+
+
+def test_another_encoding_hides_nothing(inside: Path) -> None:
+    path = inside / "m.vrt"
+    path.write_bytes(("<!DOCTYPE x [<!ENTITY a 'b'>]>" + _naming("a.tif")).encode("utf-16"))
+    with pytest.raises(SheetError, match="no virtual raster"):
+        read_header(path, folders=[])
