@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio.crs import CRS
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
@@ -155,8 +155,9 @@ def _check_source(path: Path, source: Path) -> None:
                 raise SheetError(source, "is neither a TIFF nor a JPEG 2000 file in its box", "convert it")
         with rasterio.Env(GDAL_ENABLE_TIFF_SPLIT="NO"), open_sheet(source) as dataset:
             rows, cols = dataset.block_shapes[0]
-            blocks = product(range(-(-dataset.height // rows)), range(-(-dataset.width // cols)))
-            tags = (dataset.get_tag_item(f"BLOCK_OFFSET_{c}_{r}", "TIFF", bidx=1) for r, c in blocks)
+            bands = dataset.indexes if dataset.interleaving == Interleaving.band else dataset.indexes[:1]
+            blocks = product(bands, range(-(-dataset.height // rows)), range(-(-dataset.width // cols)))
+            tags = (dataset.get_tag_item(f"BLOCK_OFFSET_{c}_{r}", "TIFF", bidx=b) for b, r, c in blocks)
             if driver == "GTiff" and dataset.nodata is None and any(t in (None, "0") for t in tags):
                 raise SheetError(source, "lacks blocks, which would be read as 0", "write it without SPARSE_OK")
     except SheetError as error:

@@ -127,11 +127,21 @@ def test_a_source_of_two_faces_is_refused(inside: Path, start: bytes) -> None:
         read_header(_vrt(inside, _naming("a.jpg")), folders=[])
 
 
-def test_blocks_that_a_source_lacks_are_not_read_as_zero(inside: Path) -> None:
-    facts = {"driver": "GTiff", "count": 1, "height": 64, "width": 64, "dtype": "uint8", "sparse_ok": True}
+@pytest.mark.parametrize("band", [1, 2])
+def test_blocks_that_a_source_lacks_are_not_read_as_zero(inside: Path, band: int) -> None:
+    facts = {
+        "driver": "GTiff",
+        "count": 2,
+        "interleave": "band",
+        "height": 64,
+        "width": 64,
+        "dtype": "uint8",
+        "sparse_ok": True,
+    }
     facts["transform"] = rasterio.Affine(0.1, 0, 367000, 0, -0.1, 5807000)
     with rasterio.open(inside / "s.tif", "w", **facts, tiled=True, blockxsize=32, blockysize=32) as dataset:
-        dataset.write(np.ones((32, 32), np.uint8), 1, window=((0, 32), (0, 32)))
+        dataset.write(np.ones((64, 64), np.uint8), 3 - band)
+        dataset.write(np.ones((32, 32), np.uint8), band, window=((0, 32), (0, 32)))
     with pytest.raises(SheetError, match=r"m\.vrt: names .*s\.tif, which lacks blocks"):
         read_header(_vrt(inside, _naming("s.tif")), folders=[])
 
