@@ -22,17 +22,33 @@ MOST_VALUES = 1_000_000
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice and remembers the line of each key."""
+    """Safe YAML, with merge keys (`<<: *name`), that refuses a key given twice."""
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Json:
     seen: Json = {}
+    merged: Json = {}
     for key_node, value_node in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            merged |= _merged(loader, value_node)
+            continue
         key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
         if key in seen:
             raise yaml.YAMLError(f"key {key!r} is given twice, again in line {key_node.start_mark.line + 1}")
         seen[key] = loader.construct_object(value_node, deep=True)  # type: ignore[no-untyped-call]
-    return seen
+    return merged | seen
+
+
+def _merged(loader: _Loader, node: yaml.Node) -> Json:
+    """The keys of the mapping, or list of mappings, that a merge key names; the first of a list wins."""
+    value = loader.construct_object(node, deep=True)  # type: ignore[no-untyped-call]
+    merged: Json = {}
+    for one in value if isinstance(value, list) else [value]:
+        if not isinstance(one, dict):
+            line = node.start_mark.line + 1
+            raise yaml.YAMLError(f"<< in line {line} names {one!r}, expected a mapping, such as *name of one with &name")
+        merged = one | merged
+    return merged
 
 
 _Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)

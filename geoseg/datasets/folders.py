@@ -32,6 +32,7 @@ __all__ = [
     "polygon_items",
     "prefix_names",
     "scene_items",
+    "unlabelled_items",
 ]
 
 TIFF = (".tif", ".tiff")
@@ -124,7 +125,7 @@ def _find_images(root: Path, pattern: str, suffixes: tuple[str, ...] = TIFF + SU
 def pair_items(
     root: Path, images: str, labels: str, legend: Legend | ClassTable, facts: ImageFacts, option: str = "`labels`"
 ) -> list[Item]:
-    """Images and label rasters that match by name, such as `a_RGB.tif` and `a_label.png`.
+    """Images and label rasters that match by name, such as `a_RGB.tif` and `a_label.png`, or are one of each by name.
 
     Args:
         root: folder, or one image.
@@ -139,7 +140,10 @@ def pair_items(
         SheetError: a label does not lie where its image lies; without georeference, if they differ in size.
     """
     pictures, masks = _apart(_find_images(root, images), _find_images(root, labels))
-    found = pair_labels(pictures, masks, labels, option=option)
+    if len(pictures) == len(masks) == 1 and not set("*?[") & set(images + labels):  # named one by one
+        found = {pictures[0]: masks[0]}
+    else:
+        found = pair_labels(pictures, masks, labels, option=option)
     items = []
     for path in pictures:
         image = image_file(path, facts)
@@ -219,19 +223,39 @@ def box_items(root: Path, images: str, codes: Codes, rest: int, facts: ImageFact
     return items
 
 
+def unlabelled_items(root: Path, images: str, facts: ImageFacts) -> list[Item]:
+    """Images alone, for self-training: no pixel of them has a label.
+
+    Raises:
+        UsageError: no image matches the pattern.
+        SheetError: an image cannot be opened.
+    """
+    return [
+        Item.whole(path.stem, image_file(path, facts), LabelFile("none", "")) for path in _find_images(root, images)
+    ]
+
+
 def scene_items(
-    first_seed: int, count: int, metres: float, gsd: tuple[float, float], bands: tuple[int, ...], cache: str = ""
+    first_seed: int,
+    count: int,
+    metres: float,
+    gsd: tuple[float, float],
+    bands: tuple[int, ...],
+    cache: str = "",
+    quarters: tuple[str, ...] = (),
 ) -> list[Item]:
     """Drawn scenes of `metres` x `metres`, with seeds from `first_seed` on.
 
     Their pixel sizes differ within `gsd`, and one in five is drawn twice as fine and averaged. `cache` is the folder
-    that keeps them, "" for none.
+    that keeps them, "" for none. `quarters` are kinds of town to take turns, none for those like Potsdam's.
     """
     items = []
     for seed in range(first_seed, first_seed + count):
         rng = np.random.default_rng([seed, 17])
         size = round(float(rng.uniform(*gsd)), 4)
         scene = DrawnScene(seed, metres, size, bool(rng.uniform() < 0.2), cache)
+        if quarters:
+            scene = replace(scene, quarter=quarters[seed % len(quarters)])
         image = ImageFile("scene", f"scene {seed}", scene.shape, bands, size, scene=scene)
         items.append(Item.whole(f"scene_{seed}", image, LabelFile("scene", "", rest=NODATA)))
     return items

@@ -66,7 +66,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class LabelFile:
-    """The source of an item's labels: `kind` is "raster", "polygons", "boxes" or "scene".
+    """The source of an item's labels: `kind` is "raster", "polygons", "boxes", "scene", or "none".
 
     `legend` decodes rasters, which are laid on the image by their place; `eroded` is the radius (pixels) around class
     borders that is left out. `codes` maps the values of `column` (polygons) or the class numbers (boxes) to label
@@ -250,6 +250,10 @@ def _scene_labels(item: Item, part: Window) -> Bytes:
     return scene_pixels(item.image.scene)[1][rows, cols]
 
 
+def _no_labels(item: Item, part: Window) -> Bytes:
+    return np.full((int(part.height), int(part.width)), NODATA, np.uint8)
+
+
 IMAGES: dict[str, Callable[[ImageFile, Window], tuple[Image, Valid]]] = {
     "sheet": _read_sheet,
     "picture": _read_picture,
@@ -260,4 +264,5 @@ LABELS: dict[str, Callable[[Item, Window], Bytes]] = {
     "polygons": _polygon_labels,
     "boxes": _box_labels,
     "scene": _scene_labels,
+    "none": _no_labels,
 }

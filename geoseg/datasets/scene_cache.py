@@ -18,6 +18,7 @@ import numpy as np
 
 from geoseg.arrays import Bytes
 from geoseg.commit import commit_bytes
+from geoseg.scenes.quarters import random_style
 from geoseg.scenes.scene import Scene
 from geoseg.spawn import without_main
 
@@ -29,7 +30,7 @@ class DrawnScene:
     """A square scene with sides of `metres` and pixels of `gsd` metres.
 
     `fine` scenes are drawn at half the pixel size and averaged, like sheets that were resampled; `cache` is the folder
-    that keeps their pixels, "" for none.
+    that keeps their pixels, "" for none. `quarter` is a kind of town, "" for one like Potsdam's.
     """
 
     seed: int
@@ -37,6 +38,7 @@ class DrawnScene:
     gsd: float
     fine: bool = False
     cache: str = ""
+    quarter: str = ""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -46,7 +48,8 @@ class DrawnScene:
 
 
 def _cache_path(scene: DrawnScene) -> Path | None:
-    name = f"scene_{scene.seed}_{scene.metres:g}_{scene.gsd:.4f}{'_fine' * scene.fine}.npz"
+    town = f"_{scene.quarter.replace(' ', '_')}" if scene.quarter else ""
+    name = f"scene_{scene.seed}_{scene.metres:g}_{scene.gsd:.4f}{'_fine' * scene.fine}{town}.npz"
     return Path(scene.cache) / name if scene.cache else None
 
 
@@ -90,9 +93,10 @@ def scene_pixels(scene: DrawnScene) -> tuple[Bytes, Bytes]:
 
 def _draw(scene: DrawnScene) -> tuple[Bytes, Bytes]:
     high, wide = scene.shape
+    style = random_style(np.random.default_rng([scene.seed, 19]), scene.quarter) if scene.quarter else None
     if not scene.fine:
-        tile = Scene(scene.seed, scene.metres, scene.metres, scene.gsd).tile(0, 0, high, wide)
+        tile = Scene(scene.seed, scene.metres, scene.metres, scene.gsd, style).tile(0, 0, high, wide)
         return np.ascontiguousarray(np.moveaxis(tile.image, 2, 0)), tile.labels
-    tile = Scene(scene.seed, scene.metres, scene.metres, scene.gsd / 2).tile(0, 0, 2 * high, 2 * wide)
+    tile = Scene(scene.seed, scene.metres, scene.metres, scene.gsd / 2, style).tile(0, 0, 2 * high, 2 * wide)
     blocks = tile.image.reshape(high, 2, wide, 2, 4).astype(np.float32).mean((1, 3))
     return np.ascontiguousarray(np.moveaxis((blocks + 0.5).astype(np.uint8), 2, 0)), tile.labels[::2, ::2].copy()

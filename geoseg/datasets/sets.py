@@ -16,6 +16,7 @@ from geoseg.datasets.folders import (
     polygon_items,
     prefix_names,
     scene_items,
+    unlabelled_items,
 )
 from geoseg.datasets.isprs import isprs_items
 from geoseg.datasets.items import Item
@@ -33,7 +34,8 @@ from geoseg.datasets.samples import LabelledSet
 from geoseg.datasets.shapes import Codes, PolygonFile
 from geoseg.datasets.split import SPLITS, Split, cut, refuse_leaks, split_items
 from geoseg.errors import UsageError
-from geoseg.learn.settings import DataSection, ModelSection
+from geoseg.learn.settings import DataSection, ModelSection, SplitSection
+from geoseg.scenes.quarters import QUARTERS
 
 __all__ = ["class_table", "labelled_sets"]
 
@@ -197,12 +199,26 @@ def _boxes(section: DataSection, table: ClassTable, bands: int, cache: Path | No
     return box_items(section.root, section.images, codes, rest, _facts(section, bands))
 
 
+def _unlabelled(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+    if section.use in ("validation", "test") or section.split != SplitSection():
+        raise UsageError(
+            section.name or "unlabelled", "has no labels to score with", "set `use: train`, and no `split`"
+        )
+    return unlabelled_items(section.root, section.images, _facts(section, bands))
+
+
 def _scenes(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
     if table != ISPRS:
         raise UsageError(section.name or "scenes", "are drawn with the ISPRS classes", "set model.classes to isprs")
+    if unknown := sorted(set(section.quarters) - set(QUARTERS)):
+        raise UsageError(
+            section.name or "scenes", f"has no quarter {', '.join(unknown)}", f"known: {', '.join(QUARTERS)}"
+        )
     chosen = tuple(section.bands) or tuple(range(1, bands + 1))
     kept = str(cache) if cache is not None and section.cache else ""
-    return scene_items(section.seed, section.count, section.metres, section.pixel_sizes, chosen, kept)
+    return scene_items(
+        section.seed, section.count, section.metres, section.pixel_sizes, chosen, kept, tuple(section.quarters)
+    )
 
 
 OWN: dict[str, Callable[[DataSection, ClassTable, int, Path | None], list[Item]]] = {
@@ -210,6 +226,7 @@ OWN: dict[str, Callable[[DataSection, ClassTable, int, Path | None], list[Item]]
     "patches": _patches,
     "polygons": _polygons,
     "boxes": _boxes,
+    "unlabelled": _unlabelled,
     "scenes": _scenes,
 }
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from geoseg.errors import TrainingError
+from geoseg.learn.adapt import Lesson, Teacher
 from geoseg.learn.losses import LOSSES, LossOptions
 from geoseg.learn.parts import SCHEDULES, training_mode
 from geoseg.learn.settings import Stage, TrainConfig
@@ -51,11 +52,17 @@ def standardise(images: torch.Tensor, mean: Sequence[float], std: Sequence[float
     return ((images.float() - shift) / scale).contiguous(memory_format=torch.channels_last)
 
 
-def batch_loss(config: TrainConfig, scores: torch.Tensor, labels: torch.Tensor, sets: torch.Tensor) -> torch.Tensor:
+def batch_loss(
+    config: TrainConfig,
+    scores: torch.Tensor,
+    labels: torch.Tensor,
+    sets: torch.Tensor,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
     """The config's loss, for each data set by itself, then averaged by samples.
 
     So a set whose legend names few classes does not drown among the others. Scores (B, K, H, W) are resampled
-    to the size of the labels (B, H, W); `sets` (B,) are set numbers.
+    to the size of the labels (B, H, W); `sets` (B,) are set numbers, `weights` (B,) those of the samples.
     """
     if scores.shape[-2:] != labels.shape[-2:]:
         scores = nn.functional.interpolate(scores, size=labels.shape[-2:], mode="bilinear", align_corners=False)
@@ -64,13 +71,17 @@ def batch_loss(config: TrainConfig, scores: torch.Tensor, labels: torch.Tensor, 
     total = scores.new_zeros(())
     for which in sorted(set(sets.tolist())):
         mine = (sets == which).to(scores.device)
-        total = total + LOSSES[section.kind](scores[mine], labels[mine], options) * mine.float().mean()
+        share = mine.float() if weights is None else mine * weights
+        total = total + LOSSES[section.kind](scores[mine], labels[mine], options) * share.mean()
     return total
 
 
 @dataclass
 class Steps:
-    """One stage's network and optimiser, and the steps they take. Mutable: this is the thing that training changes."""
+    """One stage's network and optimiser, and the steps they take. Mutable: this is the thing that training changes.
+
+    The `teacher` labels samples of sets without labels; the stage begins after `done` steps of the training.
+    """
 
     network: nn.Module
     optimiser: torch.optim.Optimizer
@@ -80,6 +91,8 @@ class Steps:
     stage: Stage
     device: str
     precision: str
+    teacher: Teacher | None = None
+    done: int = 0
 
     def set_rates(self, step: int) -> None:
         """Set the learning rates of step `step` of this stage: linear warm-up, then the stage's schedule."""
@@ -88,21 +101,28 @@ class Steps:
         for group in self.optimiser.param_groups:
             group["lr"] = group["base"] * factor
 
-    def forward(self, batch: Batch) -> torch.Tensor:
+    def forward(self, batch: Batch, step: int = 0) -> torch.Tensor:
         """The loss of one batch, with its graph.
 
         Torchvision's networks give a dict: "out" holds the scores, and the loss of "aux" is added with a weight.
         """
         images, labels = batch[0].to(self.device, non_blocking=True), batch[1].to(self.device, non_blocking=True).long()
         x = standardise(images, self.config.model.mean, self.config.model.std)
+        lesson = Lesson(images, labels, batch[2], torch.ones(len(images), device=images.device))
+        if self.teacher is not None:
+            lesson = self.teacher.prepare(lesson, self.done + step, x)
+            x = standardise(lesson.images, self.config.model.mean, self.config.model.std)
         kind = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
         with torch.autocast(self.device.split(":")[0], kind, enabled=kind is not None):
             out = self.network(x)
         scores = (out["out"] if isinstance(out, dict) else out).float()
-        loss = batch_loss(self.config, scores, labels, batch[2])
+        loss = self._loss(scores, lesson)
         if isinstance(out, dict) and "aux" in out:
-            loss = loss + self.config.loss.auxiliary * batch_loss(self.config, out["aux"].float(), labels, batch[2])
+            loss = loss + self.config.loss.auxiliary * self._loss(out["aux"].float(), lesson)
         return loss
+
+    def _loss(self, scores: torch.Tensor, lesson: Lesson) -> torch.Tensor:
+        return batch_loss(self.config, scores, lesson.labels, lesson.sets, lesson.weights)
 
     def take(self, batches: Iterator[Batch], step: int) -> float:
         """Take one optimiser step over the next `accumulate` batches; returns their mean loss.
@@ -126,7 +146,7 @@ class Steps:
         """Add the gradients of one batch; returns its loss. Devices exchange gradients only after the last one."""
         hold: Callable[[], NoContext] = getattr(self.network, "no_sync", nullcontext) if not last else nullcontext
         with hold():
-            loss = self.forward(batch)
+            loss = self.forward(batch, step)
             value = float(loss.detach())
             if not math.isfinite(value):
                 error = TrainingError(

@@ -11,6 +11,7 @@ from geoseg.config import load_yaml
 from geoseg.layers import ROLES
 
 __all__ = [
+    "AdaptSection",
     "AugmentSection",
     "DataSection",
     "ModelSection",
@@ -57,7 +58,7 @@ class ModelSection(_Section):
     patch: int | None = Field(None, ge=32)
     overlap: int | None = Field(None, ge=0)
     backbone_weights: Literal["imagenet"] | Path | None = None
-    init: Literal["torchvision"] | Path | None = None
+    init: Literal["torchvision", "shipped"] | Path | None = None
     name: str = ""
     good_for: str = ""
     not_good_for: str = ""
@@ -80,7 +81,7 @@ class SplitSection(_Section):
 class DataSection(_Section):
     """One data set; its `kind` decides which keys count."""
 
-    kind: Literal["isprs", "voc", "cityscapes", "pairs", "patches", "polygons", "boxes", "scenes"]
+    kind: Literal["isprs", "voc", "cityscapes", "pairs", "patches", "polygons", "boxes", "unlabelled", "scenes"]
     name: str = ""
     root: Path = Path(".")
     share: float = Field(1.0, gt=0)
@@ -113,6 +114,7 @@ class DataSection(_Section):
     count: int = Field(16, ge=1)
     metres: float = Field(64, gt=4)
     pixel_sizes: tuple[float, float] = (0.085, 0.15)
+    quarters: list[str] = []
     cache: bool = True
 
 
@@ -143,6 +145,16 @@ class LossSection(_Section):
     auxiliary: float = Field(0.4, ge=0)
 
 
+class AdaptSection(_Section):
+    """Self-training on data of the kind `unlabelled`; see `geoseg.learn.adapt`."""
+
+    weight: float = Field(1.0, ge=0)
+    threshold: float = Field(0.9, gt=0, le=1)
+    mix: float = Field(0.5, ge=0, le=1)
+    colours: float = Field(0.25, ge=0, le=1)
+    start: int = Field(0, ge=0)
+
+
 class Stage(_Section):
     """One stage of training: its steps, its learning rates, its frozen parts, and the strength of augmentation."""
 
@@ -164,6 +176,7 @@ class TrainConfig(_Section):
     data: Annotated[list[DataSection], Field(min_length=1)]
     augment: AugmentSection = AugmentSection()
     loss: LossSection = LossSection()
+    adapt: AdaptSection = AdaptSection()
     stages: Annotated[list[Stage], Field(min_length=1)] = [Stage(steps=1000)]
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     weight_decay: float = Field(0.01, ge=0)

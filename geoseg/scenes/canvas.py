@@ -27,7 +27,7 @@ class Canvas:
 
     `window` counts pixels of `gsd` metres from the scene's upper left corner, also negative ones; `albedo` is float32
     (H, W, 4), linear reflectance of red, green, blue and near infrared; `height` is float32 (H, W), metres above the
-    ground; `fine`, `coarse` and `grain` are textures, float32 (H, W).
+    ground; `fine`, `coarse` and `grain` are textures, float32 (H, W). `seed` is the scene's.
     """
 
     window: Window
@@ -37,6 +37,7 @@ class Canvas:
     fine: Floats
     coarse: Floats
     grain: Floats
+    seed: int = 0
 
     @classmethod
     def empty(cls, seed: int, gsd: float, window: Window) -> Canvas:
@@ -50,6 +51,7 @@ class Canvas:
             fine=noise.fractal(seed + 1, window, cell=6 / gsd, octaves=6),
             coarse=noise.fractal(seed + 2, window, cell=24 / gsd, octaves=4),
             grain=noise.grain(seed + 3, window),
+            seed=seed,
         )
 
     @property

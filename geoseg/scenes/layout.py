@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import shapely
@@ -20,6 +21,19 @@ from geoseg.scenes.quarters import random_style
 from geoseg.scenes.site import Lot, Site
 
 __all__ = ["Layout", "make_layout", "random_style"]
+
+
+CLUTTER = {"box": 0.34, "fence": 0.3, "heap": 0.16, "bin": 0.2}
+SOUTHERN_CLUTTER = {
+    "box": 0.06,
+    "fence": 0.06,
+    "heap": 0.24,
+    "bin": 0.14,
+    "wall": 0.2,
+    "stack": 0.18,
+    "tarpaulin": 0.12,
+}
+"""Chances of the kinds of clutter."""
 
 
 def make_layout(seed: int, width: float, height: float, style: Style | None = None) -> Layout:
@@ -64,26 +78,43 @@ def _draw_streets(site: Site) -> list[Street]:
     for axis, scale in (("u", 1.0), ("v", 1.7)):
         position = -extent + float(rng.uniform(0, high))
         while position < extent:
-            wide = float(rng.uniform(4.6, 8.5))
+            wide = float(rng.uniform(*site.quarter.street))
             street = Street(
                 axis=axis,
                 position=position,
                 width=wide,
                 verge=float(rng.uniform(0.8, 2.2)) if rng.uniform() < 0.4 else 0.0,
-                pavement=float(rng.uniform(1.2, 2.8)),
+                pavement=float(rng.uniform(*site.quarter.pavement)),
                 dashes=bool(wide > 6 and rng.uniform() < 0.6),
                 zebra=float(rng.uniform(-40, 40)) if rng.uniform() < 0.4 else math.inf,
             )
+            if site.quarter.earth:  # no draw, and so no change, where nothing is unpaved
+                street = _as_in_the_south(site, street)
             streets.append(street)
             site.roads.add(outline(street, site.frame))
             position += float(rng.uniform(low, high)) * scale
     return streets
 
 
+def _as_in_the_south(site: Site, street: Street) -> Street:
+    """The street unpaved, or without marks and with a pavement only where there is room."""
+    if site.rng.uniform() < site.quarter.earth:
+        return replace(street, earth=True, verge=0.0, pavement=0.0, dashes=False, zebra=math.inf)
+    pavement = street.pavement if street.pavement > 0.4 else 0.0
+    marked = street.width > 6
+    return replace(street, verge=0.0, pavement=pavement, zebra=street.zebra if marked else math.inf)
+
+
 def _draw_ground_patches(site: Site) -> list[Block]:
-    """Bare soil, gravel and pools: the larger surfaces of the clutter class."""
-    rng, patches = site.rng, []
-    for kind, rate, sizes in (("soil", 15.0, (6, 17)), ("pool", 3.5, (3, 9))):
+    """Bare soil, gravel and pools, the larger surfaces of the clutter class; fields, and trodden places."""
+    rng, quarter, patches = site.rng, site.quarter, []
+    rates = (
+        ("soil", quarter.soil, (6, 17)),
+        ("pool", quarter.pools, (3, 9)),
+        ("field", quarter.fields, (10, 45)),
+        ("earth", quarter.earth_ground, (5, 30)),
+    )
+    for kind, rate, sizes in (r for r in rates if r[1]):
         for _ in range(int(rng.poisson(site.area / 1e4 * rate))):
             long = float(rng.uniform(*sizes))
             x, y = site.draw_point()
@@ -96,15 +127,18 @@ def _draw_ground_patches(site: Site) -> list[Block]:
 def _draw_clutter(site: Site) -> list[Clutter]:
     """Containers, fences, heaps and bins on free ground."""
     rng, clutter = site.rng, []
-    kinds = ("box", "fence", "heap", "bin")
+    shares = SOUTHERN_CLUTTER if site.quarter.earth else CLUTTER
     for _ in range(int(site.area * site.quarter.clutter)):
-        kind = str(rng.choice(kinds, p=[0.34, 0.3, 0.16, 0.2]))
+        kind = str(rng.choice(list(shares), p=list(shares.values())))
         size = rng.uniform(size=2)
         length, width, height = {
             "box": (2.5 + 4 * size[0], 2 + 0.6 * size[1], 2.5),
             "fence": (6 + 16 * size[0], 0.22, 1.5),
             "heap": (2 + 4 * size[0], 2 + 3 * size[1], 1.2),
             "bin": (0.7 + 0.9 * size[0], 0.6 + 0.4 * size[1], 1.2),
+            "wall": (5 + 18 * size[0], 0.25 + 0.15 * size[1], 1.8),
+            "stack": (1 + 3 * size[0], 1 + 1.5 * size[1], 1.0),
+            "tarpaulin": (2 + 4 * size[0], 2 + 3 * size[1], 0.4),
         }[kind]
         x, y = site.draw_point()
         angle = site.draw_angle() + float(rng.normal(0, 0.08))
@@ -131,7 +165,7 @@ def _draw_trees(site: Site, lots: Iterable[Lot]) -> list[Tree]:
 def _street_trees(site: Site, lots: Iterable[Lot]) -> Iterable[tuple[float, float, float]]:
     """(x, y, radius) of trees on the pavements."""
     for lot in lots:
-        if site.rng.uniform() < 0.45:
+        if lot.street.pavement and site.rng.uniform() < 0.45:
             street = lot.street
             across = lot.side * (street.width / 2 + street.verge + street.pavement * 0.7)
             x, y = site.frame.xy(*street.uv(lot.at + lot.front / 2, across))

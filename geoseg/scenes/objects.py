@@ -64,7 +64,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class Street:
-    """One street of the grid: `axis` "u" runs along u at v = position, "v" the other way."""
+    """One street of the grid: `axis` "u" runs along u at v = position, "v" the other way.
+
+    `earth`: it is unpaved.
+    """
 
     axis: str
     position: float
@@ -73,6 +76,7 @@ class Street:
     pavement: float
     dashes: bool
     zebra: float
+    earth: bool = False
 
     def uv(self, along: float, across: float) -> tuple[float, float]:
         """(u, v) of a point given along the street and across it from its centre line."""
@@ -85,7 +89,7 @@ class Street:
 class Block:
     """Ground that is not street: a rectangle around (x, y), turned by `angle`.
 
-    `kind` is yard, drive, car park, soil or pool; `tone` is a factor of its colour.
+    `kind` is yard, drive, car park, soil, pool, earth (trodden) or field; `tone` is a factor of its colour.
     """
 
     kind: str
@@ -102,7 +106,8 @@ class Building:
     """A footprint of one to three rectangles and a roof.
 
     Each of `wings` is (centre along, centre across, half length, half width) in the building's own axes. `eaves` is the
-    height of the eaves; `roof` is flat, hip or gable; `pitch` is the slope of the roof (rise over run).
+    height of the eaves; `roof` is flat, hip or gable; `pitch` is the slope of the roof (rise over run). `cover` is ""
+    for tiles or a plain flat roof, metal (sheets), or terrace (concrete that people live on).
     """
 
     x: float
@@ -113,6 +118,7 @@ class Building:
     roof: str
     pitch: float
     seed: int
+    cover: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Clutter:
-    """Anything else that has a height: a box (container), fence, heap or bin."""
+    """Anything else that has a height: a box (container), fence, heap, bin, wall, stack (bricks) or tarpaulin."""
 
     kind: str
     x: float

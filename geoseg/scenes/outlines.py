@@ -99,19 +99,29 @@ def outline(thing: Thing, frame: Frame) -> shapely.Geometry:
             return _car(thing)
         case Tree():
             return _tree(thing)
-    return _blob(thing) if thing.kind in ("soil", "heap") else _box(thing, thing.length, thing.width, (0.0, 0.0))
+    return (
+        _blob(thing) if thing.kind in ("soil", "heap", "earth") else _box(thing, thing.length, thing.width, (0.0, 0.0))
+    )
 
 
-_GROUND_CLASS = {"yard": IMPERVIOUS, "drive": IMPERVIOUS, "car park": IMPERVIOUS, "soil": CLUTTER, "pool": CLUTTER}
+_GROUND_CLASS = {
+    "yard": IMPERVIOUS,
+    "drive": IMPERVIOUS,
+    "car park": IMPERVIOUS,
+    "soil": CLUTTER,
+    "pool": CLUTTER,
+    "earth": IMPERVIOUS,
+    "field": LOW_VEGETATION,
+}
 
 
 def layers(layout: Layout) -> Stack:
     """All outlines from the ground up: each one covers those before it."""
     frame = layout.frame
     stack: Stack = []
-    for kinds in (("soil", "pool"), ("yard", "drive", "car park")):
+    for kinds in (("field",), ("earth",), ("soil", "pool"), ("yard", "drive", "car park")):
         stack += [(_GROUND_CLASS[b.kind], b, outline(b, frame)) for b in layout.grounds if b.kind in kinds]
-    for street in layout.streets:
+    for street in (s for s in layout.streets if s.pavement):
         kerb = street.width / 2 + street.verge
         for side in (-1, 1):
             stack.append((IMPERVIOUS, None, street_band(street, frame, side * kerb, side * (kerb + street.pavement))))

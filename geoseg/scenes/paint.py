@@ -169,6 +169,9 @@ def _paint_clutter(spot: Spot, thing: Clutter) -> None:
         "fence": np.array([0.2, 0.17, 0.14]),
         "heap": np.array([0.3, 0.26, 0.22]),
         "bin": rng.uniform(0.04, 0.3, 3),
+        "wall": np.array([0.34, 0.26, 0.2]),
+        "stack": np.array([0.36, 0.16, 0.1]),
+        "tarpaulin": np.array([0.06, 0.2, 0.5]),
     }[thing.kind]
     texture = 1 + 0.05 * spot.grain
     if thing.kind == "box":

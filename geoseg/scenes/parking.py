@@ -70,6 +70,8 @@ def draw_kerb_cars(site: Site, lots: Iterable[Lot], parked: Iterable[Car]) -> li
 def _along_kerb(site: Site, lot: Lot) -> Iterable[Car]:
     """Cars in front of one lot."""
     rng, street = site.rng, lot.street
+    if street.width < 4.5:  # no room beside the traffic
+        return
     used = rng.uniform() < 0.5
     for along in np.arange(lot.at, lot.at + lot.front - 4.8, float(rng.uniform(5.4, 7.5))):
         driving = rng.uniform() < 0.06

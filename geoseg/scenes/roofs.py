@@ -12,6 +12,18 @@ from geoseg.scenes.objects import Building
 
 __all__ = ["paint_building"]
 
+_METALS = [
+    (0.62, 0.63, 0.64),
+    (0.48, 0.50, 0.52),
+    (0.10, 0.20, 0.42),
+    (0.07, 0.27, 0.52),
+    (0.36, 0.09, 0.07),
+    (0.28, 0.17, 0.11),
+    (0.10, 0.24, 0.16),
+    (0.34, 0.33, 0.31),
+]
+_TERRACES = [(0.40, 0.38, 0.34), (0.32, 0.31, 0.30), (0.50, 0.48, 0.45), (0.27, 0.25, 0.22), (0.40, 0.26, 0.19)]
+
 _TILED_ROOFS = [
     (0.30, 0.115, 0.07),
     (0.24, 0.10, 0.065),
@@ -53,6 +65,9 @@ def _roof_shape(spot: Spot, building: Building) -> tuple[Floats, Floats, Floats]
 
 def paint_building(spot: Spot, building: Building) -> None:
     """The roof with its texture, a parapet where it is flat, and details."""
+    if building.cover:
+        {"metal": _paint_metal, "terrace": _paint_terrace}[building.cover](spot, building)
+        return
     rng, flat = spot.rng, building.roof == "flat"
     top, from_eaves, along = _roof_shape(spot, building)
     colours = _FLAT_ROOFS if flat else _TILED_ROOFS
@@ -74,6 +89,67 @@ def paint_building(spot: Spot, building: Building) -> None:
     if flat:
         _paint_plant(spot, building, top)
     _paint_panels(spot, building)
+
+
+def _paint_metal(spot: Spot, building: Building) -> None:
+    """Corrugated sheets: bright, painted or rusty, some of them newer than others."""
+    rng = spot.rng
+    top, _, along = _roof_shape(spot, building)
+    if building.roof == "flat":  # a lean-to
+        top = top + spot.b * np.float32(math.tan(math.radians(rng.uniform(-8, 8))))
+    colour = np.array(_METALS[rng.integers(len(_METALS))]) * rng.uniform(0.75, 1.25) * (1 + rng.normal(0, 0.03, 3))
+    ribs = np.sin(along * 2 * math.pi / rng.uniform(0.35, 1.1)) * rng.uniform(0.02, 0.12)
+    spot.put(colour, 1 + 0.03 * spot.fine + 0.03 * spot.grain + ribs, height=top)
+    half_a, half_b = building.wings[0][2:]
+    for _ in range(int(rng.integers(0, 5))):  # sheets that were replaced
+        sheet = spot.box(
+            rng.uniform(-1, 1) * half_a, rng.uniform(-1, 1) * half_b, rng.uniform(0.4, 2.0), rng.uniform(0.4, 2.5)
+        )
+        spot.canvas.albedo[spot.part][sheet] *= np.float32(rng.uniform(0.6, 1.4))
+    if rng.uniform() < 0.45:
+        rust = spot.fine + 0.6 * spot.coarse > rng.uniform(0.6, 1.6)
+        spot.put((0.27, 0.15, 0.09), 1 + 0.1 * spot.grain + ribs, where=rust)
+    if rng.uniform() < 0.25:  # bricks that hold the sheets down
+        spot.put((0.30, 0.17, 0.12), where=(spot.grain > 2.2) & spot.mask)
+
+
+def _paint_terrace(spot: Spot, building: Building) -> None:
+    """Concrete with a parapet, a stair head, water tanks, plants, washing, and floors of several colours."""
+    rng = spot.rng
+    top, _, _ = _roof_shape(spot, building)
+    half_a, half_b = building.wings[0][2:]
+    colour = np.array(_TERRACES[rng.integers(len(_TERRACES))]) * rng.uniform(0.7, 1.3) * (1 + rng.normal(0, 0.03, 3))
+    stains = 1 - 0.3 * np.clip(spot.coarse * 0.5 + 0.4 * spot.fine, 0, 1) * rng.uniform(0, 1)
+    texture = stains * (1 + 0.06 * spot.fine + 0.05 * spot.grain)
+    spot.put(colour, texture, height=top)
+    for _ in range(int(rng.integers(0, 3))):  # a lower or higher part, or another floor
+        part = spot.box(
+            rng.uniform(-1, 1) * half_a, rng.uniform(-1, 1) * half_b, half_a * rng.uniform(0.3, 0.8), half_b * 0.6
+        )
+        floor = np.array(_TERRACES[rng.integers(len(_TERRACES))]) * rng.uniform(0.7, 1.3)
+        spot.put(floor, texture, where=part, height=top + rng.choice([0.0, -2.7, 2.7]))
+    parapet = spot.mask & ~_inset(spot, building, rng.uniform(0.15, 0.3))
+    spot.put(colour * rng.uniform(0.7, 1.4) + 0.03, texture, where=parapet, height=top + 0.9)
+    if rng.uniform() < 0.6:
+        head = spot.box(rng.choice([-0.6, 0.6]) * half_a, rng.choice([-0.6, 0.6]) * half_b, 1.6, 1.3)
+        covers = (colour * 1.15, np.array(_METALS[rng.integers(len(_METALS))]))
+        spot.put(covers[rng.integers(2)], texture, where=head, height=top + 2.5)
+    _paint_roof_things(spot, (half_a, half_b), top)
+
+
+def _paint_roof_things(spot: Spot, half: tuple[float, float], top: Floats) -> None:
+    """Water tanks (black, blue, white), pots with plants, washing and odds and ends."""
+    rng = spot.rng
+    for _ in range(int(rng.integers(0, 4))):
+        a, b = rng.uniform(-0.85, 0.85) * half[0], rng.uniform(-0.85, 0.85) * half[1]
+        tank = (np.hypot(spot.a - a, spot.b - b) < rng.uniform(0.45, 0.75)) & spot.mask
+        tones = ((0.03, 0.03, 0.03), (0.05, 0.2, 0.45), (0.55, 0.55, 0.55), (0.1, 0.35, 0.3))
+        spot.put(tones[rng.integers(4)], 1 + 0.05 * spot.grain, where=tank, height=top + 1.6)
+    for _ in range(int(rng.integers(0, 6))):
+        a, b = rng.choice([-0.85, 0.85]) * half[0], rng.uniform(-0.9, 0.9) * half[1]
+        where = spot.box(a, b, rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.6))
+        colour = rng.uniform(0.04, 0.5, 3) if rng.uniform() < 0.6 else np.array([0.08, 0.14, 0.05])
+        spot.put(colour, 1 + 0.15 * spot.grain, where=where, height=top + 0.5)
 
 
 def _inset(spot: Spot, building: Building, width: float) -> Mask:

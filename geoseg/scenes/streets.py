@@ -43,7 +43,10 @@ def paint_pavement(spot: Spot, tone: Doubles, side: float) -> None:
 
 
 def paint_street(spot: Spot, street: Street, frame: Frame, paving: Paving) -> None:
-    """Asphalt with repaired patches, then kerb stones and marks."""
+    """Asphalt with repaired patches, then kerb stones and marks; or earth with the tracks of wheels."""
+    if street.earth:
+        _paint_track(spot, street)
+        return
     spot.put(paving.asphalt, _asphalt(spot), height=0.0)
     for _ in range(6):  # repaired patches
         along, across = spot.rng.uniform(-150, 150), spot.rng.uniform(-1.5, 1.5)
@@ -51,6 +54,26 @@ def paint_street(spot: Spot, street: Street, frame: Frame, paving: Paving) -> No
         spot.canvas.albedo[spot.part][patch] *= np.float32(spot.rng.uniform(0.75, 1.25))
     _paint_kerb(spot.canvas, street, frame, paving.slabs)
     _paint_marks(spot.canvas, street, frame)
+
+
+_EARTHS = ((0.36, 0.29, 0.20), (0.42, 0.36, 0.28), (0.33, 0.21, 0.13), (0.40, 0.38, 0.34), (0.27, 0.22, 0.16))
+"""Colours of bare ground: brown, pale, red, grey gravel, dark."""
+
+
+def _earth(canvas: Canvas, spot: Spot, tone: float) -> tuple[Doubles, Floats]:
+    """Colour and texture of trodden ground; one colour in each scene, a little different from place to place."""
+    scene = np.random.default_rng([canvas.seed, 29])
+    base = np.array(_EARTHS[scene.integers(len(_EARTHS))]) * scene.uniform(0.75, 1.3)
+    colour = base * tone * (1 + spot.rng.normal(0, 0.03, 3))
+    return colour, np.asarray(
+        1 + 0.10 * spot.fine + 0.08 * spot.grain + 0.12 * np.clip(spot.coarse, -1.5, 1.5), np.float32
+    )
+
+
+def _paint_track(spot: Spot, street: Street) -> None:
+    colour, texture = _earth(spot.canvas, spot, float(spot.rng.uniform(0.85, 1.2)))
+    wheels = np.exp(-(((np.abs(spot.b - street.position) - 0.8) / 0.35) ** 2))
+    spot.put(colour, texture * (1 + 0.12 * wheels), height=0.0)
 
 
 def _paint_kerb(canvas: Canvas, street: Street, frame: Frame, tone: Doubles) -> None:
@@ -95,9 +118,35 @@ def _stripes(street: Street, frame: Frame) -> list[shapely.Geometry]:
     ]
 
 
+_CROPS = ((0.10, 0.17, 0.05), (0.16, 0.22, 0.07), (0.30, 0.26, 0.13), (0.26, 0.20, 0.13), (0.20, 0.19, 0.09))
+"""Colours of fields: dark and light green, ripe, ploughed, stubble."""
+
+
+def _paint_field(spot: Spot, block: Block) -> None:
+    """A crop or ploughed earth, in rows that are seen or not."""
+    rng = spot.rng
+    colour = np.array(_CROPS[rng.integers(len(_CROPS))]) * block.tone * (1 + rng.normal(0, 0.06, 3))
+    rows = np.sin(spot.b * 2 * math.pi / rng.uniform(0.5, 1.6)) * rng.uniform(0, 0.16)
+    texture = 1 + 0.12 * spot.fine + 0.12 * spot.grain + 0.1 * np.clip(spot.coarse, -1.5, 1.5) + rows
+    green = float(colour[1] / colour.mean() - 0.9) * 2
+    spot.put(colour, texture, nir=float(np.clip(0.2 + green, 0.2, 0.5)), height=0.15 + 0.1 * np.abs(spot.fine))
+    if rng.uniform() < 0.5:  # a path or a bank around it
+        edge = ~spot.box(0, 0, block.length / 2 - 0.5, block.width / 2 - 0.5)
+        spot.put((0.2, 0.22, 0.1), texture, where=edge, nir=0.35)
+
+
 def paint_ground(spot: Spot, block: Block, paving: Paving) -> None:
     """Soil, a pool, a car park with its lines, or the paving of a yard or drive."""
     tone = paving.asphalt * block.tone
+    if block.kind == "earth":
+        colour, texture = _earth(spot.canvas, spot, block.tone)
+        grown = (spot.fine + 0.5 * spot.coarse) > 1.5  # tufts of grass
+        spot.put(colour, texture, height=0.0)
+        spot.put((0.17, 0.19, 0.08), texture, where=grown, nir=0.35)
+        return
+    if block.kind == "field":
+        _paint_field(spot, block)
+        return
     if block.kind == "soil":
         soil = np.array([0.36, 0.29, 0.20]) * block.tone
         spot.put(soil, 1 + 0.12 * spot.fine + 0.1 * spot.grain, height=np.abs(spot.fine) * 0.15)

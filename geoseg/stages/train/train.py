@@ -25,11 +25,12 @@ from geoseg.datasets.scene_cache import draw_missing
 from geoseg.datasets.sets import class_table, labelled_sets
 from geoseg.errors import TrainingError, UsageError
 from geoseg.gis.picture import write_png
+from geoseg.learn.adapt import Teacher
 from geoseg.learn.augment import Augmentation
 from geoseg.learn.loop import Batch, Steps, precision_of
 from geoseg.learn.parts import freeze, parameter_groups
 from geoseg.learn.pictures import contact_sheet
-from geoseg.learn.settings import Stage, TrainConfig
+from geoseg.learn.settings import TrainConfig
 from geoseg.metrics.pixels import Tally, scores_of
 from geoseg.models.card import Card
 from geoseg.models.files import save_model
@@ -144,7 +145,7 @@ def _load_batches(run: TrainingRun, number: int, sets: list[LabelledSet]) -> Ite
 def _run_stage(run: TrainingRun, number: int, sets: Sets, say: Say) -> None:
     """Take the steps of one stage, from the run's step on, with validations and checkpoints."""
     config, stage, end = run.config, run.config.stages[number], run.starts[number + 1]
-    steps, clock = _prepare_steps(run, stage), Clock(run)
+    steps, clock = _prepare_steps(run, number, sets["train"]), Clock(run)
     batches = clock.time_batches(_load_batches(run, number, sets["train"]))
     say(
         f"stage {number + 1} of {len(config.stages)} {stage.name}: {stage.steps} steps, "
@@ -172,9 +173,9 @@ def _run_stage(run: TrainingRun, number: int, sets: Sets, say: Say) -> None:
     run.optimiser_state = run.scaler_state = None
 
 
-def _prepare_steps(run: TrainingRun, stage: Stage) -> Steps:
-    """A stage's optimiser, in the state of the checkpoint where there is one, and its frozen parts."""
-    config = run.config
+def _prepare_steps(run: TrainingRun, number: int, sets: list[LabelledSet]) -> Steps:
+    """A stage's optimiser, in the state of the checkpoint where there is one, its frozen parts, and the teacher."""
+    config, stage = run.config, run.config.stages[number]
     frozen = freeze(run.network, stage.freeze)
     groups = parameter_groups(run.network, stage.rate, stage.backbone_rate, config.weight_decay)
     if not groups:
@@ -193,7 +194,18 @@ def _prepare_steps(run: TrainingRun, stage: Stage) -> Steps:
     network = run.network
     if run.ranks > 1:
         network = nn.parallel.DistributedDataParallel(network, find_unused_parameters=bool(stage.freeze))
-    return Steps(network, optimiser, scaler, frozen, config, stage, run.device, precision)
+    teacher = _teacher(run, sets)
+    return Steps(network, optimiser, scaler, frozen, config, stage, run.device, precision, teacher, run.starts[number])
+
+
+def _teacher(run: TrainingRun, sets: list[LabelledSet]) -> Teacher | None:
+    """The teacher of sets without labels; None where every set has some."""
+    bare = frozenset(i for i, one in enumerate(sets) if one.items[0].labels.kind == "none")
+    if not bare:
+        return None
+    network = new_network(run.config, run.table).to(run.device)
+    full = full_scale(run.config.model.dtype)
+    return Teacher(network, run.average, run.config.adapt, bare, run.config.seed, full)
 
 
 def _take_step(run: TrainingRun, steps: Steps, batches: Iterator[Batch], step: int) -> float:
