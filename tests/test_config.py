@@ -73,3 +73,22 @@ def test_a_bomb_of_aliases_is_counted_not_unfolded(tmp_path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path) -> None:
     with pytest.raises(UsageError, match="cannot be read as YAML"):
         load_yaml(tmp_path / "none.yaml", Outer, "x")
+
+
+def test_merge_keys_take_over_what_is_not_given(tmp_path) -> None:
+    text = "base: &base {a: 1, b: 2}\nother: &other {b: 5, c: 6}\n"
+    path = tmp_path / "c.yaml"
+
+    class Any(BaseModel):
+        model_config = ConfigDict(extra="allow")
+
+    path.write_text(text + "one: {<<: *base, b: 3}\ntwo: {<<: [*base, *other]}\n")
+    found = load_yaml(path, Any, "x").model_dump()
+    assert found["one"] == {"a": 1, "b": 3}
+    assert found["two"] == {"a": 1, "b": 2, "c": 6}
+    path.write_text(text + "one: {<<: 7}\n")
+    with pytest.raises(UsageError, match="in line 3 names 7, expected a mapping"):
+        load_yaml(path, Any, "x")
+    path.write_text(text + "one: {<<: *base, b: 3, b: 4}\n")
+    with pytest.raises(UsageError, match="'b' is given twice"):
+        load_yaml(path, Any, "x")

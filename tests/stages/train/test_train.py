@@ -23,8 +23,10 @@ from support import CONFIGS, CRS, PLACE, moved, write_sheet
 from trainings import tiny_config, weights_of
 
 from geoseg.errors import TrainingError, UsageError
+from geoseg.gis.picture import write_png
 from geoseg.learn.loop import Steps
-from geoseg.models.files import load_model
+from geoseg.learn.settings import TrainConfig
+from geoseg.models.files import load_model, shipped_model
 from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model
 from geoseg.stages.train.train import train
 
@@ -66,9 +68,38 @@ def test_the_loss_of_the_test_split_is_reported(tmp_path: Path) -> None:
     assert "over 2 crops of 64 px" in found["protocol"]
 
 
-def test_a_restart_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _config_with_photos(folder: Path) -> TrainConfig:
+    """The tiny training with a photo that nobody labelled."""
+    folder.mkdir()
+    pixels = np.random.default_rng(3).integers(0, 256, (3, 90, 90), np.uint8)
+    write_png(folder / "town.png", pixels.transpose(1, 2, 0))
+    photos = {"kind": "unlabelled", "name": "town", "root": folder, "images": "*.png", "gsd": 0.2}
+    data = [*(d.model_dump() for d in tiny_config().data), photos]
+    return tiny_config(data=data, adapt={"threshold": 0.2, "mix": 1, "colours": 0.5})
+
+
+def test_photos_without_labels_change_the_weights(tmp_path: Path) -> None:
+    config = _config_with_photos(tmp_path / "photos")
+    silent = config.model_copy(update={"adapt": config.adapt.model_copy(update={"weight": 0.0})})
+    train(config, tmp_path / "a")
+    train(silent, tmp_path / "b")
+    assert not _same(weights_of(tmp_path / "a"), weights_of(tmp_path / "b"))
+    assert "on scenes, town" in load_model(tmp_path / "a" / "model.safetensors").card.training
+
+
+def test_the_shipped_network_can_be_the_start(tmp_path: Path) -> None:
+    model = {"network": "unet_mobilenet_v2", "init": "shipped", "gsd": 0.2, "patch": 480, "overlap": 416}
+    train(tiny_config(model=model, stages=[{"steps": 1, "rate": 1e-9}], average=0.0), tmp_path)
+    shipped, own = load_model(shipped_model()).state, weights_of(tmp_path)
+    assert shipped is not None
+    assert torch.allclose(shipped["head.weight"], own["head.weight"], atol=1e-6)
+
+
+@pytest.mark.parametrize("photos", [False, True])
+def test_a_restart_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, photos: bool) -> None:
     """Stopped in the middle of a stage, between a checkpoint and the next, then started again."""
-    train(tiny_config(), tmp_path / "whole")
+    config = _config_with_photos(tmp_path / "photos") if photos else tiny_config()
+    train(config, tmp_path / "whole")
     take, calls = Steps.take, []
 
     def stopping(self: Steps, *arguments: object) -> object:
@@ -79,9 +110,9 @@ def test_a_restart_goes_on_to_the_same_weights(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(Steps, "take", stopping)
     with pytest.raises(KeyboardInterrupt):
-        train(tiny_config(), tmp_path / "cut")
+        train(config, tmp_path / "cut")
     monkeypatch.undo()
-    train(tiny_config(), tmp_path / "cut")
+    train(config, tmp_path / "cut")
     assert _same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "cut"))
     assert (tmp_path / "whole" / "log.csv").read_bytes() == (tmp_path / "cut" / "log.csv").read_bytes()
 
@@ -115,8 +146,8 @@ def test_checkpoint_of_another_config_is_not_mixed(tmp_path: Path) -> None:
 def test_loss_that_is_not_finite_stops_with_its_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     forward = Steps.forward
 
-    def broken(self: Steps, batch: object) -> object:
-        return forward(self, batch) * float("nan")  # type: ignore[arg-type]
+    def broken(self: Steps, *arguments: object) -> object:
+        return forward(self, *arguments) * float("nan")  # type: ignore[arg-type]
 
     monkeypatch.setattr(Steps, "forward", broken)
     with pytest.raises(TrainingError, match="the loss is nan"):
