@@ -46,7 +46,9 @@ def _merged(loader: _Loader, node: yaml.Node) -> Json:
     for one in value if isinstance(value, list) else [value]:
         if not isinstance(one, dict):
             line = node.start_mark.line + 1
-            raise yaml.YAMLError(f"<< in line {line} names {one!r}, expected a mapping, such as *name of one with &name")
+            raise yaml.YAMLError(
+                f"<< in line {line} names {one!r}, expected a mapping, such as *name of one with &name"
+            )
         merged = one | merged
     return merged
 

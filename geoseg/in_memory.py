@@ -133,7 +133,7 @@ def features(
 
     Args:
         classes: values (H, W) uint8, 255 without data.
-        transform: affine, north-up, square pixels.
+        transform: affine, north-up; its pixels may differ by 1 % in width and height.
         crs: projected, in anything that rasterio takes.
         table: what the values mean.
         confidence: per cent (H, W) uint8; 100 everywhere by default.

@@ -24,7 +24,7 @@ class Given(TypedDict):
     overwrite: bool
     device: str | None
     backbone_weights: str | None
-    init: Path | None
+    init: str | None
     max_steps: int | None
 
 
@@ -41,7 +41,10 @@ class Given(TypedDict):
 @click.option(
     "--backbone-weights", help="FILE of a classifier's weights (torchvision state dict), or imagenet to fetch them."
 )
-@click.option("--init", type=FILE, help="Start from another geoseg model: classes matched by name.")
+@click.option(
+    "--init",
+    help="Start from another network, classes matched by name: a FILE, shipped, or torchvision to fetch its weights.",
+)
 @click.option(
     "--max-steps", type=click.IntRange(min=1), help="Shorten each stage to at most this many steps: a rehearsal."
 )
@@ -76,8 +79,8 @@ def _change(settings: TrainConfig, given: Given) -> TrainConfig:
     start: dict[str, Path | str] = {}
     if weights := given["backbone_weights"]:
         start["backbone_weights"] = weights if weights == "imagenet" else Path(weights)
-    if given["init"]:
-        start["init"] = given["init"]
+    if init := given["init"]:
+        start["init"] = init if init in ("shipped", "torchvision") else Path(init)
     settings = settings.model_copy(update={"model": settings.model.model_copy(update=start)})
     if steps := given["max_steps"]:
         stages = [s.model_copy(update={"steps": min(s.steps, steps)}) for s in settings.stages]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from geoseg.arrays import Json
+from geoseg.arrays import Json, full_scale
 from geoseg.classes import ISPRS, ClassTable
 from geoseg.errors import ModelError
 from geoseg.layers import role_of_name
@@ -19,7 +19,7 @@ OWN = "geoseg:card"
 """Property in which geoseg's own items hold the whole card."""
 _PATCH, _LEAST = 512, 16
 _BANDS = {"nir08": "nir", "nir09": "nir", "gray": "grey", "pan": "grey", "dsm": "height", "ndsm": "height"}
-_ROWS = ("height", "y", "rows", "h")
+_ROWS, _COLUMNS = ("height", "y", "rows", "h"), ("width", "x", "columns", "cols", "w")
 
 
 def is_mlm(value: Json) -> bool:
@@ -39,7 +39,7 @@ def mlm_card(item: Json, subject: object) -> Card:
         return Card.from_json(properties[OWN], subject)
     try:
         return _card(properties, _one(properties, "mlm:input"), _one(properties, "mlm:output"), subject)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         what = f"is a STAC item that lacks or misspells a field of MLM: {error}"
         raise ModelError(subject, what, "write a card, see geoseg model info --json") from error
 
@@ -56,13 +56,13 @@ def _one(properties: Json, name: str) -> Json:
 def _card(properties: Json, given: Json, answer: Json, subject: object) -> Card:
     """The card out of the two main parts of an item."""
     bands = _bands(given, properties)
-    mean, std = _scaling(given, len(bands))
+    mean, std = _scaling(given, len(bands), _dtype(given["input"]))
     extra = properties.get("mlm:hyperparameters") or {}
     gsd = properties.get("gsd") or extra.get("gsd_m") or extra.get("gsd")
     if gsd is None:
         what = "is a STAC item that does not say the GSD of its network"
         raise ModelError(subject, what, "add `gsd` in metres to its properties")
-    patch = _side(given["input"])
+    patch, dtype = _side(given["input"]), _dtype(given["input"])
     return Card(
         name=str(properties.get("mlm:name") or "network"),
         architecture=str(properties.get("mlm:architecture") or "graph"),
@@ -72,6 +72,7 @@ def _card(properties: Json, given: Json, answer: Json, subject: object) -> Card:
         std=std,
         gsd=float(gsd),
         gsd_range=(float(gsd) / 1.2, float(gsd) * 1.2),
+        dtype=dtype,
         patch=patch,
         overlap=int(extra.get("overlap", patch // 4 // 2 * 2)),
         margin=int(extra.get("margin", 0)),
@@ -95,8 +96,13 @@ def _bands(given: Json, properties: Json) -> tuple[str, ...]:
     return meanings
 
 
-def _scaling(given: Json, count: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each band in the units of 8 bits; those for values of 0 to 1 are multiplied by 255."""
+def _dtype(array: Json) -> str:
+    """The type of the pixels: 16 bits where the item says so. Others name the type of the tensor, so photos count."""
+    return "uint16" if str(array.get("data_type", "")).lower() == "uint16" else "uint8"
+
+
+def _scaling(given: Json, count: int, dtype: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each band in the units of its pixels; those for 0 to 1 are multiplied by the full scale."""
     rows: list[Json] = given.get("value_scaling") or given.get("statistics") or []
     if not rows:
         return (0.0,) * count, (1.0,) * count
@@ -105,7 +111,7 @@ def _scaling(given: Json, count: int) -> tuple[tuple[float, ...], tuple[float, .
     if len(rows) != count:
         raise ValueError(f"value_scaling has {len(rows)} entries for {count} bands")
     pairs = [_shift_and_scale(r, str(r.get("type") or given.get("norm_type") or "")) for r in rows]
-    full = 255.0 if all(abs(m) <= 1 and s <= 1 for m, s in pairs) else 1.0
+    full = full_scale(dtype) if all(abs(m) <= 1 and s <= 1 for m, s in pairs) else 1.0
     return tuple(full * m for m, _ in pairs), tuple(full * s for _, s in pairs)
 
 
@@ -125,7 +131,9 @@ def _side(array: Json) -> int:
     """The side of a patch; 512 where the item leaves it open."""
     order = [str(n).lower() for n in array.get("dim_order") or ("batch", "bands", "height", "width")]
     sizes = dict(zip(order, (int(n) for n in array["shape"]), strict=True))
-    side = next((sizes[n] for n in _ROWS if n in sizes), 0)
+    side, wide = (next((sizes[n] for n in names if n in sizes), 0) for names in (_ROWS, _COLUMNS))
+    if side != wide:
+        raise ValueError(f"patches of {side} rows and {wide} columns, expected squares")
     return side if side >= _LEAST else _PATCH  # examples state a few pixels where any size goes
 
 

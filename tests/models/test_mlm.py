@@ -78,6 +78,29 @@ def test_scaling(scaling, mean, std) -> None:
     assert (card.mean, card.std) == (mean, std)
 
 
+def _with_input(**change: object) -> dict:
+    """An item whose input array is another one."""
+    item = an_item()
+    item["properties"]["mlm:input"][0]["input"] |= change
+    return item
+
+
+def test_pixels_of_16_bits() -> None:
+    item = _with_input(data_type="uint16")
+    item["properties"]["mlm:input"][0]["value_scaling"] = [{"type": "z-score", "mean": 1200, "stddev": 600}]
+    card = mlm_card(item, "item")
+    assert (card.dtype, card.mean, card.std) == ("uint16", (1200, 1200), (600, 600))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [([-1, 2, 256, 512], "256 rows and 512 columns"), ([-1, 2, 1e999, 1e999], "lacks or misspells")],
+)
+def test_odd_shapes_are_refused(shape, message) -> None:
+    with pytest.raises(ModelError, match=message):
+        mlm_card(_with_input(shape=shape), "item")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -62,7 +62,7 @@ def array_raster(
 
     Args:
         classes: values (H, W), 255 without data.
-        transform: north-up, square pixels.
+        transform: north-up; its pixels may differ by 1 % in width and height.
         crs: projected; anything that rasterio takes.
         table: what the values mean.
         confidence: per cent (H, W); 100 everywhere where there is none.
@@ -73,7 +73,11 @@ def array_raster(
     """
     wkt = CRS.from_user_input(crs).to_wkt()
     if transform.b or transform.d or not transform.a > 0 > transform.e or not is_nearly_square(transform):
-        raise UsageError("transform", f"{tuple(transform)[:6]}, expected north-up and square pixels", "warp it first")
+        raise UsageError(
+            "transform",
+            f"{tuple(transform)[:6]}, expected north-up pixels as wide as high (within 1 %)",
+            "warp it first",
+        )
     if is_geographic(wkt):
         raise UsageError("crs", "has degrees as its unit, expected a projected CRS", "warp it first")
     trust = np.full(classes.shape, 100, np.uint8) if confidence is None else confidence

@@ -78,7 +78,11 @@ def _check(raster: Path, header: Header) -> None:
     if not header.georeferenced or not header.crs or is_geographic(header.crs):
         raise UsageError(raster, "has no place in a projected CRS", "warp it with gdalwarp -t_srs EPSG:...")
     if place.b or place.d or not place.a > 0 > place.e or not is_nearly_square(place):
-        raise UsageError(raster, "is turned, or has no square pixels", "warp it with gdalwarp -tr SIZE SIZE")
+        raise UsageError(
+            raster,
+            "is turned, or its pixels are not as wide as high (within 1 %)",
+            "warp it with gdalwarp -tr SIZE SIZE",
+        )
 
 
 def table_of(raster: Path) -> ClassTable:
