@@ -36,6 +36,7 @@ class TileKeywords(TypedDict, total=False):
     anchor: Numbers | None
     bbox: Numbers | None
     aoi: OnePath | None
+    far: str | float | None
     strict: bool
     overwrite: bool
     retry_failed: bool

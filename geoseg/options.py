@@ -127,6 +127,12 @@ class TileOptions:
         None, "Only this area: left,bottom,right,top in the grid's CRS.", read=parse.numbers("--bbox", float, 4)
     )
     aoi: Path | None = option(None, "Only the polygons of this vector file.", metavar="FILE", read=parse.path)
+    far: float | None = option(
+        None,
+        "Set sheets aside that lie further than this from the one in the middle: 100km.",
+        metavar="DISTANCE",
+        read=parse.distance,
+    )
     strict: bool = option(False, "Fail on the first sheet that cannot be used.")
     overwrite: bool = option(False, "Forget an earlier plan of this run folder.", key="")
     retry_failed: bool = option(False, "Try sheets again whose pixels could not be read, also unchanged ones.", key="")

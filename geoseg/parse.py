@@ -6,6 +6,7 @@ Each function takes the text, or a value that already is what it should be, and 
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
@@ -98,6 +99,19 @@ def nodata(value: Nodata) -> tuple[tuple[float, float], ...]:
             what = f"{part!r} is not VALUE or VALUE~TOLERANCE"
             raise UsageError("--nodata", what, "for instance 255~12 or 0") from error
     return tuple(pairs)
+
+
+def distance(value: str | float) -> float:
+    """Metres, of a number or a text with m or km."""
+    if not isinstance(value, str):
+        return float(value)
+    found = re.fullmatch(r"\s*([\d.]+)\s*(km|m)?\s*", value)
+    try:
+        if found is None:
+            raise ValueError
+        return float(found[1]) * (1000.0 if found[2] == "km" else 1.0)
+    except ValueError as error:
+        raise UsageError("--far", f"{value!r} is not a distance", "for instance 100km or 500m") from error
 
 
 def overlap(value: str | int) -> str:

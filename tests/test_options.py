@@ -154,6 +154,7 @@ CHANGED: dict[type, dict[str, Change]] = {
         "anchor": _same((PLACE.c + 0.53, PLACE.f - 0.21)),
         "bbox": _same((PLACE.c + 1, PLACE.f - 5, PLACE.c + 5, PLACE.f - 1)),
         "aoi": lambda town: town.aoi,
+        "far": _same(50_000.0),
         "strict": _same(True),
         "overwrite": _same(True),
         "retry_failed": _same(True),

@@ -15,7 +15,7 @@ from PIL import ImageDraw
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Image, Shapes
-from geoseg.geometry.grid import bounding
+from geoseg.geometry.scatter import pictured
 from geoseg.gis.picture import coloured, side_by_side, with_outlines
 from geoseg.layers import tables
 from geoseg.models.facts import NO_NETWORK
@@ -35,11 +35,11 @@ def run_picture(run: Run, side: int, window: Window | None = None, features: Pat
     Args:
         run: a run with all its blocks.
         side: longest side of each part.
-        window: on the run's grid; none: all of it.
+        window: on the run's grid; none: all of it, or its largest group where sheets are far apart.
         features: a GeoPackage; none: the run's own.
     """
     plan, table = run.plan, run.table
-    window = window or bounding([s.window for s in plan.sheets])
+    window = window or pictured([s.window for s in plan.sheets])
     step = max(1, -(-max(int(window.height), int(window.width)) // side))
     photo, classes = read_thinned(run, window, step)
     place = plan.grid.window_transform(window) @ rasterio.Affine.scale(step)

@@ -277,9 +277,12 @@ class Run:
 
     def _output(self, end: str) -> Path:
         """The output of the last mosaic whose name ends like this."""
-        for name in self.finished["files"]:
-            if name.endswith(end) and Path(name).parent == Path(self.out.name):
-                return self.folder / str(name)
+        found = [n for n in self.finished["files"] if n.endswith(end) and Path(n).parent == Path(self.out.name)]
+        if len(found) == 1:
+            return self.folder / str(found[0])
+        if found:
+            what = f"names {len(found)} outputs that end with {end}, one for each group of sheets"
+            raise PlanError(self.run_json, what, "open them by name: run.finished['files']")
         raise PlanError(
             self.run_json, f"names no output that ends with {end}", f"run geoseg mosaic {self.folder} again"
         )

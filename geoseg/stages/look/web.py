@@ -17,7 +17,7 @@ from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.commit import commit_bytes
 from geoseg.errors import PlanError
-from geoseg.geometry.grid import bounding
+from geoseg.geometry.scatter import pictured
 from geoseg.gis.picture import coloured
 from geoseg.gis.run_picture import read_thinned
 from geoseg.gis.web import WebFeature, WebLayer, WebMap, web_map_html
@@ -41,7 +41,7 @@ def web_map(run: Run | Path, out: Path, side: int = SIDE) -> Path:
     plan, table, files = run.plan, run.table, run.feature_files
     if not files:
         raise PlanError(run.folder, "has no polygons", "run geoseg mosaic first, without --no-vectors")
-    window = bounding([s.window for s in plan.sheets])
+    window = pictured([s.window for s in plan.sheets])
     step = max(1, math.ceil(max(int(window.height), int(window.width)) / side))
     photo, classes = read_thinned(run, window, step)
     place = plan.grid.window_transform(window) @ Affine.scale(step)

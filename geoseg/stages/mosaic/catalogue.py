@@ -7,6 +7,7 @@ from pathlib import Path
 
 import shapely
 
+from geoseg.arrays import Json
 from geoseg.commit import commit_bytes, commit_json, digest
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.project import ProjectLayer, qgis_project
@@ -45,27 +46,23 @@ def write_project(inputs: Inputs, layers: list[Layer]) -> list[Path]:
         )
         for layer in reversed(layers)
     ]
-    raster = ProjectLayer("classes", f"./{name}_classes.tif", "raster", raster_qml(inputs.table))
+    qml = raster_qml(inputs.table)
+    rasters = [ProjectLayer(f"classes{e}", f"./{name}{e}_classes.tif", "raster", qml) for e, _ in inputs.rasters]
     path = inputs.run.out / f"{name}.qgz"
-    commit_bytes(path, qgis_project(name, plan.grid.crs, plan.grid.bounds(inputs.extent), [*vectors, raster]))
+    commit_bytes(path, qgis_project(name, plan.grid.crs, plan.grid.bounds(inputs.extent), [*vectors, *rasters]))
     return [path]
 
 
 def write_stac(inputs: Inputs, counts: dict[int, int], files: list[Path]) -> list[Path]:
     """Write NAME.stac.json beside the outputs; it names all of them but the rasters of single sheets."""
-    name, plan, extent = inputs.name, inputs.plan, inputs.extent
+    name, plan = inputs.name, inputs.plan
     path = inputs.run.out / f"{name}.stac.json"
-    shape = int(extent.height), int(extent.width)
-    place = projection(plan.grid.crs, shape, list(plan.grid.window_transform(extent)))
-    bands = {
-        f"{name}_classes.tif": class_bands(inputs.table, counts),
-        f"{name}_confidence.tif": confidence_bands(),
-    }
+    rasters = _raster_facts(inputs, counts)
     assets = {}
     for file in files:
         if file.parent != path.parent or file == path or file.suffix == ".xml":
             continue
-        more = {"bands": bands[file.name], **place} if file.name in bands else {}
+        more = rasters.get(file.name, {})
         kind = _GEOTIFF if file.suffix == ".tif" else _TYPES.get(file.suffix, "application/octet-stream")
         role = "style" if file.suffix == ".qml" else "overview" if file.suffix == ".html" else "data"
         key = file.name.removeprefix(name).lstrip("_.").replace(".", "_")
@@ -84,6 +81,18 @@ def write_stac(inputs: Inputs, counts: dict[int, int], files: list[Path]) -> lis
     )
     commit_json(path, result_item(name, footprint_in_degrees(plan.grid.crs, ground), assets, origin))
     return [path]
+
+
+def _raster_facts(inputs: Inputs, counts: dict[int, int]) -> Json:
+    """Bands and place of each raster of the whole, by its file name; counts of classes where it is only one."""
+    facts: Json = {}
+    for ending, extent in inputs.rasters:
+        shape = int(extent.height), int(extent.width)
+        place = projection(inputs.plan.grid.crs, shape, list(inputs.plan.grid.window_transform(extent)))
+        classes = class_bands(inputs.table, counts if len(inputs.rasters) == 1 else {})
+        facts[f"{inputs.name}{ending}_classes.tif"] = {"bands": classes, **place}
+        facts[f"{inputs.name}{ending}_confidence.tif"] = {"bands": confidence_bands(), **place}
+    return facts
 
 
 def _rfc3339(time: datetime) -> str:

@@ -15,6 +15,8 @@ from geoseg.arrays import Json
 from geoseg.classes import ClassTable
 from geoseg.errors import Busy, PlanError
 from geoseg.geometry.blocks import Block
+from geoseg.geometry.grid import overlap
+from geoseg.geometry.scatter import touching_groups
 from geoseg.options import MosaicOptions, result_values
 from geoseg.plan import Plan, Sheet
 from geoseg.runfolder.blocks import BlockReader, Record
@@ -59,6 +61,16 @@ class Inputs:
     def extent(self) -> Window:
         """What the rasters of the whole cover."""
         return self.raster.extent
+
+    @cached_property
+    def rasters(self) -> list[tuple[str, Window]]:
+        """What is added to the name of each raster of the whole, and what it covers: one, or one for each group."""
+        seen = [w for s in self.plan.sheets if (w := overlap(s.window, self.extent)) is not None]
+        groups = touching_groups(seen)
+        if len(groups) < 2:
+            return [("", self.extent)]
+        digits = len(str(len(groups)))
+        return [(f"_{i:0{digits}d}", group) for i, group in enumerate(groups, 1)]
 
     @property
     def blocks(self) -> list[Block]:

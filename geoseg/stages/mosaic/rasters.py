@@ -1,4 +1,7 @@
-"""The rasters of a run: classes and confidence of the whole, and the crop of each sheet in its own size and place."""
+"""The rasters of a run: classes and confidence of the whole, and the crop of each sheet in its own size and place.
+
+Where sheets lie scattered over a country, each group of touching sheets has rasters of its own.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from rasterio.windows import Window
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
 from geoseg.commit import commit_bytes
+from geoseg.geometry.scatter import FILLED, HUGE
 from geoseg.gis.cog import RasterSpec, write_cog
 from geoseg.gis.styles import raster_aux_xml, raster_qml
 from geoseg.options import READ_TIMEOUT
@@ -24,27 +28,29 @@ __all__ = ["class_raster", "confidence_raster", "sheet_rasters", "sidecars"]
 
 log = logging.getLogger(__name__)
 
-HUGE, FILLED = 4_000_000_000, 0.01
-"""Rasters of more pixels get overviews only where at least this share of them lies in blocks."""
-
 
 def class_raster(inputs: Inputs, counts: dict[int, int]) -> list[Path]:
-    """NAME_classes.tif, and what lies beside it."""
-    path = inputs.run.out / f"{inputs.name}_classes.tif"
-    _write_whole(inputs, path, "class", inputs.table, 0)
-    return [path, *sidecars(path, inputs.table, counts)]
+    """NAME_classes.tif, or NAME_1_classes.tif and so on, and what lies beside them."""
+    files: list[Path] = []
+    for ending, extent in inputs.rasters:
+        path = inputs.run.out / f"{inputs.name}{ending}_classes.tif"
+        _write_whole(inputs, path, extent, "class", inputs.table)
+        files += [path, *sidecars(path, inputs.table, counts if len(inputs.rasters) == 1 else {})]
+    return files
 
 
 def confidence_raster(inputs: Inputs) -> list[Path]:
-    """NAME_confidence.tif."""
-    path = inputs.run.out / f"{inputs.name}_confidence.tif"
-    _write_whole(inputs, path, "confidence in percent", None, 1)
-    return [path]
+    """NAME_confidence.tif, or NAME_1_confidence.tif and so on."""
+    files: list[Path] = []
+    for ending, extent in inputs.rasters:
+        files.append(inputs.run.out / f"{inputs.name}{ending}_confidence.tif")
+        _write_whole(inputs, files[-1], extent, "confidence in percent", None)
+    return files
 
 
-def _write_whole(inputs: Inputs, path: Path, text: str, table: ClassTable | None, band: int) -> None:
-    """One band of all blocks as a COG."""
-    extent, grid = inputs.extent, inputs.plan.grid
+def _write_whole(inputs: Inputs, path: Path, extent: Window, text: str, table: ClassTable | None) -> None:
+    """The classes (with a table) or the confidence of all blocks of an extent as a COG."""
+    grid, band = inputs.plan.grid, 0 if table is not None else 1
     spec = RasterSpec(
         extent.width,
         extent.height,
@@ -53,18 +59,17 @@ def _write_whole(inputs: Inputs, path: Path, text: str, table: ClassTable | None
         text,
         table,
         tags_of(inputs),
-        _overviews(inputs),
+        _overviews(inputs, extent),
     )
     read = lambda w: inputs.reader.read(shifted(w, extent))[band]
     write_cog(path, spec, read, lambda w: inputs.reader.empty(shifted(w, extent)))
 
 
-def _overviews(inputs: Inputs) -> bool:
-    """Whether the rasters of the whole get overviews.
+def _overviews(inputs: Inputs, extent: Window) -> bool:
+    """Whether a raster gets overviews.
 
     A huge one that is nearly empty gets none, since GDAL would look at each of its pixels.
     """
-    extent = inputs.extent
     pixels = int(extent.width) * int(extent.height)
     if pixels <= HUGE or len(inputs.records) * inputs.plan.block**2 >= FILLED * pixels:
         return True

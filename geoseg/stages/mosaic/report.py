@@ -13,7 +13,8 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Json
 from geoseg.commit import commit_bytes
-from geoseg.geometry.grid import bounding, overlap
+from geoseg.geometry.grid import overlap
+from geoseg.geometry.scatter import pictured
 from geoseg.gis.report import ReportFacts, report_html
 from geoseg.gis.run_picture import run_picture
 from geoseg.stages.mosaic.finish import Outputs
@@ -42,7 +43,7 @@ def write_report(inputs: Inputs, made: Outputs) -> Path:
         timings=made.timings,
         models=[{k: str(m.get(k, "")) for k in ("name", "good_for", "not_good_for", "licence")} for m in inputs.models],
         facts={
-            "sheets": str(len(plan.sheets)),
+            "sheets": str(len(plan.sheets)) + _said_groups(inputs),
             "pixel": f"{plan.gsd:.3f} m on the ground",
             "engine": f"{engine.engine} {engine.precision} on {engine.device}",
             "TTA": engine.tta,
@@ -50,6 +51,16 @@ def write_report(inputs: Inputs, made: Outputs) -> Path:
     )
     commit_bytes(path, report_html(facts).encode())
     return path
+
+
+def _said_groups(inputs: Inputs) -> str:
+    """The number of groups that have rasters of their own, for the report."""
+    groups = len(inputs.rasters)
+    return (
+        ""
+        if groups == 1
+        else f" in {groups} groups far from each other, with rasters of their own; the largest is pictured"
+    )
 
 
 def _confidence(inputs: Inputs) -> list[int]:
@@ -77,7 +88,7 @@ def _doubtful(gpkg: Path, most: int = 8) -> list[Json]:
 def _pictures(inputs: Inputs, doubtful: list[Json], gpkg: Path | None) -> list[tuple[str, bytes]]:
     """All of it; its middle and its most doubtful place pixel by pixel."""
     run, plan = inputs.run, inputs.plan
-    whole = bounding([s.window for s in plan.sheets])
+    whole = pictured([s.window for s in plan.sheets])
     centre = whole.col_off + whole.width / 2, whole.row_off + whole.height / 2
     pictures = [("photo | classes | features", _png(run_picture(run, SIDE, features=gpkg)))]
     places = [("the middle, pixel by pixel", centre)]

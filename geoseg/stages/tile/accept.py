@@ -37,8 +37,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-FARTHEST = 100_000.0
-"""Metres on the ground from the sheet in the middle to any other."""
 SAMPLE = 128
 """Side in pixels of the squares that are looked at in an alpha band."""
 
@@ -186,17 +184,17 @@ def place_on(found: Found, grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
     return kept, refused
 
 
-def near(placed: list[Sheet], grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
-    """Sheets at most `FARTHEST` metres from the one in their middle: a raster over all would be nearly empty."""
-    if not placed:
-        return [], []
+def near(placed: list[Sheet], grid: Grid, farthest: float | None) -> tuple[list[Sheet], list[Quarantined]]:
+    """Sheets at most so many metres from the one in their middle; all of them where nobody asked."""
+    if not placed or farthest is None:
+        return placed, []
     windows = [s.window for s in placed]
     centres = np.array([(w.col_off + w.width / 2, w.row_off + w.height / 2) for w in windows])
     middle = centres[np.abs(centres - np.median(centres, axis=0)).sum(1).argmin()]
     x, y = grid.transform @ tuple(middle)
     metres = np.abs(centres - middle).max(1) * grid.side * metres_per_unit(grid.crs, x, y)
-    kept = [s for s, m in zip(placed, metres, strict=True) if m <= FARTHEST]
-    far = [(s, m) for s, m in zip(placed, metres, strict=True) if m > FARTHEST]
+    kept = [s for s, m in zip(placed, metres, strict=True) if m <= farthest]
+    far = [(s, m) for s, m in zip(placed, metres, strict=True) if m > farthest]
     cure = "check its geotransform, or plan a separate run for it"
     return kept, [Quarantined(s.path, f"lies {m / 1000:,.0f} km from the middle of the others", cure) for s, m in far]
 
@@ -225,10 +223,12 @@ def usable(
     return found, refused
 
 
-def placed(found: Found, refused: list[Quarantined], grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
-    """Sheets on the grid and not far from the others, and all sheets that were refused so far."""
+def placed(
+    found: Found, refused: list[Quarantined], grid: Grid, farthest: float | None = None
+) -> tuple[list[Sheet], list[Quarantined]]:
+    """Sheets on the grid and not further than asked from the others, and all sheets that were refused so far."""
     on_grid, lost = place_on(found, grid)
-    kept, far = near(on_grid, grid)
+    kept, far = near(on_grid, grid, farthest)
     return kept, refused + lost + far
 
 

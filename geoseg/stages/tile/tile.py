@@ -8,6 +8,7 @@ Each step sets aside the sheets that it refuses, with reason and cure; the plan 
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from geoseg.commit import sweep
 from geoseg.errors import UsageError
 from geoseg.geometry.grid import Grid, bounding, same_crs
 from geoseg.geometry.ground import metres_per_unit, shift_accuracy
+from geoseg.geometry.scatter import touching_groups
 from geoseg.gis.plan_drawing import draw_plan
 from geoseg.options import TileOptions
 from geoseg.plan import (
@@ -106,7 +108,7 @@ def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOpt
     headers, refused, no_masks = accept.settle_alpha(headers, refused, alpha, earlier, options.read_timeout)
     headers, refused = accept.usable(headers, refused, crs, options.bands, override=override)
     grid = earlier.grid if earlier else choose_grid(headers, crs, options.gsd, options.anchor)
-    placed, refused = accept.placed(headers, refused, grid)
+    placed, refused = accept.placed(headers, refused, grid, options.far)
     check_one_set(placed, listing.searched)
     if earlier is not None:
         placed, refused = _known(placed, refused, run, earlier, options.retry_failed)
@@ -235,6 +237,7 @@ def _warnings(plan: Plan, no_masks: list[tuple[Path, str]]) -> list[str]:
         what = "sheets are off the grid and will be warped on the fly"
         warnings.append(f"{len(warped)} of {len(plan.sheets)} {what} (first: {warped[0].path})")
     warnings += _said_shifts(plan)
+    warnings += _said_groups(plan)
     if plan.nodata_rule == "blank" and not plan.nodata:
         warnings += _said_blanks(plan)
     return warnings
@@ -253,6 +256,19 @@ def _said_shifts(plan: Plan) -> list[str]:
                 f" they may lie that far off (first: {first.path})"
             )
     return warnings
+
+
+def _said_groups(plan: Plan) -> list[str]:
+    """Sheets so far apart that `mosaic` will write rasters for each group of them."""
+    groups = touching_groups([s.window for s in plan.sheets])
+    if len(groups) < 2:
+        return []
+    whole = bounding(groups)
+    far = math.hypot(whole.width, whole.height) * plan.gsd / 1000
+    return [
+        f"the sheets lie in {len(groups)} groups over {far:,.0f} km, so mosaic will write rasters for each group; if a"
+        " sheet is misplaced, set it aside with --far 100km"
+    ]
 
 
 def _said_blanks(plan: Plan) -> list[str]:

@@ -71,7 +71,7 @@ def test_who_is_far_does_not_hang_on_where_the_grid_begins(places: list[tuple[in
             a_sheet(str(i), Window(2000 * col + 1000 * shift, 2000 * row, 100, 80))
             for i, (col, row) in enumerate(places)
         ]
-        kept, refused = accept.near(sheets, GRID)
+        kept, refused = accept.near(sheets, GRID, 100_000.0)
         assert len(kept) + len(refused) == len(sheets)
         assert kept
         return [int(s.stem) for s in kept], [int(Path(q.path).stem) for q in refused]
@@ -84,7 +84,7 @@ def test_who_is_far_does_not_hang_on_where_the_grid_begins(places: list[tuple[in
 
 
 def test_nothing_at_all_is_near() -> None:
-    assert accept.near([], GRID) == ([], [])
+    assert accept.near([], GRID, 5.0) == ([], [])
 
 
 def test_what_was_damaged_stays_out_until_somebody_writes_it() -> None:

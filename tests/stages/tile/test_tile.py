@@ -12,16 +12,17 @@ import shapely
 from affine import Affine
 from bad_files import BAD
 from rasterio.crs import CRS as CRS_
-from runs import classes_like
 from scipy import ndimage
 from support import CRS, PLACE, ROOT, class_raster, moved, write_sheet
 
+from geoseg import parse
 from geoseg.errors import UsageError
 from geoseg.options import InferOptions, TileOptions
 from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
+from runs import classes_like
 
 RNG = np.random.default_rng(11)
 
@@ -170,7 +171,7 @@ def test_a_far_utm_zone_needs_its_own_run(tmp_path):
 
 
 def test_a_sheet_that_is_nowhere_near_costs_itself_only(tmp_path):
-    """Outside the area of the CRS, or 100 km from the others: a broken geotransform must not make a huge raster."""
+    """Outside the area of the CRS, always; far from the others, where the user asks for it."""
     for name, place in (
         ("a", PLACE),
         ("b", moved(PLACE, 300, 0)),
@@ -178,7 +179,9 @@ def test_a_sheet_that_is_nowhere_near_costs_itself_only(tmp_path):
         ("far", moved(PLACE, 1_200_000, 0)),
     ):
         write_sheet(tmp_path / "in" / f"{name}.tif", classes_like(), place=place)
-    plan = tile([tmp_path / "in"], tmp_path / "run").plan
+    report = tile([tmp_path / "in"], tmp_path / "all")
+    assert [s.stem for s in report.plan.sheets] == ["a", "b", "far"]
+    plan = tile([tmp_path / "in"], tmp_path / "run", TileOptions(far=parse.distance("100km"))).plan
     assert [s.stem for s in plan.sheets] == ["a", "b"]
     reasons = {Path(q.path).stem: q.reason for q in plan.quarantined}
     assert "outside the area" in reasons["lost"]
