@@ -106,8 +106,20 @@ def _say(text: str) -> None:
     click.echo(f"geoseg: error: {_one_line(text)}", err=True)
 
 
+def _read_names_as_utf8() -> None:
+    """Start again in UTF-8 mode where the locale would read file names otherwise, such as C or Latin-1.
+
+    Names on disk are UTF-8 nearly everywhere, and JSON and GeoPackages hold nothing else.
+    """
+    if sys.flags.utf8_mode or sys.getfilesystemencoding() == "utf-8" or not sys.executable:
+        return
+    os.environ["PYTHONUTF8"] = "1"
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
 def main() -> NoReturn:
     """Run the command line; the exit code says what happened (see README)."""
+    _read_names_as_utf8()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost 5 to 15 times on shared cores
     few_arenas()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from support import write_sheet
+
+from geoseg.runfolder.folder import Run
 
 
 def test_help_imports_nothing_heavy():
@@ -80,3 +85,15 @@ def test_an_unforeseen_error_is_one_line(tmp_path, geoseg, monkeypatch):
     assert code == 1
     assert "unexpected ZeroDivisionError: surprise" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX", "de_DE.ISO-8859-1"])
+def test_names_are_read_in_any_locale(tmp_path, locale) -> None:
+    """Sheets, run folder and words on the screen, where the locale knows ASCII only and UTF-8 mode was turned off."""
+    write_sheet(tmp_path / "Größe 日本" / "Straße_é.tif", np.zeros((3, 40, 40), np.uint8))
+    command = [sys.executable, "-m", "geoseg", "tile", "Größe 日本", "-o", "Läufe"]
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert Run(tmp_path / "Läufe").plan.sheets[0].path.endswith("Größe 日本/Straße_é.tif")
+    assert "Läufe" in done.stdout.decode()

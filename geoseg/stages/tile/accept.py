@@ -6,6 +6,7 @@ headers that can be read -> georeferenced -> alike -> on the grid -> near the ot
 from __future__ import annotations
 
 import logging
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -54,7 +55,8 @@ def read_headers(
         name = str(path).encode(errors="backslashreplace").decode()
         if name != str(path):
             reason = "has a name that is not UTF-8, which neither JSON nor a GeoPackage can hold"
-            refused.append(Quarantined(name, reason, "rename it"))
+            cure = "rename it" if sys.getfilesystemencoding() == "utf-8" else "start Python with PYTHONUTF8=1"
+            refused.append(Quarantined(name, reason, cure))
             continue
         try:
             found.append((path, decoder().header(path, folders=folders, patience=read_timeout)))
