@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "sample_data"
 CONFIGS = ROOT / "configs"
 
+RGB = ("red", "green", "blue")
 CRS = "EPSG:25833"
 PLACE = Affine(0.1, 0, 367_000, 0, -0.1, 5_807_000)
 

@@ -110,7 +110,8 @@ def _crop(photo: Photo, point: dict[str, str], number: int) -> Image.Image:
 def join(passes: list[Path]) -> None:
     """Join what was read in two passes (`labels.txt`: lines of `sheet:cell code`) to labels.csv; print the agreement.
 
-    A code is one letter of `CODES`; a question mark after it says that the reader was in doubt.
+    A code is one letter of `CODES`; a question mark after it says that the reader was in doubt. A point is doubtful
+    where the readings differ, or where both passes were in doubt.
     """
     read: list[dict[int, tuple[int, bool]]] = []
     for folder in passes:
@@ -125,7 +126,7 @@ def join(passes: list[Path]) -> None:
         out.writerow(["id", "first", "second", "doubtful"])
         for i in sorted(first):
             (one, unsure), (two, unsure_too) = first[i], second[i]
-            out.writerow([i, one, two, int(one != two or unsure or unsure_too)])
+            out.writerow([i, one, two, int(one != two or (unsure and unsure_too))])
     table = np.zeros((6, 6), int)
     for i, (one, _) in first.items():
         table[one, second[i][0]] += 1

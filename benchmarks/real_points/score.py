@@ -5,7 +5,7 @@
 
 Each stratum (place and class of a frozen map) counts by its ground, each place of a half counts the same (estimates of
 Stehman 2014, which hold where the map that is scored is not the one that made the strata). Intervals are 95 % of a
-bootstrap that draws points anew within strata. Points that both passes agree on are scored alone, and with all others,
+bootstrap that draws points anew within strata. Points that are not doubtful are scored alone, and with all others,
 where either reading counts half.
 """
 

@@ -18,6 +18,7 @@ from geoseg.datasets.shapes import Codes, PolygonFile
 from geoseg.errors import UsageError
 from geoseg.geometry.ground import metres_per_unit
 from geoseg.plan import Header, transform_of
+from geoseg.sheets.bands import band_meanings, bands_in_words
 from geoseg.sheets.door import read_header
 from geoseg.sheets.images import SUFFIXES, picture_size
 
@@ -42,9 +43,9 @@ TIFF = (".tif", ".tiff")
 class ImageFacts:
     """Facts about the images of a data set that their files may not give.
 
-    `bands` to use, counted from 1; `gsd` in metres (0: the file must say it); `crs` for files without one; `nodata` as
-    (value, tolerance) pairs; `value_range` holds the values that become the darkest and brightest of the network, whose
-    data type is `dtype`; `codes` allows what rasters of classes have: a colour table, whole numbers of 32 bits.
+    `bands` to use, counted from 1; where nobody named any, `wanted` holds the meanings of those to look for; `gsd` in
+    metres (0: the file must say it); `crs` for files without one; `nodata` as (value, tolerance) pairs; `value_range`
+    holds the values that become the darkest and brightest of the network, whose data type is `dtype`; `codes` allows what rasters of classes have: a colour table, whole numbers of 32 bits.
     """
 
     bands: tuple[int, ...] = (1, 2, 3)
@@ -54,6 +55,7 @@ class ImageFacts:
     value_range: tuple[float, float] | None = None
     codes: bool = False
     dtype: str = "uint8"
+    wanted: tuple[str, ...] = ()
 
 
 PLAIN = ImageFacts()
@@ -77,8 +79,7 @@ def image_file(path: Path, facts: ImageFacts = PLAIN) -> ImageFile:
             "picture", str(path), shape, facts.bands, facts.gsd, value_range=facts.value_range, dtype=facts.dtype
         )
     header = read_header(path, codes=facts.codes)
-    if max(facts.bands) > header.bands:
-        raise UsageError(path, f"has {header.bands} bands, `bands` asks for {list(facts.bands)}", "bands count from 1")
+    bands = _bands_of(path, header, facts)
     gsd, wkt, transform = _ground(header, facts)
     if not gsd:
         raise UsageError(path, "has no place on Earth and does not say its pixel size", "give `gsd` in metres")
@@ -86,7 +87,7 @@ def image_file(path: Path, facts: ImageFacts = PLAIN) -> ImageFile:
         "sheet",
         str(path),
         (header.height, header.width),
-        facts.bands,
+        bands,
         gsd,
         wkt,
         transform,
@@ -95,6 +96,24 @@ def image_file(path: Path, facts: ImageFacts = PLAIN) -> ImageFile:
         bare_transform=tuple(transform_of(header)[:6]) if header.georeferenced and not wkt else (),
         dtype=facts.dtype,
     )
+
+
+def _bands_of(path: Path, header: Header, facts: ImageFacts) -> tuple[int, ...]:
+    """The bands to use: those that were named, those that mean what is wanted, or the first ones.
+
+    Raises:
+        UsageError: the file lacks one of them.
+    """
+    meanings = band_meanings(header)
+    if facts.wanted and "other" not in facts.wanted:
+        if set(facts.wanted) <= set(meanings):
+            return tuple(meanings.index(b) + 1 for b in facts.wanted)
+        if set(meanings) != {"other"}:
+            what = f"has {bands_in_words(header)}; the network wants {', '.join(facts.wanted)}"
+            raise UsageError(path, what, "say with `bands` of this data set which those are, such as [1, 2, 3]")
+    if max(facts.bands) > header.bands:
+        raise UsageError(path, f"has {header.bands} bands, `bands` asks for {list(facts.bands)}", "bands count from 1")
+    return facts.bands
 
 
 def _ground(header: Header, facts: ImageFacts) -> tuple[float, str, tuple[float, ...]]:

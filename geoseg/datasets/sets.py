@@ -50,14 +50,18 @@ def class_table(model: ModelSection) -> ClassTable:
 
 
 def labelled_sets(
-    sections: Sequence[DataSection], table: ClassTable, bands: int, cache: Path | None, dtype: str = "uint8"
+    sections: Sequence[DataSection],
+    table: ClassTable,
+    bands: tuple[str, ...],
+    cache: Path | None,
+    dtype: str = "uint8",
 ) -> dict[str, list[LabelledSet]]:
     """Labelled sets of each split.
 
     Args:
         sections: the data sets of a config.
         table: classes of the network.
-        bands: how many the network takes.
+        bands: meanings of those that the network takes, in its order.
         cache: folder that keeps drawn scenes.
         dtype: data type of the network's pixels.
 
@@ -86,7 +90,7 @@ def _as_type(item: Item, dtype: str) -> Item:
     return replace(item, image=replace(image, dtype=dtype, value_range=spread))
 
 
-def _parts(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> Parts:
+def _parts(section: DataSection, table: ClassTable, bands: tuple[str, ...], cache: Path | None) -> Parts:
     """Items of one section by split."""
     if section.kind in OFFICIAL:
         parts = {s: _resized(part, section) for s, part in OFFICIAL[section.kind](section, table).items()}
@@ -94,11 +98,11 @@ def _parts(section: DataSection, table: ClassTable, bands: int, cache: Path | No
     else:
         items = _cut_to_box(_resized(OWN[section.kind](section, table, bands, cache), section), section)
         parts = split_items(items, _split(section))
-    count = len(items[0].image.bands) if items else bands
-    if count != bands:
+    count = len(items[0].image.bands) if items else len(bands)
+    if count != len(bands):
         raise UsageError(
             section.name or section.kind,
-            f"gives {count} bands, the network takes {bands}",
+            f"gives {count} bands, the network takes {len(bands)}",
             "set `bands` or `sheets` of this data set",
         )
     if section.use == "split":
@@ -141,12 +145,15 @@ def _split(section: DataSection) -> Split:
     return Split(names, s.side, s.blocks, s.share, s.gap, s.to, s.seed)
 
 
-def _facts(section: DataSection, bands: int) -> ImageFacts:
-    chosen = tuple(section.bands) or tuple(range(1, bands + 1))
+def _facts(section: DataSection, bands: tuple[str, ...]) -> ImageFacts:
+    chosen = tuple(section.bands) or tuple(range(1, len(bands) + 1))
     if section.range is not None and section.range[0] >= section.range[1]:
         what = f"has the range {list(section.range)}, expected [low, high] with low < high"
         raise UsageError(section.name or section.kind, what, "for instance [0, 4095]")
-    return ImageFacts(chosen, section.gsd, section.crs, _nodata(section.nodata), section.range)
+    wanted = () if section.bands else bands
+    return ImageFacts(
+        chosen, section.gsd, section.crs, _nodata(section.nodata), section.range, dtype="uint8", wanted=wanted
+    )
 
 
 def _nodata(text: str | float) -> tuple[tuple[float, float], ...]:
@@ -169,13 +176,13 @@ def _legend(section: DataSection, table: ClassTable) -> Legend | ClassTable:
     return table if section.legend == "auto" and rest < 0 else replace(table_legend(table), rest=rest)
 
 
-def _pairs(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+def _pairs(section: DataSection, table: ClassTable, bands: tuple[str, ...], cache: Path | None) -> list[Item]:
     if not section.labels:
         raise UsageError(section.name or "pairs", "has no `labels`", "give a pattern such as labels/*.tif")
     return pair_items(section.root, section.images, section.labels, _legend(section, table), _facts(section, bands))
 
 
-def _patches(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+def _patches(section: DataSection, table: ClassTable, bands: tuple[str, ...], cache: Path | None) -> list[Item]:
     return patch_items(section.root, table, _facts(section, bands))
 
 
@@ -188,18 +195,18 @@ def _shape_codes(section: DataSection, table: ClassTable) -> tuple[Codes, int]:
     return tuple(codes.items()), code_of(section.rest, table, subject) if section.rest else NODATA
 
 
-def _polygons(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+def _polygons(section: DataSection, table: ClassTable, bands: tuple[str, ...], cache: Path | None) -> list[Item]:
     codes, rest = _shape_codes(section, table)
     polygons = PolygonFile(str(section.root / section.labels), codes, section.column, rest)
     return polygon_items(section.root, section.images, polygons, _facts(section, bands))
 
 
-def _boxes(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+def _boxes(section: DataSection, table: ClassTable, bands: tuple[str, ...], cache: Path | None) -> list[Item]:
     codes, rest = _shape_codes(section, table)
     return box_items(section.root, section.images, codes, rest, _facts(section, bands))
 
 
-def _unlabelled(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+def _unlabelled(section: DataSection, table: ClassTable, bands: tuple[str, ...], cache: Path | None) -> list[Item]:
     if section.use in ("validation", "test") or section.split != SplitSection():
         raise UsageError(
             section.name or "unlabelled", "has no labels to score with", "set `use: train`, and no `split`"
@@ -207,21 +214,21 @@ def _unlabelled(section: DataSection, table: ClassTable, bands: int, cache: Path
     return unlabelled_items(section.root, section.images, _facts(section, bands))
 
 
-def _scenes(section: DataSection, table: ClassTable, bands: int, cache: Path | None) -> list[Item]:
+def _scenes(section: DataSection, table: ClassTable, bands: tuple[str, ...], cache: Path | None) -> list[Item]:
     if table != ISPRS:
         raise UsageError(section.name or "scenes", "are drawn with the ISPRS classes", "set model.classes to isprs")
     if unknown := sorted(set(section.quarters) - set(QUARTERS)):
         raise UsageError(
             section.name or "scenes", f"has no quarter {', '.join(unknown)}", f"known: {', '.join(QUARTERS)}"
         )
-    chosen = tuple(section.bands) or tuple(range(1, bands + 1))
+    chosen = tuple(section.bands) or tuple(range(1, len(bands) + 1))
     kept = str(cache) if cache is not None and section.cache else ""
     return scene_items(
         section.seed, section.count, section.metres, section.pixel_sizes, chosen, kept, tuple(section.quarters)
     )
 
 
-OWN: dict[str, Callable[[DataSection, ClassTable, int, Path | None], list[Item]]] = {
+OWN: dict[str, Callable[[DataSection, ClassTable, tuple[str, ...], Path | None], list[Item]]] = {
     "pairs": _pairs,
     "patches": _patches,
     "polygons": _polygons,

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rasterio.windows import Window
-from support import write_sheet
+from support import RGB, write_sheet
 
 from geoseg.classes import ISPRS, NODATA
 from geoseg.datasets.folders import ImageFacts, pair_items
@@ -32,10 +32,10 @@ def test_sixteen_bit_sheets_need_a_range(tmp_path: Path) -> None:
     write_sheet(tmp_path / "a_RGB.tif", np.full((3, 32, 32), 2000, np.uint16))
     write_sheet(tmp_path / "a_label.tif", np.zeros((32, 32), np.uint8))
     section = DataSection(kind="pairs", root=tmp_path, images="*_RGB.tif", labels="*_label.tif")
-    (one,) = labelled_sets([section], ISPRS, 3, None)["train"]
+    (one,) = labelled_sets([section], ISPRS, RGB, None)["train"]
     with pytest.raises(SheetError, match="range"):
         read_item(one.items[0], Window(0, 0, 8, 8))
-    (one,) = labelled_sets([section.model_copy(update={"range": (0.0, 4000.0)})], ISPRS, 3, None)["train"]
+    (one,) = labelled_sets([section.model_copy(update={"range": (0.0, 4000.0)})], ISPRS, RGB, None)["train"]
     assert set(np.unique(read_item(one.items[0], Window(0, 0, 8, 8))[0])) == {127.5}
 
 
@@ -47,7 +47,7 @@ def test_sixteen_bits_stay_sixteen_bits(tmp_path: Path) -> None:
     section = DataSection(kind="pairs", root=tmp_path, images="*_RGB.tif", labels="*_label.tif")
     spread = section.model_copy(update={"range": (0.0, 20_000.0)})
     for one, dtype, factor in ((spread, "uint8", 255 / 20_000), (section, "uint16", 1), (spread, "float32", 5e-5)):
-        (made,) = labelled_sets([one], ISPRS, 3, None, dtype)["train"]
+        (made,) = labelled_sets([one], ISPRS, RGB, None, dtype)["train"]
         image, _, _ = read_item(made.items[0], Window(0, 0, 64, 64))
         assert image.dtype == np.float32
         assert len(np.unique(image)) == pixels.size

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from layouts import labels_of
 from rasterio.windows import Window
+from support import RGB
 
 from geoseg.classes import ISPRS, NODATA
 from geoseg.datasets.items import read_item
@@ -45,7 +46,7 @@ def test_cityscapes_ids_become_train_ids(tmp_path: Path) -> None:
 def test_whole_photos_resized(tmp_path: Path) -> None:
     """Labels lie on the resized photo as they lay on the whole one; other kinds of images are refused."""
     section = {"kind": "voc", "root": str(layouts.voc(tmp_path)), "resize": [48, 32]}
-    sets = labelled_sets([DataSection.model_validate(section)], VOC, 3, None)
+    sets = labelled_sets([DataSection.model_validate(section)], VOC, RGB, None)
     item = sets["train"][0].items[0]
     image, labels, valid = read_item(item, Window(0, 0, 32, 48))
     assert (image.shape, labels.shape, valid.all()) == ((3, 48, 32), (48, 32), True)
@@ -56,4 +57,4 @@ def test_whole_photos_resized(tmp_path: Path) -> None:
     assert np.array_equal(part[0], image[:, 7:37, 5:25])
     assert np.array_equal(part[1], labels[7:37, 5:25])
     with pytest.raises(UsageError, match="whole PNG or JPEG pictures"):
-        labelled_sets([DataSection(kind="scenes", resize=(64, 64))], ISPRS, 3, None)
+        labelled_sets([DataSection(kind="scenes", resize=(64, 64))], ISPRS, RGB, None)

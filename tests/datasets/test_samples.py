@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import write_sheet
+from support import RGB, write_sheet
 
 from geoseg.classes import ISPRS
 from geoseg.datasets.folders import ImageFacts, pair_items
@@ -21,7 +21,7 @@ FILL = (100.0, 110.0, 120.0)
 
 def _scene_samples(**more: object) -> Samples:
     section = DataSection(kind="scenes", seed=5, count=2, metres=16, pixel_sizes=(0.2, 0.25))
-    sets = labelled_sets([section], ISPRS, 3, None)["train"]
+    sets = labelled_sets([section], ISPRS, RGB, None)["train"]
     return Samples(tuple(sets), **{"crop": Crop(48, 0.2, FILL), "augmentation": Augmentation(), "seed": 3, **more})  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ import pytest
 import shapely
 from layouts import labels_of
 from PIL import Image
-from support import CRS, PLACE, write_sheet
+from support import CRS, PLACE, RGB, write_sheet
 
 from geoseg.classes import ISPRS, NODATA, NOT
 from geoseg.datasets.sets import labelled_sets
@@ -33,12 +33,12 @@ def test_polygons_are_burnt_with_what_the_rest_means(tmp_path: Path) -> None:
         classes={"*": "building"},
         rest="not building",
     )
-    (one,) = labelled_sets([section], ISPRS, 3, None)["train"]
+    (one,) = labelled_sets([section], ISPRS, RGB, None)["train"]
     labels = labels_of(one.items[0])
     assert (labels[10:30, 10:20] == 1).mean() > 0.98
     assert (labels[40:] == NOT + 1).all()
     odd = section.model_copy(update={"column": "kind", "classes": {"barn": "building"}})
-    (one,) = labelled_sets([odd], ISPRS, 3, None)["train"]
+    (one,) = labelled_sets([odd], ISPRS, RGB, None)["train"]
     with pytest.raises(SheetError, match="'house' has no class"):
         labels_of(one.items[0])
 
@@ -49,7 +49,7 @@ def test_boxes_know_their_core_and_not_their_ring(tmp_path: Path) -> None:
     section = DataSection(
         kind="boxes", root=tmp_path, images="*.png", classes={0: "car", 4: "ignore"}, rest="not car", gsd=0.15
     )
-    (one,) = labelled_sets([section], ISPRS, 3, None)["train"]
+    (one,) = labelled_sets([section], ISPRS, RGB, None)["train"]
     labels = labels_of(one.items[0])
     assert labels[50, 100] == 4
     assert labels[35, 85] == NODATA

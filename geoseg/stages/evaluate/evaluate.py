@@ -115,7 +115,7 @@ def evaluate_model(model: Path, config: TrainConfig, options: EvaluateOptions, c
     """
     found = load_model(model)
     card = found.card
-    sets = labelled_sets(config.data, card.classes, len(card.bands), cache, card.dtype)[options.split]
+    sets = labelled_sets(config.data, card.classes, card.bands, cache, card.dtype)[options.split]
     if not sets:
         raise UsageError(options.split, "holds no data set of this config", "pick another --split")
     protocol = {

@@ -102,7 +102,7 @@ def _process_group() -> Iterator[tuple[int, int]]:
 
 
 def _load_sets(config: TrainConfig, table: ClassTable, cache: Path | None) -> Sets:
-    sets = labelled_sets(config.data, table, len(config.model.bands), cache, config.model.dtype)
+    sets = labelled_sets(config.data, table, tuple(config.model.bands), cache, config.model.dtype)
     if not sets["train"]:
         raise UsageError("data", "leaves nothing to train on", "give a set without `use: validation`")
     return sets
