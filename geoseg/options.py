@@ -145,11 +145,11 @@ class InferOptions:
 
     model: tuple[Path, ...] = option(
         (),
-        "Model file; several make an ensemble [default: the shipped network].",
+        "Model file, or shipped-0.1; several make an ensemble [default: the shipped network].",
         flags=("-m", "--model"),
         metavar="FILE",
         many=True,
-        read=parse.paths,
+        read=parse.models,
     )
     engine: str = option("auto", "What computes the network.", choices=ENGINES)
     device: str = option("auto", "auto, cpu or cuda[:N].")

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 
 from geoseg.errors import UsageError
+from geoseg.weights import model_path
 
 __all__ = [
     "age",
@@ -135,6 +136,11 @@ def path(value: OnePath) -> Path:
 def paths(value: Paths) -> tuple[Path, ...]:
     """One path, or several."""
     return (path(value),) if isinstance(value, (str, os.PathLike)) else tuple(path(p) for p in value)
+
+
+def models(value: Paths) -> tuple[Path, ...]:
+    """Model files; the names of networks that come with geoseg stand for theirs."""
+    return tuple(model_path(p) for p in paths(value))
 
 
 def shard(value: Pair) -> tuple[int, int]:

@@ -20,15 +20,14 @@ import numpy as np
 from draw import LABELS, STRATA, read_points
 from places import load_photos
 
+from geoseg.in_memory import Network, load_model
+
 NAMES = ("impervious", "building", "low veg", "tree", "car", "clutter")
 DRAWS, BINS = 1000, 5
 
 
-def predict(model: str, half: str) -> dict[int, tuple[int, float]]:
+def predict(network: Network, half: str) -> dict[int, tuple[int, float]]:
     """Class and confidence (0 to 1) of a network at every point of a half, by the point's number."""
-    import geoseg
-
-    network = geoseg.load_model(None if model == "shipped" else model)
     points = [p for p in read_points() if p["half"] == half]
     found = {}
     for photo in load_photos(half):
@@ -77,10 +76,10 @@ def scores(truth: np.ndarray, found: np.ndarray, sure: np.ndarray, weight: np.nd
     return result
 
 
-def with_intervals(
-    points: list[dict[str, str]], half: str, found: dict[int, tuple[int, float]], doubtful: bool
-) -> dict[str, tuple[float, float, float]]:
-    """(estimate, low, high) of each score, without the doubtful points or with them."""
+def estimate(
+    points: list[dict[str, str]], half: str, found: dict[int, tuple[int, float]], doubtful: bool, draws: int = 0
+) -> tuple[dict[str, float], list[dict[str, float]]]:
+    """Each score, without the doubtful points or with them, and those of some draws of a bootstrap."""
     readings = read_truth()
     kept = [p for p in points if doubtful or not readings[int(p["id"])][2]]
     share = weights_of(kept, half)
@@ -97,12 +96,17 @@ def with_intervals(
         return scores(truth, classes[rows], sure[rows], half_share)
 
     random = np.random.default_rng(0)
-    drawn = [at(np.concatenate([random.choice(g, len(g)) for g in groups])) for _ in range(DRAWS)]
-    whole = at(np.arange(len(kept)))
-    return {
-        name: (value, *np.percentile([d[name] for d in drawn if name in d], [2.5, 97.5]))
-        for name, value in whole.items()
-    }
+    drawn = [at(np.concatenate([random.choice(g, len(g)) for g in groups])) for _ in range(draws)]
+    return at(np.arange(len(kept))), drawn
+
+
+def with_intervals(
+    points: list[dict[str, str]], half: str, found: dict[int, tuple[int, float]], doubtful: bool
+) -> dict[str, tuple[float, float, float]]:
+    """(estimate, low, high) of each score, without the doubtful points or with them."""
+    whole, drawn = estimate(points, half, found, doubtful, DRAWS)
+    low_high = {n: np.percentile([d[n] for d in drawn if n in d], [2.5, 97.5]) for n in whole}
+    return {n: (value, float(low_high[n][0]), float(low_high[n][1])) for n, value in whole.items()}
 
 
 def main() -> None:
@@ -115,7 +119,7 @@ def main() -> None:
     points = [p for p in read_points() if p["half"] == given.half]
     table = {}
     for model in given.models:
-        found = predict(model, given.half)
+        found = predict(load_model(model), given.half)
         for doubtful in (False, True):
             result = with_intervals(points, given.half, found, doubtful)
             table[f"{model}, {'with' if doubtful else 'without'} doubtful points"] = result

@@ -80,7 +80,9 @@ def _change(settings: TrainConfig, given: Given) -> TrainConfig:
     if weights := given["backbone_weights"]:
         start["backbone_weights"] = weights if weights == "imagenet" else Path(weights)
     if init := given["init"]:
-        start["init"] = init if init in ("shipped", "torchvision") else Path(init)
+        from geoseg.weights import NAMES
+
+        start["init"] = init if init in ("torchvision", *NAMES) else Path(init)
     settings = settings.model_copy(update={"model": settings.model.model_copy(update=start)})
     if steps := given["max_steps"]:
         stages = [s.model_copy(update={"steps": min(s.steps, steps)}) for s in settings.stages]

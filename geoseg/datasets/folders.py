@@ -45,7 +45,8 @@ class ImageFacts:
 
     `bands` to use, counted from 1; where nobody named any, `wanted` holds the meanings of those to look for; `gsd` in
     metres (0: the file must say it); `crs` for files without one; `nodata` as (value, tolerance) pairs; `value_range`
-    holds the values that become the darkest and brightest of the network, whose data type is `dtype`; `codes` allows what rasters of classes have: a colour table, whole numbers of 32 bits.
+    holds the values that become the darkest and brightest of the network, whose data type is `dtype`; `codes` allows
+    what rasters of classes have: a colour table, whole numbers of 32 bits.
     """
 
     bands: tuple[int, ...] = (1, 2, 3)

@@ -58,7 +58,7 @@ class ModelSection(_Section):
     patch: int | None = Field(None, ge=32)
     overlap: int | None = Field(None, ge=0)
     backbone_weights: Literal["imagenet"] | Path | None = None
-    init: Literal["torchvision", "shipped"] | Path | None = None
+    init: Literal["torchvision", "shipped", "shipped-0.1"] | Path | None = None
     name: str = ""
     good_for: str = ""
     not_good_for: str = ""

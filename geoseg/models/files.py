@@ -24,6 +24,7 @@ from geoseg.models.mlm import is_mlm, mlm_card
 
 if TYPE_CHECKING:
     from torch import Tensor
+from geoseg.weights import model_path, shipped_model
 
 __all__ = [
     "ModelFile",
@@ -60,17 +61,13 @@ class ModelFile:
         return hashlib.sha256((self.sha256 + json.dumps(self.card.to_json(), sort_keys=True)).encode()).hexdigest()
 
 
-def shipped_model() -> Path:
-    """The path of the network that comes with geoseg."""
-    return Path(__file__).parent.parent / "weights" / "unet_mobilenet_v2.safetensors"
-
-
 def load_model(path: Path) -> ModelFile:
-    """Read a model file of any known format.
+    """Read a model file of any known format, or a network that comes with geoseg, by its name.
 
     Raises:
         ModelError: it is not there, no model, has no card, or its weights are not finite.
     """
+    path = model_path(path)
     data = read_model_bytes(path)
     sha = _checked_sha(path, data)
     if data[:40].startswith(b"version https://git-lfs"):

@@ -20,10 +20,11 @@ from geoseg.learn.checkpoint import Checkpoint, Row, State, load_checkpoint, sav
 from geoseg.learn.loop import Steps, is_stuck
 from geoseg.learn.parts import Average
 from geoseg.learn.settings import TrainConfig
-from geoseg.models.files import load_model, load_weights, shipped_model
+from geoseg.models.files import load_model, load_weights
 from geoseg.networks import geometry_of, make_network
 from geoseg.networks.backbone import imagenet_weights, load_backbone, load_by_name, torchvision_weights
 from geoseg.predict.cuda import pick_device
+from geoseg.weights import model_path
 
 __all__ = ["TrainingRun", "new_network", "save", "start_run", "unwrap"]
 
@@ -145,7 +146,7 @@ def _whole_weights(source: str | Path, network: str) -> tuple[State, tuple[str, 
     """Weights of a whole network and the names of its classes; a state dict without a card does not tell them."""
     if source == "torchvision":
         return torchvision_weights(network)
-    source = shipped_model() if source == "shipped" else Path(source)
+    source = model_path(source)
     if source.suffix in (".pth", ".pt") and not source.with_suffix(".json").is_file():
         return load_weights(source), ()
     model = load_model(source)
