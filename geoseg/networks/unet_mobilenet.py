@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional
 from torchvision.models import mobilenet_v2
+
+from geoseg.networks.unet_decoder import UNet
 
 __all__ = ["RADIUS", "STRIDE", "UNetMobileNetV2", "unet_mobilenet_v2"]
 
@@ -24,43 +25,23 @@ STAGES = {"at2": slice(0, 2), "at4": slice(2, 4), "at8": slice(4, 7), "at16": sl
 CHANNELS = {"at2": 16, "at4": 24, "at8": 32, "at16": 96}
 
 
-def _fuse(channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
-    )
-
-
-class UNetMobileNetV2(nn.Module):
+class UNetMobileNetV2(UNet):
     """Scores (B, K, H, W) from images (B, C, H, W); H and W are multiples of `STRIDE`."""
 
     def __init__(self, bands: int = 3, classes: int = 6, width: int = 64) -> None:
-        super().__init__()
         features = mobilenet_v2(weights=None).features[:14]
         if bands != 3:
             old = features[0][0]
             features[0][0] = nn.Conv2d(bands, old.out_channels, 3, stride=2, padding=1, bias=False)
-        self.backbone = features
-        self.laterals = nn.ModuleDict(
-            {k: nn.Conv2d(c, width if k != "at2" else width // 2, 1) for k, c in CHANNELS.items()}
-        )
-        self.fuse8, self.fuse4, self.fuse2 = _fuse(width), _fuse(width), _fuse(width // 2)
-        self.thin = nn.Conv2d(width, width // 2, 1)
-        self.head = nn.Conv2d(width // 2, classes, 1)
+        super().__init__(features, CHANNELS, classes, width)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Scores of every pixel."""
-        taps = {}
+    def levels(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the stages of the backbone give."""
+        found = {}
         for name, stages in STAGES.items():
-            x = self.backbone[stages](x)
-            taps[name] = self.laterals[name](x)
-        y = self.fuse8(_double(taps["at16"]) + taps["at8"])
-        y = self.fuse4(_double(y) + taps["at4"])
-        y = self.fuse2(_double(self.thin(y)) + taps["at2"])
-        return _double(self.head(y))
-
-
-def _double(x: torch.Tensor) -> torch.Tensor:
-    return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+            x = self.backbone[stages](x)  # type: ignore[index]
+            found[name] = x
+        return found
 
 
 def unet_mobilenet_v2(bands: int = 3, classes: int = 6, width: int = 64) -> UNetMobileNetV2:

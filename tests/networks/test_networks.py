@@ -8,7 +8,7 @@ import torch
 
 from geoseg.errors import EnvironmentFault, UsageError
 from geoseg.learn.losses import LossOptions, cross_entropy
-from geoseg.networks import NETWORKS, geometry_of, make_network, unet_mobilenet, unet_s
+from geoseg.networks import NETWORKS, geometry_of, make_network, unet_efficientnet_lite, unet_mobilenet, unet_s
 
 PLAIN = LossOptions()
 
@@ -70,7 +70,14 @@ def test_steps_lower_the_loss_heavy(name: str) -> None:
     _lowers_the_loss(name, 4 if not name.startswith("segformer") else 3)
 
 
-@pytest.mark.parametrize("name", ["unet_s", "unet_mobilenet_v2"])
+REACHES = {
+    "unet_s": unet_s.RADIUS,
+    "unet_mobilenet_v2": unet_mobilenet.RADIUS,
+    **{f"unet_efficientnet_lite{n}": radius for n, radius in unet_efficientnet_lite.RADIUS.items()},
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n[-1] in "12" else ()) for n in REACHES])
 def test_stated_margin_holds_the_receptive_field(name: str) -> None:
     """A change of one pixel moves no score further away than the margin, and some score near it."""
     network, margin = _made(name).eval(), geometry_of(name).margin
@@ -83,7 +90,7 @@ def test_stated_margin_holds_the_receptive_field(name: str) -> None:
         (gradient,) = torch.autograd.grad(scores[0, :, middle, middle].sum(), x, retain_graph=True)
         touched = np.argwhere(gradient[0].abs().sum(0).numpy() > 0) - middle
         reach = max(reach, int(np.abs(touched).max()))
-    assert reach == {"unet_s": unet_s.RADIUS, "unet_mobilenet_v2": unet_mobilenet.RADIUS}[name]
+    assert reach == REACHES[name]
     assert reach <= margin
     assert margin % geometry_of(name).stride == 0
 
