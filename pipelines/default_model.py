@@ -1,16 +1,20 @@
 """Make the network that geoseg ships: train it, measure it on ground it never saw, and pack it with its card.
 
     python pipelines/default_model.py train    # hours on a CPU; goes on where it stopped
+    python pipelines/default_model.py calibrate  # the temperature at which it is as sure as it is right on real ground
     python pipelines/default_model.py measure  # scores and pictures of errors of every data set, in runs/default_model/
     python pipelines/default_model.py pack     # geoseg/weights/NAME.safetensors with its card
 
-configs/default_model.yaml names the data, which lie under data/, and the backbone under weights/.
+configs/default_model.yaml names the data, which lie under data/. benchmarks/real_points/ says on which real places the
+network is chosen (tune) and on which it is scored (test); none of them is learned from.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +28,7 @@ from geoseg.stages.train.train import train
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG, RUN = ROOT / "configs" / "default_model.yaml", ROOT / "runs" / "default_model"
+MODEL, POINTS = RUN / "model.safetensors", ROOT / "benchmarks" / "real_points"
 
 GOOD_FOR = (
     "RGB orthophotos of 4 to 25 cm with Potsdam's six classes: buildings and vehicles of towns unlike Potsdam too, "
@@ -47,16 +52,41 @@ def config() -> TrainConfig:
     return load_settings(CONFIG)
 
 
+def calibrate() -> None:
+    """The temperature of the model of the run, from the reference points of `tune`."""
+    subprocess.run([sys.executable, POINTS / "calibrate.py", MODEL, "--out", RUN / "temperature.json"], check=True)
+
+
+def _calibrated() -> Path:
+    """A copy of the model of the run with that temperature."""
+    model, path = load_model(MODEL), RUN / "calibrated.safetensors"
+    temperature = json.loads((RUN / "temperature.json").read_text())["temperature"]
+    assert model.state is not None  # geoseg's own format holds weights
+    save_model(path, model.state, replace(model.card, temperature=temperature))
+    return path
+
+
 def measure() -> None:
-    """Scores of the validation and the test split, each data set by itself."""
+    """Scores of the validation and the test split, each data set by itself, and of the reference points of `test`."""
+    model = _calibrated()
     scores: Json = {}
     for split in ("validation", "test"):
-        found = evaluate_model(RUN / "model.safetensors", config(), EvaluateOptions(split=split), RUN / "cache")
+        found = evaluate_model(model, config(), EvaluateOptions(split=split), RUN / "cache")
         write_evaluation(RUN / split, found)
         scores |= {name: {**part, "split": split} for name, part in found.report["sets"].items()}
     (RUN / "scores.json").write_text(json.dumps(scores, indent=1))
     for name, part in scores.items():
         print(f"{name}: {_short(part)}")
+    points = RUN / "points.json"
+    subprocess.run([sys.executable, POINTS / "score.py", model, "--half", "test", "--out", points], check=True)
+
+
+def _points() -> Json:
+    """The scores of the reference points, as the card shows them: estimate and 95 % interval."""
+    found: Json = {}
+    for name, part in json.loads((RUN / "points.json").read_text()).items():
+        found[name.split(", ")[-1]] = {k: [round(v, 3) for v in values] for k, values in part.items()}
+    return found
 
 
 def _short(part: Json) -> Json:
@@ -80,7 +110,7 @@ def _short(part: Json) -> Json:
 
 def pack() -> None:
     """Put the trained weights into the package, with a card that says what they are good for."""
-    model = load_model(RUN / "model.safetensors")
+    model = load_model(_calibrated())
     geometry = geometry_of(model.card.architecture)
     settings = config()
     scores = json.loads((RUN / "scores.json").read_text())
@@ -118,9 +148,10 @@ def pack() -> None:
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("train", "measure", "pack"))
+    parser.add_argument("what", choices=("train", "calibrate", "measure", "pack"))
     what = parser.parse_args().what
-    {"train": lambda: print(train(config(), RUN, print)), "measure": measure, "pack": pack}[what]()
+    steps = {"train": lambda: print(train(config(), RUN, print)), "calibrate": calibrate, "measure": measure}
+    (steps | {"pack": pack})[what]()
 
 
 if __name__ == "__main__":

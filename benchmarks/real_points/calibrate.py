@@ -9,6 +9,7 @@ and leaving them out would promise too much. It is found by halving steps, since
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def main() -> None:
     parser.add_argument("model", help="a model file, or `shipped`")
     parser.add_argument("--from", dest="low", type=float, default=0.8)
     parser.add_argument("--to", dest="high", type=float, default=4.0)
+    parser.add_argument("--out", type=Path, help="JSON of the best")
     given = parser.parse_args()
     tried: dict[float, float] = {}
     low, high = given.low, given.high
@@ -44,7 +46,10 @@ def main() -> None:
                 print(f"temperature {t:.2f}: calibration error {tried[t]:.4f}", flush=True)
         left, right = round(low + (high - low) / 3, 2), round(high - (high - low) / 3, 2)
         low, high = (low, right) if tried[left] < tried[right] else (left, high)
-    print(f"best: {min(tried, key=tried.__getitem__):.2f}")
+    best = min(tried, key=tried.__getitem__)
+    print(f"best: {best:.2f}")
+    if given.out:
+        given.out.write_text(json.dumps({"temperature": best, "calibration error on tune": tried[best]}))
 
 
 if __name__ == "__main__":
