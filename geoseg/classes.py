@@ -11,7 +11,7 @@ from geoseg.errors import ModelError
 from geoseg.layers import ROLES
 from geoseg.parse import has_controls
 
-__all__ = ["ISPRS", "NODATA", "NOT", "ROLES", "ClassRow", "ClassTable", "LandClass"]
+__all__ = ["ISPRS", "NODATA", "NOT", "ROLES", "UNLABELLED", "ClassRow", "ClassTable", "LandClass"]
 
 NODATA = 255
 """Value of every class and confidence pixel outside the valid data."""
@@ -133,3 +133,6 @@ ISPRS = ClassTable(
 
 NOT = 128
 """A label `NOT + k` says that the pixel is of any class but k."""
+
+UNLABELLED = 254
+"""The label of pixels of a photo that nobody labelled: there are data, and a teacher may say of which class."""

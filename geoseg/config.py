@@ -30,7 +30,9 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Json:
     merged: Json = {}
     for key_node, value_node in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":
-            merged |= _merged(loader, value_node)
+            if merged:
+                raise yaml.YAMLError(f"key '<<' is given twice, again in line {key_node.start_mark.line + 1}")
+            merged = _merged(loader, value_node)
             continue
         key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
         if key in seen:

@@ -104,9 +104,7 @@ def nodata(value: Nodata) -> tuple[tuple[float, float], ...]:
 
 def distance(value: str | float) -> float:
     """Metres, of a number or a text with m or km."""
-    if not isinstance(value, str):
-        return float(value)
-    found = re.fullmatch(r"\s*([\d.]+)\s*(km|m)?\s*", value)
+    found = re.fullmatch(r"\s*([\d.]+)\s*(km|m)?\s*", str(value).lower())
     try:
         if found is None:
             raise ValueError

@@ -89,6 +89,9 @@ def test_merge_keys_take_over_what_is_not_given(tmp_path) -> None:
     path.write_text(text + "one: {<<: 7}\n")
     with pytest.raises(UsageError, match="in line 3 names 7, expected a mapping"):
         load_yaml(path, Any, "x")
+    path.write_text(text + "one: {<<: *base, <<: *other}\n")
+    with pytest.raises(UsageError, match="'<<' is given twice"):
+        load_yaml(path, Any, "x")
     path.write_text(text + "one: {<<: *base, b: 3, b: 4}\n")
     with pytest.raises(UsageError, match="'b' is given twice"):
         load_yaml(path, Any, "x")

@@ -165,3 +165,10 @@ def test_no_name_means_the_default() -> None:
     assert read(" a , ") == ("a",)
     assert parse.nodata(0) == ((0.0, 0.0),)
     assert os.fspath(parse.path(Path("x"))) == "x"
+
+
+def test_distances() -> None:
+    assert [parse.distance(v) for v in ("100km", "1.5 KM", "500m", "20", 7)] == [100_000, 1500, 500, 20, 7]
+    for bad in ("far", "-5", -5.0, float("nan"), "1.2.3km"):
+        with pytest.raises(UsageError, match="is not a distance"):
+            parse.distance(bad)

@@ -3,7 +3,7 @@
     python benchmarks/real_points/calibrate.py MODEL [--from 0.8 --to 4]
 
 The one with the smallest calibration error (five bins of equal ground), doubtful points included: they are ground, too,
-and leaving them out would promise too much. It is found by halving steps, since the error falls, then rises.
+and leaving them out would promise too much. It is looked for by cutting thirds off the range.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def draw_points(seed: int = 20261128) -> None:
     """Draw the points: at random within each stratum, apart from each other, the same for the same seed."""
     import geoseg
 
-    network, random = geoseg.load_model(), np.random.default_rng(seed)
+    network, random = geoseg.load_model("shipped-0.1"), np.random.default_rng(seed)
     rows, strata = [], []
     places: dict[str, list[tuple[Photo, np.ndarray]]] = {}
     for photo in load_photos():

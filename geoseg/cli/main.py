@@ -111,9 +111,9 @@ def _read_names_as_utf8() -> None:
 
     Names on disk are UTF-8 nearly everywhere, and JSON and GeoPackages hold nothing else.
     """
-    if sys.flags.utf8_mode or sys.getfilesystemencoding() == "utf-8" or not sys.executable:
+    if sys.getfilesystemencoding() == "utf-8" or not sys.executable or "GEOSEG_UTF8" in os.environ:
         return
-    os.environ["PYTHONUTF8"] = "1"
+    os.environ |= {"PYTHONUTF8": "1", "GEOSEG_UTF8": "1"}  # the second: once only, whatever else stands in the way
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
 
 

@@ -145,7 +145,7 @@ def _find_images(root: Path, pattern: str, suffixes: tuple[str, ...] = TIFF + SU
 def pair_items(
     root: Path, images: str, labels: str, legend: Legend | ClassTable, facts: ImageFacts, option: str = "`labels`"
 ) -> list[Item]:
-    """Images and label rasters that match by name, such as `a_RGB.tif` and `a_label.png`, or are one of each by name.
+    """Images and label rasters that match by name (`a_RGB.tif`, `a_label.png`), or one of each, both named in full.
 
     Args:
         root: folder, or one image.

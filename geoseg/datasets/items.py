@@ -16,7 +16,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Image, Valid, full_scale
-from geoseg.classes import NODATA
+from geoseg.classes import NODATA, UNLABELLED
 from geoseg.datasets.label_raster import open_labels, read_codes
 from geoseg.datasets.lay import Ground
 from geoseg.datasets.legend import Legend
@@ -251,7 +251,7 @@ def _scene_labels(item: Item, part: Window) -> Bytes:
 
 
 def _no_labels(item: Item, part: Window) -> Bytes:
-    return np.full((int(part.height), int(part.width)), NODATA, np.uint8)
+    return np.full((int(part.height), int(part.width)), UNLABELLED, np.uint8)
 
 
 IMAGES: dict[str, Callable[[ImageFile, Window], tuple[Image, Valid]]] = {

@@ -151,9 +151,7 @@ def _facts(section: DataSection, bands: tuple[str, ...]) -> ImageFacts:
         what = f"has the range {list(section.range)}, expected [low, high] with low < high"
         raise UsageError(section.name or section.kind, what, "for instance [0, 4095]")
     wanted = () if section.bands else bands
-    return ImageFacts(
-        chosen, section.gsd, section.crs, _nodata(section.nodata), section.range, dtype="uint8", wanted=wanted
-    )
+    return ImageFacts(chosen, section.gsd, section.crs, _nodata(section.nodata), section.range, wanted=wanted)
 
 
 def _nodata(text: str | float) -> tuple[tuple[float, float], ...]:
@@ -219,7 +217,7 @@ def _scenes(section: DataSection, table: ClassTable, bands: tuple[str, ...], cac
         raise UsageError(section.name or "scenes", "are drawn with the ISPRS classes", "set model.classes to isprs")
     if unknown := sorted(set(section.quarters) - set(QUARTERS)):
         raise UsageError(
-            section.name or "scenes", f"has no quarter {', '.join(unknown)}", f"known: {', '.join(QUARTERS)}"
+            section.name or "scenes", f"`quarters` names {', '.join(unknown)}", f"known: {', '.join(QUARTERS)}"
         )
     chosen = tuple(section.bands) or tuple(range(1, len(bands) + 1))
     kept = str(cache) if cache is not None and section.cache else ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import shapely
 from rasterio.windows import Window
 
 from geoseg.geometry.grid import bounding
@@ -22,11 +24,16 @@ def touching_groups(windows: Sequence[Window]) -> list[Window]:
     """
     whole = bounding(list(windows))
     pixels = int(whole.width) * int(whole.height)
-    covered = sum(int(w.width) * int(w.height) for w in windows)
-    if pixels <= HUGE or covered >= FILLED * pixels:
+    if pixels <= HUGE or _covered(windows) >= FILLED * pixels:
         return [whole]
     groups = [bounding([windows[i] for i in group]) for group in districts_of(windows, 0.5)]
     return sorted(groups, key=lambda w: (w.row_off, w.col_off))
+
+
+def _covered(windows: Sequence[Window]) -> float:
+    """Pixels in one window at least: how photos were cut into sheets does not count."""
+    left, top, wide, high = np.array([[w.col_off, w.row_off, w.width, w.height] for w in windows], float).T
+    return float(shapely.union_all(shapely.box(left, top, left + wide, top + high)).area)
 
 
 def pictured(windows: Sequence[Window]) -> Window:

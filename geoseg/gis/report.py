@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib.resources import files
@@ -27,6 +28,7 @@ class ReportFacts:
         timings: seconds by step.
         models: name, uses and licence of each network.
         facts: whatever else the head of the page says.
+        rasters: file names of the class rasters.
     """
 
     title: str
@@ -39,6 +41,7 @@ class ReportFacts:
     timings: dict[str, float]
     models: list[dict[str, str]]
     facts: dict[str, str] = field(default_factory=dict)
+    rasters: tuple[str, ...] = ()
 
 
 def _table(head: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
@@ -69,7 +72,7 @@ def report_html(facts: ReportFacts) -> str:
     if facts.quarantined:
         rows = [[escape(q["path"]), escape(q["reason"]), escape(q["cure"])] for q in facts.quarantined]
         parts += ["<h2>Sheets set aside</h2>", _table(["sheet", "why", "what helps"], rows)]
-    parts += ["<h2>Made by</h2>", _models(facts.models), _timings(facts.timings), _open(facts.title)]
+    parts += ["<h2>Made by</h2>", _models(facts.models), _timings(facts.timings), _open(facts.title, facts.rasters)]
     body = "".join(parts)
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(facts.title)}</title>'
@@ -155,10 +158,11 @@ def _timings(timings: dict[str, float]) -> str:
     return _table(["step of mosaic", "seconds"], [[escape(n), f"{s:.1f}"] for n, s in timings.items()], (1,))
 
 
-def _open(name: str) -> str:
+def _open(name: str, rasters: Sequence[str]) -> str:
     stem = escape(name)
+    names = ", ".join(f"<code>{escape(r)}</code>" for r in rasters[:3]) + (" ..." if len(rasters) > 3 else "")
     return (
-        f"<h2>Open it</h2><p>Drag <code>{stem}_classes.tif</code> and <code>{stem}.gpkg</code> into QGIS (3.22 or "
+        f"<h2>Open it</h2><p>Drag {names} and <code>{stem}.gpkg</code> into QGIS (3.22 or "
         "newer): classes are named and coloured, layers styled, without a click. The styles are QGIS's own; other "
         "programs read the same files without them.</p>"
     )

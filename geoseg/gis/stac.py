@@ -48,7 +48,7 @@ class Asset:
 
 
 def class_bands(table: ClassTable, counts: dict[int, int]) -> list[Json]:
-    """The one band of a class raster; `counts`: pixels by class value."""
+    """The one band of a class raster; `counts`: pixels by class value, empty where nobody counted."""
     whole = sum(counts.values()) or 1
     classes: list[Json] = [
         {
@@ -57,8 +57,9 @@ def class_bands(table: ClassTable, counts: dict[int, int]) -> list[Json]:
             "title": c.name,
             "description": f"{c.name} ({c.role})",
             "color_hint": c.hex[1:].upper(),
-            "count": counts.get(c.value, 0),
-            "percentage": round(100 * counts.get(c.value, 0) / whole, 3),
+            **(
+                {"count": n, "percentage": round(100 * n / whole, 3)} if (n := counts.get(c.value, 0)) or counts else {}
+            ),
         }
         for c in table.classes
     ]

@@ -3,8 +3,8 @@
 unlabelled samples -> teacher's labels, sure ones only -> classes of labelled samples pasted in -> student
 
 The teacher is the running average of the student's weights (Tarvainen and Valpola 2017, section 3). Pasting classes of
-labelled samples into unlabelled ones, with the share of sure pixels as the weight of a sample, is that of Tranheden et
-al. 2021 (DACS, section 3.2); rare classes are pasted more often (after Hoyer et al. 2022, section 3.2).
+labelled samples into unlabelled ones, with the share of known pixels as the weight of a sample, follows DACS (Tranheden
+et al. 2021, section 3.2); rare classes are pasted more often (after Hoyer et al. 2022, section 3.2).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from geoseg.classes import NODATA, NOT
+from geoseg.classes import NODATA, NOT, UNLABELLED
 from geoseg.learn.parts import Average
 from geoseg.learn.settings import AdaptSection
 
@@ -57,20 +57,24 @@ class Teacher:
             standardised: the images as the network takes them.
         """
         bare = torch.tensor([int(s) in self.unlabelled for s in lesson.sets])
-        if not bare.any() or step < self.section.start:
+        if not bare.any():
             return lesson
+        unknown = lesson.labels == UNLABELLED
+        labels, weights = lesson.labels.masked_fill(unknown, NODATA), lesson.weights.clone()
+        if step < self.section.start:
+            return Lesson(lesson.images, labels, lesson.sets, weights)
         random = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         mine = bare.to(lesson.images.device)
-        labels, weights = lesson.labels.clone(), lesson.weights.clone()
-        labels[mine] = sure_labels(self._scores(standardised[mine]), self.section.threshold)
-        images = self._pass_on_colours(lesson.images, bare, random)
+        sure = sure_labels(self._scores(standardised[mine]), self.section.threshold)
+        labels[mine] = torch.where(unknown[mine], sure, NODATA)  # where there are no data there is nothing to learn
+        images = self._pass_on_colours(lesson.images, unknown, bare, random)
         images = images.clone() if images is lesson.images else images
         sources = _full_samples(lesson.labels, bare)
         for target in bare.nonzero().ravel().tolist():
-            weights[target] = self.section.weight * (labels[target] != NODATA).float().mean()
             if sources and _chance(random) < self.section.mix:
                 source = sources[int(torch.randint(len(sources), (1,), generator=random))]
                 paste_classes((images, labels), source, target, random)
+            weights[target] = self.section.weight * (labels[target] != NODATA).float().mean()
         return Lesson(images, labels, lesson.sets, weights)
 
     def _scores(self, images: Tensor) -> Tensor:
@@ -84,14 +88,15 @@ class Teacher:
             scores = nn.functional.interpolate(scores, size=images.shape[-2:], mode="bilinear", align_corners=False)
         return scores
 
-    def _pass_on_colours(self, images: Tensor, bare: Tensor, random: torch.Generator) -> Tensor:
+    def _pass_on_colours(self, images: Tensor, seen: Tensor, bare: Tensor, random: torch.Generator) -> Tensor:
         """The images, where some labelled ones have the colours of an unlabelled one."""
         photos, changed = bare.nonzero().ravel().tolist(), images
         for index in (~bare).nonzero().ravel().tolist():
             lucky, which = _chance(random), int(torch.randint(len(photos), (1,), generator=random))
             if lucky < self.section.colours:
                 changed = images.clone() if changed is images else changed
-                changed[index] = with_colours_of(images[index], images[photos[which]], self.full)
+                other = images[photos[which]][:, seen[photos[which]]]
+                changed[index] = with_colours_of(images[index], other, self.full) if other.numel() else images[index]
         return changed
 
 
@@ -100,7 +105,7 @@ def _chance(random: torch.Generator) -> float:
 
 
 def _full_samples(labels: Tensor, bare: Tensor) -> list[int]:
-    """Numbers of labelled samples whose pixels nearly all have a class, and at least two classes."""
+    """Numbers of labelled samples of which more than half has a class, and of at least two classes."""
     named = (labels < NOT).flatten(1).float().mean(1).cpu()
     wanted = (~bare) & (named > 0.5)
     return [i for i in wanted.nonzero().ravel().tolist() if len(torch.unique(labels[i][labels[i] < NOT])) > 1]
@@ -131,7 +136,7 @@ def paste_classes(batch: tuple[Tensor, Tensor], source: int, target: int, random
 
 
 def with_colours_of(image: Tensor, other: Tensor, full: float) -> Tensor:
-    """The image (C, H, W) with mean and deviation of each band of another one (after Reinhard et al. 2001)."""
+    """The image (C, H, W) with mean and deviation of each band of other pixels (C, ...); after Reinhard et al. 2001."""
     mine, theirs = image.float().flatten(1), other.float().flatten(1)
     gain = (theirs.std(1) + 1) / (mine.std(1) + 1)
     moved = (mine - mine.mean(1, keepdim=True)) * gain.clamp(0.4, 2.5)[:, None] + theirs.mean(1, keepdim=True)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from geoseg.errors import EnvironmentFault, ModelError, UsageError
-from geoseg.networks.unet_efficientnet_lite import with_names_of_timm
+from geoseg.networks.unet_efficientnet_lite import EfficientNetLite, with_names_of_timm
 
 __all__ = ["BACKBONE", "HEAD", "imagenet_weights", "load_backbone", "load_by_name", "torchvision_weights", "widen"]
 
@@ -121,7 +121,7 @@ def load_backbone(network: nn.Module, state: State, subject: object) -> int:
     """
     backbone = _backbone_of(network)
     own = backbone.state_dict()
-    if "_conv_stem.weight" in state:
+    if isinstance(backbone, EfficientNetLite) and "_conv_stem.weight" in state:
         state = with_names_of_timm(backbone, state)
     whole = [k for k in network.state_dict() if k not in own]
     if whole and all(k in state for k in whole):

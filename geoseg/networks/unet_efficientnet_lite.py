@@ -130,8 +130,9 @@ def with_names_of_timm(backbone: nn.Module, state: dict[str, torch.Tensor]) -> d
         start = f"_blocks.{number}."
         layers = dict(pair.split() for pair in (others if number else first))
         for key in (k for k in state if k.startswith(start)):
-            layer, rest = key.removeprefix(start).split(".", 1)
-            names[key] = f"{block}.{layers[layer]}.{rest}"
+            layer, _, rest = key.removeprefix(start).partition(".")
+            if layer in layers:  # others, such as squeeze-and-excitation, are no layers of this network
+                names[key] = f"{block}.{layers[layer]}.{rest}"
     return {names.get(k, k): v for k, v in state.items()}
 
 

@@ -223,7 +223,7 @@ class Run:
         """The class raster, a COG.
 
         Raises:
-            PlanError: no mosaic has finished here, or it wrote no such raster.
+            PlanError: no mosaic has finished here, or it wrote no such raster, or one for each group of sheets.
         """
         return self._output("_classes.tif")
 
@@ -232,7 +232,7 @@ class Run:
         """The confidence raster, a COG.
 
         Raises:
-            PlanError: no mosaic has finished here, or it wrote no such raster.
+            PlanError: no mosaic has finished here, or it wrote no such raster, or one for each group of sheets.
         """
         return self._output("_confidence.tif")
 
@@ -275,14 +275,23 @@ class Run:
         except PlanError:
             return state_of(self, self.plan, None)
 
+    def outputs(self, end: str) -> list[Path]:
+        """The outputs of the last mosaic whose names end like this; several where sheets lie in groups.
+
+        Raises:
+            PlanError: no mosaic has finished here.
+        """
+        files = self.finished["files"]
+        return [self.folder / str(n) for n in files if n.endswith(end) and Path(n).parent == Path(self.out.name)]
+
     def _output(self, end: str) -> Path:
-        """The output of the last mosaic whose name ends like this."""
-        found = [n for n in self.finished["files"] if n.endswith(end) and Path(n).parent == Path(self.out.name)]
+        """The only output of the last mosaic whose name ends like this."""
+        found = self.outputs(end)
         if len(found) == 1:
-            return self.folder / str(found[0])
+            return found[0]
         if found:
             what = f"names {len(found)} outputs that end with {end}, one for each group of sheets"
-            raise PlanError(self.run_json, what, "open them by name: run.finished['files']")
+            raise PlanError(self.run_json, what, f"open each of run.outputs({end!r})")
         raise PlanError(
             self.run_json, f"names no output that ends with {end}", f"run geoseg mosaic {self.folder} again"
         )

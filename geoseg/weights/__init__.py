@@ -19,4 +19,4 @@ def shipped_model(name: str = "shipped") -> Path:
 def model_path(value: str | os.PathLike[str]) -> Path:
     """The file that a name of `NAMES` means where no such file is there; else the path as it is."""
     path = Path(value)
-    return shipped_model(str(value)) if str(value) in NAMES and not path.exists() else path
+    return shipped_model(str(value)) if str(value) in NAMES and not path.is_file() else path

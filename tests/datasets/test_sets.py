@@ -112,7 +112,7 @@ def test_quarters_of_scenes_take_turns_and_unknown_ones_are_named() -> None:
     section = DataSection(kind="scenes", seed=8, count=4, metres=16, quarters=["village", "old town"])
     (one,) = labelled_sets([section], ISPRS, RGB, None)["train"]
     assert [i.image.scene.quarter for i in one.items if i.image.scene] == ["village", "old town"] * 2
-    with pytest.raises(UsageError, match="no quarter castle"):
+    with pytest.raises(UsageError, match="names castle"):
         labelled_sets([section.model_copy(update={"quarters": ["castle"]})], ISPRS, RGB, None)
 
 

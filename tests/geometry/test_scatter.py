@@ -17,6 +17,15 @@ def test_near_sheets_have_one_raster() -> None:
     assert touching_groups(sheets) == [Window(0, 0, 26_000, 6000)]
 
 
+def test_how_photos_are_cut_does_not_count() -> None:
+    """A large photo cut into overlapping strips covers as much ground as before."""
+    far = [Window(100_000, 0, 100, 100), Window(0, 48_000, 100, 100)]
+    whole = touching_groups([Window(0, 0, 5000, 5000), *far])
+    strips = [Window(0, 450 * i, 5000, 500) for i in range(11)]
+    assert whole == touching_groups([*strips, *far])
+    assert len(whole) == 3
+
+
 @given(places)
 def test_each_sheet_lies_in_a_group_and_far_groups_are_small(cells: list[tuple[int, int]]) -> None:
     """Sheets of 1000 px on a wide board, so that any two of them touch or lie 999 000 px apart at least."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geoseg.classes import NODATA, NOT
+from geoseg.classes import NODATA, NOT, UNLABELLED
 from geoseg.learn.adapt import Lesson, Teacher, paste_classes, sure_labels, with_colours_of
 from geoseg.learn.parts import Average
 from geoseg.learn.settings import AdaptSection
@@ -71,17 +70,20 @@ def _lesson() -> Lesson:
     images = torch.stack([_image(i) for i in range(4)])
     labels = torch.randint(0, 3, (4, 12, 12), generator=torch.Generator().manual_seed(5))
     sets = torch.tensor([0, 1, 0, 1])
-    labels[sets == 1] = NODATA
+    labels[sets == 1] = UNLABELLED
+    labels[1, :3] = NODATA  # a corner of this photo holds no data
     return Lesson(images, labels, sets, torch.ones(4))
 
 
 def test_the_teacher_has_the_averaged_weights_and_leaves_labelled_samples_alone() -> None:
     lesson = _lesson()
     taught = _teacher(mix=0.0, colours=0.0, weight=0.5).prepare(lesson, 3, lesson.images.float())
-    assert (taught.labels[lesson.sets == 1] == 3).all()
+    assert (taught.labels[1, :3] == NODATA).all()
+    assert (taught.labels[1, 3:] == 3).all()
+    assert (taught.labels[3] == 3).all()
     assert torch.equal(taught.labels[lesson.sets == 0], lesson.labels[lesson.sets == 0])
     assert torch.equal(taught.images, lesson.images)
-    assert taught.weights.tolist() == [1.0, 0.5, 1.0, 0.5]
+    assert taught.weights.tolist() == [1.0, 0.375, 1.0, 0.5]
 
 
 def test_a_step_is_prepared_the_same_again_and_another_one_otherwise() -> None:
@@ -95,9 +97,13 @@ def test_a_step_is_prepared_the_same_again_and_another_one_otherwise() -> None:
     assert torch.equal(lesson.images, _lesson().images)  # the batch itself is untouched
 
 
-@pytest.mark.parametrize("start", [0, 10])
-def test_nothing_happens_without_photos_or_before_the_start(start: int) -> None:
+def test_nothing_happens_without_photos() -> None:
+    lesson = replace(_lesson(), sets=torch.zeros(4, dtype=torch.long))
+    assert _teacher().prepare(lesson, 3, lesson.images.float()) is lesson
+
+
+def test_photos_teach_nothing_before_the_start() -> None:
     lesson = _lesson()
-    if not start:
-        lesson = replace(lesson, sets=torch.zeros(4, dtype=torch.long))
-    assert _teacher(start=start).prepare(lesson, 3, lesson.images.float()) is lesson
+    early = _teacher(start=10).prepare(lesson, 3, lesson.images.float())
+    assert torch.equal(early.images, lesson.images)
+    assert (early.labels[lesson.sets == 1] == NODATA).all()

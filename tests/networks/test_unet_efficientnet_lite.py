@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from geoseg.errors import EnvironmentFault
+from geoseg.errors import EnvironmentFault, ModelError
 from geoseg.networks import make_network
 from geoseg.networks.backbone import imagenet_weights, load_backbone
 from geoseg.networks.unet_efficientnet_lite import EfficientNetLite
@@ -53,6 +53,14 @@ def test_weights_of_the_packages_fit(size: int) -> None:
     source, network = EfficientNetLite(size), make_network(f"unet_efficientnet_lite{size}", 3, 6)
     load_backbone(network, _packed_names(source), "weights.pth")
     assert all(torch.equal(v, network.state_dict()[f"backbone.{k}"]) for k, v in source.state_dict().items())
+
+
+def test_weights_of_other_networks_are_refused() -> None:
+    """Those of EfficientNet proper have layers of the same names, and more."""
+    state = {"_conv_stem.weight": torch.zeros(32, 3, 3, 3), "_blocks.0._se_reduce.weight": torch.zeros(1)}
+    for name in ("unet_efficientnet_lite0", "unet_mobilenet_v2"):
+        with pytest.raises(ModelError, match="of this backbone"):
+            load_backbone(make_network(name, 3, 6), state, "weights.pth")
 
 
 def test_imagenet_weights_come_from_an_installed_package(tmp_path, monkeypatch) -> None:

@@ -102,7 +102,8 @@ def evaluate_run(run: Run | Path, labels: Path, options: EvaluateOptions) -> Eva
         "precision": engine["precision"],
     }
     photos = tuple(Path(s.path) for s in run.plan.sheets)
-    pairs = paired_subjects(sheets, labels, options, table, PredictedRun("*_classes.tif", photos, run.confidence))
+    confidence = tuple(run.outputs("_confidence.tif"))
+    pairs = paired_subjects(sheets, labels, options, table, PredictedRun("*_classes.tif", photos, confidence))
     return _evaluate(pairs, table, options, protocol)
 
 

@@ -43,11 +43,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class PredictedRun:
-    """What a run knows of its class rasters: the pattern of their names, its photos, its mosaic of confidence."""
+    """What a run knows of its class rasters: the pattern of their names, its photos, its mosaics of confidence."""
 
     pattern: str = "*.tif"
     photos: tuple[Path, ...] = ()
-    confidence: Path | None = None
+    confidence: tuple[Path, ...] = ()
 
 
 def predicted_subjects(
@@ -202,16 +202,19 @@ def _class_reader(path: Path, table: ClassTable) -> ReadBytes:
     return lambda window: read_codes(opened, legend, Ground(opened.ground.shape), window)
 
 
-def _confidence_reader(path: Path, image: ImageFile, mosaic: Path | None) -> ReadBytes | None:
-    """Reads the confidence beside a class raster, or the mosaic's where the sheet lies in it; None without."""
-    if mosaic is None:
+def _confidence_reader(path: Path, image: ImageFile, mosaics: Sequence[Path]) -> ReadBytes | None:
+    """Reads the confidence beside a class raster, or that of the mosaic in which the sheet lies; None without."""
+    if not mosaics:
         beside = path.with_name(path.name.replace("_classes", "_confidence"))
         return _band_reader(beside) if beside != path and beside.is_file() else None
-    whole = image_file(mosaic, CODES)
-    if not image.transform or not whole.transform or image.transform[4] > 0:
+    if not image.transform or image.transform[4] > 0:
         return None
-    col, row = ~Affine(*whole.transform) @ (image.transform[2], image.transform[5])
-    return _band_reader(mosaic, round(row), round(col))
+    for mosaic in mosaics:
+        whole = image_file(mosaic, CODES)
+        col, row = (round(n) for n in ~Affine(*whole.transform) @ (image.transform[2], image.transform[5]))
+        if 0 <= row <= whole.shape[0] - image.shape[0] and 0 <= col <= whole.shape[1] - image.shape[1]:
+            return _band_reader(mosaic, row, col)
+    return None
 
 
 def _band_reader(path: Path, row: int = 0, col: int = 0) -> ReadBytes:

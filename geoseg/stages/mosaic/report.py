@@ -41,6 +41,7 @@ def write_report(inputs: Inputs, made: Outputs) -> Path:
         doubtful=doubtful,
         quarantined=[{"path": q.path, "reason": q.reason, "cure": q.cure} for q in plan.quarantined],
         timings=made.timings,
+        rasters=tuple(f"{inputs.name}{ending}_classes.tif" for ending, _ in inputs.rasters),
         models=[{k: str(m.get(k, "")) for k in ("name", "good_for", "not_good_for", "licence")} for m in inputs.models],
         facts={
             "sheets": str(len(plan.sheets)) + _said_groups(inputs),

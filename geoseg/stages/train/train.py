@@ -105,6 +105,8 @@ def _load_sets(config: TrainConfig, table: ClassTable, cache: Path | None) -> Se
     sets = labelled_sets(config.data, table, tuple(config.model.bands), cache, config.model.dtype)
     if not sets["train"]:
         raise UsageError("data", "leaves nothing to train on", "give a set without `use: validation`")
+    if all(i.labels.kind == "none" for one in sets["train"] for i in one.items):
+        raise UsageError("data", "has no labels to train on", "add a set with labels, such as drawn scenes")
     return sets
 
 

@@ -12,6 +12,7 @@ from support import PLACE, moved, write_sheet
 from geoseg.errors import PlanError
 from geoseg.options import InferOptions, MosaicOptions
 from geoseg.runfolder.folder import Run
+from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
@@ -63,5 +64,10 @@ def test_sheets_scattered_over_a_country_have_a_raster_for_each_group(tmp_path, 
     assert "3 in 2 groups" in (out / "report.html").read_text()
     with pytest.raises(PlanError, match="one for each group"):
         _ = Run(tmp_path / "run").classes
+    assert "count" not in assets["1_classes_tif"]["bands"][0]["classification:classes"][0]
+    assert "<code>land_1_classes.tif</code>, <code>land_2_classes.tif</code>" in (out / "report.html").read_text()
+    for name in places:
+        write_sheet(tmp_path / "labels" / f"{name}.tif", np.roll(pixels, ord(name), 1)[:1], place=places[name])
+    assert evaluate(tmp_path / "run", tmp_path / "labels", EvaluateOptions()).report["mean_iou"] == 1
     assert geoseg("verify", tmp_path / "run")[0] == 0
     assert geoseg("view", tmp_path / "run", "-o", tmp_path / "v.png")[0] == 0
