@@ -298,6 +298,8 @@ def _rehearsal(name: str, root: Path) -> dict[str, object]:
             section["root"] = str(makers[section["kind"]](root / section["kind"]))
         if section["kind"] == "scenes":
             section.update(count=2, metres=16)
+        if section["kind"] == "unlabelled":
+            section["root"] = str(layouts.potsdam(root / "photos") / "2_Ortho_RGB")
     for key in ("backbone_weights", "init"):  # fetched from the network
         value["model"].pop(key, None)
     value |= {"crop": 64, "batch": 2, "threads": 1, "workers": 0}
@@ -314,6 +316,9 @@ def test_every_config_reaches_its_first_validation(name: str, tmp_path: Path, ge
     path.write_text(yaml.safe_dump(_rehearsal(name, tmp_path / "data")))
     code, out, err = geoseg("train", path, "-o", tmp_path / "o", "--max-steps", 2)
     assert code == 0, err
+    if name == "adapt.yaml":  # nothing there to validate on
+        assert "2 steps" in out
+        return
     assert "best validation mIoU" in out
     assert "validation mIoU" in err
 
