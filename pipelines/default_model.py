@@ -133,8 +133,8 @@ def pack() -> None:
         "note": (
             "banepa strip: the eastern quarter of the labelled block, 100 m from any training pixel; its northern half "
             "helped to choose the weights, its southern half did not. banepa 6.6 cm: some of its buildings are not "
-            "outlined. Footprints were drawn by hand, off by up to a metre. The confidence is made for real ground, by the "
-            "temperature that suits the points of the tune half; on drawn scenes it says too little"
+            "outlined. Footprints were drawn by hand, off by up to a metre. The confidence is made for real ground, by "
+            "the temperature that suits the points of the tune half; on drawn scenes it says too little"
         ),
         **{name: _short(part) for name, part in scores.items()},
     }
