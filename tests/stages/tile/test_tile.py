@@ -12,6 +12,7 @@ import shapely
 from affine import Affine
 from bad_files import BAD
 from rasterio.crs import CRS as CRS_
+from runs import classes_like
 from scipy import ndimage
 from support import CRS, PLACE, ROOT, class_raster, moved, write_sheet
 
@@ -22,7 +23,6 @@ from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
-from runs import classes_like
 
 RNG = np.random.default_rng(11)
 
