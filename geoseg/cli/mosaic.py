@@ -30,9 +30,10 @@ def command(
 ) -> int:  # fmt: skip
     """Stitch the blocks of a RUN folder into class rasters and polygons.
 
-    Writes into RUN/out: NAME_classes.tif and NAME_confidence.tif (cloud-optimised, styled), sheets/*_classes.tif (one
-    for each sheet), NAME.gpkg (land cover and the feature layers, styled), NAME.qgz (QGIS project), NAME.stac.json
-    and report.html. RUN/run.json is written last.
+    Writes into RUN/out: NAME_classes.tif and NAME_confidence.tif (cloud-optimised, styled; where sheets lie far apart
+    in a country, NAME_1_classes.tif and so on, one for each group), sheets/*_classes.tif (one for each sheet),
+    NAME.gpkg (land cover and the feature layers, styled), NAME.qgz (QGIS project), NAME.stac.json and report.html.
+    RUN/run.json is written last.
 
     \b
     geoseg mosaic run/ --layers buildings,trees --vector-format geojson
