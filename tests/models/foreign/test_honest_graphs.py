@@ -54,7 +54,7 @@ MORE: dict[str, Callable[[], torch.nn.Module]] = {
     },
     "segformer/mit_b0": lambda: _smp("Segformer", "mit_b0"),
     "unet/tu-convnext_atto": lambda: _smp("Unet", "tu-convnext_atto"),
-    "unet/timm-regnety_002": lambda: _smp("Unet", "timm-regnety_002"),
+    "unet/tu-regnety_002": lambda: _smp("Unet", "tu-regnety_002"),
     "unet/densenet121": lambda: _smp("Unet", "densenet121"),
     "unet/vgg11_bn": lambda: _smp("Unet", "vgg11_bn"),
 }
@@ -107,9 +107,15 @@ def test_a_network_gives_the_bits_that_it_gave_before(tmp_path, name, how) -> No
     _same_bits(tmp_path, how, NETWORKS[name])
 
 
+NOBODY_WRITES = {("UnetPlusPlus/resnet18", "scripted"), ("PSPNet/resnet18", "onnx"), ("UPerNet/resnet18", "onnx")}
+"""What PyTorch itself cannot write: a ModuleDict by a computed name, adaptive pooling that does not divide."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("how", ["traced", "scripted", "exported", "onnx"])
-@pytest.mark.parametrize("name", list(MORE))
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [(n, h) for n in MORE for h in ("traced", "scripted", "exported", "onnx") if (n, h) not in NOBODY_WRITES],
+)
 def test_many_networks_give_the_bits_that_they_gave_before(tmp_path, name, how) -> None:
     _same_bits(tmp_path, how, MORE[name])
 
