@@ -122,6 +122,19 @@ class Plan:
         left, top, width, height = np.array(windows, float).reshape(-1, 4).T
         return shapely.STRtree(shapely.box(left, top, left + width, top + height))
 
+    @cached_property
+    def extent(self) -> Window:
+        """Bounding window of all sheets, cut to the area of interest."""
+        whole = bounding([s.window for s in self.sheets])
+        if not self.area:
+            return whole
+        return overlap(whole, self.grid.covering(*shapely.from_wkt(self.area).bounds)) or whole
+
+    @property
+    def seen(self) -> list[Window]:
+        """The parts of the sheets within that extent."""
+        return [part for s in self.sheets if (part := overlap(s.window, self.extent)) is not None]
+
     def meeting(self, window: Window) -> list[Sheet]:
         """The sheets that share a pixel with a window, in the plan's order."""
         left, top = window.col_off, window.row_off

@@ -22,6 +22,8 @@ def touching_groups(windows: Sequence[Window]) -> list[Window]:
 
     Groups come where one raster would be huge and nearly empty, from north to south and west to east.
     """
+    if not windows:
+        return []
     whole = bounding(list(windows))
     pixels = int(whole.width) * int(whole.height)
     if pixels <= HUGE or _covered(windows) >= FILLED * pixels:

@@ -12,6 +12,10 @@ from geoseg.geometry.scatter import touching_groups
 places = st.lists(st.tuples(st.integers(0, 400), st.integers(0, 400)), min_size=1, max_size=8, unique=True)
 
 
+def test_nothing_has_no_group() -> None:
+    assert touching_groups([]) == []
+
+
 def test_near_sheets_have_one_raster() -> None:
     sheets = [Window(0, 0, 6000, 6000), Window(20_000, 0, 6000, 6000)]
     assert touching_groups(sheets) == [Window(0, 0, 26_000, 6000)]

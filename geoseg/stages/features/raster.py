@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
-import shapely
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes
 from geoseg.classes import ClassTable
-from geoseg.geometry.grid import bounding, overlap
 from geoseg.plan import Plan
 
 __all__ = ["ClassRaster", "Reader"]
@@ -37,11 +34,7 @@ class ClassRaster:
     table: ClassTable
     reader: Reader
 
-    @cached_property
+    @property
     def extent(self) -> Window:
         """Bounding window of all sheets, cut to the area of interest."""
-        whole = bounding([s.window for s in self.plan.sheets])
-        if not self.plan.area:
-            return whole
-        area = self.plan.grid.covering(*shapely.from_wkt(self.plan.area).bounds)
-        return overlap(whole, area) or whole
+        return self.plan.extent

@@ -15,7 +15,6 @@ from geoseg.arrays import Json
 from geoseg.classes import ClassTable
 from geoseg.errors import Busy, PlanError
 from geoseg.geometry.blocks import Block
-from geoseg.geometry.grid import overlap
 from geoseg.geometry.scatter import touching_groups
 from geoseg.options import MosaicOptions, result_values
 from geoseg.plan import Plan, Sheet
@@ -65,8 +64,7 @@ class Inputs:
     @cached_property
     def rasters(self) -> list[tuple[str, Window]]:
         """What is added to the name of each raster of the whole, and what it covers: one, or one for each group."""
-        seen = [w for s in self.plan.sheets if (w := overlap(s.window, self.extent)) is not None]
-        groups = touching_groups(seen)
+        groups = touching_groups(self.plan.seen)
         if len(groups) < 2:
             return [("", self.extent)]
         digits = len(str(len(groups)))

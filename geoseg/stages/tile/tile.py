@@ -260,7 +260,7 @@ def _said_shifts(plan: Plan) -> list[str]:
 
 def _said_groups(plan: Plan) -> list[str]:
     """Sheets so far apart that `mosaic` will write rasters for each group of them."""
-    groups = touching_groups([s.window for s in plan.sheets])
+    groups = touching_groups(plan.seen)
     if len(groups) < 2:
         return []
     whole = bounding(groups)

@@ -179,7 +179,10 @@ def test_a_sheet_that_is_nowhere_near_costs_itself_only(tmp_path):
         ("far", moved(PLACE, 1_200_000, 0)),
     ):
         write_sheet(tmp_path / "in" / f"{name}.tif", classes_like(), place=place)
+    around = TileOptions(bbox=(PLACE.c, PLACE.f - 20, PLACE.c + 60, PLACE.f))
+    assert not any("groups" in w for w in tile([tmp_path / "in"], tmp_path / "part", around).warnings)
     report = tile([tmp_path / "in"], tmp_path / "all")
+    assert not any("groups" in w for w in report.warnings)  # 120 km of one row are no huge raster
     assert [s.stem for s in report.plan.sheets] == ["a", "b", "far"]
     plan = tile([tmp_path / "in"], tmp_path / "run", TileOptions(far=parse.distance("100km"))).plan
     assert [s.stem for s in plan.sheets] == ["a", "b"]
