@@ -117,8 +117,20 @@ def sure_labels(scores: Tensor, threshold: float) -> Tensor:
     return found.masked_fill(best < threshold, NODATA)
 
 
+_FEW, _STRIP = 0.04, 12
+"""The share of pixels below which a class takes its surroundings along, and the width of those in pixels."""
+
+
+def _grown(mask: Tensor, by: int) -> Tensor:
+    """A mask (S, S) and all pixels up to `by` pixels from it, along rows, columns and diagonals."""
+    return nn.functional.max_pool2d(mask[None].float(), 2 * by + 1, stride=1, padding=by)[0] > 0
+
+
 def paste_classes(batch: tuple[Tensor, Tensor], source: int, target: int, random: torch.Generator) -> None:
     """Paste half of the classes of one sample, the rare ones more often, over another sample of a batch.
+
+    A class of few pixels comes with a strip of its surroundings: a car would else be learned wherever it fell, on a
+    roof as well as on a road.
 
     Args:
         batch: images (B, C, S, S) and codes (B, S, S), changed in place.
@@ -128,9 +140,11 @@ def paste_classes(batch: tuple[Tensor, Tensor], source: int, target: int, random
     """
     images, labels = batch
     classes, counts = torch.unique(labels[source][labels[source] < NOT], return_counts=True)
-    rarity = counts.cpu().float().rsqrt()
-    chosen = torch.multinomial(rarity, (len(classes) + 1) // 2, generator=random)
-    where = torch.isin(labels[source], classes[chosen.to(classes.device)])
+    rarity = counts.cpu().float() ** -0.25
+    chosen = torch.multinomial(rarity, (len(classes) + 1) // 2, generator=random).to(classes.device)
+    small = chosen[counts[chosen] < _FEW * labels[source].numel()]
+    where = torch.isin(labels[source], classes[chosen])
+    where |= _grown(torch.isin(labels[source], classes[small]), _STRIP) & (labels[source] < NOT)
     images[target] = torch.where(where, images[source], images[target])
     labels[target] = torch.where(where, labels[source], labels[target])
 

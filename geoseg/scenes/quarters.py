@@ -8,7 +8,7 @@ import numpy as np
 
 from geoseg.scenes.objects import Style
 
-__all__ = ["POTSDAM_LIKE", "QUARTERS", "Quarter", "random_style"]
+__all__ = ["POTSDAM_LIKE", "QUARTERS", "SOUTHERN", "Quarter", "random_style"]
 
 Range = tuple[float, float]
 
@@ -24,6 +24,7 @@ class Quarter:
     What Potsdam lacks follows. Chances: a house is `attached` to its neighbours, a roof is of `metal`, a street of
     `earth`, a yard `bare`. Ranges in metres: widths of a `street` and its `pavement`. Per hectare: `annexes`, with
     `annex_gap` metres around them, `fields`, and `earth_ground`, which is trodden places; `soil` and `pools`.
+    `leafless` is the chance of a winter scene, and `haze` bounds the share of white veil.
     """
 
     gap: Range
@@ -48,6 +49,8 @@ class Quarter:
     earth_ground: float = 0.0
     soil: float = 15.0
     pools: float = 3.5
+    leafless: float = 0.25
+    haze: Range = (0.0, 0.04)
 
 
 QUARTERS = {
@@ -126,21 +129,65 @@ QUARTERS = {
         soil=0.0,
         pools=3.0,
     ),
+    "woods": Quarter(
+        gap=(60, 120),
+        front=(20, 50),
+        depth=(7, 12),
+        setback=(3, 14),
+        built=0.25,
+        paved=0.15,
+        flat=0.2,
+        trees=0.045,
+        clutter=0.0008,
+        car_parks=0.3,
+        earth=0.6,
+        bare=0.3,
+        street=(2.6, 6.0),
+        pavement=(0.0, 0.4),
+        annexes=6.0,
+        fields=4.0,
+        earth_ground=6.0,
+        leafless=0.6,
+        haze=(0.0, 0.2),
+    ),
+    "retail park": Quarter(
+        gap=(60, 100),
+        front=(30, 60),
+        depth=(16, 34),
+        setback=(3, 16),
+        built=0.8,
+        paved=0.9,
+        flat=0.9,
+        trees=0.004,
+        clutter=0.002,
+        car_parks=12.0,
+        metal=0.4,
+        street=(5.5, 12.0),
+        annexes=4.0,
+        earth_ground=4.0,
+        pools=0.3,
+        haze=(0.0, 0.2),
+    ),
 }
 """Kinds of town by the name that `Style.quarter` gives."""
 
 POTSDAM_LIKE = ("suburb", "dense", "commercial", "park")
-"""The kinds that a scene draws from where nobody names any; the others look more like towns of the south."""
+"""The kinds that a scene draws from where nobody names any."""
+
+SOUTHERN = ("old town", "village", "edge of town")
+"""The kinds that look more like towns of the south."""
 
 
 def random_style(rng: np.random.Generator, quarter: str | None = None) -> Style:
     """A quarter, a sun and a camera, wide enough that a network trained on many of them is not fooled by one."""
     tint = rng.normal(0, 0.04, 3)
+    name = quarter or str(rng.choice(list(POTSDAM_LIKE), p=[0.5, 0.26, 0.12, 0.12]))
+    kind = QUARTERS[name]
     return Style(
-        quarter=quarter or str(rng.choice(list(POTSDAM_LIKE), p=[0.5, 0.26, 0.12, 0.12])),
+        quarter=name,
         sun_elevation=float(rng.uniform(32, 60)),
         sun_azimuth=float(rng.uniform(0, 360)),
-        leaf_off=bool(rng.uniform() < 0.25),
+        leaf_off=bool(rng.uniform() < kind.leafless),
         tint=(float(tint[0]), float(tint[1]), float(tint[2])),
         saturation=float(rng.uniform(0.6, 1.1)),
         gamma=float(rng.uniform(0.42, 0.58)),
@@ -149,5 +196,5 @@ def random_style(rng: np.random.Generator, quarter: str | None = None) -> Style:
         blur=float(rng.uniform(0.45, 0.9)),
         noise=float(rng.uniform(0.004, 0.014)),
         contrast=float(rng.uniform(0.88, 1.12)),
-        haze=float(rng.uniform(0.0, 0.04)),
+        haze=float(rng.uniform(*kind.haze)),
     )

@@ -7,13 +7,11 @@ import pytest
 import shapely
 
 from geoseg.scenes.objects import Building
-from geoseg.scenes.quarters import POTSDAM_LIKE, QUARTERS, random_style
+from geoseg.scenes.quarters import POTSDAM_LIKE, QUARTERS, SOUTHERN, random_style
 from geoseg.scenes.scene import Scene
 
-SOUTHERN = sorted(set(QUARTERS) - set(POTSDAM_LIKE))
 
-
-@pytest.mark.parametrize("quarter", ["", *SOUTHERN])
+@pytest.mark.parametrize("quarter", ["", *sorted(set(QUARTERS) - set(POTSDAM_LIKE))])
 def test_a_part_of_a_scene_is_the_crop_of_the_whole(quarter: str):
     scene = Scene(31, 30, 24, 0.2, random_style(np.random.default_rng(4), quarter) if quarter else None)
     whole, part = scene.tile(0, 0, 120, 150), scene.tile(37, 61, 50, 40)
