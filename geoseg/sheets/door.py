@@ -1,7 +1,7 @@
 """The only door through which orthophotos are opened.
 
 A data file alone can never make geoseg open another file or a connection: regular files that begin as TIFF, JPEG 2000,
-PNG or JPEG, exactly that driver of GDAL, sidecars off, declared sizes checked before the first read. A
+PNG, JPEG or ERDAS Imagine, exactly that driver of GDAL, sidecars off, declared sizes checked before the first read. A
 world file beside a sheet and a `.msk` are read by geoseg itself, through the same checks. Virtual rasters are opened
 only where the user allows it, as a checked copy (`sheets.kinds.vrt`), and so are their sources.
 """
@@ -28,6 +28,7 @@ from rasterio.transform import Affine
 from geoseg.errors import SheetError
 from geoseg.geometry.ground import horizontal
 from geoseg.plan import Header
+from geoseg.sheets.kinds.erdas import SIGNATURE, check_alone
 from geoseg.sheets.kinds.jpeg2000 import check_complete
 from geoseg.sheets.kinds.vrt import checked_vrt, combined_stat, is_vrt, vrt_sources
 
@@ -62,8 +63,11 @@ _SIGNATURES = {
     b"\xff\x4f\xff\x51": "JP2OpenJPEG",
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
+    SIGNATURE: "HFA",
 }
-"""How files begin, and which of GDAL's drivers reads them: all of these open no second file."""
+"""How files begin, and which of GDAL's drivers reads them: none of these opens a second file, once it is checked."""
+_CHECKS = {"JP2OpenJPEG": check_complete, "HFA": check_alone}
+"""What is looked at before GDAL sees a file."""
 _REMOTE = ("/vsi", "http:", "https:", "s3:", "gs:", "az:")
 
 
@@ -119,10 +123,10 @@ def _driver_of(path: Path) -> str:
         raise SheetError(path, "is empty (0 bytes)", "copy it again")
     driver = next((d for signature, d in _SIGNATURES.items() if start.startswith(signature)), "")
     if not driver:
-        what = f"is not a TIFF, JPEG 2000, PNG or JPEG (it starts with {start[:4]!r})"
+        what = f"is not a TIFF, JPEG 2000, PNG, JPEG or ERDAS Imagine file (it starts with {start[:4]!r})"
         raise SheetError(path, what, "convert it with gdal_translate -of GTiff")
-    if driver == "JP2OpenJPEG":
-        check_complete(path)
+    if driver in _CHECKS:
+        _CHECKS[driver](path)
     return driver
 
 

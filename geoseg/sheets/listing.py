@@ -12,6 +12,7 @@ from pathlib import Path
 
 from geoseg.errors import UsageError
 from geoseg.sheets.door import world_files
+from geoseg.sheets.kinds.erdas import is_erdas
 
 __all__ = ["Listing", "find_sheets", "list_sheets"]
 
@@ -19,7 +20,9 @@ TIFF = (".tif", ".tiff")
 SUFFIXES = (*TIFF, ".jp2", ".j2k")
 PICTURES = (".png", ".jpg", ".jpeg")
 """Taken out of folders where a world file lies beside them."""
-RASTERS = (*PICTURES, ".vrt", ".img", ".ecw", ".sid", ".asc", ".bil", ".bip", ".bsq", ".nc", ".hdf", ".dem", ".zip")
+ERDAS = ".img"
+"""Taken out of folders where they begin as ERDAS Imagine files: other programs write raw pixels under that name."""
+RASTERS = (*PICTURES, ".vrt", ERDAS, ".ecw", ".sid", ".asc", ".bil", ".bip", ".bsq", ".nc", ".hdf", ".dem", ".zip")
 """What may hold photos, but is not taken out of folders."""
 
 _LABELS = re.compile(r"(^|[_ -])(labels?|masks?|gt|ground_?truth|annotations?)([_ -]|$)", re.IGNORECASE)
@@ -53,7 +56,7 @@ def list_sheets(
 ) -> Listing:
     """All sheets that are named.
 
-    A folder stands for the GeoTIFF and JPEG 2000 files in it and in its subfolders, and for PNG and
+    A folder stands for the GeoTIFF, JPEG 2000 and ERDAS Imagine files in it and in its subfolders, and for PNG and
     JPEG with a world file beside them; run folders, folders of labels and hidden ones are left out. A pattern
     (sheets/**/2024*.tif) stands for those that match, a list (.txt) for the path in each of its lines; anything else
     is a sheet.
@@ -93,7 +96,8 @@ def _in_folder(root: Path, subfolders: bool, is_run: Callable[[Path], bool], pas
     found = []
     for path in sorted(_files(root, subfolders, is_run, passed)):
         suffix = path.suffix.lower()
-        if suffix in SUFFIXES or (suffix in PICTURES and any(w.is_file() for w in world_files(path))):
+        placed = suffix in PICTURES and any(w.is_file() for w in world_files(path))
+        if suffix in SUFFIXES or placed or (suffix == ERDAS and is_erdas(path)):
             found.append(path)
         elif suffix in RASTERS:
             passed[f"{suffix} without a world file" if suffix in PICTURES else suffix] += 1
@@ -129,7 +133,7 @@ def _cannot_list(error: OSError) -> None:
 def _matching(pattern: Path) -> list[Path]:
     """Files that match a pattern, `**` for any folders, in order; hidden ones only where the pattern names them."""
     found = (Path(p) for p in glob.glob(str(pattern), recursive=True))
-    kinds = (".vrt",) if pattern.suffix.lower() == ".vrt" else (*SUFFIXES, *PICTURES)
+    kinds = (".vrt",) if pattern.suffix.lower() == ".vrt" else (*SUFFIXES, *PICTURES, ERDAS)
     return sorted(p for p in found if p.suffix.lower() in kinds and p.is_file())
 
 

@@ -48,6 +48,11 @@ def _write(kind: str, path: Path, pixels: np.ndarray, col: int) -> Path:
         with rasterio.open(path.with_suffix(".jp2"), "w", driver="JP2OpenJPEG", **facts, **place, **lossless) as d:
             d.write(pixels)
         return path.with_suffix(".jp2")
+    if kind == "img":
+        place = {"crs": CRS, "transform": moved(PLACE, col, 0)}
+        with rasterio.open(path.with_suffix(".img"), "w", driver="HFA", **facts, **place, COMPRESSED="YES") as d:
+            d.write(pixels)
+        return path.with_suffix(".img")
     from PIL import Image
 
     path = path.with_suffix(f".{kind}")
@@ -64,7 +69,7 @@ def _classes(folder: Path, run: Path, network: Path, block: int = 64, allow: tup
     return class_raster(run)[0]
 
 
-@pytest.mark.parametrize("kind", ["tif", "jp2", "png", "jpg"])
+@pytest.mark.parametrize("kind", ["tif", "jp2", "img", "png", "jpg"])
 def test_every_kind_of_sheet_gives_the_truth_back(tmp_path: Path, network: Path, kind: str) -> None:
     """In one sheet, in two that overlap, and in blocks of another size."""
     _write(kind, tmp_path / "one/a", PHOTO, 0)
@@ -192,7 +197,7 @@ def test_two_sets_over_the_same_ground_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "share"), [("jp2", 0.3), ("jp2", 0.999), ("png", 0.3), ("png", 0.9), ("jpg", 0.3), ("jpg", 0.999)]
+    ("kind", "share"), [("jp2", 0.3), ("jp2", 0.999), ("png", 0.3), ("png", 0.9), ("img", 0.3), ("img", 0.9), ("jpg", 0.3), ("jpg", 0.999)]
 )
 def test_a_sheet_that_was_cut_short_is_set_aside(tmp_path: Path, network: Path, kind: str, share: float) -> None:
     write_sheet(tmp_path / "in/a.tif", PHOTO)
