@@ -197,7 +197,11 @@ def test_two_sets_over_the_same_ground_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "share"), [("jp2", 0.3), ("jp2", 0.999), ("png", 0.3), ("png", 0.9), ("img", 0.3), ("img", 0.9), ("jpg", 0.3), ("jpg", 0.999)]
+    ("kind", "share"),
+    [
+        *((kind, share) for kind in ("jp2", "jpg") for share in (0.3, 0.999)),
+        *((k, s) for k in ("png", "img") for s in (0.3, 0.9)),
+    ],
 )
 def test_a_sheet_that_was_cut_short_is_set_aside(tmp_path: Path, network: Path, kind: str, share: float) -> None:
     write_sheet(tmp_path / "in/a.tif", PHOTO)
