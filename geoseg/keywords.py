@@ -71,6 +71,7 @@ class MosaicKeywords(WorkKeywords, total=False):
     simplify: float
     smooth: float
     square: bool
+    all_cars: bool
     layers: Names | None
     vector_format: Names | None
     exact: bool

@@ -126,7 +126,7 @@ LAYERS: dict[str, FeatureLayer] = {
         facts=Role(min_area=1.5, alpha=200, words=("car",), objects=True),
         maker="cars:car_layers",
         tables=(Table("cars", "rgba(90,70,0,1)", "rgba(250,210,40,.7)", drawn=AMBER, scores="objects", level=6),),
-        columns={"length_m": float, "width_m": float, "heading_deg": float},
+        columns={"length_m": float, "width_m": float, "heading_deg": float, "doubtful": bool},
     ),
 }  # fmt: skip
 """By the name that `--layers` takes, in the order in which they are made."""

@@ -198,6 +198,9 @@ class MosaicOptions:
         least=0,
     )
     square: bool = option(True, "Right angles for buildings.")
+    all_cars: bool = option(
+        False, "Keep doubtful cars, too: confidence below 50 %, or with roofs around; the column doubtful marks them."
+    )
     layers: tuple[str, ...] = option(
         GROUPS,
         f"Only these layers: {', '.join(GROUPS)} [default: all].",

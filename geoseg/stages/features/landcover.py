@@ -7,6 +7,7 @@ clean classes -> outlines -> simplified coverage -> buildings squared inside it 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from geoseg.classes import LandClass
 from geoseg.gis.geopackage import Layer
@@ -18,14 +19,24 @@ from geoseg.stages.features.table import common, frame_of
 __all__ = ["feature_layers", "landcover_layers"]
 
 
-def feature_layers(found: Classified, groups: Collection[str] = GROUPS) -> list[Layer]:
-    """Layers for a GeoPackage, those of the classes that the table has; `groups`: names of `--layers`."""
+def feature_layers(found: Classified, groups: Collection[str] = GROUPS, *, doubtful: bool = True) -> list[Layer]:
+    """Layers for a GeoPackage, those of the classes that the table has.
+
+    `groups`: names of `--layers`; `doubtful`: whether features that are most likely wrong are kept.
+    """
     layers: list[Layer] = []
     for name, row in LAYERS.items():
         classes = [c for c in found.table.classes if row.role in ("", c.role)]
         if classes and name in groups:
             layers += row.make(found, classes)
-    return layers
+    return layers if doubtful else [_without_doubtful(layer) for layer in layers]
+
+
+def _without_doubtful(layer: Layer) -> Layer:
+    """The layer without the features that its maker doubts."""
+    if "doubtful" not in layer.frame:
+        return layer
+    return replace(layer, frame=layer.frame[~layer.frame["doubtful"]].reset_index(drop=True))
 
 
 def landcover_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:

@@ -152,7 +152,9 @@ class District:
         ground = Ground(r.plan.grid, window, r.plan.gsd, partial(sheet_at, r.plan), self.key[:12])
         square = square and self.options.square
         found = outline_piece(piece, r.table, ground, self.least, tolerance=self.options.simplify, square=square)
-        return Found(feature_layers(found, self.options.layers), found.checks, found.edges)
+        return Found(
+            feature_layers(found, self.options.layers, doubtful=self.options.all_cars), found.checks, found.edges
+        )
 
     def wholes_of(self, frames: Mapping[Sector, tuple[Frame, Frame | None]]) -> dict[Sector, Wholes]:
         """By sector, its regions that are parts of one that goes on in others."""

@@ -30,7 +30,7 @@ KINDS: dict[str, type] = {
     "class_id": np.int32,
     "touches_edge": bool,
     **dict.fromkeys(("confidence", "area_m2", "perimeter_m"), np.float64),
-    **{name: {float: np.float64, int: np.int64}[kind] for name, kind in columns().items()},
+    **{name: {float: np.float64, int: np.int64, bool: bool}[kind] for name, kind in columns().items()},
 }
 """Types of the columns that are no text.
 
