@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TypedDict
+from dataclasses import dataclass, field
+from typing import NotRequired, TypedDict
 
 from geoseg.arrays import Json
 from geoseg.errors import ModelError
 from geoseg.layers import ROLES
 from geoseg.parse import has_controls
 
-__all__ = ["ISPRS", "NODATA", "NOT", "ROLES", "UNLABELLED", "ClassRow", "ClassTable", "LandClass"]
+__all__ = ["ISPRS", "NODATA", "NOT", "ROLES", "UNLABELLED", "ClassRow", "ClassTable", "Colour", "LandClass"]
+
+Colour = tuple[int, int, int]
 
 NODATA = 255
 """Value of every class and confidence pixel outside the valid data."""
@@ -24,16 +26,22 @@ class ClassRow(TypedDict):
     name: str
     colour: list[int]
     role: str
+    map: NotRequired[list[int]]
 
 
 @dataclass(frozen=True)
 class LandClass:
-    """One class: its raster value (0 to 254), name, colour (R, G, B) and role (one of `ROLES`)."""
+    """One class: its raster value (0 to 254), name, colours (R, G, B) and role (one of `ROLES`).
+
+    `colour` stands for it in label files and wherever data are exchanged; `map_colour` is what people look at, in every
+    raster, layer, legend and picture. A class without the second is drawn in the first.
+    """
 
     value: int
     name: str
-    colour: tuple[int, int, int]
+    colour: Colour
     role: str
+    map_colour: Colour | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if has_controls(self.name):
@@ -42,13 +50,19 @@ class LandClass:
             raise ModelError(self.name, f"class value {self.value}, expected 0 to {NODATA - 1}")
         if self.role not in ROLES:
             raise ModelError(self.name, f"role {self.role!r}, expected one of {', '.join(ROLES)}")
-        if len(self.colour) != 3 or not all(0 <= c <= 255 for c in self.colour):
-            raise ModelError(self.name, f"colour {self.colour}, expected three of 0 to 255")
+        for colour in (self.colour, self.drawn):
+            if len(colour) != 3 or not all(0 <= c <= 255 for c in colour):
+                raise ModelError(self.name, f"colour {colour}, expected three of 0 to 255")
+
+    @property
+    def drawn(self) -> Colour:
+        """The colour in which it is drawn."""
+        return self.colour if self.map_colour is None else self.map_colour
 
     @property
     def hex(self) -> str:
-        """The colour as `#rrggbb`."""
-        return "#{:02x}{:02x}{:02x}".format(*self.colour)
+        """The colour in which it is drawn, as `#rrggbb`."""
+        return "#{:02x}{:02x}{:02x}".format(*self.drawn)
 
     @property
     def slug(self) -> str:
@@ -89,7 +103,7 @@ class ClassTable:
 
     def to_json(self) -> list[ClassRow]:
         """The classes as JSON."""
-        return [ClassRow(value=c.value, name=c.name, colour=list(c.colour), role=c.role) for c in self.classes]
+        return [_row_of(c) for c in self.classes]
 
     @classmethod
     def from_json(cls, rows: Iterable[Json]) -> ClassTable:
@@ -104,6 +118,12 @@ class ClassTable:
             raise ModelError("class table", f"{error!r}", "each class has value, name, colour, role") from error
 
 
+def _row_of(c: LandClass) -> ClassRow:
+    """A class as JSON."""
+    row = ClassRow(value=c.value, name=c.name, colour=list(c.colour), role=c.role)
+    return row if c.map_colour is None else row | ClassRow(map=list(c.map_colour))  # type: ignore[typeddict-item]
+
+
 def _class_of(row: Json) -> LandClass:
     """A class out of a row that a file may give as anything.
 
@@ -113,22 +133,26 @@ def _class_of(row: Json) -> LandClass:
     value, name, colour = row["value"], row["name"], tuple(row["colour"])
     if not isinstance(name, str):
         raise TypeError(f"name {name!r} is no text")
-    if not all(isinstance(n, int) and not isinstance(n, bool) for n in (value, *colour)):
+    drawn = tuple(row["map"]) if "map" in row else None
+    if not all(isinstance(n, int) and not isinstance(n, bool) for n in (value, *colour, *(drawn or ()))):
         raise TypeError(f"{name}: value {value!r} or colour {colour!r} is no whole number")
-    return LandClass(value, name, colour, str(row["role"]))
+    return LandClass(value, name, colour, str(row["role"]), drawn)
 
 
 ISPRS = ClassTable(
     (
-        LandClass(0, "impervious surface", (255, 255, 255), "road"),
-        LandClass(1, "building", (0, 0, 255), "building"),
-        LandClass(2, "low vegetation", (0, 255, 255), "ground"),
-        LandClass(3, "tree", (0, 255, 0), "tree"),
-        LandClass(4, "car", (255, 255, 0), "car"),
-        LandClass(5, "clutter", (255, 0, 0), "other"),
+        LandClass(0, "impervious surface", (255, 255, 255), "road", (226, 220, 210)),
+        LandClass(1, "building", (0, 0, 255), "building", (190, 80, 54)),
+        LandClass(2, "low vegetation", (0, 255, 255), "ground", (158, 190, 90)),
+        LandClass(3, "tree", (0, 255, 0), "tree", (28, 88, 72)),
+        LandClass(4, "car", (255, 255, 0), "car", (62, 28, 108)),
+        LandClass(5, "clutter", (255, 0, 0), "other", (172, 130, 180)),
     )
 )
-"""The six classes of the ISPRS Potsdam and Vaihingen benchmarks, in their order and colours."""
+"""The six classes of the ISPRS Potsdam and Vaihingen benchmarks, in their order and colours.
+
+The colours of maps differ in lightness, for grey prints, and for eyes that do not tell red from green.
+"""
 
 
 NOT = 128

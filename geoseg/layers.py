@@ -20,10 +20,9 @@ __all__ = [
     "columns",
     "makes_any",
     "role_of_name",
+    "role_of_table",
     "tables",
 ]
-
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -43,21 +42,20 @@ class Role:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the GeoPackage, and how it is shown.
+    """One table of the GeoPackage, and how it is shown, in the colour of its class.
 
-    `shown`: whether the QGIS project shows it at first; `stroke`, `fill` and `on_map`: the same for the web page, in
-    CSS;
-    `drawn`: the colour of its outlines on pictures, None where they are not drawn; `level`: its place in the pile of
-    layers on the page, 0 at the bottom; `scores`: which scores `evaluate --vectors` gives it.
+    `line`, `fill`: opacity of its outlines and areas on the web page, 0 to 1; `shown`: whether the QGIS project shows
+    it at first, `on_map`: whether the page does; `outlined`: whether pictures show its outlines; `level`: its place in
+    the pile of layers on the page, 0 at the bottom; `scores`: which scores `evaluate --vectors` gives it.
     """
 
     name: str
-    stroke: str
-    fill: str
     geometry: str = "Polygon"
+    line: float = 1.0
+    fill: float = 0.0
     shown: bool = True
     on_map: bool = True
-    drawn: Colour | None = None
+    outlined: bool = False
     level: int = 0
     scores: str = ""
 
@@ -83,20 +81,18 @@ class FeatureLayer:
         return function(*arguments)
 
 
-RED, GREEN, AMBER = (230, 30, 30), (20, 150, 40), (255, 190, 0)
-
 LAYERS: dict[str, FeatureLayer] = {
     "landcover": FeatureLayer(
         role="",
         maker="landcover:landcover_layers",
-        tables=(Table("landcover", "rgba(40,40,40,.6)", "rgba(255,255,255,.25)", shown=False, on_map=False),),
+        tables=(Table("landcover", line=0.6, fill=0.45, shown=False, on_map=False),),
     ),
     "buildings": FeatureLayer(
         role="building",
         facts=Role(min_area=4.0, alpha=150, words=("building", "house"), objects=True),
         maker="buildings:building_layers",
         tables=(
-            Table("buildings", "rgba(200,30,30,1)", "rgba(220,70,60,.25)", drawn=RED, scores="objects", level=5),
+            Table("buildings", fill=0.35, outlined=True, scores="objects", level=5),
         ),
         columns={"orientation_deg": float, "vertices": int, "iou_raw": float},
     ),
@@ -105,8 +101,8 @@ LAYERS: dict[str, FeatureLayer] = {
         facts=Role(min_area=4.0, alpha=90, words=("road", "imperv")),
         maker="roads:road_layers",
         tables=(
-            Table("roads", "rgba(90,90,95,.9)", "rgba(150,150,155,.45)", shown=False, on_map=False, level=1),
-            Table("road_centrelines", "rgba(250,200,60,1)", "none", "LineString", scores="lines", level=2),
+            Table("roads", line=0.9, fill=0.45, shown=False, on_map=False, level=1),
+            Table("road_centrelines", "LineString", fill=1.0, scores="lines", level=2),
         ),
         columns={"width_m": float, "length_m": float},
     ),
@@ -115,9 +111,8 @@ LAYERS: dict[str, FeatureLayer] = {
         facts=Role(min_area=1.0, alpha=110, words=("tree",)),
         maker="trees:tree_layers",
         tables=(
-            Table("trees", "rgba(30,120,45,1)", "rgba(70,180,80,.3)", shown=False, drawn=GREEN, scores="crowns",
-                  level=3),
-            Table("tree_points", "rgba(10,70,20,1)", "rgba(30,100,40,1)", "Point", shown=False, on_map=False, level=4),
+            Table("trees", fill=0.35, shown=False, outlined=True, scores="crowns", level=3),
+            Table("tree_points", "Point", fill=1.0, shown=False, on_map=False, level=4),
         ),
         columns={"crown_diameter_m": float},
     ),
@@ -125,7 +120,7 @@ LAYERS: dict[str, FeatureLayer] = {
         role="car",
         facts=Role(min_area=1.5, alpha=200, words=("car",), objects=True),
         maker="cars:car_layers",
-        tables=(Table("cars", "rgba(90,70,0,1)", "rgba(250,210,40,.7)", drawn=AMBER, scores="objects", level=6),),
+        tables=(Table("cars", fill=0.7, outlined=True, scores="objects", level=6),),
         columns={"length_m": float, "width_m": float, "heading_deg": float, "doubtful": bool},
     ),
 }  # fmt: skip
@@ -145,6 +140,11 @@ ROLES: dict[str, Role] = {
 def tables() -> dict[str, Table]:
     """All tables of a GeoPackage by name."""
     return {t.name: t for layer in LAYERS.values() for t in layer.tables}
+
+
+def role_of_table(name: str) -> str:
+    """The role of the classes that a table is made of, "" for all classes."""
+    return next(layer.role for layer in LAYERS.values() if name in {t.name for t in layer.tables})
 
 
 def columns() -> dict[str, type]:

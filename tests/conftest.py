@@ -161,7 +161,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, blur_network: Path) -> tu
     run = tmp_path_factory.mktemp("outputs") / "town"
     tile([SAMPLE / "sheets"], run, TileOptions(block_size=512))
     infer(run, InferOptions(model=(blur_network,), engine="torch", probabilities=True))
-    return run, mosaic(run, MosaicOptions(min_area=0.5))
+    return run, mosaic(run, MosaicOptions(min_area=0.5, all_cars=True))
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_values_and_names_of_a_table_differ() -> None:
     with pytest.raises(KeyError):
         ISPRS.by_value(99)
     assert len(ISPRS) == len(ISPRS.values) == 6
-    assert ISPRS.classes[1].hex == "#0000ff"
+    assert ISPRS.classes[1].hex == "#be5036"
 
 
 @pytest.mark.parametrize("row", [{}, {"value": "x", "name": "a", "colour": [0, 0, 0], "role": "other"}, {"value": 1}])

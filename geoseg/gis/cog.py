@@ -94,7 +94,7 @@ def _cog_options(spec: RasterSpec) -> dict[str, object]:
 def _fill(dataset: DatasetWriter, spec: RasterSpec, read: Read, empty: Empty) -> None:
     """Write pixels, colours, description and tags."""
     if spec.table is not None:
-        dataset.write_colormap(1, {c.value: (*c.colour, 255) for c in spec.table.classes})
+        dataset.write_colormap(1, {c.value: (*c.drawn, 255) for c in spec.table.classes})
     for window in _windows(spec):
         if empty(window):
             continue

@@ -23,7 +23,7 @@ def coloured(classes: Bytes, table: ClassTable) -> Bytes:
     """Class values (H, W) as RGB (H, W, 3); light grey where there is no data."""
     palette = np.full((256, 3), 225, np.uint8)
     for c in table.classes:
-        palette[c.value] = c.colour
+        palette[c.value] = c.drawn
     palette[NODATA] = 225
     return palette[classes]
 

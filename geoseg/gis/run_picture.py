@@ -15,9 +15,11 @@ from PIL import ImageDraw
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Image, Shapes
+from geoseg.classes import ClassTable
 from geoseg.geometry.scatter import pictured
+from geoseg.gis.colours import of_role
 from geoseg.gis.picture import coloured, side_by_side, with_outlines
-from geoseg.layers import tables
+from geoseg.layers import role_of_table, tables
 from geoseg.models.facts import NO_NETWORK
 from geoseg.plan import plan_blocks
 from geoseg.runfolder.blocks import BlockReader
@@ -46,8 +48,8 @@ def run_picture(run: Run, side: int, window: Window | None = None, features: Pat
     pictures = [photo, coloured(classes, table)]
     found = run.feature_files if features is None else [features]
     if found:
-        pictures.append(with_outlines(photo, _layers(found[0], plan.grid.bounds(window)), place))
-    return with_legend_below(side_by_side(pictures), [(c.name, c.colour) for c in table.classes])
+        pictures.append(with_outlines(photo, _layers(found[0], plan.grid.bounds(window), table), place))
+    return with_legend_below(side_by_side(pictures), [(c.name, c.drawn) for c in table.classes])
 
 
 def _strips(window: Window, step: int) -> Iterator[Window]:
@@ -86,13 +88,16 @@ def _eight_bit(pixels: Image) -> Bytes:
     return np.asarray(np.clip(pixels.astype(np.float32) * (255 / full), 0, 255), np.uint8)
 
 
-def _layers(gpkg: Path, bbox: tuple[float, float, float, float]) -> list[tuple[Shapes, Colour]]:
-    """Shapes and colour of each table that is drawn, within a box of the grid's CRS."""
+def _layers(gpkg: Path, bbox: tuple[float, float, float, float], classes: ClassTable) -> list[tuple[Shapes, Colour]]:
+    """Shapes and colour of each table whose outlines are drawn, within a box of the grid's CRS."""
     there = {str(name) for name, _ in pyogrio.list_layers(gpkg)}
     return [
-        (geopandas.read_file(gpkg, layer=table.name, bbox=bbox).geometry.to_numpy(), table.drawn)
+        (
+            geopandas.read_file(gpkg, layer=table.name, bbox=bbox).geometry.to_numpy(),
+            of_role(classes, role_of_table(table.name)),
+        )
         for table in tables().values()
-        if table.drawn and table.name in there
+        if table.outlined and table.name in there
     ]
 
 

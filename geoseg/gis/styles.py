@@ -59,7 +59,7 @@ def raster_aux_xml(table: ClassTable, counts: dict[int, int]) -> str:
 
 def _row(c: LandClass, counts: dict[int, int]) -> list[object]:
     """Cells of one class; the pixel count only where it is known."""
-    return [c.value, c.name, *c.colour, 255, *([counts.get(c.value, 0)] if counts else [])]
+    return [c.value, c.name, *c.drawn, 255, *([counts.get(c.value, 0)] if counts else [])]
 
 
 def _text(value: str) -> str:

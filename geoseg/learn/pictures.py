@@ -22,8 +22,8 @@ def label_colours(codes: Bytes, table: ClassTable) -> Bytes:
     """Label codes (H, W) as RGB uint8 (H, W, 3): class colours, dark ones for "not k", grey for not known."""
     palette = np.full((256, 3), 128, np.uint8)
     for i, c in enumerate(table.classes):
-        palette[i] = c.colour
-        palette[NOT + i] = np.array(c.colour) // 3
+        palette[i] = c.drawn
+        palette[NOT + i] = np.array(c.drawn) // 3
     palette[NODATA] = 128
     return np.asarray(palette[codes], np.uint8)
 

@@ -27,7 +27,7 @@ def test_rasters_are_valid_cogs_with_names_and_colours(finished):
             assert not warnings
     with rasterio.open(run / "out/town_classes.tif") as dataset:
         assert dataset.nodata == NODATA
-        assert dataset.colormap(1)[1][:3] == (0, 0, 255)
+        assert dataset.colormap(1)[1][:3] == ISPRS.by_value(1).drawn
         assert dataset.overviews(1)
         assert dataset.block_shapes == [(512, 512)]
         assert json.loads(dataset.tags()["GEOSEG_CLASSES"])["3"] == "tree"

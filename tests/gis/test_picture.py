@@ -20,7 +20,7 @@ images = arrays(np.uint8, (5, 4, 3))
 def test_a_class_has_its_colour_and_anything_else_is_grey(classes) -> None:
     shown = coloured(classes, ISPRS)
     for c in ISPRS.classes:
-        assert (shown[classes == c.value] == c.colour).all()
+        assert (shown[classes == c.value] == c.drawn).all()
     assert (shown[(classes == 255) | (classes == 77)] == 225).all()
 
 

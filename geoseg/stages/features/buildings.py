@@ -6,6 +6,7 @@ import numpy as np
 import shapely
 
 from geoseg.classes import LandClass
+from geoseg.gis.colours import darker
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import fill_qml
 from geoseg.stages.features.piece import Classified
@@ -39,7 +40,7 @@ def building_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
             )
 
     frame = frame_of(found, rows(), ("orientation_deg", "vertices", "iou_raw", "status", "part_of"))
-    style = fill_qml((196, 96, 88), alpha=90, outline=(120, 30, 30), width=0.5)
+    style = fill_qml(classes[0].drawn, alpha=90, outline=darker(classes[0].drawn), width=0.5)
     text = (
         "buildings with right angles, as they lie in the land cover; "
         "status says which kept their simplified or round outline"

@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from geoseg.arrays import Ints
 from geoseg.classes import NODATA, LandClass
+from geoseg.gis.colours import darker
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import fill_qml
 from geoseg.stages.features.piece import Classified, codes_of
@@ -58,8 +59,9 @@ def car_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
 
     own = ("length_m", "width_m", "heading_deg", "kind", "component", "surroundings", "doubtful")
     frame = frame_of(found, rows(), own)
+    colour = classes[0].drawn
     text = "vehicles as oriented boxes; component is the connected region that they were split from"
-    return [Layer("cars", frame, fill_qml((240, 200, 40), alpha=190, outline=(90, 70, 0), width=0.3), text)]
+    return [Layer("cars", frame, fill_qml(colour, alpha=190, outline=darker(colour), width=0.3), text)]
 
 
 def _around(found: Classified, i: int, box: Ints) -> dict[int, float]:

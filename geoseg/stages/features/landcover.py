@@ -47,5 +47,5 @@ def landcover_layers(found: Classified, classes: list[LandClass]) -> list[Layer]
         for shape, i, k in zip(cover.polygons, cover.owner, cover.part, strict=True)
     )
     frame = frame_of(found, rows, ("part_of",))
-    style = classes_qml("class", [(c.name, c.colour) for c in classes], alpha=130)
+    style = classes_qml("class", [(c.name, c.drawn) for c in classes], alpha=130)
     return [Layer("landcover", frame, style, "all classes: neighbours share every edge")]

@@ -8,6 +8,7 @@ import shapely
 from geoseg.arrays import Ints
 from geoseg.classes import LandClass
 from geoseg.geometry.sectors import coarse_window
+from geoseg.gis.colours import darker, lighter
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, road_qml
 from geoseg.stages.features.piece import Attributes, Classified, within
@@ -30,13 +31,14 @@ def road_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     place = _Place(found, classes[0], streets)
     roads = frame_of(found, _surfaces(place), ("kind", "part_of"))
     lines = frame_of(found, _lines(place), ("width_m", "length_m"), "LineString")
-    style = classes_qml("kind", [("carriageway", (150, 150, 155)), ("parking or yard", (205, 200, 190))], alpha=150)
+    colour = classes[0].drawn
+    style = classes_qml("kind", [("carriageway", darker(colour, 0.15)), ("parking or yard", colour)], alpha=150)
     return [
         Layer("roads", roads, style, "paved ground: carriageway, and parking or yards, told apart by length and width"),
         Layer(
             "road_centrelines",
             lines,
-            road_qml((250, 225, 130), (120, 90, 30), "width_m"),
+            road_qml(lighter(colour, 0.6), darker(colour), "width_m"),
             "centrelines of the carriageway; lines that meet share their junction",
             "LineString",
         ),

@@ -11,6 +11,7 @@ import shapely
 from geoseg.arrays import Bytes
 from geoseg.classes import LandClass
 from geoseg.geometry.sectors import SIDE
+from geoseg.gis.colours import darker, lighter
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, point_qml
 from geoseg.stages.features.piece import Attributes, Classified, codes_of
@@ -38,8 +39,9 @@ def tree_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     own = ("crown_diameter_m", "kind")
     polygons = frame_of(found, ((polygon, row) for polygon, _, row in crowns), own)
     points = frame_of(found, ((point, row) for _, point, row in crowns), ("area_m2", *own), "Point")
-    kinds = [("crown", (70, 160, 70)), ("canopy", (40, 110, 50))]
-    dots = point_qml((30, 100, 40), 1.2, smallest_scale=2500)
+    colour = classes[0].drawn
+    kinds = [("crown", lighter(colour)), ("canopy", colour)]
+    dots = point_qml(darker(colour), 1.2, smallest_scale=2500)
     return [
         Layer("trees", polygons, classes_qml("kind", kinds, alpha=80), "tree crowns, split where they touch; woods"),
         Layer("tree_points", points, dots, "one point for each crown", "Point"),

@@ -12,6 +12,7 @@ import shapely
 from geoseg.classes import NODATA, LandClass
 from geoseg.geometry.blocks import Block
 from geoseg.geometry.ground import area_factors
+from geoseg.gis.colours import darker
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml
 from geoseg.layers import ROLES
@@ -50,8 +51,7 @@ def exact_layers(
 
 
 def _style(c: LandClass) -> str:
-    outline = tuple(int(v * 0.55) for v in c.colour)
-    return fill_qml(c.colour, alpha=ROLES[c.role].alpha, outline=(outline[0], outline[1], outline[2]))
+    return fill_qml(c.drawn, alpha=ROLES[c.role].alpha, outline=darker(c.drawn))
 
 
 def _frame(inputs: Inputs, regions: Regions) -> geopandas.GeoDataFrame:
