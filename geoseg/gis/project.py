@@ -6,11 +6,15 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass
+from itertools import groupby
 from xml.sax.saxutils import escape, quoteattr
 
 from pyproj import CRS
 
 __all__ = ["ProjectLayer", "qgis_project"]
+
+MOST_OPEN = 12
+"""Layers of a group that is open at first."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class ProjectLayer:
         qml: its style.
         geometry: geometry type of a vector layer.
         shown: whether it is shown at first.
+        group: the group of the layer tree that it lies in; layers of one group follow each other.
     """
 
     name: str
@@ -32,11 +37,12 @@ class ProjectLayer:
     qml: str
     geometry: str = ""
     shown: bool = True
+    group: str = ""
 
     @property
     def id(self) -> str:
         """Its name in the project file."""
-        return re.sub(r"\W", "_", f"{self.name}_{self.kind}")
+        return re.sub(r"\W", "_", f"{self.group}_{self.name}_{self.kind}".lstrip("_"))
 
 
 def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float], layers: list[ProjectLayer]) -> bytes:
@@ -49,14 +55,10 @@ def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float],
         layers: from the top down.
     """
     system = _system(crs)
-    tree = "".join(
-        f'<layer-tree-layer id="{layer.id}" name={quoteattr(layer.name)} source={quoteattr(layer.source)} '
-        f'providerKey="{_provider(layer)}" checked="{"Qt::Checked" if layer.shown else "Qt::Unchecked"}" '
-        'expanded="0"><customproperties/></layer-tree-layer>'
-        for layer in layers
-    )
+    tree = "".join(_branch(group, list(found)) for group, found in groupby(layers, lambda layer: layer.group))
     left, bottom, right, top = bounds
     extent = f"<extent><xmin>{left!r}</xmin><ymin>{bottom!r}</ymin><xmax>{right!r}</xmax><ymax>{top!r}</ymax></extent>"
+    view = f'xmin="{left!r}" ymin="{bottom!r}" xmax="{right!r}" ymax="{top!r}"'
     text = (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
         f'<qgis version="3.22.0" projectname={quoteattr(name)}><title>{escape(name)}</title>'
@@ -64,6 +66,7 @@ def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float],
         f'<mapcanvas name="theMapCanvas" annotationsVisible="1"><units>meters</units>{extent}<rotation>0</rotation>'
         f"<destinationsrs>{system}</destinationsrs></mapcanvas>"
         f"<projectlayers>{''.join(_layer(layer, system) for layer in layers)}</projectlayers>"
+        f"<ProjectViewSettings><Scales/><DefaultViewExtent {view}>{system}</DefaultViewExtent></ProjectViewSettings>"
         '<properties><Paths><Absolute type="bool">false</Absolute></Paths>'
         '<SpatialRefSys><ProjectionsEnabled type="int">1</ProjectionsEnabled></SpatialRefSys></properties></qgis>\n'
     )
@@ -71,6 +74,26 @@ def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float],
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo(f"{name}.qgs", (2000, 1, 1, 0, 0, 0)), text)
     return buffer.getvalue()
+
+
+def _branch(group: str, layers: list[ProjectLayer]) -> str:
+    """A group of the layer tree, closed where nothing of it is shown; layers without a group lie at the top."""
+    leaves = "".join(
+        f'<layer-tree-layer id="{layer.id}" name={quoteattr(layer.name)} source={quoteattr(layer.source)} '
+        f'providerKey="{_provider(layer)}" checked="{_check(layer.shown)}" expanded="0"><customproperties/>'
+        "</layer-tree-layer>"
+        for layer in layers
+    )
+    if not group:
+        return leaves
+    shown = any(layer.shown for layer in layers)
+    open_ = int(shown and len(layers) <= MOST_OPEN)
+    head = f'<layer-tree-group name={quoteattr(group)} checked="{_check(shown)}" expanded="{open_}">'
+    return f"{head}<customproperties/>{leaves}</layer-tree-group>"
+
+
+def _check(shown: bool) -> str:
+    return "Qt::Checked" if shown else "Qt::Unchecked"
 
 
 def _system(crs: str) -> str:

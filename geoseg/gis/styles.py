@@ -4,22 +4,59 @@ from __future__ import annotations
 
 from xml.sax.saxutils import quoteattr
 
-from geoseg.classes import ClassTable, LandClass
+from geoseg.classes import ClassTable, Colour, LandClass
 
-__all__ = ["classes_qml", "fill_qml", "point_qml", "raster_aux_xml", "raster_qml", "road_qml"]
+__all__ = [
+    "classes_qml",
+    "confidence_qml",
+    "fill_qml",
+    "photo_qml",
+    "point_qml",
+    "raster_aux_xml",
+    "raster_qml",
+    "road_qml",
+]
+
+_DOUBT = (("#b2182b", 0), ("#ef8a62", 50), ("#fddbc7", 70), ("#e0e0e0", 85), ("#f7f7f7", 100))
+"""Colours of confidence in per cent: red where the network is not sure, pale where it is."""
 
 
-def raster_qml(table: ClassTable) -> str:
-    """Style of a class raster: its classes with their names and colours, nothing else."""
+def raster_qml(table: ClassTable, opacity: float = 1.0) -> str:
+    """Style of a class raster: its classes with their names and colours, nothing else; `opacity` 0 to 1."""
     entries = "".join(
         f'<paletteEntry value="{c.value}" color="{c.hex}" label={quoteattr(c.name)} alpha="255"/>'
         for c in table.classes
     )
+    return _pipe(
+        f'<rasterrenderer type="paletted" band="1" opacity="{opacity:g}" alphaBand="-1" nodataColor="">'
+        f"<colorPalette>{entries}</colorPalette></rasterrenderer>"
+    )
+
+
+def confidence_qml() -> str:
+    """Style of a confidence raster: red where it is low, pale where it is high."""
+    items = "".join(f'<item value="{v}" color="{c}" alpha="255" label="{v} %"/>' for c, v in _DOUBT)
+    return _pipe(
+        '<rasterrenderer type="singlebandpseudocolor" band="1" opacity="1" alphaBand="-1" nodataColor="" '
+        'classificationMin="0" classificationMax="100"><rastershader>'
+        '<colorrampshader colorRampType="INTERPOLATED" classificationMode="1" clip="0" minimumValue="0" '
+        f'maximumValue="100">{items}</colorrampshader></rastershader></rasterrenderer>'
+    )
+
+
+def photo_qml() -> str:
+    """Style of a photo of 8 bits: its first three bands as red, green and blue, as they are."""
+    return _pipe(
+        '<rasterrenderer type="multibandcolor" redBand="1" greenBand="2" blueBand="3" opacity="1" alphaBand="-1" '
+        'nodataColor=""/>'
+    )
+
+
+def _pipe(renderer: str) -> str:
+    """The style document of a raster."""
     return (
         "<!DOCTYPE qgis PUBLIC 'http://mrcc.com/qgis.dtd' 'SYSTEM'>\n"
-        '<qgis version="3.22" styleCategories="Symbology"><pipe>'
-        '<rasterrenderer type="paletted" band="1" opacity="1" alphaBand="-1" nodataColor="">'
-        f"<colorPalette>{entries}</colorPalette></rasterrenderer></pipe></qgis>\n"
+        f'<qgis version="3.22" styleCategories="Symbology"><pipe>{renderer}</pipe></qgis>\n'
     )
 
 
@@ -67,14 +104,14 @@ def _text(value: str) -> str:
 
 
 def fill_qml(
-    fill: tuple[int, int, int], *, alpha: int = 110, outline: tuple[int, int, int] = (60, 60, 60), width: float = 0.26
+    fill: Colour, *, alpha: int = 110, outline: Colour = (60, 60, 60), width: float = 0.26, smallest_scale: int = 0
 ) -> str:
-    """Style of a polygon layer: one fill, one outline (millimetres)."""
+    """Style of a polygon layer: one fill, one outline (millimetres), shown from 1 : `smallest_scale` on (0: always)."""
     symbol = _fill_symbol("0", fill, alpha, outline, width)
-    return _qml(_single(symbol))
+    return _qml(_single(symbol), smallest_scale)
 
 
-def _fill_symbol(name: str, fill: tuple[int, int, int], alpha: int, outline: tuple[int, int, int], width: float) -> str:
+def _fill_symbol(name: str, fill: Colour, alpha: int, outline: Colour, width: float) -> str:
     options = {
         "color": ",".join(map(str, (*fill, alpha))),
         "outline_color": ",".join(map(str, (*outline, 255))),
@@ -94,8 +131,8 @@ def _rows(options: dict[str, str]) -> str:
     return "".join(f'<Option type="QString" name="{k}" value="{v}"/>' for k, v in options.items())
 
 
-def classes_qml(column: str, classes: list[tuple[str, tuple[int, int, int]]], *, alpha: int) -> str:
-    """Style of a polygon layer with one fill for each value of a column."""
+def classes_qml(column: str, classes: list[tuple[str, Colour]], *, alpha: int, smallest_scale: int = 0) -> str:
+    """Style of a polygon layer with one fill for each value of a column, shown from 1 : `smallest_scale` on."""
     symbols = "".join(
         _fill_symbol(str(i), colour, alpha, (int(colour[0] * 0.55), int(colour[1] * 0.55), int(colour[2] * 0.55)), 0.16)
         for i, (_, colour) in enumerate(classes)
@@ -106,7 +143,8 @@ def classes_qml(column: str, classes: list[tuple[str, tuple[int, int, int]]], *,
     )
     return _qml(
         f'<renderer-v2 type="categorizedSymbol" attr={quoteattr(column)}><categories>{categories}</categories>'
-        f"<symbols>{symbols}</symbols></renderer-v2>"
+        f"<symbols>{symbols}</symbols></renderer-v2>",
+        smallest_scale,
     )
 
 
@@ -133,7 +171,7 @@ def _from_field(name: str, expression: str) -> str:
     )
 
 
-def point_qml(colour: tuple[int, int, int], size: float, *, smallest_scale: int = 0) -> str:
+def point_qml(colour: Colour, size: float, *, smallest_scale: int = 0) -> str:
     """Style of a point layer: one round marker of a size in millimetres, shown from 1 : `smallest_scale` on."""
     options = {
         "name": "circle",
@@ -150,7 +188,7 @@ def point_qml(colour: tuple[int, int, int], size: float, *, smallest_scale: int 
     return _qml(_single(symbol), smallest_scale)
 
 
-def road_qml(fill: tuple[int, int, int], casing: tuple[int, int, int], width_field: str) -> str:
+def road_qml(fill: Colour, casing: Colour, width_field: str) -> str:
     """Style of road lines: a casing and a fill, wider where the road is (0.4 to 1.6 mm), round at their ends."""
     width = f'scale_linear(coalesce("{width_field}", 4), 3, 15, 0.4, 1.6)'
     layers = ""

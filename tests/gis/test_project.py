@@ -8,7 +8,9 @@ from xml.etree import ElementTree
 
 from plans import UTM
 
+from geoseg.classes import ISPRS
 from geoseg.gis.project import ProjectLayer, qgis_project
+from geoseg.gis.styles import confidence_qml, photo_qml, raster_qml
 
 LAYERS = [
     ProjectLayer("cars & <vans>", "./town.gpkg|layername=cars", "vector", "<qgis/>", "Polygon"),
@@ -32,6 +34,27 @@ def test_layers_lie_in_their_order_shown_or_not() -> None:
     assert [e.get("source") for e in tree] == [layer.source for layer in LAYERS]
     assert len({e.get("id") for e in tree}) == 2
     assert [root.findtext(f".//extent/{n}") for n in ("xmin", "ymin", "xmax", "ymax")] == ["0.0", "1.0", "2.0", "3.0"]
+
+
+def test_groups_lie_in_their_order_and_those_with_nothing_shown_are_off() -> None:
+    layers = [
+        ProjectLayer("cars", "./a.gpkg|layername=cars", "vector", "<qgis/>", "Polygon", group="objects"),
+        ProjectLayer("classes", "./a.tif", "raster", raster_qml(ISPRS, 0.6), group="land cover"),
+        ProjectLayer("confidence", "./b.tif", "raster", confidence_qml(), shown=False, group="confidence"),
+        ProjectLayer("sheet", "/data/sheet.tif", "raster", photo_qml(), group="photo"),
+    ]
+    root = _tree(qgis_project("town", UTM, (0.0, 1.0, 2.0, 3.0), layers))
+    groups = root.findall("./layer-tree-group/layer-tree-group")
+    assert [(g.get("name"), g.get("checked")) for g in groups] == [
+        ("objects", "Qt::Checked"),
+        ("land cover", "Qt::Checked"),
+        ("confidence", "Qt::Unchecked"),
+        ("photo", "Qt::Checked"),
+    ]
+    assert [r.get("opacity") for r in root.iter("rasterrenderer")] == ["0.6", "1", "1"]
+    view = root.find(".//DefaultViewExtent")
+    assert view is not None
+    assert [view.get(n) for n in ("xmin", "ymin", "xmax", "ymax")] == ["0.0", "1.0", "2.0", "3.0"]
 
 
 def test_equal_input_gives_equal_bytes() -> None:

@@ -71,7 +71,8 @@ def test_every_layer_opens_styled_and_the_map_is_not_blank(run, tmp_path):
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_the_project_opens_with_its_layers_in_place(run, tmp_path):
     shown = look(tmp_path / "map.png", run / "out/town.qgz")
-    assert {"classes", "buildings", "cars", "road_centrelines"} == set(shown)
+    photos = {p.stem for p in (ROOT / "sample_data/sheets").glob("*.tif")}
+    assert {"classes", "buildings", "cars", "road_centrelines"} | photos == set(shown)
     assert all(s["valid"] and s["crs"] == "EPSG:25833" for s in shown.values())
     assert shown["classes"]["legend"] == [[c.name, c.hex] for c in ISPRS.classes]
     with rasterio.open(tmp_path / "map.png") as picture:

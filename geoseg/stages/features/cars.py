@@ -61,7 +61,9 @@ def car_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     frame = frame_of(found, rows(), own)
     colour = classes[0].drawn
     text = "vehicles as oriented boxes; component is the connected region that they were split from"
-    return [Layer("cars", frame, fill_qml(colour, alpha=190, outline=darker(colour), width=0.3), text)]
+    return [
+        Layer("cars", frame, fill_qml(colour, alpha=190, outline=darker(colour), width=0.2, smallest_scale=6000), text)
+    ]
 
 
 def _around(found: Classified, i: int, box: Ints) -> dict[int, float]:

@@ -43,7 +43,12 @@ def tree_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     kinds = [("crown", lighter(colour)), ("canopy", colour)]
     dots = point_qml(darker(colour), 1.2, smallest_scale=2500)
     return [
-        Layer("trees", polygons, classes_qml("kind", kinds, alpha=80), "tree crowns, split where they touch; woods"),
+        Layer(
+            "trees",
+            polygons,
+            classes_qml("kind", kinds, alpha=80, smallest_scale=6000),
+            "tree crowns, split where they touch; woods",
+        ),
         Layer("tree_points", points, dots, "one point for each crown", "Point"),
     ]
 

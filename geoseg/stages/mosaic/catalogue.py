@@ -12,13 +12,16 @@ from geoseg.commit import commit_bytes, commit_json, digest
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.project import ProjectLayer, qgis_project
 from geoseg.gis.stac import Asset, Origin, class_bands, confidence_bands, footprint_in_degrees, projection, result_item
-from geoseg.gis.styles import raster_qml
-from geoseg.layers import tables
+from geoseg.gis.styles import confidence_qml, photo_qml, raster_qml
+from geoseg.layers import role_of_table, tables
+from geoseg.models.facts import NO_NETWORK
 from geoseg.stages.mosaic.finish import versions
 from geoseg.stages.mosaic.inputs import Inputs
 
 __all__ = ["write_project", "write_stac"]
 
+MOST_PHOTOS = 100
+"""Sheets that are layers of the project."""
 _GEOTIFF = "image/tiff; application=geotiff; profile=cloud-optimized"
 _TYPES = {
     ".gpkg": "application/geopackage+sqlite3",
@@ -33,7 +36,7 @@ _TYPES = {
 
 
 def write_project(inputs: Inputs, layers: list[Layer]) -> list[Path]:
-    """Write NAME.qgz: objects over land cover over the class raster."""
+    """Write NAME.qgz: objects over land cover over confidence, which is off, over the photo."""
     name, plan = inputs.name, inputs.plan
     vectors = [
         ProjectLayer(
@@ -43,14 +46,38 @@ def write_project(inputs: Inputs, layers: list[Layer]) -> list[Path]:
             layer.qml,
             layer.geometry_type.removesuffix("String"),
             shown=tables()[layer.name].shown,
+            group="objects" if role_of_table(layer.name) else "land cover",
         )
         for layer in reversed(layers)
     ]
-    qml = raster_qml(inputs.table)
-    rasters = [ProjectLayer(f"classes{e}", f"./{name}{e}_classes.tif", "raster", qml) for e, _ in inputs.rasters]
+    vectors.sort(key=lambda layer: layer.group != "objects")
+    kinds = (("classes", raster_qml(inputs.table, 0.6), "land cover"), ("confidence", confidence_qml(), "confidence"))
+    rasters = [
+        ProjectLayer(f"{kind}{e}", f"./{name}{e}_{kind}.tif", "raster", qml, shown=kind == "classes", group=group)
+        for kind, qml, group in kinds
+        for e, _ in inputs.rasters
+    ]
     path = inputs.run.out / f"{name}.qgz"
-    commit_bytes(path, qgis_project(name, plan.grid.crs, plan.grid.bounds(inputs.extent), [*vectors, *rasters]))
+    everything = [*vectors, *rasters, *_photos(inputs)]
+    commit_bytes(path, qgis_project(name, plan.grid.crs, plan.grid.bounds(inputs.extent), everything))
     return [path]
+
+
+def _photos(inputs: Inputs) -> list[ProjectLayer]:
+    """The sheets as layers, from where they lie; none where they are too many for a list of layers."""
+    sheets = inputs.plan.sheets
+    if len(sheets) > MOST_PHOTOS or inputs.job.facts.engine == NO_NETWORK:
+        return []
+    return [
+        ProjectLayer(
+            sheet.stem,
+            sheet.path,
+            "raster",
+            photo_qml() if sheet.header.dtype == "uint8" and sheet.header.bands >= 3 else "",
+            group="photo",
+        )
+        for sheet in sheets
+    ]
 
 
 def write_stac(inputs: Inputs, counts: dict[int, int], files: list[Path]) -> list[Path]:

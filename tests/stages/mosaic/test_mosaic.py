@@ -17,7 +17,7 @@ from geoseg.stages.mosaic.mosaic import mosaic
 def test_equal_runs_give_equal_bytes(finished_copy):
     run, _ = finished_copy
     before = (run / "out/town.gpkg").read_bytes()
-    mosaic(run, MosaicOptions(min_area=0.5, overwrite=True))
+    mosaic(run, MosaicOptions(min_area=0.5, all_cars=True, overwrite=True))
     assert (run / "out/town.gpkg").read_bytes() == before
 
 
