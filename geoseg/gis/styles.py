@@ -189,8 +189,12 @@ def point_qml(colour: Colour, size: float, *, smallest_scale: int = 0) -> str:
 
 
 def road_qml(fill: Colour, casing: Colour, width_field: str) -> str:
-    """Style of road lines: a casing and a fill, wider where the road is (0.4 to 1.6 mm), round at their ends."""
+    """Style of road lines: a casing and a fill, wider where the road is, round at their ends.
+
+    0.4 to 1.6 mm at 1 : 2 500 and closer; thinner on smaller maps, of which they would hide the most.
+    """
     width = f'scale_linear(coalesce("{width_field}", 4), 3, 15, 0.4, 1.6)'
+    thinner = "max(0.2, min(1, 2500 / coalesce(@map_scale, 2500)))"
     layers = ""
     for colour, more in ((casing, 0.4), (fill, 0.0)):
         options = {
@@ -201,8 +205,9 @@ def road_qml(fill: Colour, casing: Colour, width_field: str) -> str:
             "capstyle": "round",
             "joinstyle": "round",
         }
+        wide = _from_field("outlineWidth", f"({width} + {more:g}) * {thinner}")
         layers += (
             '<layer class="SimpleLine" enabled="1" pass="0" locked="0">'
-            f'<Option type="Map">{_rows(options)}</Option>{_from_field("outlineWidth", f"{width} + {more:g}")}</layer>'
+            f'<Option type="Map">{_rows(options)}</Option>{wide}</layer>'
         )
     return _qml(_single(f'<symbol type="line" name="0" alpha="1" clip_to_extent="1">{layers}</symbol>'))

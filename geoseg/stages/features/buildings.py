@@ -40,7 +40,7 @@ def building_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
             )
 
     frame = frame_of(found, rows(), ("orientation_deg", "vertices", "iou_raw", "status", "part_of"))
-    style = fill_qml(classes[0].drawn, alpha=90, outline=darker(classes[0].drawn), width=0.26)
+    style = fill_qml(classes[0].drawn, alpha=90, outline=darker(classes[0].drawn), width=0.2)
     text = (
         "buildings with right angles, as they lie in the land cover; "
         "status says which kept their simplified or round outline"
