@@ -15,6 +15,7 @@ import pyogrio
 
 from geoseg.commit import disk_faults, scratch, settle
 from geoseg.errors import EnvironmentFault
+from geoseg.gis.columns import write_columns
 from geoseg.gis.geopackage_logs import held_alone
 
 __all__ = ["GeoPackage", "Layer", "new_geopackage", "write_geopackage"]
@@ -98,7 +99,7 @@ class GeoPackage:
             EnvironmentFault: it does not hold all features, or has no index.
         """
         with self._faults():
-            _write_styles(self.temporary, list(self.heads.values()), self.date)
+            _describe(self.temporary, list(self.heads.values()), self.date)
         with held_alone(self.path):
             settle(self.temporary, self.path, lambda temporary: _check(self.path, temporary, self.counts))
 
@@ -155,8 +156,8 @@ _ADD_STYLE = """INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_tab
  VALUES ('', '', ?, 'geom', ?, ?, '', 1, ?, '', '', ?)""".replace("\n", "")
 
 
-def _write_styles(path: Path, layers: list[Layer], date: str) -> None:
-    """Write the table in which QGIS looks for styles.
+def _describe(path: Path, layers: list[Layer], date: str) -> None:
+    """Write the table in which QGIS looks for styles, and what the columns mean.
 
     The schema must be '' and the geometry column right, or QGIS finds none.
     """
@@ -165,6 +166,7 @@ def _write_styles(path: Path, layers: list[Layer], date: str) -> None:
         database.execute(_STYLE_TABLE)
         database.execute(_LIST_TABLE, (date,))
         database.executemany(_ADD_STYLE, rows)
+        write_columns(database, {layer.name: layer.frame.columns for layer in layers})
 
 
 def _check(path: Path, temporary: Path, counts: Mapping[str, int]) -> None:
