@@ -48,6 +48,7 @@ for layer in layers:
         facts["legend"] = [(text, colour.name()) for text, colour in layer.legendSymbologyItems()]
     else:
         facts["features"] = layer.featureCount()
+        facts["aliases"] = {f.name(): f.displayName() for f in layer.fields()}
         facts["fill"] = layer.renderer().symbol().color().name() if layer.renderer().type() == "singleSymbol" else None
     print(json.dumps(facts))
 settings = QgsMapSettings()

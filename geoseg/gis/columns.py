@@ -8,8 +8,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from xml.sax.saxutils import quoteattr
 
-__all__ = ["COLUMNS", "Column", "write_columns"]
+__all__ = ["COLUMNS", "Column", "with_aliases", "write_columns"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,18 @@ _TABLES = (
 )
 _EXTENSION = "INSERT INTO gpkg_extensions VALUES (?, NULL, 'gpkg_schema', ?, 'read-write')"
 _DEFINITION = "http://www.geopackage.org/spec121/#extension_schema"
+
+
+def with_aliases(qml: str, names: Iterable[str]) -> str:
+    """A style that also holds the aliases of these columns: QGIS before GDAL 3.7 takes them from nowhere else."""
+    known = [(name, COLUMNS[name].alias) for name in names if name in COLUMNS]
+    if not known or "</qgis>" not in qml:
+        return qml
+    rows = "".join(
+        f'<alias field={quoteattr(n)} index="{i}" name={quoteattr(alias)}/>' for i, (n, alias) in enumerate(known, 1)
+    )
+    head = qml.replace('styleCategories="', 'styleCategories="Fields|', 1)
+    return head.replace("</qgis>", f"<aliases>{rows}</aliases></qgis>")
 
 
 def write_columns(database: sqlite3.Connection, tables: Mapping[str, Iterable[str]]) -> None:

@@ -15,7 +15,7 @@ import pyogrio
 
 from geoseg.commit import disk_faults, scratch, settle
 from geoseg.errors import EnvironmentFault
-from geoseg.gis.columns import write_columns
+from geoseg.gis.columns import with_aliases, write_columns
 from geoseg.gis.geopackage_logs import held_alone
 
 __all__ = ["GeoPackage", "Layer", "new_geopackage", "write_geopackage"]
@@ -161,7 +161,10 @@ def _describe(path: Path, layers: list[Layer], date: str) -> None:
 
     The schema must be '' and the geometry column right, or QGIS finds none.
     """
-    rows = [(layer.name, layer.name[:30], layer.qml, layer.description, date) for layer in layers]
+    rows = [
+        (layer.name, layer.name[:30], with_aliases(layer.qml, layer.frame.columns), layer.description, date)
+        for layer in layers
+    ]
     with closing(sqlite3.connect(path)) as database, database:
         database.execute(_STYLE_TABLE)
         database.execute(_LIST_TABLE, (date,))

@@ -12,7 +12,7 @@ import rasterio
 from shapely import box
 
 import geoseg
-from geoseg.gis.columns import COLUMNS, KINDS
+from geoseg.gis.columns import COLUMNS, KINDS, with_aliases
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.layers import tables
 
@@ -53,6 +53,13 @@ def test_the_file_says_it_and_gdal_reads_it(tmp_path, layers: dict[str, geopanda
     assert extensions == {"gpkg_data_columns", "gpkg_data_column_constraints"}
     again = geopandas.read_file(path, layer="buildings")
     assert again["area_m2"].tolist() == layers["buildings"]["area_m2"].tolist()  # names of columns stay
+
+
+def test_styles_hold_the_aliases_too() -> None:
+    style = with_aliases('<qgis version="3" styleCategories="Symbology"><a/></qgis>', ["id", "x", "area_m2"])
+    assert 'styleCategories="Fields|Symbology"' in style
+    assert '<alias field="area_m2" index="2" name="Area (m²)"/>' in style
+    assert with_aliases("<qgis/>", ["id"]) == "<qgis/>"
 
 
 def test_a_file_of_other_columns_has_no_such_tables(tmp_path) -> None:

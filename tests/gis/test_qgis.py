@@ -62,6 +62,7 @@ def test_every_layer_opens_styled_and_the_map_is_not_blank(run, tmp_path):
         "cars",
     }
     assert shown["landcover"]["renderer"] == "categorizedSymbol"
+    assert shown["buildings"]["aliases"]["area_m2"] == "Area (m²)"
     assert all(s["valid"] and s["crs"] == "EPSG:25833" for s in shown.values())
     with rasterio.open(tmp_path / "map.png") as picture:
         assert len(np.unique(picture.read(1))) > 10

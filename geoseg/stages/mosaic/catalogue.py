@@ -9,6 +9,7 @@ import shapely
 
 from geoseg.arrays import Json
 from geoseg.commit import commit_bytes, commit_json, digest
+from geoseg.gis.columns import with_aliases
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.project import ProjectLayer, qgis_project
 from geoseg.gis.stac import Asset, Origin, class_bands, confidence_bands, footprint_in_degrees, projection, result_item
@@ -43,7 +44,7 @@ def write_project(inputs: Inputs, layers: list[Layer]) -> list[Path]:
             layer.name,
             f"./{name}.gpkg|layername={layer.name}",
             "vector",
-            layer.qml,
+            with_aliases(layer.qml, layer.frame.columns),
             layer.geometry_type.removesuffix("String"),
             shown=tables()[layer.name].shown,
             group="objects" if role_of_table(layer.name) else "land cover",
