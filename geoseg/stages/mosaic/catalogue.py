@@ -14,6 +14,7 @@ from geoseg.gis.project import ProjectLayer, qgis_project
 from geoseg.gis.stac import Asset, Origin, class_bands, confidence_bands, footprint_in_degrees, projection, result_item
 from geoseg.gis.styles import raster_qml
 from geoseg.layers import tables
+from geoseg.sheets.kinds.addresses import address_of, is_remote
 from geoseg.stages.mosaic.finish import versions
 from geoseg.stages.mosaic.inputs import Inputs
 
@@ -73,7 +74,7 @@ def write_stac(inputs: Inputs, counts: dict[int, int], files: list[Path]) -> lis
     ground = shapely.union_all([shapely.box(*plan.grid.bounds(s.window)) for s in plan.sheets])
     origin = Origin(
         times=(_rfc3339(times[0]), _rfc3339(times[-1])),
-        sources=[Path(s.path).absolute().as_uri() for s in plan.sheets],
+        sources=[address_of(s.path) if is_remote(s.path) else Path(s.path).absolute().as_uri() for s in plan.sheets],
         gsd=plan.gsd,
         software=versions(),
         lineage=f"Semantic segmentation by {', '.join(m['name'] for m in inputs.models)}; "
