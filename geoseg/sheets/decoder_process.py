@@ -17,7 +17,7 @@ import struct
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -37,7 +37,7 @@ from geoseg.plan import Header
 from geoseg.sheets.door import gdal_settings, open_sheet, read_header
 from geoseg.sheets.kinds.addresses import is_remote
 from geoseg.sheets.kinds.part import changed
-from geoseg.sheets.kinds.remote import RemoteFile, remote_stat
+from geoseg.sheets.kinds.remote import RemoteFile, remote_stat, watched
 
 __all__ = ["FRAME", "Request", "main"]
 
@@ -89,24 +89,6 @@ class _Open:
     rows: int
     remote: RemoteFile | None = None
 
-    @contextmanager
-    def faults(self, patience: float) -> Iterator[None]:
-        """Time for a remote file, and what went wrong with its network rather than what GDAL made of that.
-
-        Raises:
-            SheetError: a fault of the network, which GDAL need not have noticed.
-        """
-        if self.remote is None:
-            yield
-            return
-        self.remote.allow(patience)
-        try:
-            yield
-        except (SheetError, RasterioError):
-            self.remote.check()
-            raise
-        self.remote.check()
-
 
 def main() -> None:
     """Answer requests until the input ends."""
@@ -152,15 +134,15 @@ class _Server:
         Raises:
             SheetError: whatever is wrong with the file, or with decoding it here.
         """
-        path, patience = request.get("path", ""), request.get("patience", READ_TIMEOUT)
+        path = request.get("path", "")
         limit_memory(self.held + ALLOWANCE + request.get("cache", 0))
         try:
             if request["do"] == "header":
-                yield asdict(_header(request, patience))
+                yield asdict(_header(request))
             elif request["do"] == "stat":
-                yield {"stat": remote_stat(Path(path), patience)}
+                yield {"stat": remote_stat(Path(path), request.get("patience", READ_TIMEOUT))}
             elif request["do"] == "read":
-                yield from self._pixels(request, patience)
+                yield from self._pixels(request)
             else:
                 self._forget()
                 yield {}
@@ -173,22 +155,23 @@ class _Server:
             what = f"cannot be read: {type(error).__name__}: {error}"
             raise SheetError(path, what, "convert it with gdal_translate -of GTiff") from error
 
-    def _pixels(self, request: Request, patience: float) -> Iterator[Answer]:
+    def _pixels(self, request: Request) -> Iterator[Answer]:
         row0, row1, col0, col1 = request["window"]
+        patience = request.get("patience", READ_TIMEOUT)
         with rasterio.Env(**gdal_settings(request["cache"])):
-            file = self._open(request, patience)
+            file = self._open(request)
             dataset = file.dataset
             bands, dtype = (request["bands"], dataset.dtypes[0]) if request["bands"] else ([1], "uint8")
             yield {"dtype": dtype}
             row_bytes = (col1 - col0) * len(bands) * np.dtype(dtype).itemsize
             if request["bands"]:
-                with file.faults(patience):
+                with watched(file.remote, patience):
                     _refuse_holes(request, file)
             for top, bottom in _chunks(row0, row1, max(1, CHUNK // row_bytes), dataset.block_shapes[0][0]):
                 window = ((top, bottom), (col0, col1))
                 pixels = self._room(np.dtype(dtype), (len(bands), bottom - top, col1 - col0))
                 try:
-                    with file.faults(patience):
+                    with watched(file.remote, patience):
                         self._read(dataset, request["bands"], window, pixels)
                 except RasterioError as error:
                     what = f"is damaged: {error.__cause__ or error}"
@@ -217,7 +200,7 @@ class _Server:
                     raise
                 self._forget(but=dataset)
 
-    def _open(self, request: Request, patience: float) -> _Open:
+    def _open(self, request: Request) -> _Open:
         """A file, opened unless it is open; the ones used longest ago are closed to make room."""
         path, virtual, stat = Path(request["path"]), request["virtual"], tuple(request["stat"])
         key = (request["path"], stat)
@@ -226,15 +209,16 @@ class _Server:
             self.open.pop(key).stack.close()
         if key not in self.open:
             with ExitStack() as stack:
-                remote = stack.enter_context(closing(RemoteFile(path, patience))) if is_remote(path) else None
+                remote = stack.enter_context(closing(_remote(request))) if is_remote(path) else None
                 if remote is not None and remote.stat != stat:
                     raise changed(path)
-                dataset = stack.enter_context(open_sheet(path, virtual=virtual, remote=remote))
-                rows, cols = dataset.block_shapes[0]
+                with watched(remote):
+                    dataset = stack.enter_context(open_sheet(path, virtual=virtual, remote=remote))
+                    rows, cols = dataset.block_shapes[0]
+                    real = rows if virtual or rows > 1 else _real_rows(path, remote)
                 held = rows * cols * np.dtype(dataset.dtypes[0]).itemsize * dataset.count
                 while self.open and self._no_room_for(held):
                     self.open.popitem(last=False)[1].stack.close()
-                real = rows if virtual or rows > 1 else _real_rows(path, remote)
                 self.open[key] = _Open(stack.pop_all(), dataset, held, real, remote)
         self.open.move_to_end(key)
         return self.open[key]
@@ -249,13 +233,18 @@ class _Server:
             self.open.pop(key).stack.close()
 
 
-def _header(request: Request, patience: float) -> Header:
+def _remote(request: Request) -> RemoteFile:
+    return RemoteFile(Path(request["path"]), request.get("patience", READ_TIMEOUT))
+
+
+def _header(request: Request) -> Header:
     """The header of a sheet, which is remote only where the request allows it."""
     path = Path(request["path"])
     with ExitStack() as stack:
         remote = None
         if request["remote"] and is_remote(path):
-            remote = stack.enter_context(closing(RemoteFile(path, patience)))
+            remote = stack.enter_context(closing(_remote(request)))
+            stack.enter_context(watched(remote))
         return read_header(path, codes=request["codes"], folders=request["folders"], remote=remote)
 
 

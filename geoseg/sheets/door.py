@@ -213,11 +213,7 @@ def open_sheet(
             if checked:
                 check_size(path, remote.stat[0] if remote else stat_key(path)[0], dataset, dtypes)
             yield dataset
-        if remote is not None:
-            remote.check()
     except RasterioError as error:
-        if remote is not None:
-            remote.check()
         reason = str(error.__cause__ or error).replace(name, path.name).replace(str(path), path.name)
         raise SheetError(path, f"cannot be read: {reason}", "the file may be cut short; copy it again") from error
 

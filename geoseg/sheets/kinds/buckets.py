@@ -68,10 +68,10 @@ class BucketRanges:
 
         system = fsspec.filesystem(self.kind, use_listings_cache=False)
         system.invalidate_cache()
-        self._facts = dict(system.info(self.address))
+        self._file = system.open(self.address, "rb", cache_type="none")
+        self._facts = dict(self._file.details)
         if self._facts.get("type", "file") != "file" or not self._facts.get("size"):
             raise SheetError(self.path, "is a folder, or empty", "name a file")
-        self._file = system.open(self.address, "rb", cache_type="none")
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

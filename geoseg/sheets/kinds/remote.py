@@ -12,9 +12,12 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+
+from rasterio.errors import RasterioError
 
 from geoseg.errors import SheetError
 from geoseg.sheets.kinds.addresses import address_of, check_address
@@ -22,7 +25,7 @@ from geoseg.sheets.kinds.buckets import BucketRanges
 from geoseg.sheets.kinds.https import HttpRanges
 from geoseg.sheets.kinds.part import Part, Ranges, changed
 
-__all__ = ["RemoteFile", "remote_stat"]
+__all__ = ["RemoteFile", "remote_stat", "watched"]
 
 BLOCK = 1 << 20
 """Bytes of one request."""
@@ -79,11 +82,6 @@ class RemoteFile:
     def close(self) -> None:
         """Close its connection."""
         self.ranges.close()
-
-    def check(self) -> None:
-        """Raise what went wrong while GDAL read it; GDAL may not have noticed."""
-        if self.fault is not None:
-            raise self.fault
 
     def opened(self) -> io.RawIOBase:
         """A file object that begins at its first byte."""
@@ -166,6 +164,29 @@ def _stat(part: Part) -> tuple[int, int]:
     """(bytes, nanoseconds of the last change): whole seconds as the server gives them, the rest from the ETag."""
     mixed = int.from_bytes(hashlib.sha256(part.tag.encode()).digest()[:8], "big")
     return part.size, part.seconds * 10**9 + mixed % 10**9
+
+
+@contextmanager
+def watched(file: RemoteFile | None, patience: float | None = None) -> Iterator[None]:
+    """Raise what went wrong with the network, rather than what GDAL made of it; GDAL need not have noticed.
+
+    Args:
+        file: what is read inside; None for a file on disk.
+        patience: see `RemoteFile.allow`.
+
+    Raises:
+        SheetError: the fault of the file.
+    """
+    if file is not None and patience is not None:
+        file.allow(patience)
+    try:
+        yield
+    except (SheetError, RasterioError):
+        if file is not None and file.fault is not None:
+            raise file.fault from None
+        raise
+    if file is not None and file.fault is not None:
+        raise file.fault
 
 
 def remote_stat(path: Path, patience: float) -> tuple[int, int]:
