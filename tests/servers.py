@@ -5,14 +5,22 @@ from __future__ import annotations
 import hashlib
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import unquote
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 Misbehave = Callable[["Handler", bytes, int, int], None]
 """Answers a request for a range (first, last + 1) of a file's bytes."""
@@ -87,12 +95,17 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(root: Path, **facts: object) -> Iterator[Server]:
-    """A server of the files in a folder, at a port of this machine."""
+def serve(root: Path, certificate: Path | None = None, **facts: object) -> Iterator[Server]:
+    """A server of the files in a folder, at a port of this machine; with a certificate and its key by https."""
     server = Server(root, **facts)  # type: ignore[arg-type]
     http = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"facts": server}))
     http.daemon_threads = True
     server.url = f"http://127.0.0.1:{http.server_address[1]}"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        http.socket = context.wrap_socket(http.socket, server_side=True)
+        server.url = server.url.replace("http", "https")
     thread = threading.Thread(target=http.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:
@@ -104,9 +117,9 @@ def serve(root: Path, **facts: object) -> Iterator[Server]:
 
 
 @contextmanager
-def listener() -> Iterator[tuple[str, list[object]]]:
+def listener() -> Iterator[tuple[str, list[socket.socket]]]:
     """An address that takes connections and never answers, and the connections that it took."""
-    taken: list[object] = []
+    taken: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.settimeout(0.05)
         ended = threading.Event()
@@ -124,7 +137,7 @@ def listener() -> Iterator[tuple[str, list[object]]]:
             ended.set()
             thread.join()
             for one in taken:
-                one.close()  # type: ignore[attr-defined]
+                one.close()
 
 
 def endless(handler: Handler, data: bytes, first: int, last: int) -> None:
@@ -137,3 +150,21 @@ def endless(handler: Handler, data: bytes, first: int, last: int) -> None:
     handler.wfile.write(data[first:last])
     while time.monotonic() < until:
         handler.wfile.write(b"\0" * 65536)
+
+
+def own_certificate(path: Path) -> Path:
+    """A certificate of 127.0.0.1 that only it vouches for, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    with path.open("ab") as file:
+        file.write(key.private_bytes(serialization.Encoding.PEM, *form))
+    return path

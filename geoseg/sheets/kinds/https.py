@@ -12,6 +12,7 @@ from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from urllib.parse import quote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -23,9 +24,8 @@ __all__ = ["HttpRanges"]
 
 LONGEST = 10.0
 """Seconds of silence after which it is tried again."""
-TRIES = 3
-PAUSE = 0.5
-"""Seconds before the second try; twice that before the third."""
+PAUSES = (0.0, 0.2, 2.0)
+"""Seconds before each try."""
 PIECE = 64 << 10
 """Bytes between two looks at the clock."""
 _DOWNLOAD = "download it and name the file"
@@ -65,14 +65,17 @@ class HttpRanges:
             SheetError: it gives another answer.
         """
         reason = "it does not answer"
-        for attempt in range(TRIES):
-            time.sleep(max(0.0, min(PAUSE * attempt, deadline - time.monotonic())))
+        for pause in PAUSES:
+            time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
             if time.monotonic() >= deadline:
                 break
             try:
                 return self._ask(first, last, deadline)
             except TimeoutError:
                 reason = "it does not answer"
+            except SSLCertVerificationError as error:
+                what = f"lies on a server whose certificate is not trusted: {error.verify_message}"
+                raise SheetError(self.path, what, "name its authority's certificate in SSL_CERT_FILE") from error
             except (OSError, HTTPException, _Unsteady) as error:
                 reason = str(error) or type(error).__name__
             finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from servers import Handler, Server, endless, listener, serve
+from servers import Handler, Server, endless, listener, own_certificate, serve
 from support import write_sheet
 
 from geoseg.errors import SheetAway, SheetChanged, SheetError, UsageError
@@ -181,6 +181,27 @@ def test_the_stat_key_follows_the_server(server: Server, folder: Path, own: Deco
     assert sheet_stat(folder / "small.tif")[0] == (folder / "small.tif").stat().st_size
 
 
+def test_https_needs_a_certificate_that_is_trusted(
+    folder: Path, tmp_path: Path, own: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = own_certificate(tmp_path / "own.pem")
+    with serve(folder, certificate) as server:
+        with pytest.raises(SheetError, match=r"certificate is not trusted: .*self.signed.*\(name .* SSL_CERT_FILE\)"):
+            own.header(_path(server), remote=True)
+        assert server.asked == []
+        own.close()
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert np.array_equal(_read(own, _path(server)), PIXELS)
+
+
+def test_the_proxy_of_the_environment_is_asked_for_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listener() as (url, taken):
+        monkeypatch.setenv("https_proxy", url)
+        with pytest.raises(SheetAway, match="it does not answer"):
+            RemoteFile(Path("https://geoseg.invalid/a.tif"), 1)
+        assert taken[0].recv(30).startswith(b"CONNECT geoseg.invalid:443 HTTP")
+
+
 # --- what is refused
 
 
@@ -215,9 +236,12 @@ def _misbehaving(status: int, **headers: str):
     ],
 )
 def test_servers_that_cannot_be_used(folder: Path, name: str, facts: dict[str, object], message: str) -> None:
-    with serve(folder, **facts) as server, pytest.raises(SheetError, match=message):
-        with closing(RemoteFile(_path(server, name), 20)) as remote:
-            read_header(_path(server, name), remote=remote)
+    with (
+        serve(folder, **facts) as server,
+        pytest.raises(SheetError, match=message),
+        closing(RemoteFile(_path(server, name), 20)) as remote,
+    ):
+        read_header(_path(server, name), remote=remote)
 
 
 def test_a_redirect_is_not_followed(folder: Path) -> None:
