@@ -18,6 +18,7 @@ from geoseg.options import InferOptions, TileOptions
 from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.look.verify import verify
+from geoseg.stages.look.view import view
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
 
@@ -146,6 +147,9 @@ def test_remote_sheets_give_the_truth_back_where_they_are_allowed(tmp_path: Path
         tile([whole], run, options)
         assert infer(run, InferOptions(model=(network,), engine="torch")).computed == 0
         assert verify(run).faults == ()
+        assert view(run, tmp_path / "look.png").stat().st_size > 1000
+        (item,) = (run / "out").glob("*.stac.json")
+        assert f'"href": "{server.url}/all.tif"' in item.read_text()
 
         two = tmp_path / "two"
         listed = tmp_path / "sheets.txt"
