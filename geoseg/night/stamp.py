@@ -47,7 +47,7 @@ def question(sheets: Iterable[Path], others: Iterable[Path], options: Mapping[st
     """The question of a night; to be asked before it begins.
 
     Args:
-        sheets: as `listing.list_sheets` gives them.
+        sheets: as `listing.list_sheets` gives them; servers of remote ones are asked.
         others: models, areas of interest.
         options: whatever changes results, geoseg's version among them.
     """

@@ -5,6 +5,7 @@ fsspec reads them, with the libraries of these services, which find credentials 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -92,7 +93,8 @@ class BucketRanges:
             if isinstance(error, PermissionError) or "Credentials" in name or "Authent" in name:
                 raise SheetError(self.path, f"may not be read ({name})", _CREDENTIALS[self.kind]) from error
             cure = "run geoseg tile and infer again when it answers"
-            raise SheetAway(self.path, f"cannot be read from its bucket: {name}: {error}"[:300], cure) from error
+            said = "".join(c for c in re.sub(r"[?&]\S*", "", str(error))[:200] if c.isprintable())  # no signatures
+            raise SheetAway(self.path, f"cannot be read from its bucket: {name}: {said}", cure) from error
 
 
 def _seconds(value: object) -> int:

@@ -77,7 +77,7 @@ class HttpRanges:
                 what = f"lies on a server whose certificate is not trusted: {error.verify_message}"
                 raise SheetError(self.path, what, "name its authority's certificate in SSL_CERT_FILE") from error
             except (OSError, HTTPException, _Unsteady) as error:
-                reason = str(error) or type(error).__name__
+                reason = _said(error)
             finally:
                 if self._connection is not None and not self._whole:
                     self.close()
@@ -153,6 +153,11 @@ class HttpRanges:
             what = f"lies on a server that gives other bytes than were asked for (status {status})"
             raise SheetError(self.path, what, _DOWNLOAD)
         return size
+
+
+def _said(error: Exception) -> str:
+    """What an error says, in few words: some hold what the server sent."""
+    return "".join(c for c in str(error)[:100] if c.isprintable()) or type(error).__name__
 
 
 def _seconds(answer: HTTPResponse) -> int:

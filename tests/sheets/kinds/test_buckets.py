@@ -87,7 +87,11 @@ def test_the_stat_key_follows_the_service(bucket: type[_Bucket], facts: dict[str
         ),
         (type("NoCredentialsError", (Exception,), {})(), SheetError, "FSSPEC_S3_ANON=true for public buckets"),
         (type("FileExpired", (Exception,), {})(), SheetChanged, "was written again while it was read"),
-        (ConnectionError("no route"), SheetAway, "cannot be read from its bucket: ConnectionError: no route"),
+        (
+            ConnectionError("no route to https://host/a?sig=secret\n now"),
+            SheetAway,
+            r"cannot be read from its bucket: ConnectionError: no route to https://host/a now \(run geoseg tile",
+        ),
     ],
 )
 def test_faults_of_the_libraries(bucket: type[_Bucket], fault: Exception, kind: type[SheetError], message: str) -> None:
