@@ -49,6 +49,7 @@ DTYPES = ("uint8", "int8", "uint16", "int16", "float32", "float64")
 """Data types of photos."""
 CODE_DTYPES = (*DTYPES, "int32", "uint32")
 """Data types of rasters of codes: classes and labels."""
+
 _SIGNATURES = {
     **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "GTiff"),
     b"\0\0\0\x0cjP  \r\n\x87\n": "JP2OpenJPEG",

@@ -82,8 +82,8 @@ def settle_alpha(
     told: list[tuple[Path, str]] = []
     for path, header in found:
         if header.mask == "alpha" and choice != "mask":
-            before = known.get((str(path), sheet_stat(path))) if known else None
             try:
+                before = known.get((str(path), sheet_stat(path))) if known else None
                 data = choice == "none" or before == "none"
                 data = data or (before is None and _holds_data(path, header, read_timeout))
             except SheetError as error:
