@@ -3,7 +3,8 @@
     GeosegError
     ├── UsageError          bad option or config; nothing was touched           (exit 2)
     ├── SheetError          one input file cannot be used; mostly quarantined    (exit 1 where it ends a command)
-    │   └── SheetChanged    it was written again since it was planned            (exit 1)
+    │   ├── SheetChanged    it was written again since it was planned            (exit 1)
+    │   └── SheetAway       its server does not answer now                       (exit 1)
     ├── PlanError           a run folder is not what a stage expects             (exit 1)
     ├── TrainingError       training cannot go on                                (exit 1)
     ├── ModelError          a model file is refused                              (exit 5)
@@ -25,6 +26,7 @@ __all__ = [
     "NeverEnds",
     "OpenElsewhere",
     "PlanError",
+    "SheetAway",
     "SheetChanged",
     "SheetError",
     "TrainingError",
@@ -64,6 +66,10 @@ class SheetError(GeosegError):
 
 class SheetChanged(SheetError):
     """A file was written again since it was planned, or while it was read; stages plan it anew once."""
+
+
+class SheetAway(SheetError):
+    """A remote sheet whose server does not answer now; the next `tile` tries it again."""
 
 
 class PlanError(GeosegError):

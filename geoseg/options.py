@@ -87,9 +87,10 @@ class TileOptions:
     subfolders: bool = option(True, "Look for sheets in the subfolders of folders, too.")
     allow: tuple[str, ...] = option(
         (),
-        "Also read vrt: virtual rasters that name files in their own folder, or in a folder among the SHEETS.",
-        metavar="KIND",
-        read=parse.names("--allow", ("vrt",)),
+        "Also read vrt: virtual rasters that name files in their own folder, or in a folder among the SHEETS; remote:"
+        " sheets at https://, s3://, gs:// or az:// addresses.",
+        metavar="KIND[,KIND]",
+        read=parse.names("--allow", ("vrt", "remote")),
         key="",
     )
     patch_size: int | None = option(None, "Patch side in pixels of the sheets [default: the network's].", least=1)

@@ -150,9 +150,9 @@ class Plan:
         """No-data values that count wherever they are."""
         return self.nodata if self.nodata_rule == "everywhere" else ()
 
-    def without(self, path: str, reason: str, cure: str) -> Plan:
-        """The next revision, with one sheet moved to quarantine."""
-        stat = next((s.stat for s in self.sheets if s.path == path), None)
+    def without(self, path: str, reason: str, cure: str, *, lasting: bool = True) -> Plan:
+        """The next revision, with one sheet moved to quarantine; until its file changes, if that is `lasting`."""
+        stat = next((s.stat for s in self.sheets if s.path == path and lasting), None)
         return replace(
             self,
             sheets=tuple(s for s in self.sheets if s.path != path),

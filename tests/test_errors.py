@@ -27,7 +27,8 @@ def test_all_errors_have_one_root_and_the_exit_codes_of_the_docs() -> None:
     codes = {k.__name__: k.exit_code for k in KINDS}
     assert codes == {
         "GeosegError": 1, "UsageError": 2, "SheetError": 1, "PlanError": 1, "TrainingError": 1, "ModelError": 5,
-        "EnvironmentFault": 4, "Busy": 75, "SheetChanged": 1, "NeverEnds": 5, "OpenElsewhere": 4,
+        "EnvironmentFault": 4, "Busy": 75, "SheetChanged": 1, "SheetAway": 1, "NeverEnds": 5,
+        "OpenElsewhere": 4,
     }  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def _same(value: object) -> Change:
 CHANGED: dict[type, dict[str, Change]] = {
     TileOptions: {
         "subfolders": _same(False),
-        "allow": _same(("vrt",)),
+        "allow": _same(("vrt", "remote")),
         "patch_size": _same(96),
         "overlap": _same("16"),
         "block_size": _same(128),

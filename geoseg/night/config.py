@@ -14,6 +14,7 @@ from geoseg.config import line_of, load_yaml
 from geoseg.errors import UsageError
 from geoseg.options import InferOptions, MosaicOptions, NightOptions, Option, TileOptions, WorkOptions, known
 from geoseg.parse import path as path_of
+from geoseg.sheets.kinds.addresses import is_remote
 
 __all__ = ["RunConfig", "Stated", "as_of_config", "load_config", "with_config"]
 
@@ -126,7 +127,8 @@ def load_config(path: Path) -> Stated:
             hooks = stated.hooks
             options |= {"success": tuple(hooks.success), "failure": tuple(hooks.failure), "webhook": hooks.webhook}
     options = {name: _anchored(value, base) for name, value in options.items() if value is not None}
-    return Stated([base / p for p in config.sheets], None if config.out is None else base / config.out, options)
+    sheets = [p if is_remote(p) else base / p for p in config.sheets]
+    return Stated(sheets, None if config.out is None else base / config.out, options)
 
 
 def as_of_config(error: UsageError, sheets: Sequence[Path], spoken: Collection[str]) -> UsageError:

@@ -23,6 +23,7 @@ from geoseg.night.tell import Facts, telling
 from geoseg.options import RunOptions, result_values
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import version
+from geoseg.sheets.kinds.addresses import is_remote
 from geoseg.sheets.listing import list_sheets
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def night(
 
 
 def _asked(sheets: Sequence[Path], options: RunOptions) -> Question | None:
-    """What this night is asked for; None where it must look at everything, or does a part only."""
+    """What this night is asked for; None where it must look at everything, does a part only, or will be refused."""
     tiling, aoi = options.tile, options.tile.aoi
     if tiling.overwrite or tiling.retry_failed or options.work.shard or (aoi is not None and aoi.is_dir()):
         return None
@@ -80,12 +81,11 @@ def _asked(sheets: Sequence[Path], options: RunOptions) -> Question | None:
         for stage in ("tile", "infer", "mosaic", "night")
         for name, value in result_values(getattr(options, stage)).items()
     }
+    paths = list_sheets(sheets, subfolders=tiling.subfolders, is_run=Run.lies_in).paths
+    if "remote" not in tiling.allow and any(is_remote(p) for p in paths):
+        return None  # `tile` refuses them, and nobody asks their servers
     others = [*(options.infer.model or (shipped_model(),)), *([aoi] if aoi else [])]
-    return question(
-        list(list_sheets(sheets, subfolders=options.tile.subfolders, is_run=Run.lies_in).paths),
-        others,
-        {**values, "geoseg": version(), "sheets": list(sheets)},
-    )
+    return question(paths, others, {**values, "geoseg": version(), "sheets": list(sheets)})
 
 
 def _nothing_new(run: Run, asked: Question | None, facts: Facts, say: Callable[[str], None]) -> bool:

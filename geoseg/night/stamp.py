@@ -23,8 +23,10 @@ from geoseg.arrays import Json
 from geoseg.commit import commit_state, digest, read_json
 from geoseg.errors import Busy, PlanError, SheetError
 from geoseg.runfolder.folder import Run
-from geoseg.sheets.door import world_files
+from geoseg.sheets.decoder import sheet_stat
+from geoseg.sheets.kinds.addresses import is_remote
 from geoseg.sheets.kinds.vrt import combined_stat, is_vrt
+from geoseg.sheets.kinds.world_file import world_files
 
 __all__ = ["Question", "keep", "question", "unchanged"]
 
@@ -45,7 +47,7 @@ def question(sheets: Iterable[Path], others: Iterable[Path], options: Mapping[st
     """The question of a night; to be asked before it begins.
 
     Args:
-        sheets: as `listing.list_sheets` gives them.
+        sheets: as `listing.list_sheets` gives them; servers of remote ones are asked.
         others: models, areas of interest.
         options: whatever changes results, geoseg's version among them.
     """
@@ -100,6 +102,9 @@ def _look(path: Path) -> list[tuple[str, int, int, int]]:
     if is_vrt(path):
         with suppress(SheetError, OSError):  # as above
             found.append(("sources", *combined_stat(path), 0))
+    if is_remote(path):
+        with suppress(SheetError):
+            found.append(("remote", *sheet_stat(path), 0))
     return found
 
 

@@ -18,6 +18,7 @@ from geoseg.errors import PlanError
 from geoseg.plan import Plan, Sheet
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.door import stat_key
+from geoseg.sheets.kinds.addresses import is_remote
 
 __all__ = ["recognise", "remember"]
 
@@ -48,7 +49,7 @@ def remember(run: Run) -> int:
 
 def _digest(sheet: Sheet) -> str:
     """SHA-256 (hex) of a sheet; "" where it changed meanwhile or cannot be read, which the next run finds out."""
-    if sheet.header.virtual:  # its bytes are those of other files
+    if sheet.header.virtual or is_remote(sheet.path):  # its bytes are those of other files, or too far away
         return ""
     try:
         value = digest(Path(sheet.path))

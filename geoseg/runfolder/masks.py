@@ -20,7 +20,8 @@ from geoseg.geometry.ground import metres_per_unit
 from geoseg.plan import Plan, Sheet, transform_of
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.blank_areas import LARGE, blank_rows, read_strips, suspicious_values
-from geoseg.sheets.door import stat_key
+from geoseg.sheets.decoder import sheet_stat
+from geoseg.sheets.kinds.addresses import is_remote
 from geoseg.sheets.nodata import Value
 
 __all__ = ["forget_masks", "with_mask"]
@@ -55,7 +56,7 @@ def _mask(folder: Path, sheet: Sheet, values: tuple[Value, ...], read_timeout: f
     with scratch(folder / name, ".tif") as temporary:
         with disk_faults(folder / name):
             blank = _write(temporary, sheet, blank_rows(read_strips(sheet, read_timeout), values, large))
-        if stat_key(Path(sheet.path)) != sheet.stat:
+        if sheet_stat(Path(sheet.path)) != sheet.stat:
             raise SheetChanged(sheet.path, "was written while it was read", "wait until it is complete")
         if not blank:
             return ""
@@ -65,9 +66,9 @@ def _mask(folder: Path, sheet: Sheet, values: tuple[Value, ...], read_timeout: f
 
 
 def _contents(sheet: Sheet) -> str:
-    """SHA-256 (hex) of a sheet's bytes; of a virtual raster that of its text and of the state of all its files."""
-    if sheet.header.virtual:
-        return hashlib.sha256(f"{sheet.header.virtual}|{sheet.stat}".encode()).hexdigest()
+    """SHA-256 (hex) of a sheet's bytes; of a virtual or remote one that of its text or address and its stat."""
+    if sheet.header.virtual or is_remote(sheet.path):
+        return hashlib.sha256(f"{sheet.header.virtual or sheet.path}|{sheet.stat}".encode()).hexdigest()
     try:
         return digest(Path(sheet.path))
     except OSError as error:

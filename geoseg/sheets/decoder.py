@@ -20,14 +20,16 @@ from typing import TypeVar
 import numpy as np
 
 from geoseg.arrays import Image
-from geoseg.errors import SheetError
+from geoseg.errors import SheetAway, SheetError
 from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Header, header_from_json
 from geoseg.sheets.decoder_handle import DecoderHandle, ProcessGone
 from geoseg.sheets.decoder_process import Request
+from geoseg.sheets.door import stat_key
+from geoseg.sheets.kinds.addresses import is_remote
 from geoseg.spawn import module_command
 
-__all__ = ["Decoder", "PixelRequest", "decoder"]
+__all__ = ["Decoder", "PixelRequest", "decoder", "sheet_stat"]
 
 log = logging.getLogger(__name__)
 
@@ -78,16 +80,28 @@ class Decoder:
         *,
         codes: bool = False,
         folders: Sequence[str] | None = None,
+        remote: bool = False,
         patience: float = READ_TIMEOUT,
     ) -> Header:
-        """Header of a sheet, as `door.read_header` gives it.
+        """Header of a sheet, as `door.read_header` gives it; `remote`: whether it may be an address.
 
         Raises:
             SheetError: it cannot be opened, or opening it crashes or never ends.
         """
         allowed = None if folders is None else list(folders)
-        request: Request = {"do": "header", "path": str(path), "codes": codes, "folders": allowed}
+        request: Request = {"do": "header", "path": str(path), "codes": codes, "folders": allowed, "remote": remote}
         return self._ask(request, lambda handle: header_from_json(handle.receive_json()), patience)
+
+    def stat(self, path: Path, patience: float = READ_TIMEOUT) -> tuple[int, int]:
+        """The stat key of a remote sheet: its size, and a number that changes when it is written again.
+
+        Raises:
+            SheetError: it is not there, or its server cannot be used.
+            SheetAway: its server does not answer.
+        """
+        request: Request = {"do": "stat", "path": str(path)}
+        size, number = self._ask(request, lambda handle: handle.receive_json()["stat"], patience)
+        return int(size), int(number)
 
     def read(self, wanted: PixelRequest, who: object = None) -> Image:
         """Pixels (C, H, W) of a window in the file's data type; without bands its own mask, uint8 (1, H, W).
@@ -155,12 +169,15 @@ class Decoder:
         Raises:
             SheetError: the answer is an error, or no process survives the request.
         """
-        line = json.dumps(request).encode() + b"\n"
+        line = json.dumps({**request, "patience": patience}).encode() + b"\n"
         for left in reversed(range(TRIES)):
             try:
                 return self._exchange(line, receive, patience)
             except ProcessGone as gone:
                 if not left or self._given_up:
+                    if is_remote(request["path"]):
+                        cure = "run geoseg tile and infer again, with a longer --read-timeout, or download it"
+                        raise SheetAway(request["path"], f"cannot be read: {gone}", cure) from gone
                     cure = "look at it with gdalinfo; copy it again, or leave it out"
                     raise SheetError(request["path"], f"cannot be decoded: {gone}", cure) from gone
                 log.info("%s: %s; trying again", request["path"], gone)
@@ -197,3 +214,12 @@ def decoder() -> Decoder:
     made = Decoder()
     atexit.register(made.close)
     return made
+
+
+def sheet_stat(path: Path) -> tuple[int, int]:
+    """`door.stat_key` of a sheet, or `Decoder.stat` of a remote one: another pair means that it was written again.
+
+    Raises:
+        SheetError: it is not there.
+    """
+    return decoder().stat(path) if is_remote(path) else stat_key(path)

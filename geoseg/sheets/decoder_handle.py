@@ -17,7 +17,7 @@ from contextlib import suppress
 import numpy as np
 
 from geoseg.arrays import Image, Json
-from geoseg.errors import EnvironmentFault, SheetError
+from geoseg.errors import EnvironmentFault, SheetAway, SheetChanged, SheetError
 from geoseg.options import READ_TIMEOUT
 from geoseg.sheets.decoder_process import FRAME
 from geoseg.spawn import child_environment
@@ -105,7 +105,7 @@ class DecoderHandle:
         self._fill(memoryview(body))
         found: Json = json.loads(body)
         if "error" in found:
-            raise SheetError(*found["error"])
+            raise _error(*found["error"])
         return found
 
     def receive_pixels(self, rest: Image) -> int:
@@ -119,7 +119,7 @@ class DecoderHandle:
         if kind == b"J":
             body = bytearray(size)
             self._fill(memoryview(body))
-            raise SheetError(*json.loads(body)["error"])
+            raise _error(*json.loads(body)["error"])
         bands, _, width = rest.shape
         rows = int(size // (bands * width * rest.itemsize))
         for band in rest[:, :rows]:
@@ -191,6 +191,11 @@ class DecoderHandle:
         name = signal.Signals(-code).name if -code in {s.value for s in signal.Signals} else f"exit code {code}"
         hint = " (out of memory?)" if name == "SIGKILL" else ""
         return ProcessGone(f"decoding it ended the process with {name}{hint}")
+
+
+def _error(kind: str, subject: str, what: str, cure: str) -> SheetError:
+    """An error as the process names it."""
+    return {"SheetChanged": SheetChanged, "SheetAway": SheetAway}.get(kind, SheetError)(subject, what, cure)
 
 
 def _start_fault(what: str, cure: str) -> EnvironmentFault:

@@ -1,10 +1,11 @@
 """The process in which GDAL decodes sheets; `geoseg.sheets.decoder` starts it and talks to it.
 
     request (one JSON line) -> stdin      stdout -> frames: kind, length, body
-    kind "J": JSON, an answer, or {"error": [subject, what, cure]}     kind "P": pixels of some rows, band after band
+    kind "J": JSON, an answer, or {"error": [class, subject, what, cure]}
+    kind "P": pixels of some rows, band after band
 
-It opens no file but the sheet that a request names. It ignores signals: the end of its input is its own end. Its
-memory is limited.
+It opens no file but the sheet that a request names, and is the only process that talks to the servers of remote ones.
+It ignores signals: the end of its input is its own end. Its memory is limited.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import struct
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
@@ -31,7 +32,12 @@ from rasterio.io import DatasetReader
 from geoseg.arrays import Image, Json
 from geoseg.errors import SheetError
 from geoseg.limits import bytes_held, end_with_parent, limit_memory
+from geoseg.options import READ_TIMEOUT
+from geoseg.plan import Header
 from geoseg.sheets.door import gdal_settings, open_sheet, read_header
+from geoseg.sheets.kinds.addresses import is_remote
+from geoseg.sheets.kinds.part import changed
+from geoseg.sheets.kinds.remote import RemoteFile, remote_stat, watched
 
 __all__ = ["FRAME", "Request", "main"]
 
@@ -51,11 +57,16 @@ RowsCols = tuple[tuple[int, int], tuple[int, int]]
 
 
 class Request(TypedDict):
-    """One request. "header" needs `codes` and `folders`, "read" all others; `decoder.PixelRequest` explains them."""
+    """One request. "header" needs `codes`, `folders` and `remote`, "read" the others; `decoder.PixelRequest` explains.
 
-    do: Literal["header", "read", "forget"]
+    "stat" is for remote sheets.
+    """
+
+    do: Literal["header", "read", "stat", "forget"]
     path: str
+    patience: NotRequired[float]
     codes: NotRequired[bool]
+    remote: NotRequired[bool]
     stat: NotRequired[list[int]]
     bands: NotRequired[list[int]]
     window: NotRequired[list[int]]
@@ -67,12 +78,16 @@ class Request(TypedDict):
 
 @dataclass(frozen=True)
 class _Open:
-    """An open file. `held`: bytes of its last decoded block, which GDAL keeps; `rows`: those of its real blocks."""
+    """An open file. `held`: bytes of its last decoded block, which GDAL keeps; `rows`: those of its real blocks.
+
+    `remote`: where its bytes come from, if not from disk.
+    """
 
     stack: ExitStack
     dataset: DatasetReader
     held: int
     rows: int
+    remote: RemoteFile | None = None
 
 
 def main() -> None:
@@ -89,7 +104,7 @@ def main() -> None:
             for answer in server.answers(json.loads(line)):
                 _send(answers, answer)
         except SheetError as error:
-            _send(answers, {"error": [error.subject, error.what, error.cure]})
+            _send(answers, {"error": [type(error).__name__, error.subject, error.what, error.cure]})
         except BrokenPipeError:  # the other process has gone
             return
 
@@ -123,7 +138,9 @@ class _Server:
         limit_memory(self.held + ALLOWANCE + request.get("cache", 0))
         try:
             if request["do"] == "header":
-                yield asdict(read_header(Path(path), codes=request["codes"], folders=request["folders"]))
+                yield asdict(_header(request))
+            elif request["do"] == "stat":
+                yield {"stat": remote_stat(Path(path), request.get("patience", READ_TIMEOUT))}
             elif request["do"] == "read":
                 yield from self._pixels(request)
             else:
@@ -140,19 +157,22 @@ class _Server:
 
     def _pixels(self, request: Request) -> Iterator[Answer]:
         row0, row1, col0, col1 = request["window"]
+        patience = request.get("patience", READ_TIMEOUT)
         with rasterio.Env(**gdal_settings(request["cache"])):
-            file = self._open(request["path"], tuple(request["stat"]), request["virtual"])
+            file = self._open(request)
             dataset = file.dataset
             bands, dtype = (request["bands"], dataset.dtypes[0]) if request["bands"] else ([1], "uint8")
             yield {"dtype": dtype}
             row_bytes = (col1 - col0) * len(bands) * np.dtype(dtype).itemsize
             if request["bands"]:
-                _refuse_holes(request, file)
+                with watched(file.remote, patience):
+                    _refuse_holes(request, file)
             for top, bottom in _chunks(row0, row1, max(1, CHUNK // row_bytes), dataset.block_shapes[0][0]):
                 window = ((top, bottom), (col0, col1))
                 pixels = self._room(np.dtype(dtype), (len(bands), bottom - top, col1 - col0))
                 try:
-                    self._read(dataset, request["bands"], window, pixels)
+                    with watched(file.remote, patience):
+                        self._read(dataset, request["bands"], window, pixels)
                 except RasterioError as error:
                     what = f"is damaged: {error.__cause__ or error}"
                     raise SheetError(request["path"], what, "copy it again, then run geoseg tile again") from error
@@ -180,17 +200,26 @@ class _Server:
                     raise
                 self._forget(but=dataset)
 
-    def _open(self, path: str, stat: tuple[int, ...], virtual: str) -> _Open:
+    def _open(self, request: Request) -> _Open:
         """A file, opened unless it is open; the ones used longest ago are closed to make room."""
-        key = (path, stat)
+        path, virtual, stat = Path(request["path"]), request["virtual"], tuple(request["stat"])
+        key = (request["path"], stat)
+        known = self.open.get(key)
+        if known is not None and known.remote is not None and known.remote.fault is not None:
+            self.open.pop(key).stack.close()
         if key not in self.open:
-            stack = ExitStack()
-            dataset = stack.enter_context(open_sheet(Path(path), virtual=virtual))
-            rows, cols = dataset.block_shapes[0]
-            held = rows * cols * np.dtype(dataset.dtypes[0]).itemsize * dataset.count
-            while self.open and self._no_room_for(held):
-                self.open.popitem(last=False)[1].stack.close()
-            self.open[key] = _Open(stack, dataset, held, rows if virtual else _real_rows(path, rows))
+            with ExitStack() as stack:
+                remote = stack.enter_context(closing(_remote(request))) if is_remote(path) else None
+                if remote is not None and remote.stat != stat:
+                    raise changed(path)
+                with watched(remote):
+                    dataset = stack.enter_context(open_sheet(path, virtual=virtual, remote=remote))
+                    rows, cols = dataset.block_shapes[0]
+                    real = rows if virtual or rows > 1 else _real_rows(path, remote)
+                held = rows * cols * np.dtype(dataset.dtypes[0]).itemsize * dataset.count
+                while self.open and self._no_room_for(held):
+                    self.open.popitem(last=False)[1].stack.close()
+                self.open[key] = _Open(stack.pop_all(), dataset, held, real, remote)
         self.open.move_to_end(key)
         return self.open[key]
 
@@ -204,11 +233,25 @@ class _Server:
             self.open.pop(key).stack.close()
 
 
-def _real_rows(path: str, rows: int) -> int:
+def _remote(request: Request) -> RemoteFile:
+    return RemoteFile(Path(request["path"]), request.get("patience", READ_TIMEOUT))
+
+
+def _header(request: Request) -> Header:
+    """The header of a sheet, which is remote only where the request allows it."""
+    path = Path(request["path"])
+    with ExitStack() as stack:
+        remote = None
+        if request["remote"] and is_remote(path):
+            remote = stack.enter_context(closing(_remote(request)))
+            stack.enter_context(watched(remote))
+        return read_header(path, codes=request["codes"], folders=request["folders"], remote=remote)
+
+
+def _real_rows(path: Path, remote: RemoteFile | None) -> int:
     """Rows of the blocks that the file has: GDAL shows a file of one tall strip as strips of one row each."""
-    if rows > 1:
-        return rows
-    with rasterio.Env(**gdal_settings(), GDAL_ENABLE_TIFF_SPLIT="NO"), open_sheet(Path(path), checked=False) as dataset:
+    whole = rasterio.Env(**gdal_settings(), GDAL_ENABLE_TIFF_SPLIT="NO")
+    with whole, open_sheet(path, checked=False, remote=remote) as dataset:
         return int(dataset.block_shapes[0][0])
 
 

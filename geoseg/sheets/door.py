@@ -3,7 +3,8 @@
 A data file alone can never make geoseg open another file or a connection: regular files that begin as TIFF, JPEG 2000,
 PNG, JPEG or ERDAS Imagine, exactly that driver of GDAL, sidecars off, declared sizes checked before the first read. A
 world file beside a sheet and a `.msk` are read by geoseg itself, through the same checks. Virtual rasters are opened
-only where the user allows it, as a checked copy (`sheets.kinds.vrt`), and so are their sources.
+only where the user allows it, as a checked copy (`sheets.kinds.vrt`), and so are their sources; so are remote sheets,
+whose bytes GDAL is given (`sheets.kinds.remote`).
 """
 
 from __future__ import annotations
@@ -17,20 +18,22 @@ from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import rasterio
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Interleaving, MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
-from rasterio.transform import Affine
 
 from geoseg.errors import SheetError
 from geoseg.geometry.ground import horizontal
 from geoseg.plan import Header
+from geoseg.sheets.kinds.addresses import is_remote
 from geoseg.sheets.kinds.erdas import SIGNATURE, check_alone
-from geoseg.sheets.kinds.jpeg2000 import check_complete
+from geoseg.sheets.kinds.jpeg2000 import check_complete, check_stream
+from geoseg.sheets.kinds.remote import RemoteFile
+from geoseg.sheets.kinds.size import check_size
 from geoseg.sheets.kinds.vrt import checked_vrt, combined_stat, is_vrt, vrt_sources
+from geoseg.sheets.kinds.world_file import read_world_file
 
 __all__ = [
     "CODE_DTYPES",
@@ -40,22 +43,12 @@ __all__ = [
     "open_sheet",
     "read_header",
     "stat_key",
-    "world_files",
 ]
 
 DTYPES = ("uint8", "int8", "uint16", "int16", "float32", "float64")
 """Data types of photos."""
 CODE_DTYPES = (*DTYPES, "int32", "uint32")
 """Data types of rasters of codes: classes and labels."""
-MOST_BANDS = 32
-LARGEST_BLOCK = 512 << 20
-"""Bytes of one decoded block."""
-LARGEST_SIDE = 2_000_000
-"""Pixels of one side."""
-LARGE = 16 << 30
-"""Bytes of pixels from which on a sheet must not expand too much."""
-MOST_EXPANSION = 2_000
-"""Decoded bytes per byte of file: an empty DEFLATE tile reaches about 1000."""
 
 _SIGNATURES = {
     **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "GTiff"),
@@ -68,7 +61,6 @@ _SIGNATURES = {
 """How files begin, and which of GDAL's drivers reads them: none of these opens a second file, once it is checked."""
 _CHECKS = {"JP2OpenJPEG": check_complete, "HFA": check_alone}
 """What is looked at before GDAL sees a file."""
-_REMOTE = ("/vsi", "http:", "https:", "s3:", "gs:", "az:")
 
 
 def gdal_settings(cache_bytes: int | None = None) -> dict[str, str | int]:
@@ -109,8 +101,9 @@ def stat_key(path: Path) -> tuple[int, int]:
 
 def _driver_of(path: Path) -> str:
     """GDAL's driver of a file; refuses what is not a regular file of a known kind, before GDAL sees it."""
-    if str(path).startswith(_REMOTE):
-        raise SheetError(path, "is a remote path, expected a file on disk", "copy it here first")
+    if is_remote(path) or str(path).startswith("/vsi"):
+        cure = "geoseg tile and run read https, s3, gs and az with --allow remote; elsewhere copy it here first"
+        raise SheetError(path, "is a remote path, expected a file on disk", cure)
     try:
         facts = os.stat(path)
         if not stat.S_ISREG(facts.st_mode):
@@ -121,12 +114,28 @@ def _driver_of(path: Path) -> str:
         raise SheetError(path, f"cannot be opened: {error.strerror}", "check the path and its permissions") from error
     if facts.st_size == 0:
         raise SheetError(path, "is empty (0 bytes)", "copy it again")
-    driver = next((d for signature, d in _SIGNATURES.items() if start.startswith(signature)), "")
+    driver = _driver_for(start)
     if not driver:
         what = f"is not a TIFF, JPEG 2000, PNG, JPEG or ERDAS Imagine file (it starts with {start[:4]!r})"
         raise SheetError(path, what, "convert it with gdal_translate -of GTiff")
     if driver in _CHECKS:
         _CHECKS[driver](path)
+    return driver
+
+
+def _driver_for(start: bytes) -> str:
+    """GDAL's driver of files that begin so; "" for none."""
+    return next((d for signature, d in _SIGNATURES.items() if start.startswith(signature)), "")
+
+
+def _remote_driver(remote: RemoteFile) -> str:
+    """GDAL's driver of a remote file: TIFF or JPEG 2000."""
+    driver = _driver_for(remote.start)
+    if driver not in ("GTiff", "JP2OpenJPEG"):
+        what = f"is neither a TIFF nor a JPEG 2000 file (it starts with {remote.start[:4]!r}), as remote sheets must be"
+        raise SheetError(remote.path, what, "convert it with gdal_translate -of COG")
+    if driver == "JP2OpenJPEG":
+        check_stream(remote.path, remote.opened(), remote.stat[0])
     return driver
 
 
@@ -170,7 +179,12 @@ def _check_source(path: Path, source: Path) -> None:
 
 @contextmanager
 def open_sheet(
-    path: Path, *, checked: bool = True, dtypes: tuple[str, ...] = DTYPES, virtual: str = ""
+    path: Path,
+    *,
+    checked: bool = True,
+    dtypes: tuple[str, ...] = DTYPES,
+    virtual: str = "",
+    remote: RemoteFile | None = None,
 ) -> Iterator[DatasetReader]:
     """Open one sheet. Read it under `gdal_settings` too.
 
@@ -179,84 +193,40 @@ def open_sheet(
         checked: False leaves out the limits of what it declares: for a look at the header only.
         dtypes: data types that it may have.
         virtual: the checked text of a virtual raster.
+        remote: the bytes of a remote sheet, which stay open.
 
     Raises:
         SheetError: it cannot be opened, or GDAL fails while the caller reads inside the `with` block.
     """
     for source in vrt_sources(virtual) if virtual else ():
         _check_source(path, source)
-    name, driver = (virtual, "VRT") if virtual else (str(path), _driver_of(path))
+    if remote is not None:
+        name, driver, opener = path.name, _remote_driver(remote), remote.opener()
+    else:
+        name, driver, opener = virtual or str(path), "VRT" if virtual else _driver_of(path), None
     try:
         # The settings do not enclose the yield: sheets are closed in any order.
         with rasterio.Env(**gdal_settings()), warnings.catch_warnings():
             # `read_header` looks for a .tfw, and says so itself where there is none.
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(name, driver=driver)
+            dataset = rasterio.open(name, driver=driver, opener=opener)
         with dataset:
             if checked:
-                _check_size(path, dataset, dtypes)
+                check_size(path, remote.stat[0] if remote else stat_key(path)[0], dataset, dtypes)
             yield dataset
     except RasterioError as error:
         reason = str(error.__cause__ or error).replace(name, path.name).replace(str(path), path.name)
         raise SheetError(path, f"cannot be read: {reason}", "the file may be cut short; copy it again") from error
 
 
-def _check_size(path: Path, dataset: DatasetReader, dtypes: tuple[str, ...]) -> None:
-    """Refuse a sheet that declares more than geoseg reads, before its pixels take memory.
-
-    Raises:
-        SheetError: too many bands, too large a side or block, an unknown data type, or too many pixels for the file.
-    """
-    if dataset.count > MOST_BANDS:
-        what = f"declares {dataset.count} bands, expected at most {MOST_BANDS}"
-        raise SheetError(path, what, "pick bands with gdal_translate -b")
-    if max(dataset.width, dataset.height) > LARGEST_SIDE:
-        what = f"declares {dataset.width} x {dataset.height} px, expected sides up to {LARGEST_SIDE}"
-        raise SheetError(path, what, "cut it")
-    if any(dtype not in dtypes for dtype in dataset.dtypes):
-        what = f"has data type {dataset.dtypes[0]}, expected one of {', '.join(dtypes)}"
-        raise SheetError(path, what, "convert it with gdal_translate -ot")
-    rows, cols = dataset.block_shapes[0]
-    width = np.dtype(dataset.dtypes[0]).itemsize
-    planes = dataset.count if dataset.profile.get("interleave") == "pixel" else 1
-    size = rows * cols * width * planes
-    if size > LARGEST_BLOCK:
-        what = f"has blocks of {cols} x {rows} px ({size >> 20} MiB decoded), expected up to {LARGEST_BLOCK >> 20} MiB"
-        raise SheetError(path, what, "rewrite it with gdal_translate -co TILED=YES")
-    declared, actual = dataset.width * dataset.height * dataset.count * width, stat_key(path)[0]
-    if declared > LARGE and declared > MOST_EXPANSION * actual:
-        what = f"declares {declared:,} bytes of pixels in a file of {actual:,}"
-        raise SheetError(path, what, "it looks damaged or hostile")
-
-
-def world_files(path: Path) -> list[Path]:
-    """The names that a world file of a raster may have: for `a.png` they are a.pgw, a.pngw and a.wld."""
-    kind = path.suffix.lower().lstrip(".").replace("tiff", "tif").replace("jpeg", "jpg")
-    short = f".{kind[:1]}{kind[-1:]}w"
-    return [path.with_suffix(s) for s in (short, short.upper(), f".{kind}w", f".{kind}w".upper(), ".wld")]
-
-
-def _world_file(path: Path) -> Affine | None:
-    """Six numbers of the world file beside a sheet; they give the centre of the upper left pixel."""
-    for beside in world_files(path):
-        if not beside.is_file() or beside.stat().st_size > 4096:
-            continue
-        try:
-            a, d, b, e, c, f = (float(v.replace(",", ".")) for v in beside.read_text("ascii").split())
-        except ValueError as error:
-            raise SheetError(beside, "is not a world file of six numbers", "correct or delete it") from error
-        return Affine(a, b, c, d, e, f) @ Affine.translation(-0.5, -0.5)
-    return None
-
-
-def _mask_kind(path: Path, dataset: DatasetReader) -> str:
-    """Which mask a sheet has: `Header.mask`."""
+def _mask_kind(path: Path, dataset: DatasetReader, *, alone: bool) -> str:
+    """Which mask a sheet has: `Header.mask`. `alone`: nothing beside it is looked at."""
     if ColorInterp.alpha in dataset.colorinterp:
         return "alpha"
     flags = dataset.mask_flag_enums[0]
     if MaskFlags.per_dataset in flags and MaskFlags.nodata not in flags:
         return "internal"
-    return "external" if mask_path(path).is_file() else "none"
+    return "external" if not alone and mask_path(path).is_file() else "none"
 
 
 def _check_rectified(path: Path, dataset: DatasetReader) -> None:
@@ -282,22 +252,25 @@ def _band_names(dataset: DatasetReader) -> tuple[str, ...]:
     return names if any(names) else ()
 
 
-def read_header(path: Path, *, codes: bool = False, folders: Sequence[str] | None = None) -> Header:
+def read_header(
+    path: Path, *, codes: bool = False, folders: Sequence[str] | None = None, remote: RemoteFile | None = None
+) -> Header:
     """Header of one sheet; with `codes` also that of a raster of classes or labels: with a colour table, or 32 bits.
 
     `folders`: where sources of virtual rasters may lie, besides their own folder; None: they are not allowed.
+    `remote`: the bytes of a remote sheet, beside which nothing is looked for.
 
     Raises:
         SheetError: it cannot be opened, declares too much, is a palette image, or has an unusable geotransform.
     """
-    virtual = _virtual(path, folders)
-    with open_sheet(path, dtypes=CODE_DTYPES if codes else DTYPES, virtual=virtual) as dataset:
+    virtual = "" if remote else _virtual(path, folders)
+    with open_sheet(path, dtypes=CODE_DTYPES if codes else DTYPES, virtual=virtual, remote=remote) as dataset:
         if dataset.colorinterp[0] == ColorInterp.palette and not codes:
             what = "is a palette image, expected bands of brightness"
             raise SheetError(path, what, "expand it with gdal_translate -expand rgb")
-        crs, mask = dataset.crs, _mask_kind(path, dataset)
+        crs, mask = dataset.crs, _mask_kind(path, dataset, alone=remote is not None)
         transform, georeferenced = dataset.transform, not dataset.transform.is_identity
-        if not georeferenced and (world := _world_file(path)) is not None:
+        if not georeferenced and not remote and (world := read_world_file(path)) is not None:
             transform, georeferenced = world, True
         if not georeferenced:
             _check_rectified(path, dataset)

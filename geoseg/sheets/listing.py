@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from geoseg.errors import UsageError
-from geoseg.sheets.door import world_files
+from geoseg.sheets.kinds.addresses import check_address, is_remote
 from geoseg.sheets.kinds.erdas import is_erdas
+from geoseg.sheets.kinds.world_file import world_files
 
 __all__ = ["Listing", "find_sheets", "list_sheets"]
 
@@ -58,8 +59,8 @@ def list_sheets(
 
     A folder stands for the GeoTIFF, JPEG 2000 and ERDAS Imagine files in it and in its subfolders, and for PNG and
     JPEG with a world file beside them; run folders, folders of labels and hidden ones are left out. A pattern
-    (sheets/**/2024*.tif) stands for those that match, a list (.txt) for the path in each of its lines; anything else
-    is a sheet.
+    (sheets/**/2024*.tif) stands for those that match, a list (.txt) for the path or address in each of its lines;
+    anything else is a sheet.
 
     Args:
         sheets: as users name them.
@@ -67,13 +68,16 @@ def list_sheets(
         is_run: tells run folders, which are passed over.
 
     Raises:
-        UsageError: nothing is named, or nothing is there.
+        UsageError: nothing is named, or nothing is there; or an address that may hold a secret.
     """
     paths: list[Path] = []
     searched: list[Path] = []
     passed: Counter[str] = Counter()
     for path in sheets:
-        if path.is_dir():
+        if is_remote(path):
+            check_address(path)
+            paths.append(path)
+        elif path.is_dir():
             searched.append(path)
             paths += _in_folder(path, subfolders, is_run, passed)
         elif path.suffix.lower() == ".txt":
@@ -82,7 +86,7 @@ def list_sheets(
             paths += _matching(path)
         else:
             paths.append(path)
-    unique = tuple(dict.fromkeys(p.absolute() for p in paths))
+    unique = tuple(dict.fromkeys(p if is_remote(p) else p.absolute() for p in paths))
     listing = Listing(unique, tuple(searched), tuple(sorted(passed.items())))
     if not unique:
         named = ", ".join(map(str, sheets)) or "SHEETS"
@@ -138,11 +142,26 @@ def _matching(pattern: Path) -> list[Path]:
 
 
 def _read_list(path: Path) -> list[Path]:
-    """Paths in a text file, relative ones from its folder; empty lines and those that begin with # are left out."""
+    """Paths and addresses in a text file, relative paths from its folder.
+
+    Empty lines and those that begin with # are left out.
+    """
     try:
         lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             path, f"cannot be read as a list of sheets: {error}", "write one path in each line, in UTF-8"
         ) from error
-    return [path.parent / line for line in lines if line and not line.startswith("#")]
+    return [_listed(path.parent, line) for line in lines if line and not line.startswith("#")]
+
+
+def _listed(folder: Path, line: str) -> Path:
+    """What a line of a list names: a file, or an address.
+
+    Raises:
+        UsageError: an address that may hold a secret, or is not one of a file.
+    """
+    if not is_remote(line):
+        return folder / line
+    check_address(line)
+    return Path(line)

@@ -21,7 +21,7 @@ from geoseg.errors import SheetChanged, SheetError
 from geoseg.geometry.grid import Grid, overlap, slices
 from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Plan, Sheet, transform_of
-from geoseg.sheets.decoder import PixelRequest, decoder
+from geoseg.sheets.decoder import PixelRequest, decoder, sheet_stat
 from geoseg.sheets.door import mask_path, stat_key
 from geoseg.sheets.nodata import Place, blanks_of, mask_of, nodata_values, place_of, valid_by_value
 from geoseg.sheets.warp import CHUNK, SheetPixels, chunks_of, source_part, warp
@@ -220,7 +220,7 @@ def _is_unchanged(sheet: Sheet) -> bool:
     """Whether a sheet and its external mask are the files that were planned."""
     path = Path(sheet.path)
     mask = stat_key(mask_path(path)) if sheet.header.mask == "external" else None
-    return stat_key(path) == sheet.stat and mask == sheet.header.mask_stat
+    return sheet_stat(path) == sheet.stat and mask == sheet.header.mask_stat
 
 
 def _check_unchanged(used: list[Sheet]) -> None:

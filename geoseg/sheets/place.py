@@ -16,7 +16,7 @@ from rasterio.windows import Window
 from geoseg.errors import SheetError
 from geoseg.geometry.grid import Grid, is_nearly_square, same_crs
 from geoseg.plan import Header, Sheet, transform_of
-from geoseg.sheets.door import stat_key
+from geoseg.sheets.decoder import sheet_stat
 
 __all__ = [
     "FARTHEST",
@@ -213,7 +213,7 @@ def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:
     """
     own = header.crs
     _check_reach(grid.crs, path, header, _own_bounds(path, header))
-    stat = stat_key(path)
+    stat = sheet_stat(path)
     upright = upright_transform(header)
     window = grid.place(upright, header.width, header.height, own)
     if window is not None:

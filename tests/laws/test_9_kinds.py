@@ -10,13 +10,15 @@ import pytest
 import rasterio
 from fakes import BandNetwork, save_network
 from rasterio.transform import Affine
-from support import CRS, PLACE, class_raster, moved, write_sheet
+from servers import serve
+from support import CRS, PLACE, block_hashes, class_raster, moved, write_sheet
 
 from geoseg.errors import UsageError
 from geoseg.options import InferOptions, TileOptions
 from geoseg.runfolder.folder import Run
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.look.verify import verify
+from geoseg.stages.look.view import view
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.tile.tile import tile
 
@@ -124,6 +126,80 @@ def test_a_virtual_raster_gives_the_truth_back_where_it_is_allowed(tmp_path: Pat
     assert infer(run, InferOptions(model=(network,), engine="torch")).computed > 0
     mosaic(run)
     assert np.argwhere(class_raster(run)[0] != TRUTH).tolist() == [[3, 205]]
+
+
+def test_remote_sheets_give_the_truth_back_where_they_are_allowed(tmp_path: Path, network: Path) -> None:
+    """In one sheet, and in two that overlap in blocks of another size; a changed one makes its blocks stale."""
+    _write("tif", tmp_path / "there/all", PHOTO, 0)
+    _write("tif", tmp_path / "there/a", PHOTO[:, :, :120], 0)
+    _write("jp2", tmp_path / "there/b", PHOTO[:, :, 100:], 100)
+    options = TileOptions(block_size=64, nodata=(), allow=("remote",))
+    with serve(tmp_path / "there") as server:
+        whole, *pair = (Path(f"{server.url}/{name}") for name in ("all.tif", "a.tif", "b.jp2"))
+        with pytest.raises(UsageError, match=r"is a remote path.*--allow remote"):
+            tile([whole], tmp_path / "no")
+        assert server.asked == []
+        run, local = tmp_path / "run", tmp_path / "local"
+        assert np.array_equal(_classes(whole, run, network, allow=("remote",)), TRUTH)
+        assert np.array_equal(_classes(tmp_path / "there/all.tif", local, network), TRUTH)
+        assert [s.header for s in Run(run).plan.sheets] == [s.header for s in Run(local).plan.sheets]
+        assert block_hashes(run) == block_hashes(local)
+        tile([whole], run, options)
+        assert infer(run, InferOptions(model=(network,), engine="torch")).computed == 0
+        assert verify(run).faults == ()
+        assert view(run, tmp_path / "look.png").stat().st_size > 1000
+        (item,) = (run / "out").glob("*.stac.json")
+        assert f'"href": "{server.url}/all.tif"' in item.read_text()
+
+        two = tmp_path / "two"
+        listed = tmp_path / "sheets.txt"
+        listed.write_text("\n".join(f"{server.url}/{p.name}" for p in pair))
+        assert np.array_equal(_classes(listed, two, network, 128, allow=("remote", "vrt")), TRUTH)
+        changed = PHOTO.copy()
+        changed[:, 3, 205] = 20 + 40 * ((TRUTH[3, 205] + 1) % 6)
+        _write("jp2", tmp_path / "there/b", changed[:, :, 100:], 100)
+        tile(pair, two, TileOptions(block_size=128, nodata=(), allow=("remote",)))
+        assert infer(two, InferOptions(model=(network,), engine="torch")).computed > 0
+        mosaic(two)
+        assert np.argwhere(class_raster(two)[0] != TRUTH).tolist() == [[3, 205]]
+
+
+def test_a_remote_sheet_that_changes_after_tile_is_planned_anew(tmp_path: Path, network: Path) -> None:
+    """Without another `tile`: `infer` looks before the first read."""
+    _write("tif", tmp_path / "there/all", PHOTO, 0)
+    with serve(tmp_path / "there") as server:
+        run = tmp_path / "run"
+        tile([Path(f"{server.url}/all.tif")], run, TileOptions(block_size=64, nodata=(), allow=("remote",)))
+        changed = PHOTO.copy()
+        changed[:, 3, 205] = 20 + 40 * ((TRUTH[3, 205] + 1) % 6)
+        _write("tif", tmp_path / "there/all", changed, 0)
+        infer(run, InferOptions(model=(network,), engine="torch"))
+        mosaic(run)
+    assert Run(run).plan.revision == 2
+    assert np.argwhere(class_raster(run)[0] != TRUTH).tolist() == [[3, 205]]
+
+
+def test_a_server_that_is_away_costs_its_sheet_until_it_is_back(tmp_path: Path, network: Path) -> None:
+    """The rest goes on; the next `tile` takes the sheet up again by itself, and only its blocks are computed."""
+    _write("tif", tmp_path / "there/a", PHOTO[:, :, :140], 0)
+    here = _write("tif", tmp_path / "here/b", PHOTO[:, :, 140:], 140)
+    options = TileOptions(block_size=64, nodata=(), allow=("remote",))
+    model = InferOptions(model=(network,), engine="torch")
+    run = tmp_path / "run"
+    with serve(tmp_path / "there") as server:
+        sheets = [Path(f"{server.url}/a.tif"), here]
+        tile(sheets, run, options)
+        server.misbehave = lambda handler, *_: handler.status(503)
+        infer(run, model)
+        (lost,) = Run(run).plan.quarantined
+        assert "status 503" in lost.reason
+        assert lost.stat is None
+        server.misbehave = None
+        tile(sheets, run, options)
+        assert Run(run).plan.quarantined == ()
+        infer(run, model)
+        mosaic(run)
+    assert np.array_equal(class_raster(run)[0], TRUTH)
 
 
 UNEQUAL = Affine(0.1, 0, PLACE.c, 0, -0.1003, PLACE.f)

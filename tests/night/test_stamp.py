@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from servers import serve
 from support import files_of
 
 from geoseg.night.stamp import question
@@ -102,3 +103,19 @@ def test_a_source_of_a_virtual_raster_is_part_of_the_question(tmp_path) -> None:
     assert after != before
     source.unlink()
     assert question([mosaic], [], {}) not in (before, after)
+
+
+def test_a_remote_sheet_is_asked_about_each_night(tmp_path, geoseg, sheet, blur_network):
+    with serve(tmp_path) as server:
+        (tmp_path / "c.yaml").write_text(f"sheets: ['{server.url}/{sheet.name}']\nout: run\n")
+        words = ["run", tmp_path / "c.yaml", "--allow", "remote", "--model", blur_network, "--engine", "torch"]
+        assert geoseg(*words)[0] == 0
+        server.asked.clear()
+        assert "nothing to do: 1 sheets" in geoseg(*words)[1]
+        assert len(server.asked) == 1
+        data = sheet.read_bytes()
+        sheet.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        code, out, _ = geoseg(*words)
+        assert code == 0
+        assert "computed" in out
+        assert geoseg("verify", tmp_path / "run")[0] == 0

@@ -8,7 +8,7 @@ import pytest
 
 from geoseg.errors import UsageError
 from geoseg.runfolder.folder import Run
-from geoseg.sheets.door import world_files
+from geoseg.sheets.kinds.world_file import world_files
 from geoseg.sheets.listing import find_sheets, list_sheets
 
 

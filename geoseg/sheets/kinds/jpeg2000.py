@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from pathlib import Path
 from typing import BinaryIO
 
 from geoseg.errors import SheetError
 
-__all__ = ["check_complete"]
+__all__ = ["check_complete", "check_stream"]
 
 CODE_STREAM = b"\xff\x4f\xff\x51"
 """How a code stream begins; it ends with `END` (ISO/IEC 15444-1, annex A.4)."""
@@ -17,27 +18,36 @@ MOST_BOXES = 1000
 
 
 def check_complete(path: Path) -> None:
+    """`check_stream` of a file on disk."""
+    with path.open("rb") as file:
+        check_stream(path, file, path.stat().st_size)
+
+
+def check_stream(path: Path, file: BinaryIO | io.RawIOBase, size: int) -> None:
     """Check that the code stream of a JPEG 2000 file ends where it says, with the mark of its end.
+
+    Args:
+        path: names the file in errors.
+        file: at its first byte.
+        size: its bytes.
 
     Raises:
         SheetError: it does not, or there is none.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        end = size if file.read(4) == CODE_STREAM else _end_of_stream(file, size)
-        if end <= size:
-            file.seek(end - len(END))
-            if file.read(len(END)) == END:
-                return
+    end = size if file.read(4) == CODE_STREAM else _end_of_stream(file, size)
+    if end <= size:
+        file.seek(end - len(END))
+        if file.read(len(END)) == END:
+            return
     raise SheetError(path, "is damaged: its JPEG 2000 code stream does not end", "copy it again")
 
 
-def _end_of_stream(file: BinaryIO, size: int) -> int:
+def _end_of_stream(file: BinaryIO | io.RawIOBase, size: int) -> int:
     """The first byte after the box that holds the code stream (annex I.4); beyond the file where there is none."""
     at = 0
     for _ in range(MOST_BOXES):
         file.seek(at)
-        head = file.read(16)
+        head = file.read(16) or b""
         if len(head) < 8:
             break
         length, kind = struct.unpack(">I4s", head[:8])

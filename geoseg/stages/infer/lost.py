@@ -10,14 +10,14 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from geoseg.errors import SheetChanged, SheetError, UsageError
+from geoseg.errors import SheetAway, SheetChanged, SheetError, UsageError
 from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Header, Plan, Sheet
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.masks import with_mask
 from geoseg.sheets.bands import bands_in_words, without_alpha
-from geoseg.sheets.decoder import decoder
-from geoseg.sheets.door import stat_key
+from geoseg.sheets.decoder import decoder, sheet_stat
+from geoseg.sheets.kinds.addresses import is_remote
 from geoseg.sheets.kinds.vrt import vrt_sources
 from geoseg.sheets.place import crs_fault, place_sheet
 
@@ -59,7 +59,7 @@ def go_on_without(run: Run, error: SheetError, seen: Plan, renewed: set[str]) ->
         except SheetError as worse:
             error = worse
     log.error("%s", error)
-    changed = plan.without(before.path, error.what, error.cure)
+    changed = plan.without(before.path, error.what, error.cure, lasting=not isinstance(error, SheetAway))
     if not changed.sheets:
         raise UsageError(error.subject, f"{error.what}; no usable sheet is left", error.cure) from error
     run.save(changed)
@@ -72,9 +72,9 @@ def _as_it_is_now(run: Run, before: Sheet, plan: Plan) -> Sheet:
         SheetError: it cannot be read, is another kind of image, or lies elsewhere.
     """
     path = Path(before.path)
-    stat = stat_key(path)
+    stat = sheet_stat(path)
     named = {str(p.parent) for p in vrt_sources(before.header.virtual)} if before.header.virtual else None
-    header = decoder().header(path, folders=None if named is None else sorted(named))
+    header = decoder().header(path, folders=None if named is None else sorted(named), remote=is_remote(path))
     if plan.crs_override or not header.crs or crs_fault(header.crs):
         header = replace(header, crs=before.header.crs)
     if "alpha" not in before.header.meanings:  # it was found to hold data, or the user said so

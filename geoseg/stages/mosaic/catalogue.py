@@ -16,6 +16,7 @@ from geoseg.gis.stac import Asset, Origin, class_bands, confidence_bands, footpr
 from geoseg.gis.styles import confidence_qml, photo_qml, raster_qml
 from geoseg.layers import role_of_table, tables
 from geoseg.models.facts import NO_NETWORK
+from geoseg.sheets.kinds.addresses import address_of, is_remote
 from geoseg.stages.mosaic.finish import versions
 from geoseg.stages.mosaic.inputs import Inputs
 
@@ -65,8 +66,8 @@ def write_project(inputs: Inputs, layers: list[Layer]) -> list[Path]:
 
 
 def _photos(inputs: Inputs) -> list[ProjectLayer]:
-    """The sheets as layers, from where they lie; none where they are too many for a list of layers."""
-    sheets = inputs.plan.sheets
+    """The sheets as layers, from where they lie on disk; none where they are too many for a list of layers."""
+    sheets = [s for s in inputs.plan.sheets if not is_remote(Path(s.path))]
     if len(sheets) > MOST_PHOTOS or inputs.job.facts.engine == NO_NETWORK:
         return []
     return [
@@ -101,7 +102,7 @@ def write_stac(inputs: Inputs, counts: dict[int, int], files: list[Path]) -> lis
     ground = shapely.union_all([shapely.box(*plan.grid.bounds(s.window)) for s in plan.sheets])
     origin = Origin(
         times=(_rfc3339(times[0]), _rfc3339(times[-1])),
-        sources=[Path(s.path).absolute().as_uri() for s in plan.sheets],
+        sources=[address_of(s.path) if is_remote(s.path) else Path(s.path).absolute().as_uri() for s in plan.sheets],
         gsd=plan.gsd,
         software=versions(),
         lineage=f"Semantic segmentation by {', '.join(m['name'] for m in inputs.models)}; "

@@ -18,8 +18,7 @@ from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import metres_per_unit
 from geoseg.plan import Header, Plan, Quarantined, Sheet
 from geoseg.sheets.bands import bands_in_words, is_mask, without_alpha
-from geoseg.sheets.decoder import PixelRequest, decoder
-from geoseg.sheets.door import stat_key
+from geoseg.sheets.decoder import PixelRequest, decoder, sheet_stat
 from geoseg.sheets.place import Found, crs_fault, place_sheet
 
 __all__ = [
@@ -43,11 +42,12 @@ SAMPLE = 128
 
 
 def read_headers(
-    paths: list[Path], read_timeout: float, folders: list[str] | None = None
+    paths: list[Path], read_timeout: float, folders: list[str] | None = None, *, remote: bool = False
 ) -> tuple[Found, list[Quarantined]]:
     """Sheets whose header can be read within some seconds, and whose name can be written down.
 
-    `folders`: where sources of virtual rasters may lie; None: there may be none.
+    `folders`: where sources of virtual rasters may lie; None: there may be none. `remote`: whether there may be
+    addresses.
     """
     found: Found = []
     refused: list[Quarantined] = []
@@ -59,7 +59,7 @@ def read_headers(
             refused.append(Quarantined(name, reason, cure))
             continue
         try:
-            found.append((path, decoder().header(path, folders=folders, patience=read_timeout)))
+            found.append((path, decoder().header(path, folders=folders, remote=remote, patience=read_timeout)))
         except SheetError as error:
             refused.append(_quarantine(error))
     return found, refused
@@ -82,8 +82,8 @@ def settle_alpha(
     told: list[tuple[Path, str]] = []
     for path, header in found:
         if header.mask == "alpha" and choice != "mask":
-            before = known.get((str(path), stat_key(path)))
             try:
+                before = known.get((str(path), sheet_stat(path))) if known else None
                 data = choice == "none" or before == "none"
                 data = data or (before is None and _holds_data(path, header, read_timeout))
             except SheetError as error:
@@ -104,15 +104,13 @@ def _holds_data(path: Path, header: Header, read_timeout: float) -> bool:
     """
     band = (header.meanings.index("alpha") + 1,)
     high, wide = min(SAMPLE, header.height), min(SAMPLE, header.width)
+    stat = sheet_stat(path)
     parts = []
     for down, right in ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8)):
         row, col = int(down * (header.height - high)), int(right * (header.width - wide))
         rows, cols = slice(row, row + high), slice(col, col + wide)
-        parts.append(
-            decoder().read(
-                PixelRequest(path, stat_key(path), band, rows, cols, patience=read_timeout, virtual=header.virtual)
-            )
-        )
+        wanted = PixelRequest(path, stat, band, rows, cols, patience=read_timeout, virtual=header.virtual)
+        parts.append(decoder().read(wanted))
     return not is_mask(np.stack(parts))
 
 

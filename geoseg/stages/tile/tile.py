@@ -93,7 +93,9 @@ def tile(
     _check(options)
     listing = list_sheets(sheets, subfolders=options.subfolders, is_run=Run.lies_in)
     folders = [str(f) for f in listing.searched] if "vrt" in options.allow else None
-    headers, refused = accept.read_headers(list(listing.paths), options.read_timeout, folders)
+    headers, refused = accept.read_headers(
+        list(listing.paths), options.read_timeout, folders, remote="remote" in options.allow
+    )
     with run.lock(patience=patience):
         sweep(run.folder, FRESH)
         sweep(run.locks)
