@@ -23,7 +23,7 @@ def test_view_draws_a_run_and_a_raster_with_their_legend(finished, tmp_path, geo
     assert whole.shape[2] > 3 * 250
     assert one.shape[1] > one.shape[2] >= 250  # a strip with the legend below
     colours = set(map(tuple, one[:, : one.shape[2]].reshape(3, -1).T.tolist()))
-    assert any(c.colour in colours for c in ISPRS.classes)
+    assert any(c.drawn in colours for c in ISPRS.classes)
     code, _, err = geoseg("view", SAMPLE / "sheets" / "top_potsdam_2_10_RGB.tif", "-o", tmp_path / "x.png")
     assert code == 2
     assert "give a class raster" in err
