@@ -111,5 +111,12 @@ class EvaluateKeywords(TypedDict, total=False):
     device: str
 
 
+class ChangesKeywords(TypedDict, total=False):
+    """Keywords out of `ChangesOptions`."""
+
+    tolerance: float | None
+    min_area: float | None
+
+
 class RunKeywords(TileKeywords, InferKeywords, MosaicKeywords, NightKeywords, total=False):
     """Keywords of a whole night."""

@@ -16,6 +16,7 @@ from geoseg.errors import UsageError
 from geoseg.layers import GROUPS, ROLES
 
 __all__ = [
+    "ChangesOptions",
     "EvaluateOptions",
     "InferOptions",
     "MosaicOptions",
@@ -306,6 +307,22 @@ class EvaluateOptions:
     )
     tta: str = option("none", "With a model: test-time augmentation.", choices=TTA)
     device: str = option("auto", "With a model: auto, cpu or cuda[:N].")
+
+
+@dataclass(frozen=True)
+class ChangesOptions:
+    """Options of `geoseg changes`: what is too little to be a change."""
+
+    tolerance: float | None = option(
+        None,
+        "Metres by which outlines of the same thing may differ, and narrower changes are slivers"
+        " [default: 0.5, or two pixels where that is more].",
+        metavar="METRES",
+        least=0,
+    )
+    min_area: float | None = option(
+        None, f"Smallest polygon of changed land cover in square metres [default: by class, {_SMALLEST}].", least=0
+    )
 
 
 @dataclass(frozen=True)

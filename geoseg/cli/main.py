@@ -25,6 +25,7 @@ COMMANDS = {
     "prune": "Remove old published nights of a run.",
     "view": "A quick look at a run or class raster, as PNG.",
     "train": "Train a network from a config.",
+    "changes": "What changed from one night to another.",
     "evaluate": "Score rasters, runs or models against labels.",
     "model": "Look at, import, export and time model files.",
     "sample": "Make procedural sample scenes with exact labels.",

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from geoseg.arrays import Json
 
-__all__ = ["ReportFacts", "report_html"]
+__all__ = ["ReportFacts", "html_page", "html_picture", "html_table", "report_html"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ReportFacts:
     rasters: tuple[str, ...] = ()
 
 
-def _table(head: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
+def html_table(head: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
     """A table of HTML cells; `numbers`: columns that are set to the right."""
     top = "".join(f"<th{_mark(i in numbers)}>{escape(h)}</th>" for i, h in enumerate(head))
     body = "".join(
@@ -65,19 +65,28 @@ def report_html(facts: ReportFacts) -> str:
             f'<p class="warn">{len(facts.quarantined)} sheets were set aside; the map lacks them. See below.</p>'
         )
     for caption, png in facts.pictures:
-        data = base64.b64encode(png).decode()
-        parts.append(f'<h2>{escape(caption)}</h2><img alt="{escape(caption)}" src="data:image/png;base64,{data}">')
+        parts.append(f"<h2>{escape(caption)}</h2>{html_picture(caption, png)}")
     parts += ["<h2>Areas</h2>", _areas(facts.areas), "<h2>Features</h2>", _features(facts.features)]
     parts += ["<h2>Confidence</h2>", _histogram(facts.confidence), _doubtful(facts.doubtful)]
     if facts.quarantined:
         rows = [[escape(q["path"]), escape(q["reason"]), escape(q["cure"])] for q in facts.quarantined]
-        parts += ["<h2>Sheets set aside</h2>", _table(["sheet", "why", "what helps"], rows)]
+        parts += ["<h2>Sheets set aside</h2>", html_table(["sheet", "why", "what helps"], rows)]
     parts += ["<h2>Made by</h2>", _models(facts.models), _timings(facts.timings), _open(facts.title, facts.rasters)]
-    body = "".join(parts)
+    return html_page(facts.title, "".join(parts))
+
+
+def html_page(title: str, body: str) -> str:
+    """A whole page with the style of reports; `body` is HTML, `title` is text."""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(facts.title)}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_style()}</style><body>{body}</body></html>\n"
     )
+
+
+def html_picture(caption: str, png: bytes) -> str:
+    """A PNG that lies in the page itself."""
+    data = base64.b64encode(png).decode()
+    return f'<img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
 
 
 def _style() -> str:
@@ -102,11 +111,11 @@ def _areas(areas: list[tuple[str, str, float]]) -> str:
         ]
         for name, colour, area in areas
     ]
-    return _table(["class", "m2 on the ground", "share", ""], rows, (1, 2))
+    return html_table(["class", "m2 on the ground", "share", ""], rows, (1, 2))
 
 
 def _features(features: dict[str, int]) -> str:
-    return _table(["layer", "features"], [[escape(n), f"{k:,}"] for n, k in features.items()], (1,))
+    return html_table(["layer", "features"], [[escape(n), f"{k:,}"] for n, k in features.items()], (1,))
 
 
 def _histogram(counts: list[int]) -> str:
@@ -136,7 +145,7 @@ def _doubtful(rows: list[Json]) -> str:
         ]
         for r in rows
     ]
-    return "<p>Look at these first (largest areas of low confidence):</p>" + _table(
+    return "<p>Look at these first (largest areas of low confidence):</p>" + html_table(
         ["id", "class", "m2", "confidence", "x, y"], cells, (2, 3)
     )
 
@@ -151,11 +160,11 @@ def _models(models: list[dict[str, str]]) -> str:
         ]
         for m in models
     ]
-    return _table(["network", "good for", "not good for", "licence"], rows)
+    return html_table(["network", "good for", "not good for", "licence"], rows)
 
 
 def _timings(timings: dict[str, float]) -> str:
-    return _table(["step of mosaic", "seconds"], [[escape(n), f"{s:.1f}"] for n, s in timings.items()], (1,))
+    return html_table(["step of mosaic", "seconds"], [[escape(n), f"{s:.1f}"] for n, s in timings.items()], (1,))
 
 
 def _open(name: str, rasters: Sequence[str]) -> str:
