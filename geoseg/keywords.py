@@ -88,6 +88,7 @@ class NightKeywords(TypedDict, total=False):
     metrics: OnePath | None
     log_json: bool
     publish: bool
+    changes: bool
     keep: int
     keep_days: float
     success: tuple[str, ...]

@@ -268,6 +268,9 @@ class NightOptions:
     )
     log_json: bool = option(False, "Log lines as JSON, also what each stage did.", key="", results=False)
     publish: bool = option(False, "Publish each night under its date, as --date today.", flags=(), results=False)
+    changes: bool = option(
+        False, "Say what changed since the night before, in changes.gpkg, the report, metrics and hooks."
+    )
     keep: int = option(14, "Published nights that stay whatever their age.", flags=(), least=1, results=False)
     keep_days: float = option(14, "Published nights younger than this stay too.", flags=(), least=0, results=False)
     success: tuple[str, ...] = option((), "Command that is told of a good end.", flags=(), key="", results=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -10,7 +11,7 @@ from importlib.resources import files
 
 from geoseg.arrays import Json
 
-__all__ = ["ReportFacts", "html_page", "html_picture", "html_table", "report_html"]
+__all__ = ["ReportFacts", "html_page", "html_picture", "html_table", "report_html", "with_changes"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,15 @@ def html_picture(caption: str, png: bytes) -> str:
     """A PNG that lies in the page itself."""
     data = base64.b64encode(png).decode()
     return f'<img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+
+
+def with_changes(page: str, title: str, lines: Sequence[str]) -> str:
+    """A report with a section that says what changed, above its pictures; an earlier such section goes."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    section = f'<section id="changes"><h2>{escape(title)}</h2><ul>{items}</ul><a href="changes.html">more</a></section>'
+    page = re.sub(r'<section id="changes">.*?</section>', "", page, flags=re.DOTALL)
+    head, mark, rest = page.partition("<h2>")
+    return f"{head}{section}{mark}{rest}"
 
 
 def _style() -> str:

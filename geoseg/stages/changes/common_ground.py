@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,7 +42,7 @@ class CommonGround:
 
     def clipped(self, lines: Shapes) -> Shapes:
         """The parts of lines (N,) that lie in it, away from its edge."""
-        parts = shapely.intersection(lines, shapely.union_all(self._inner))
+        parts = np.asarray(shapely.intersection(lines, shapely.union_all(self._inner)), object)
         numbers, near = self._tree.query(parts, predicate="dwithin", distance=self.edge)
         for i in np.unique(numbers):
             around = shapely.buffer(self.unknown[near[numbers == i]], self.edge)
@@ -51,8 +50,8 @@ class CommonGround:
         return parts
 
     @property
-    def _inner(self) -> Iterable[shapely.Polygon]:
-        return list(shapely.buffer(self.boxes, -self.edge, join_style="mitre"))
+    def _inner(self) -> Shapes:
+        return np.asarray(shapely.buffer(self.boxes, -self.edge, join_style="mitre"), object)
 
     @cached_property
     def _tree(self) -> shapely.STRtree:

@@ -11,7 +11,7 @@ import rasterio
 from affine import Affine
 from PIL import Image
 
-from geoseg.arrays import Bytes
+from geoseg.arrays import Bytes, Shapes
 from geoseg.commit import commit_bytes
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.picture import coloured, with_outlines
@@ -38,7 +38,9 @@ def write_page(both: Both, said: list[str], layers: list[Layer], cover: LandCove
     matrix = cover.matrix.pivot(index="from", columns="to", values="area_m2")
     names = list(dict.fromkeys(cover.matrix["from"]))
     rows = [[escape(a), *(f"{matrix.loc[a, b]:,.0f}" for b in names)] for a in names]
-    balance = [[escape(r.kind), f"{r.pixels:,}", f"{r.area_m2:,.1f}"] for r in cover.balance.itertuples()]
+    balance = [
+        [escape(r["kind"]), f"{r['pixels']:,}", f"{r['area_m2']:,.1f}"] for r in cover.balance.to_dict("records")
+    ]
     numbers = tuple(range(1, len(names) + 1))
     body = [
         f"<h1>{escape(title)}</h1><p class='small'>tolerance: {both.tolerance:g} m</p><ul>{items}</ul>",
@@ -59,7 +61,7 @@ def picture(both: Both, layers: list[Layer], side: int = SIDE) -> Bytes:
         values = dataset.read(1, out_shape=shape)
         place = dataset.transform @ Affine.scale(dataset.width / shape[1], dataset.height / shape[0])
     pale = (coloured(np.asarray(values, np.uint8), both.new.table) // 3 + 170).astype(np.uint8)
-    drawn = [
+    drawn: list[tuple[Shapes, tuple[int, ...]]] = [
         (layer.frame.geometry[layer.frame["change"] == kind].to_numpy(), COLOURS[kind])
         for kind in KINDS
         for layer in layers[1:]

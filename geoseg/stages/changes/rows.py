@@ -27,7 +27,10 @@ def in_words(layer: str, counts: Mapping[str, int]) -> str:
     name = layer.replace("_", " ")
     if not parts:
         return f"no changes of {name}"
-    return ", ".join(f"{n} {word}" + (f" {name}" if k == 0 else "") for k, (n, word) in enumerate(parts))
+    number, word = parts[0]
+    things = name.removesuffix("s") if number == 1 else name
+    first = f"{number} {word} {things}" if word in ("new", "changed") else f"{number} {things} {word}"
+    return ", ".join([first, *(f"{n} {word}" for n, word in parts[1:])])
 
 
 def object_rows(
