@@ -6,6 +6,7 @@ split, merged
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import geopandas
@@ -19,6 +20,8 @@ __all__ = ["LEAST_SHARE", "Matches", "Pairs", "changed_objects", "match"]
 
 LEAST_SHARE = 0.5
 """Two objects can be one if they share so much of the smaller of them."""
+ROUND = 1 / math.cos(math.pi / 32)
+"""A buffer's arcs have 8 chords to a quarter circle; with such a radius they lie on or outside the circle."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def _same(old: Shapes, new: Shapes, reach: float) -> Mask:
     same = np.asarray(shapely.equals_exact(old, new), bool)
     rest = np.flatnonzero(~same)
     a, b = old[rest], new[rest]
-    far = shapely.difference(a, shapely.buffer(b, reach)), shapely.difference(b, shapely.buffer(a, reach))
+    far = [shapely.difference(x, shapely.buffer(y, reach * ROUND, quad_segs=8)) for x, y in ((a, b), (b, a))]
     same[rest] = shapely.is_empty(far[0]) & shapely.is_empty(far[1])
     return same
 
