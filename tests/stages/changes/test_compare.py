@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shlex
 import shutil
 import sqlite3
@@ -78,7 +77,7 @@ def test_the_matrix_is_that_of_the_rasters(runs, tmp_path) -> None:
     for axis, town in ((1, OLD), (0, EDITED)):
         counts = np.bincount(town.classes().ravel(), minlength=6)
         names = [c.name for c in Run(runs[0]).table.classes]
-        assert matrix.sum(axis)[names].tolist() == counts.tolist()
+        assert matrix.sum(axis=axis)[names].tolist() == counts.tolist()
     assert found.balance["pixels"].sum() == 500 * 600
     assert found.balance["area_m2"].sum() == pytest.approx(found.matrix["area_m2"].sum(), abs=0.01)
     stored = pyogrio.read_dataframe(tmp_path / "c.gpkg", layer="landcover_matrix")
@@ -239,15 +238,3 @@ def test_what_is_no_run_is_refused(runs, tmp_path) -> None:
     (begun / "run.json").unlink()
     with pytest.raises(PlanError):
         compare(begun, runs[1], tmp_path / "c.gpkg")
-
-
-def test_the_command_says_what_changed(runs, tmp_path, geoseg) -> None:
-    code, out, err = geoseg("changes", *runs, "-o", tmp_path / "c.gpkg")
-    assert code == 0, err
-    assert out.startswith("1 new building, 1 gone, 1 changed\n")
-    assert f"wrote {tmp_path / 'c.gpkg'}" in out
-    code, out, err = geoseg("changes", *runs, "-o", tmp_path / "c.gpkg", "--tolerance", 0.5, "--json")
-    assert json.loads(out)["changes"] == EDITS
-    code, _, err = geoseg("changes", runs[0], tmp_path / "nothing", "-o", tmp_path / "c.gpkg")
-    assert code == 2
-    assert err.startswith(f"geoseg: error: {tmp_path / 'nothing'}: is no folder")
