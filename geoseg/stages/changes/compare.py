@@ -81,8 +81,8 @@ def compare(old: Path, new: Path, out: Path, options: ChangesOptions | None = No
     options = options or ChangesOptions()
     both = both_sides(old, new, options.tolerance)
     _check_name(out, both)
-    seen = scan(both)
-    cover = land_cover(both, seen, options.min_area)
+    seen = scan(both, options.min_area)
+    cover = land_cover(both, seen)
     ground = common_ground(both, seen.unknown)
     layers, objects = [landcover_layer(both, cover)], []
     for kind in LAYERS.values():

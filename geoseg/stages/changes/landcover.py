@@ -11,7 +11,6 @@ import shapely
 
 from geoseg.arrays import Json, Mask
 from geoseg.geometry.ground import area_factors
-from geoseg.layers import ROLES
 from geoseg.stages.changes.scan import Scan, from_to
 from geoseg.stages.changes.sides import Both
 
@@ -38,27 +37,20 @@ class LandCover:
         return {"matrix": self.matrix.to_dict("records"), "balance": self.balance.to_dict("records")}
 
 
-def land_cover(both: Both, found: Scan, min_area: float | None = None) -> LandCover:
+def land_cover(both: Both, found: Scan) -> LandCover:
     """The matrix, and exact outlines of changed ground without slivers.
 
     A sliver is a region that is nowhere as wide as the tolerance, or smaller than the smallest size.
-
-    Args:
-        both: the sides.
-        found: what the rasters hold.
-        min_area: smallest polygon in square metres; None for the larger one of the smallest sizes of both classes.
     """
     frame = _frame(both, found)
-    smallest = frame["least"] if min_area is None else min_area
-    kept = (frame["area_m2"] >= smallest) & _wide(both, frame)
-    columns = ["id", "from", "to", "pixels", "area_m2", "geometry"]
-    return LandCover(frame.loc[kept, columns].reset_index(drop=True), _matrix(found), _balance(found, frame, kept))
+    kept = (frame["area_m2"] >= found.least[found.regions.values]) & _wide(both, frame)
+    polygons = frame[kept].reset_index(drop=True)
+    return LandCover(polygons, _matrix(found), _balance(found, polygons))
 
 
 def _frame(both: Both, found: Scan) -> geopandas.GeoDataFrame:
-    """All changed regions; `least`: the smallest polygon of their classes, in square metres."""
+    """All changed regions."""
     grid, regions = both.grid, found.regions
-    roles = {c.name: c.role for c in (*both.old.table.classes, *both.new.table.classes)}
     pairs = [from_to(int(v), len(found.names)) for v in regions.values]
     before, after = ([found.names[p[k]] for p in pairs] for k in (0, 1))
     world = shapely.transform(regions.polygons, lambda xy: xy * [grid.pixel, -grid.pixel_y] + [grid.x0, grid.y0])
@@ -70,7 +62,6 @@ def _frame(both: Both, found: Scan) -> geopandas.GeoDataFrame:
         "to": np.array(after, object),
         "pixels": regions.pixels.astype(np.int64),
         "area_m2": np.round(regions.pixels * grid.pixel_area * factors, 3),
-        "least": np.array([max(ROLES[roles[n]].min_area for n in p) for p in zip(before, after, strict=True)], float),
     }
     return geopandas.GeoDataFrame(data, geometry=world, crs=grid.crs)
 
@@ -94,16 +85,13 @@ def _matrix(found: Scan) -> pandas.DataFrame:
     )
 
 
-def _balance(found: Scan, frame: geopandas.GeoDataFrame, kept: Mask) -> pandas.DataFrame:
+def _balance(found: Scan, polygons: geopandas.GeoDataFrame) -> pandas.DataFrame:
     """The matrix in three rows: what stayed, what has a polygon, and slivers, which have none."""
-    pixels, same = int(found.pixels.sum()), int(np.trace(found.pixels))
-    kept_pixels = int(frame.loc[kept, "pixels"].sum())
-    area, same_area = float(found.areas.sum()), float(np.trace(found.areas))
-    # The scale of the map is taken at each polygon there, at each block here: the sum here is shared out as there.
-    share = float(frame.loc[kept, "area_m2"].sum()) / max(float(frame["area_m2"].sum()), 1e-9)
-    rows = [
-        ("unchanged", same, same_area),
-        ("polygons", kept_pixels, (area - same_area) * share),
-        ("slivers", pixels - same - kept_pixels, (area - same_area) * (1 - share)),
-    ]
+    same, pixels = int(np.trace(found.pixels)), int(polygons["pixels"].sum())
+    slivers = int(found.pixels.sum()) - same - pixels
+    same_area = float(np.trace(found.areas))
+    changed = float(found.areas.sum()) - same_area
+    # The scale of the map is taken at each polygon there, at each block here: slivers take what is left of the sum.
+    area = changed if not slivers else min(float(polygons["area_m2"].sum()), changed)
+    rows = [("unchanged", same, same_area), ("polygons", pixels, area), ("slivers", slivers, changed - area)]
     return pandas.DataFrame(rows, columns=["kind", "pixels", "area_m2"]).round({"area_m2": 3})

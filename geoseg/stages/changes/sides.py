@@ -30,6 +30,8 @@ from geoseg.sheets.door import gdal_settings, open_sheet
 
 __all__ = ["BLOCK", "Both", "Side", "both_sides"]
 
+CACHE = 64 << 20
+"""Bytes of decoded tiles that GDAL keeps."""
 BLOCK = 2048
 """Pixels along the squares in which rasters are compared: memory depends on it, results do not."""
 
@@ -106,7 +108,7 @@ class Both:
 
     def blocks(self) -> Iterator[tuple[Block, Bytes, Bytes]]:
         """Class values of both sides (BLOCK, BLOCK) block by block; 255 in both where one has no data."""
-        with ExitStack() as stack, rasterio.Env(**gdal_settings()):
+        with ExitStack() as stack, rasterio.Env(**gdal_settings(CACHE)):
             rasters = [
                 [(stack.enter_context(open_sheet(p)), w) for p, w in zip(side.rasters, places, strict=True)]
                 for side, places in zip((self.old, self.new), self.places, strict=True)

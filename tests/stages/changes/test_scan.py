@@ -26,7 +26,7 @@ def covered(folder: Path, old: np.ndarray, new: np.ndarray, tolerance: float, mi
     for name, pixels in (("old", old), ("new", new)):
         write_sheet(folder / name / "a_classes.tif", pixels, nodata=255)
     both = both_sides(folder / "old", folder / "new", tolerance)
-    return land_cover(both, scan(both), min_area)
+    return land_cover(both, scan(both, min_area))
 
 
 def pixels_of(cover: LandCover) -> np.ndarray:
