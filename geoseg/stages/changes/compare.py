@@ -18,6 +18,7 @@ from geoseg.errors import UsageError
 from geoseg.gis.geopackage import Layer
 from geoseg.layers import LAYERS
 from geoseg.options import ChangesOptions
+from geoseg.runfolder.folder import Run
 from geoseg.stages.changes.common_ground import CommonGround, common_ground
 from geoseg.stages.changes.landcover import LandCover, land_cover
 from geoseg.stages.changes.lineage import carried_over, first_names
@@ -101,11 +102,14 @@ def compare(old: Path, new: Path, out: Path, options: ChangesOptions | None = No
 
 
 def _check_name(out: Path, both: Both) -> None:
-    """Refuse an output that is no GeoPackage, or one of the inputs."""
+    """Refuse an output that is no GeoPackage, one of the inputs, or would be taken for a run's own."""
     if out.suffix.lower() != ".gpkg":
         raise UsageError(out, "is no name of a GeoPackage", "give -o NAME.gpkg")
     if out.resolve() in (both.old.features, both.new.features):
         raise UsageError(out, "is one of the files that are compared", "give another name")
+    folder = out.resolve().parent
+    if Run.lies_in(folder.parent) and folder == Run(folder.parent).out:
+        raise UsageError(out, "would lie among the outputs of a run", "give a place outside of it")
 
 
 def _on_both(both: Both, *names: str) -> bool:

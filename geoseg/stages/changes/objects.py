@@ -103,10 +103,11 @@ def changed_objects(
     reverse. Objects that the edge of either night's ground cuts, or that lie beyond it, make no changes; nor do pairs
     of which one does.
     """
-    inside_old, inside_new = (ground.holds(sound(f)) for f in (old, new))
+    shapes = sound(old), sound(new)
+    inside_old, inside_new = map(ground.holds, shapes)
     pairs, possible = matches.pairs, matches.possible
     looked_at = pairs.chosen(inside_old[pairs.old] & inside_new[pairs.new])
-    same = _same(sound(old)[looked_at.old], sound(new)[looked_at.new], ground.reach)
+    same = _same(shapes[0][looked_at.old], shapes[1][looked_at.new], ground.reach)
     changed = looked_at.chosen(~same)
     alone_old, alone_new = inside_old.copy(), inside_new.copy()
     alone_old[pairs.old], alone_new[pairs.new] = False, False

@@ -11,16 +11,19 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Doubles, Ints, Mask, Shapes, Values
 from geoseg.classes import NODATA, ClassTable
+from geoseg.errors import UsageError
 from geoseg.geometry.blocks import Block, block_window
 from geoseg.geometry.ground import area_factors
 from geoseg.layers import ROLES
-from geoseg.stages.changes.sides import BLOCK, Both
+from geoseg.stages.changes.sides import BLOCK, Both, Side
 from geoseg.vectorize.join import join
 from geoseg.vectorize.rings import Regions
 from geoseg.vectorize.trace import trace_rings
 
 __all__ = ["Scan", "from_to", "scan"]
 
+UNKNOWN = 255
+"""The number of no class."""
 CERTAIN = 0.95
 """Regions that lack so much to be a polygon are let go at once; the others are looked at when they are whole."""
 
@@ -53,8 +56,14 @@ def scan(both: Both, min_area: float | None = None) -> Scan:
     Args:
         both: the sides.
         min_area: smallest polygon in square metres; None for the larger one of the smallest sizes of both classes.
+
+    Raises:
+        UsageError: pixels of no class, or too many classes.
     """
     names = _names(both.old.table, both.new.table)
+    if len(names) > UNKNOWN:
+        what = f"have {len(names)} classes together, expected up to {UNKNOWN}"
+        raise UsageError(f"{both.old.rasters[0]} and {both.new.rasters[0]}", what, "compare rasters of one class table")
     first, second = _numbers(both.old.table, names), _numbers(both.new.table, names)
     size = len(names)
     least = _least(both, names, min_area)
@@ -63,13 +72,14 @@ def scan(both: Both, min_area: float | None = None) -> Scan:
     unknown: list[Shapes] = []
     for block, old, new in both.blocks():
         known = old != NODATA
-        pairs = first[old[known]].astype(np.int64) * size + second[new[known]]
+        before, after = _classes(both.old, first, old[known]), _classes(both.new, second, new[known])
+        pairs = before * size + after
         counts = np.bincount(pairs, minlength=size * size).reshape(size, size)
         pixels += counts
         pixel_area = _pixel_area(both, block_window(block, BLOCK))
         areas += counts * pixel_area
         codes = np.zeros(old.shape, np.uint16)
-        codes[known] = np.where(pairs // size == pairs % size, 0, pairs + 1)
+        codes[known] = np.where(before == after, 0, pairs + 1)
         if codes.any():
             changed.append((block, _regions(codes, least / pixel_area, both.reach / both.grid.side)))
         unknown += _unknown(both, block, known)
@@ -98,11 +108,25 @@ def _least(both: Both, names: tuple[str, ...], min_area: float | None) -> Double
 
 
 def _numbers(table: ClassTable, names: tuple[str, ...]) -> Bytes:
-    """Number of the class of each raster value (256,)."""
-    numbers = np.zeros(256, np.uint8)
+    """Number of the class of each raster value (256,); `UNKNOWN` for values of no class."""
+    numbers = np.full(256, UNKNOWN, np.uint8)
     for c in table.classes:
         numbers[c.value] = names.index(c.name)
     return numbers
+
+
+def _classes(side: Side, numbers: Bytes, values: Bytes) -> Ints:
+    """Numbers of the classes of pixels.
+
+    Raises:
+        UsageError: values of no class.
+    """
+    classes = numbers[values]
+    if (classes == UNKNOWN).any():
+        odd = sorted({int(v) for v in np.unique(values[classes == UNKNOWN])})
+        cure = "give class rasters of geoseg; mosaic --from makes them"
+        raise UsageError(side.rasters[0], f"and those beside it hold values {odd[:5]} of no class", cure)
+    return classes.astype(np.int64)
 
 
 def _pixel_area(both: Both, window: Window) -> float:

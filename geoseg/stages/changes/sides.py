@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,9 +10,7 @@ from pathlib import Path
 import geopandas
 import numpy as np
 import rasterio
-from rasterio.crs import CRS
 from rasterio.io import DatasetReader
-from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes
@@ -22,11 +19,12 @@ from geoseg.commit import read_json
 from geoseg.errors import UsageError
 from geoseg.geometry.blocks import Block, block_window, blocks_of
 from geoseg.geometry.grid import Grid, overlap, slices
-from geoseg.geometry.ground import horizontal, metres_per_unit
+from geoseg.geometry.ground import metres_per_unit
 from geoseg.gis.cog import table_of
 from geoseg.gis.vector_door import read_vectors, vector_layers
 from geoseg.runfolder.folder import NIGHT_JSON, Run
 from geoseg.sheets.door import gdal_settings, open_sheet
+from geoseg.stages.changes.grids import grid_of, places_on
 
 __all__ = ["BLOCK", "Both", "Side", "both_sides"]
 
@@ -146,8 +144,9 @@ def both_sides(old: Path, new: Path, tolerance: float | None = None) -> Both:
         PlanError: a run whose mosaic has not finished.
     """
     sides = _side(old), _side(new)
-    grid = _grid_of(sides[0].rasters[0])
-    places = _places(sides[0], grid, sides[0]), _places(sides[1], grid, sides[0])
+    first = sides[0].rasters[0]
+    grid = grid_of(first)
+    places = places_on(grid, sides[0].rasters, first), places_on(grid, sides[1].rasters, first)
     both = Both(*sides, grid, places, 0.0)
     if not both.windows:
         raise UsageError(new, f"shares no ground with {old}", "compare two nights of one place")
@@ -171,49 +170,3 @@ def _side(place: Path) -> Side:
     known = [p for p in folder.glob("*.gpkg") if any(r.name.startswith(f"{p.stem}_") for r in rasters)]
     features = max(known, key=lambda p: len(p.stem), default=None)
     return Side(folder, folder.name if date else name, date, tuple(rasters), features, table_of(rasters[0]))
-
-
-def _grid_of(raster: Path) -> Grid:
-    with open_sheet(raster) as dataset, rasterio.Env(**gdal_settings()):
-        t = dataset.transform
-        return Grid(horizontal(dataset.crs.to_wkt()), t.c, t.f, t.a, -t.e)
-
-
-def _places(side: Side, grid: Grid, old: Side) -> tuple[Window, ...]:
-    """Window of each raster on the grid.
-
-    Raises:
-        UsageError: a raster of another grid; names the commands that lay it on this one.
-    """
-    found = []
-    for path in side.rasters:
-        with open_sheet(path) as dataset, rasterio.Env(**gdal_settings()):
-            crs = horizontal(dataset.crs.to_wkt())
-            place = grid.place(dataset.transform, dataset.width, dataset.height, crs)
-            if place is None:
-                t = dataset.transform
-                what = f"has another grid: {_said(crs, t.a, -t.e, t.c, t.f)}; {old.rasters[0]} has "
-                what += _said(grid.crs, grid.pixel, grid.pixel_y, grid.x0, grid.y0)
-                raise UsageError(path, what, _cure(path, dataset, grid))
-        found.append(place)
-    return tuple(found)
-
-
-def _said(crs: str, wide: float, high: float, x: float, y: float) -> str:
-    return f"{_short(crs)}, pixels of {wide:.10g} x {high:.10g} from {x:.10g}, {y:.10g}"
-
-
-def _short(crs: str) -> str:
-    code = CRS.from_wkt(crs).to_epsg()
-    return f"EPSG:{code}" if code else CRS.from_wkt(crs).to_proj4() or "another CRS"
-
-
-def _cure(path: Path, dataset: DatasetReader, grid: Grid) -> str:
-    """The commands that lay a class raster on the grid, pixel by pixel."""
-    bounds = transform_bounds(dataset.crs, CRS.from_wkt(grid.crs), *dataset.bounds)
-    if not all(map(math.isfinite, bounds)):
-        return "compare two nights of one place"
-    left, bottom, right, top = (f"{v:.12g}" for v in grid.bounds(grid.covering(*bounds)))
-    size = f"-tr {grid.pixel:.12g} {grid.pixel_y:.12g} -te {left} {bottom} {right} {top}"
-    warp = f"gdalwarp -t_srs {_short(grid.crs)} {size} -r near {path} aligned.tif"
-    return f"align it: {warp} && geoseg mosaic --from aligned.tif -o aligned; then compare with aligned"

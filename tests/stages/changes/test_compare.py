@@ -234,6 +234,8 @@ def test_what_is_no_run_is_refused(runs, tmp_path) -> None:
         compare(*runs, tmp_path / "c.tif")
     with pytest.raises(UsageError, match="one of the files"):
         compare(*runs, runs[0] / "out/town.gpkg")
+    with pytest.raises(UsageError, match="among the outputs"):
+        compare(*runs, runs[0] / "out/changes.gpkg")
     begun = shutil.copytree(runs[0], tmp_path / "begun")
     (begun / "run.json").unlink()
     with pytest.raises(PlanError):

@@ -30,3 +30,11 @@ def test_a_road_that_gets_wider_is_no_new_road(tmp_path) -> None:
     assert not any(found.counts["road_centrelines"].values())
     cover = geopandas.read_file(tmp_path / "c.gpkg", layer="landcover")
     assert cover[["from", "to"]].to_numpy().tolist() == [["low vegetation", "impervious surface"]]
+
+
+def test_a_town_without_roads_has_none_that_can_go(tmp_path) -> None:
+    none = made(tmp_path / "none", replace(OLD, roads=(), cars=()))
+    some = made(tmp_path / "some", OLD)
+    assert compare(none, some, tmp_path / "c.gpkg").counts["road_centrelines"]["added"] == 1
+    assert compare(some, none, tmp_path / "c.gpkg").counts["road_centrelines"]["removed"] == 1
+    assert not any(compare(none, none, tmp_path / "c.gpkg").counts["road_centrelines"].values())

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from strategies import blobs
 from support import write_sheet
 
+from geoseg.errors import UsageError
 from geoseg.stages.changes import scan as room
 from geoseg.stages.changes import sides
 from geoseg.stages.changes.landcover import LandCover, land_cover
@@ -94,3 +95,18 @@ def test_classes_are_compared_by_name(tmp_path) -> None:
     found = scan(both_sides(tmp_path / "old", tmp_path / "new"))
     assert found.names == ("road", "building", "grass", "water")
     assert found.pixels.tolist() == [[4, 0, 0, 0], [0, 4, 0, 0], [4, 4, 0, 0], [0, 0, 0, 0]]
+
+
+def test_pixels_of_no_class_are_refused(tmp_path) -> None:
+    pixels = np.full((20, 20), 2, np.uint8)
+    odd = pixels.copy()
+    odd[3, 3] = 77
+    with pytest.raises(UsageError, match=r"hold values \[77\] of no class"):
+        covered(tmp_path / "a", pixels, odd, 0.5, 1)
+    for facts, words in (({"crs": None}, "no place"), ({"crs": "EPSG:4326"}, "no place")):
+        write_sheet(tmp_path / "b/new/a_classes.tif", pixels, **facts)
+        with pytest.raises(UsageError, match=words):
+            both_sides(tmp_path / "a/old", tmp_path / "b/new")
+    write_sheet(tmp_path / "b/new/a_classes.tif", np.stack([pixels] * 3))
+    with pytest.raises(UsageError, match="has 3 bands of uint8"):
+        both_sides(tmp_path / "a/old", tmp_path / "b/new")
