@@ -101,7 +101,7 @@ def _nothing_new(run: Run, asked: Question | None, facts: Facts, say: Callable[[
         log.error("%s: %s (%s)", path, reason, cure)
     facts.sheets, facts.quarantined, facts.blocks = known["sheets"], len(known["quarantined"]), known["blocks"]
     facts.exit_code, facts.published = 3 if known["quarantined"] else 0, known["published"]
-    facts.changes = known["changes"]
+    facts.changes = known.get("changes", {})
     say(f"nothing to do: {facts.sheets} sheets, {facts.blocks} blocks and all outputs are as the last run left them")
     return True
 
