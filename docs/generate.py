@@ -141,6 +141,7 @@ def options_page() -> str:
         options.WorkOptions,
         options.NightOptions,
         options.EvaluateOptions,
+        options.ChangesOptions,
     ):
         title = kind.__name__.removesuffix("Options").lower()
         rows = [_option_row(kind, name, one) for name, one in options.known(kind).items()]
@@ -165,9 +166,9 @@ def _option_row(kind: type, name: str, one: Any) -> tuple[str, ...]:
 
 def _in_config(kind: type, name: str, one: Any) -> str:
     """What is to be said of an option's key in a config; nothing where it has the option's own name."""
-    from geoseg.options import EvaluateOptions
+    from geoseg.options import ChangesOptions, EvaluateOptions
 
-    if kind is EvaluateOptions or one.key is None:
+    if kind in (ChangesOptions, EvaluateOptions) or one.key is None:
         return ""
     return f"In a config: {code(one.key)}." if one.key else "Not in a config."
 

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from geoseg.api import demo, evaluate, infer, mosaic, run, tile, train, verify, view
+    from geoseg.api import changes, demo, evaluate, infer, mosaic, run, tile, train, verify, view
     from geoseg.classes import ISPRS, ClassTable, LandClass
     from geoseg.errors import GeosegError
     from geoseg.in_memory import Network, features, load_model
@@ -28,6 +28,7 @@ __all__ = [
     "Network",
     "Run",
     "__version__",
+    "changes",
     "demo",
     "evaluate",
     "features",

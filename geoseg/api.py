@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from geoseg.errors import UsageError
-from geoseg.keywords import EvaluateKeywords, InferKeywords, MosaicKeywords, RunKeywords, TileKeywords
-from geoseg.options import EvaluateOptions, InferOptions, MosaicOptions, TileOptions, WorkOptions
+from geoseg.keywords import ChangesKeywords, EvaluateKeywords, InferKeywords, MosaicKeywords, RunKeywords, TileKeywords
+from geoseg.options import ChangesOptions, EvaluateOptions, InferOptions, MosaicOptions, TileOptions, WorkOptions
 from geoseg.request import run_options, split, stage_options
 from geoseg.runfolder.folder import Run
 
 if TYPE_CHECKING:
     from geoseg.night.listener import Listener
+    from geoseg.stages.changes import Changes
     from geoseg.stages.evaluate import Evaluation
     from geoseg.stages.look.verify import Verified
 
 __all__ = [
+    "changes",
     "demo",
     "evaluate",
     "infer",
@@ -220,6 +222,31 @@ def evaluate(prediction: PathLike, reference: PathLike, **options: Unpack[Evalua
     from geoseg.stages.evaluate import evaluate as stage
 
     return stage(Path(prediction), Path(reference), stage_options(EvaluateOptions, options))
+
+
+def changes(old: PathLike | Run, new: PathLike | Run, out: PathLike, **options: Unpack[ChangesKeywords]) -> Changes:
+    """What was added, removed and changed from one night to another, as a styled GeoPackage and a page.
+
+    Args:
+        old: a finished run, its folder, or the folder of a published night.
+        new: the same, later.
+        out: the GeoPackage to write; a page of the same name with .html is written beside it.
+        options: those of `geoseg changes`, by name.
+
+    Returns:
+        Counts by layer (`.counts`), in words (`.said()`), and the land cover from class to class (`.land_cover`).
+
+    Raises:
+        UsageError: no outputs there, or another grid; names the commands that align it.
+        PlanError: a run whose mosaic has not finished.
+
+    Example:
+        >>> geoseg.changes("run", "run", "changes.gpkg").counts["buildings"]["added"]
+        0
+    """
+    from geoseg.stages.changes import compare
+
+    return compare(Run.of(old).folder, Run.of(new).folder, Path(out), stage_options(ChangesOptions, options))
 
 
 def verify(run: PathLike | Run) -> Verified:

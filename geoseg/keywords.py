@@ -89,6 +89,7 @@ class NightKeywords(TypedDict, total=False):
     metrics: OnePath | None
     log_json: bool
     publish: bool
+    changes: bool
     keep: int
     keep_days: float
     success: tuple[str, ...]
@@ -110,6 +111,13 @@ class EvaluateKeywords(TypedDict, total=False):
     split: str
     tta: str
     device: str
+
+
+class ChangesKeywords(TypedDict, total=False):
+    """Keywords out of `ChangesOptions`."""
+
+    tolerance: float | None
+    min_area: float | None
 
 
 class RunKeywords(TileKeywords, InferKeywords, MosaicKeywords, NightKeywords, total=False):

@@ -16,6 +16,7 @@ from geoseg.errors import UsageError
 from geoseg.layers import GROUPS, ROLES
 
 __all__ = [
+    "ChangesOptions",
     "EvaluateOptions",
     "InferOptions",
     "MosaicOptions",
@@ -271,6 +272,9 @@ class NightOptions:
     )
     log_json: bool = option(False, "Log lines as JSON, also what each stage did.", key="", results=False)
     publish: bool = option(False, "Publish each night under its date, as --date today.", flags=(), results=False)
+    changes: bool = option(
+        False, "Say what changed since the night before, in changes.gpkg, the report, metrics and hooks."
+    )
     keep: int = option(14, "Published nights that stay whatever their age.", flags=(), least=1, results=False)
     keep_days: float = option(14, "Published nights younger than this stay too.", flags=(), least=0, results=False)
     success: tuple[str, ...] = option((), "Command that is told of a good end.", flags=(), key="", results=False)
@@ -310,6 +314,22 @@ class EvaluateOptions:
     )
     tta: str = option("none", "With a model: test-time augmentation.", choices=TTA)
     device: str = option("auto", "With a model: auto, cpu or cuda[:N].")
+
+
+@dataclass(frozen=True)
+class ChangesOptions:
+    """Options of `geoseg changes`: what is too little to be a change."""
+
+    tolerance: float | None = option(
+        None,
+        "Metres by which outlines of the same thing may differ, and narrower changes are slivers"
+        " [default: 0.5, or two pixels where that is more].",
+        metavar="METRES",
+        least=0,
+    )
+    min_area: float | None = option(
+        None, f"Smallest polygon of changed land cover in square metres [default: by class, {_SMALLEST}].", least=0
+    )
 
 
 @dataclass(frozen=True)

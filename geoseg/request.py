@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from geoseg.errors import UsageError
-from geoseg.options import STAGES, EvaluateOptions, Option, RunOptions, known
+from geoseg.options import STAGES, ChangesOptions, EvaluateOptions, Option, RunOptions, known
 
 __all__ = ["run_options", "split", "stage_options"]
 
@@ -99,7 +99,7 @@ def keywords_text() -> str:
         "",
     ]
     order = ("work", "tile", "infer", "mosaic", "night")
-    groups = {**{name.title(): STAGES[name] for name in order}, "Evaluate": EvaluateOptions}
+    groups = {**{name.title(): STAGES[name] for name in order}, "Evaluate": EvaluateOptions, "Changes": ChangesOptions}
     for name, kind in groups.items():
         base = {"Infer": "WorkKeywords", "Mosaic": "WorkKeywords"}.get(name, "TypedDict")
         lines += [

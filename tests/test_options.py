@@ -18,6 +18,7 @@ from geoseg.cli.main import COMMANDS, cli
 from geoseg.night.config import SECTIONS, RunConfig, keys_of
 from geoseg.options import (
     STAGES,
+    ChangesOptions,
     EvaluateOptions,
     InferOptions,
     MosaicOptions,
@@ -47,6 +48,7 @@ COMMAND_OF = {
     WorkOptions: "run",
     NightOptions: "run",
     EvaluateOptions: "evaluate",
+    ChangesOptions: "changes",
 }
 EVERY = [(kind, name) for kind in COMMAND_OF for name in known(kind)]
 
@@ -68,7 +70,9 @@ def test_a_whole_night_takes_the_options_of_every_stage(name) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [e for e in EVERY if e[0] is not EvaluateOptions], ids=lambda v: getattr(v, "__name__", v)
+    ("kind", "name"),
+    [e for e in EVERY if e[0] not in (EvaluateOptions, ChangesOptions)],
+    ids=lambda v: getattr(v, "__name__", v),
 )
 def test_an_option_is_in_the_config_unless_it_has_no_key(kind, name) -> None:
     section = next(s for s, kinds in SECTIONS.items() if kind in kinds)
@@ -199,6 +203,7 @@ CHANGED: dict[type, dict[str, Change]] = {
         "metrics": _same(Path("m.prom")),
         "log_json": _same(True),
         "publish": _same(True),
+        "changes": _same(True),
         "keep": _same(3),
         "keep_days": _same(3.0),
         "success": _same(("true",)),

@@ -22,6 +22,7 @@ COMMANDS = {
     "run": "tile, infer and mosaic in one go; skips what is done.",
     "status": "How far a run is.",
     "verify": "Check everything that a run wrote once more.",
+    "changes": "What changed from one night to another.",
     "prune": "Remove old published nights of a run.",
     "view": "A quick look at a run or class raster, as PNG.",
     "train": "Train a network from a config.",
@@ -32,8 +33,12 @@ COMMANDS = {
 }
 
 
+PLACES = {name: f"nights.{name}" for name in ("changes", "prune")}
+"""Where in geoseg.cli a command lies, if not in a module of its name."""
+
+
 class LazyGroup(click.Group):
-    """Subcommands are modules geoseg.cli.NAME that hold a click command `command`."""
+    """Subcommands are modules geoseg.cli.NAME, or as `PLACES` says, that hold a click command `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order of the work."""
@@ -43,7 +48,7 @@ class LazyGroup(click.Group):
         """Import one subcommand."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"geoseg.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"geoseg.cli.{PLACES.get(cmd_name, cmd_name)}").command
         return command
 
     def resolve_command(

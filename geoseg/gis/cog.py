@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,13 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes
-from geoseg.classes import NODATA, ClassTable
+from geoseg.classes import ISPRS, NODATA, ClassTable
 from geoseg.commit import commit_bytes, commit_file
 from geoseg.errors import EnvironmentFault
+from geoseg.layers import role_of_name
+from geoseg.sheets.door import gdal_settings, open_sheet
 
-__all__ = ["RasterSpec", "write_cog"]
+__all__ = ["RasterSpec", "table_of", "write_cog"]
 
 Read = Callable[[Window], Bytes]
 """Pixels (H, W) of a window."""
@@ -179,3 +182,30 @@ def _has_tile(dataset: DatasetReader, window: Window) -> bool:
     rows = range(window.row_off // TILE, -(-(window.row_off + window.height) // TILE))
     cols = range(window.col_off // TILE, -(-(window.col_off + window.width) // TILE))
     return any(dataset.get_tag_item(f"BLOCK_OFFSET_{c}_{r}", "TIFF", bidx=1) is not None for r in rows for c in cols)
+
+
+def table_of(raster: Path) -> ClassTable:
+    """The class table that a raster carries: names out of geoseg's tag, colours out of its colour table.
+
+    A raster that carries no names is taken to hold the six classes of ISPRS.
+    """
+    with open_sheet(raster) as dataset, rasterio.Env(**gdal_settings()):
+        names = {int(k): str(v) for k, v in json.loads(dataset.tags().get("GEOSEG_CLASSES", "{}")).items()}
+        try:
+            colours = dataset.colormap(1)
+        except ValueError:
+            colours = {}
+    if not names:
+        return ISPRS
+    own = {c.value: c for c in ISPRS.classes}
+    grey = (128, 128, 128, 255)
+    rows = [
+        {
+            "value": value,
+            "name": name,
+            "colour": list(colours.get(value, grey)[:3]),
+            "role": own[value].role if value in own and own[value].name == name else role_of_name(name),
+        }
+        for value, name in sorted(names.items())
+    ]
+    return ClassTable.from_json(rows)

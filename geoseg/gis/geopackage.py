@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import geopandas
+import pandas
 import pyogrio
 
 from geoseg.commit import disk_faults, scratch, settle
@@ -78,6 +79,7 @@ class GeoPackage:
     date: str
     heads: dict[str, Layer] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
+    tables: Counter[str] = field(default_factory=Counter)
 
     def add(self, layers: list[Layer]) -> None:
         """Write the features of some layers; all batches hold the same layers.
@@ -92,6 +94,24 @@ class GeoPackage:
                 self.counts[layer.name] += len(layer.frame)
                 self.heads.setdefault(layer.name, replace(layer, frame=layer.frame.iloc[:0]))
 
+    def add_table(self, name: str, frame: pandas.DataFrame, description: str = "") -> None:
+        """Write a table without geometry, once.
+
+        Raises:
+            EnvironmentFault: it cannot be written, for instance because the disk is full.
+        """
+        with self._faults(), _settings(self.date):
+            pyogrio.write_dataframe(
+                frame,
+                self.temporary,
+                layer=name,
+                driver="GPKG",
+                append=self.temporary.exists(),
+                dataset_options={"VERSION": "1.2"},
+                layer_options={"DESCRIPTION": description},
+            )
+        self.tables[name] += len(frame)
+
     def commit(self) -> None:
         """Write the styles, check the whole file, and give it its name.
 
@@ -101,7 +121,7 @@ class GeoPackage:
         with self._faults():
             _describe(self.temporary, list(self.heads.values()), self.date)
         with held_alone(self.path):
-            settle(self.temporary, self.path, lambda temporary: _check(self.path, temporary, self.counts))
+            settle(self.temporary, self.path, lambda temporary: _check(self.path, temporary, self.counts, self.tables))
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -172,15 +192,15 @@ def _describe(path: Path, layers: list[Layer], date: str) -> None:
         write_columns(database, {layer.name: layer.frame.columns for layer in layers})
 
 
-def _check(path: Path, temporary: Path, counts: Mapping[str, int]) -> None:
+def _check(path: Path, temporary: Path, counts: Mapping[str, int], plain: Mapping[str, int]) -> None:
     """Integrity, R-trees and feature counts, read back; GDAL can leave a file without indices when the disk is full."""
     with closing(sqlite3.connect(temporary)) as database:
         if database.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
             raise EnvironmentFault(path, "was damaged while it was written", "check the disk, then run it again")
         tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
-        for name, expected in counts.items():
+        for name, expected in {**counts, **plain}.items():
             (count,) = database.execute(f'SELECT count(*) FROM "{name}"').fetchone()
-            if count != expected or f"rtree_{name}_geom" not in tables or not _triggers(name) <= tables:
+            if count != expected or (name in counts and not _index(name) <= tables):
                 raise EnvironmentFault(
                     path,
                     f"layer {name} holds {count} of {expected} features, or has no index, after writing",
@@ -188,6 +208,6 @@ def _check(path: Path, temporary: Path, counts: Mapping[str, int]) -> None:
                 )
 
 
-def _triggers(name: str) -> set[str]:
-    """Names of the triggers that keep a layer's R-tree up to date when it is edited (GeoPackage 1.2)."""
-    return {f"rtree_{name}_geom_{event}" for event in ("insert", "delete")}
+def _index(name: str) -> set[str]:
+    """Names of a layer's R-tree and of the triggers that keep it up to date when it is edited (GeoPackage 1.2)."""
+    return {f"rtree_{name}_geom", *(f"rtree_{name}_geom_{event}" for event in ("insert", "delete"))}

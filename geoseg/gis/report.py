@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -10,7 +11,7 @@ from importlib.resources import files
 
 from geoseg.arrays import Json
 
-__all__ = ["ReportFacts", "report_html"]
+__all__ = ["ReportFacts", "html_page", "html_picture", "html_table", "report_html", "with_changes"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class ReportFacts:
     rasters: tuple[str, ...] = ()
 
 
-def _table(head: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
+def html_table(head: list[str], rows: list[list[str]], numbers: tuple[int, ...] = ()) -> str:
     """A table of HTML cells; `numbers`: columns that are set to the right."""
     top = "".join(f"<th{_mark(i in numbers)}>{escape(h)}</th>" for i, h in enumerate(head))
     body = "".join(
@@ -65,19 +66,37 @@ def report_html(facts: ReportFacts) -> str:
             f'<p class="warn">{len(facts.quarantined)} sheets were set aside; the map lacks them. See below.</p>'
         )
     for caption, png in facts.pictures:
-        data = base64.b64encode(png).decode()
-        parts.append(f'<h2>{escape(caption)}</h2><img alt="{escape(caption)}" src="data:image/png;base64,{data}">')
+        parts.append(f"<h2>{escape(caption)}</h2>{html_picture(caption, png)}")
     parts += ["<h2>Areas</h2>", _areas(facts.areas), "<h2>Features</h2>", _features(facts.features)]
     parts += ["<h2>Confidence</h2>", _histogram(facts.confidence), _doubtful(facts.doubtful)]
     if facts.quarantined:
         rows = [[escape(q["path"]), escape(q["reason"]), escape(q["cure"])] for q in facts.quarantined]
-        parts += ["<h2>Sheets set aside</h2>", _table(["sheet", "why", "what helps"], rows)]
+        parts += ["<h2>Sheets set aside</h2>", html_table(["sheet", "why", "what helps"], rows)]
     parts += ["<h2>Made by</h2>", _models(facts.models), _timings(facts.timings), _open(facts.title, facts.rasters)]
-    body = "".join(parts)
+    return html_page(facts.title, "".join(parts))
+
+
+def html_page(title: str, body: str) -> str:
+    """A whole page with the style of reports; `body` is HTML, `title` is text."""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(facts.title)}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_style()}</style><body>{body}</body></html>\n"
     )
+
+
+def html_picture(caption: str, png: bytes) -> str:
+    """A PNG that lies in the page itself."""
+    data = base64.b64encode(png).decode()
+    return f'<img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+
+
+def with_changes(page: str, title: str, lines: Sequence[str]) -> str:
+    """A report with a section that says what changed, above its pictures; an earlier such section goes."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    section = f'<section id="changes"><h2>{escape(title)}</h2><ul>{items}</ul><a href="changes.html">more</a></section>'
+    page = re.sub(r'<section id="changes">.*?</section>', "", page, flags=re.DOTALL)
+    head, mark, rest = page.partition("<h2>")
+    return f"{head}{section}{mark}{rest}"
 
 
 def _style() -> str:
@@ -102,11 +121,11 @@ def _areas(areas: list[tuple[str, str, float]]) -> str:
         ]
         for name, colour, area in areas
     ]
-    return _table(["class", "m2 on the ground", "share", ""], rows, (1, 2))
+    return html_table(["class", "m2 on the ground", "share", ""], rows, (1, 2))
 
 
 def _features(features: dict[str, int]) -> str:
-    return _table(["layer", "features"], [[escape(n), f"{k:,}"] for n, k in features.items()], (1,))
+    return html_table(["layer", "features"], [[escape(n), f"{k:,}"] for n, k in features.items()], (1,))
 
 
 def _histogram(counts: list[int]) -> str:
@@ -136,7 +155,7 @@ def _doubtful(rows: list[Json]) -> str:
         ]
         for r in rows
     ]
-    return "<p>Look at these first (largest areas of low confidence):</p>" + _table(
+    return "<p>Look at these first (largest areas of low confidence):</p>" + html_table(
         ["id", "class", "m2", "confidence", "x, y"], cells, (2, 3)
     )
 
@@ -151,11 +170,11 @@ def _models(models: list[dict[str, str]]) -> str:
         ]
         for m in models
     ]
-    return _table(["network", "good for", "not good for", "licence"], rows)
+    return html_table(["network", "good for", "not good for", "licence"], rows)
 
 
 def _timings(timings: dict[str, float]) -> str:
-    return _table(["step of mosaic", "seconds"], [[escape(n), f"{s:.1f}"] for n, s in timings.items()], (1,))
+    return html_table(["step of mosaic", "seconds"], [[escape(n), f"{s:.1f}"] for n, s in timings.items()], (1,))
 
 
 def _open(name: str, rasters: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ __all__ = [
     "classes_qml",
     "confidence_qml",
     "fill_qml",
+    "line_classes_qml",
     "photo_qml",
     "point_qml",
     "raster_aux_xml",
@@ -133,17 +134,42 @@ def _rows(options: dict[str, str]) -> str:
 
 def classes_qml(column: str, classes: list[tuple[str, Colour]], *, alpha: int, smallest_scale: int = 0) -> str:
     """Style of a polygon layer with one fill for each value of a column, shown from 1 : `smallest_scale` on."""
-    symbols = "".join(
+    symbols = [
         _fill_symbol(str(i), colour, alpha, (int(colour[0] * 0.55), int(colour[1] * 0.55), int(colour[2] * 0.55)), 0.16)
         for i, (_, colour) in enumerate(classes)
-    )
+    ]
+    return _categories(column, [name for name, _ in classes], symbols, smallest_scale)
+
+
+def line_classes_qml(column: str, classes: list[tuple[str, Colour]], *, width: float) -> str:
+    """Style of a line layer with one colour for each value of a column, and a width in millimetres."""
+    symbols = []
+    for i, (_, colour) in enumerate(classes):
+        options = {
+            "line_color": ",".join(map(str, (*colour, 255))),
+            "line_style": "solid",
+            "line_width": f"{width:g}",
+            "line_width_unit": "MM",
+            "capstyle": "round",
+            "joinstyle": "round",
+        }
+        symbols.append(
+            f'<symbol type="line" name="{i}" alpha="1" clip_to_extent="1">'
+            '<layer class="SimpleLine" enabled="1" pass="0" locked="0">'
+            f'<Option type="Map">{_rows(options)}</Option></layer></symbol>'
+        )
+    return _categories(column, [name for name, _ in classes], symbols)
+
+
+def _categories(column: str, names: list[str], symbols: list[str], smallest_scale: int = 0) -> str:
+    """A style with one symbol for each value of a column."""
     categories = "".join(
         f'<category symbol="{i}" value={quoteattr(name)} label={quoteattr(name)} render="true" type="string"/>'
-        for i, (name, _) in enumerate(classes)
+        for i, name in enumerate(names)
     )
     return _qml(
         f'<renderer-v2 type="categorizedSymbol" attr={quoteattr(column)}><categories>{categories}</categories>'
-        f"<symbols>{symbols}</symbols></renderer-v2>",
+        f"<symbols>{''.join(symbols)}</symbols></renderer-v2>",
         smallest_scale,
     )
 

@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import geopandas
+import pandas
 import pyogrio
 
 from geoseg.errors import UsageError
 
-__all__ = ["VECTORS", "read_vectors", "vector_layers"]
+__all__ = ["VECTORS", "read_table", "read_vectors", "vector_layers"]
 
 VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".shp", ".parquet")
 """Suffixes of files that are taken for vectors."""
@@ -57,6 +58,18 @@ def read_vectors(path: Path, layer: str | None = None) -> geopandas.GeoDataFrame
     if not isinstance(frame, geopandas.GeoDataFrame):
         raise UsageError(path, "holds no geometry", "name a file of polygons, lines or points")
     return frame
+
+
+def read_table(path: Path, name: str) -> pandas.DataFrame:
+    """A table without geometry of a GeoPackage.
+
+    Raises:
+        UsageError: the file is not there, is no GeoPackage, has no such table, or could open other files.
+    """
+    if _kind(path) != "gpkg":
+        raise UsageError(path, "is no GeoPackage", "give a GeoPackage")
+    _check_tables(path)
+    return pandas.DataFrame(_read(path, lambda: pyogrio.read_dataframe(path, layer=name)))
 
 
 def _read(path: Path, read: Callable[[], Any]) -> Any:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geoseg.errors import UsageError
 from geoseg.models.files import shipped_model
 from geoseg.night.listener import QUIET, Listener
 from geoseg.night.publish import date_of, prune
@@ -60,6 +61,9 @@ def night(
     options = replace(options, night=replace(options.night, date=date))
     facts = Facts(str(run.folder), date)
     with telling(options.night, facts):
+        if options.night.changes and not date:
+            cure = "publish each night: --date today, or `publish: true` in the config"
+            raise UsageError("--changes", "compares published nights, and this one is not published", cure)
         asked = _asked(sheets, options)
         if not _nothing_new(run, asked, facts, listener.say):
             listener.begin()
@@ -97,6 +101,7 @@ def _nothing_new(run: Run, asked: Question | None, facts: Facts, say: Callable[[
         log.error("%s: %s (%s)", path, reason, cure)
     facts.sheets, facts.quarantined, facts.blocks = known["sheets"], len(known["quarantined"]), known["blocks"]
     facts.exit_code, facts.published = 3 if known["quarantined"] else 0, known["published"]
+    facts.changes = known.get("changes", {})
     say(f"nothing to do: {facts.sheets} sheets, {facts.blocks} blocks and all outputs are as the last run left them")
     return True
 
@@ -121,6 +126,9 @@ def _note(facts: Facts, report: RunReport, say: Callable[[str], None]) -> None:
     if report.published:
         facts.published = str(report.published)
         say(f"published {report.published}")
+    facts.changes = report.changes
+    for line in report.changes.get("said", ()):
+        say(f"since {report.changes['old']}: {line}")
     facts.partial = report.mosaic is None
     if facts.partial:
         say("this shard is done; the last one to end writes the outputs")

@@ -20,13 +20,11 @@ from pathlib import Path
 
 from geoseg.commit import commit_bytes, read_json
 from geoseg.errors import EnvironmentFault, PlanError, UsageError
-from geoseg.runfolder.folder import Run
+from geoseg.runfolder.folder import NIGHT_JSON, Run
 
 __all__ = ["Published", "date_of", "nights", "prune", "publish"]
 
 log = logging.getLogger(__name__)
-
-CONTENTS = "night.json"
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def date_of(text: str) -> str:
 def nights(run: Run) -> list[Published]:
     """All published nights, the oldest first."""
     found = []
-    for path in run.out.glob(f"*/{CONTENTS}"):
+    for path in run.out.glob(f"*/{NIGHT_JSON}"):
         if not path.parent.is_symlink() and not path.parent.name.startswith("."):  # hidden: half made or half removed
             value = read_json(path)
             found.append(Published(path.parent, value["date"], float(value["published"]), value["key"]))
@@ -95,7 +93,7 @@ def _filled(run: Run, date: str, key: str, files: list[str]) -> Path:
             there.parent.mkdir(parents=True, exist_ok=True)
             _linked(source, there)
         value = {"date": date, "published": time.time(), "key": key, "files": files}
-        commit_bytes(temporary / CONTENTS, (json.dumps(value, indent=1) + "\n").encode())
+        commit_bytes(temporary / NIGHT_JSON, (json.dumps(value, indent=1) + "\n").encode())
         os.rename(temporary, final)
     except FileNotFoundError as error:
         raise PlanError(error.filename, "is missing", "run geoseg mosaic again with --overwrite") from error

@@ -16,6 +16,7 @@ from geoseg.arrays import Json
 from geoseg.errors import Busy, SheetError
 from geoseg.night.listener import QUIET, Listener
 from geoseg.night.publish import publish
+from geoseg.night.since import changes_since
 from geoseg.night.stamp import Question, keep, marks
 from geoseg.options import RunOptions
 from geoseg.runfolder.contents import remember
@@ -35,7 +36,8 @@ __all__ = ["RunReport", "run_stages"]
 class RunReport:
     """What each stage did.
 
-    `mosaic` is None for a shard while others are still to come; `complete` is False where sheets were quarantined.
+    `mosaic` is None for a shard while others are still to come; `complete` is False where sheets were quarantined;
+    `changes` are those since the night before, as of `changes_since`.
     """
 
     tile: TileReport
@@ -43,6 +45,7 @@ class RunReport:
     mosaic: MosaicReport | None
     complete: bool
     published: Path | None = None
+    changes: Json = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -83,12 +86,16 @@ def run_stages(
         stitched = _stitched(run, options, listener, executor)
     quarantined = run.plan.quarantined
     if stitched is None:
-        return RunReport(planned, inferred, None, not quarantined, None, seconds)
+        return RunReport(planned, inferred, None, not quarantined, seconds=seconds)
     listener.told(stitched)
     with _timed(seconds, "publish"):
         published = publish(run, options.night.date, patience=PLANNING) if options.night.date else None
         remember(run)
-    report = RunReport(planned, inferred, stitched, not quarantined, published, seconds)
+    changes: Json = {}
+    if published and options.night.changes:
+        with _timed(seconds, "changes"):
+            changes = changes_since(run, published)
+    report = RunReport(planned, inferred, stitched, not quarantined, published, changes, seconds)
     lasting = all(q.stat for q in quarantined)  # others were refused by a look that the next night repeats
     if asked is not None and shard is None and lasting:
         keep(run, asked, seen, _answer(run, report))
@@ -111,6 +118,7 @@ def _answer(run: Run, report: RunReport) -> Json:
         "quarantined": [[q.path, q.reason, q.cure] for q in plan.quarantined],
         "blocks": report.infer.blocks,
         "published": str(report.published or ""),
+        "changes": report.changes,
     }
 
 

@@ -41,6 +41,7 @@ class Facts:
     computed: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
     published: str = ""
+    changes: Json = field(default_factory=dict)
     partial: bool = False
 
 
@@ -53,6 +54,7 @@ _HELP = {
     "blocks": "Blocks of the run",
     "blocks_computed": "Blocks computed by the last run",
     "stage_seconds": "Wall seconds of each stage",
+    "changes": "What was added, removed or changed since the night before",
 }
 
 
@@ -71,6 +73,11 @@ def metrics_text(facts: Facts, earlier: str = "") -> str:
         "blocks": [(label, facts.blocks)],
         "blocks_computed": [(label, facts.computed)],
         "stage_seconds": [(f'{label[:-1]},stage="{s}"}}', v) for s, v in facts.seconds.items()],
+        "changes": [
+            (f'{label[:-1]},layer="{layer}",change="{kind}"}}', n)
+            for layer, counts in facts.changes.get("changes", {}).items()
+            for kind, n in counts.items()
+        ],
     }
     lines = []
     for name, values in rows.items():
@@ -131,6 +138,7 @@ def tell(options: NightOptions, facts: Facts) -> None:
 def _run(command: list[str], value: str, facts: Facts) -> None:
     """The command gets the facts as JSON on its input and the important ones in its environment."""
     known = {"GEOSEG_EXIT_CODE": str(facts.exit_code), "GEOSEG_RUN": facts.run, "GEOSEG_ERROR": facts.error}
+    known["GEOSEG_CHANGES"] = "; ".join(facts.changes.get("said", ()))
     try:
         done = subprocess.run(
             command, input=value.encode(), env={**os.environ, **known}, timeout=HOOK_SECONDS, check=False

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from geoseg.runfolder.state import State
 
-__all__ = ["Run"]
+__all__ = ["NIGHT_JSON", "Run"]
+
+NIGHT_JSON = "night.json"
+"""What the folder of a published night holds beside its outputs: date, time, key and files."""
 
 Mark = tuple[int, int, int]
 """Size, time of change and number of a file; another file of the same name has another mark."""

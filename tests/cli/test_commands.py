@@ -10,12 +10,12 @@ import click
 import pytest
 from support import ROOT
 
-from geoseg.cli.main import COMMANDS, cli
+from geoseg.cli.main import COMMANDS, PLACES, cli
 
 
 def test_a_command_imports_nothing_heavy_before_it_runs() -> None:
     """All of them together: `--help` of each stays quick."""
-    names = ", ".join(f"geoseg.cli.{name}" for name in COMMANDS)
+    names = ", ".join(f"geoseg.cli.{PLACES.get(name, name)}" for name in COMMANDS)
     heavy = "('torch', 'rasterio', 'shapely', 'geopandas', 'numba', 'dask', 'distributed')"
     code = f"import sys, {names}; print([n for n in {heavy} if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -56,5 +56,5 @@ def test_no_flag_of_a_command_is_given_twice(name, command) -> None:
 
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_one_file_holds_one_command(name) -> None:
-    tree = ast.parse((ROOT / "geoseg/cli" / f"{name}.py").read_text())
+    tree = ast.parse((ROOT / "geoseg/cli" / f"{PLACES.get(name, name).replace('.', '/')}.py").read_text())
     assert any(isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef) and n.name == "command" for n in tree.body)

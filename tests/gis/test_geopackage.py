@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ElementTree
 
 import geopandas
 import numpy as np
+import pandas
 import pyogrio
 import pytest
 import rasterio
@@ -16,7 +17,9 @@ import shapely
 from support import SAMPLE
 
 from geoseg.classes import NODATA
-from geoseg.gis.geopackage import new_geopackage
+from geoseg.errors import UsageError
+from geoseg.gis.geopackage import Layer, new_geopackage
+from geoseg.gis.vector_door import read_table, vector_layers
 
 
 def test_the_geopackage_is_styled_whole_and_read_by_others(finished):
@@ -73,3 +76,22 @@ def test_errors_of_whoever_makes_layers_are_not_the_disks(tmp_path) -> None:
     with pytest.raises(ConnectionError, match="hung up"):
         write()
     assert not list(tmp_path.iterdir())
+
+
+def test_tables_without_geometry_lie_beside_layers(tmp_path):
+    path = tmp_path / "a.gpkg"
+    layer = Layer(
+        "places", geopandas.GeoDataFrame({"n": [1]}, geometry=[shapely.box(0, 0, 1, 1)], crs=25833), "<qgis/>"
+    )
+    rows = pandas.DataFrame({"name": ["a", "b"], "pixels": [1, 2]})
+    with new_geopackage(path) as package:
+        package.add([layer])
+        package.add_table("rows", rows)
+        package.commit()
+    assert read_table(path, "rows").equals(rows)
+    assert vector_layers(path) == ["places"]
+    with pytest.raises(UsageError):
+        read_table(path, "others")
+    with sqlite3.connect(path) as database:
+        kinds = dict(database.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall())
+    assert kinds == {"places": "features", "rows": "attributes", "layer_styles": "attributes"}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geoseg.classes import ISPRS, ClassTable, LandClass
-from geoseg.gis.styles import classes_qml, fill_qml, point_qml, raster_aux_xml, raster_qml, road_qml
+from geoseg.gis.styles import classes_qml, fill_qml, line_classes_qml, point_qml, raster_aux_xml, raster_qml, road_qml
 
 names = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=12)
 tables = st.lists(names, min_size=1, max_size=6).flatmap(
@@ -44,6 +44,7 @@ def test_any_names_make_good_xml_and_come_back_from_it(classes) -> None:
         point_qml((1, 2, 3), 2.0, smallest_scale=5000),
         road_qml((1, 2, 3), (4, 5, 6), "width_m"),
         classes_qml("class", [(c.name, c.colour) for c in ISPRS.classes], alpha=200),
+        line_classes_qml("change", [("added", (1, 2, 3))], width=1),
     ],
 )
 def test_every_style_is_a_qgis_document(qml) -> None:
@@ -52,6 +53,7 @@ def test_every_style_is_a_qgis_document(qml) -> None:
 
 def test_a_style_by_class_has_one_symbol_for_each() -> None:
     odd = [("a<b & 'c'", (1, 2, 3)), ('"d"', (4, 5, 6))]
-    root = ElementTree.fromstring(classes_qml("class", odd, alpha=200))
-    assert [e.get("value") for e in root.iter("category")] == [name for name, _ in odd]
-    assert len(list(root.iter("symbol"))) == 2
+    for qml in (classes_qml("class", odd, alpha=200), line_classes_qml("class", odd, width=0.5)):
+        root = ElementTree.fromstring(qml)
+        assert [e.get("value") for e in root.iter("category")] == [name for name, _ in odd]
+        assert len(list(root.iter("symbol"))) == 2

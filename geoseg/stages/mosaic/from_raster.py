@@ -5,7 +5,6 @@ class raster, confidence -> plan of one sheet, a job that names no network -> bl
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +13,15 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes
-from geoseg.classes import ISPRS, NODATA, ClassTable
+from geoseg.classes import NODATA, ClassTable
 from geoseg.commit import commit_state, digest, sweep
 from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.blocks import Block, block_window
 from geoseg.geometry.grid import Grid, is_nearly_square, overlap
 from geoseg.geometry.ground import is_geographic, metres_per_unit
 from geoseg.geometry.lattice import Lattice
+from geoseg.gis.cog import table_of
 from geoseg.gis.plan_drawing import draw_plan
-from geoseg.layers import role_of_name
 from geoseg.models.facts import NO_NETWORK, EngineFacts, Normalise
 from geoseg.plan import Header, Plan, Sheet, transform_of
 from geoseg.runfolder.blocks import BlockPixels, BlockPlace, block_key, write_block
@@ -32,7 +31,7 @@ from geoseg.runfolder.state import state_of
 from geoseg.sheets.decoder import decoder
 from geoseg.sheets.door import gdal_settings, open_sheet, stat_key
 
-__all__ = ["run_from_raster", "table_of"]
+__all__ = ["run_from_raster"]
 
 BLOCK = 4096
 
@@ -83,33 +82,6 @@ def _check(raster: Path, header: Header) -> None:
             "is turned, or its pixels are not as wide as high (within 1 %)",
             "warp it with gdalwarp -tr SIZE SIZE",
         )
-
-
-def table_of(raster: Path) -> ClassTable:
-    """The class table that a raster carries: names out of geoseg's tag, colours out of its colour table.
-
-    A raster that carries no names is taken to hold the six classes of ISPRS.
-    """
-    with open_sheet(raster) as dataset, rasterio.Env(**gdal_settings()):
-        names = {int(k): str(v) for k, v in json.loads(dataset.tags().get("GEOSEG_CLASSES", "{}")).items()}
-        try:
-            colours = dataset.colormap(1)
-        except ValueError:
-            colours = {}
-    if not names:
-        return ISPRS
-    own = {c.value: c for c in ISPRS.classes}
-    grey = (128, 128, 128, 255)
-    rows = [
-        {
-            "value": value,
-            "name": name,
-            "colour": list(colours.get(value, grey)[:3]),
-            "role": own[value].role if value in own and own[value].name == name else role_of_name(name),
-        }
-        for value, name in sorted(names.items())
-    ]
-    return ClassTable.from_json(rows)
 
 
 def _plan(raster: Path, header: Header) -> Plan:

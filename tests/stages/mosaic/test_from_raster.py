@@ -12,8 +12,9 @@ from support import CRS, PLACE, write_sheet
 
 from geoseg.classes import ISPRS, ClassTable, LandClass
 from geoseg.errors import GeosegError, UsageError
+from geoseg.gis.cog import table_of
 from geoseg.runfolder.folder import Run
-from geoseg.stages.mosaic.from_raster import run_from_raster, table_of
+from geoseg.stages.mosaic.from_raster import run_from_raster
 
 RNG = np.random.default_rng(3)
 CLASSES = RNG.integers(0, 6, (70, 90)).astype(np.uint8)
