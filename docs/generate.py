@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import importlib
 import re
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, fields
 from html import escape
@@ -110,8 +111,9 @@ def _help_text(command: click.Command) -> str:
     """The help as paragraphs; what click shows as it stands becomes a block of text."""
     paragraphs = []
     for part in re.split(r"\n\s*\n", (command.help or "").strip()):
-        if part.startswith("\b"):
-            paragraphs.append("```text\n" + part.removeprefix("\b").strip("\n") + "\n```")
+        if part.lstrip().startswith("\b"):
+            lines = textwrap.dedent(part.lstrip(" ").removeprefix("\b").strip("\n"))
+            paragraphs.append(f"```text\n{lines}\n```")
         else:
             paragraphs.append(" ".join(part.split()))
     return "\n\n".join(paragraphs)
@@ -263,6 +265,7 @@ def train_config() -> str:
         "data.split": settings.SplitSection,
         "augment": settings.AugmentSection,
         "loss": settings.LossSection,
+        "adapt": settings.AdaptSection,
         "stages": settings.Stage,
     }
     texts = _train_texts()

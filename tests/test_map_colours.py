@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from geoseg.classes import ISPRS, ClassTable, LandClass
+from geoseg.colours import darker, lighter, of_role
 from geoseg.errors import ModelError
-from geoseg.gis.colours import darker, lighter, of_role
 from geoseg.gis.styles import raster_aux_xml, raster_qml
 
 COLOURS = {c.name: np.array(c.drawn) / 255 for c in ISPRS.classes}

@@ -16,8 +16,8 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Image, Shapes
 from geoseg.classes import ClassTable
+from geoseg.colours import of_role
 from geoseg.geometry.scatter import pictured
-from geoseg.gis.colours import of_role
 from geoseg.gis.picture import coloured, side_by_side, with_outlines
 from geoseg.layers import role_of_table, tables
 from geoseg.models.facts import NO_NETWORK

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -140,3 +141,12 @@ def test_every_room_is_named_among_the_rooms() -> None:
     rooms = {p.parent.relative_to(ROOT / "geoseg").as_posix() for p in (ROOT / "geoseg").rglob("__init__.py")} - {"."}
     text = page.read_text()
     assert [room for room in sorted(rooms) if f"{room}/" not in text and f"`{room}`" not in text] == []
+
+
+def test_parts_that_follow_from_the_code_can_be_made() -> None:
+    """A new option, key or layer without its text would stop the site from being built."""
+    pytest.importorskip("mkdocs")
+    parts = runpy.run_path(str(ROOT / "docs/generate.py"))["PARTS"]
+    for name, make in parts.items():
+        assert make().strip(), name
+    assert "```text\ngeoseg mosaic run/ --layers" in parts["command-line"]()

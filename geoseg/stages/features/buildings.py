@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 
 from geoseg.classes import LandClass
-from geoseg.gis.colours import darker
+from geoseg.colours import darker
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import fill_qml
 from geoseg.stages.features.piece import Classified

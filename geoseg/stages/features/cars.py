@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from geoseg.arrays import Ints
 from geoseg.classes import NODATA, LandClass
-from geoseg.gis.colours import darker
+from geoseg.colours import darker
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import fill_qml
 from geoseg.stages.features.piece import Classified, codes_of

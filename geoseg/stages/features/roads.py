@@ -7,8 +7,8 @@ import shapely
 
 from geoseg.arrays import Ints
 from geoseg.classes import LandClass
+from geoseg.colours import darker, lighter
 from geoseg.geometry.sectors import coarse_window
-from geoseg.gis.colours import darker, lighter
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, road_qml
 from geoseg.stages.features.piece import Attributes, Classified, within

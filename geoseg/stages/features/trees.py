@@ -10,8 +10,8 @@ import shapely
 
 from geoseg.arrays import Bytes
 from geoseg.classes import LandClass
+from geoseg.colours import darker, lighter
 from geoseg.geometry.sectors import SIDE
-from geoseg.gis.colours import darker, lighter
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml, point_qml
 from geoseg.stages.features.piece import Attributes, Classified, codes_of

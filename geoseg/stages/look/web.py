@@ -15,10 +15,10 @@ from rasterio.transform import Affine
 
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, ClassTable
+from geoseg.colours import css, darker, lighter, of_role
 from geoseg.commit import commit_bytes
 from geoseg.errors import PlanError
 from geoseg.geometry.scatter import pictured
-from geoseg.gis.colours import css, darker, lighter, of_role
 from geoseg.gis.picture import coloured
 from geoseg.gis.run_picture import read_thinned
 from geoseg.gis.web import WebFeature, WebLayer, WebMap, web_map_html

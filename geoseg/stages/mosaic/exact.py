@@ -10,9 +10,9 @@ import numpy as np
 import shapely
 
 from geoseg.classes import NODATA, LandClass
+from geoseg.colours import darker
 from geoseg.geometry.blocks import Block
 from geoseg.geometry.ground import area_factors
-from geoseg.gis.colours import darker
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml
 from geoseg.layers import ROLES
