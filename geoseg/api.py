@@ -9,11 +9,12 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from geoseg.errors import UsageError
 from geoseg.keywords import ChangesKeywords, EvaluateKeywords, InferKeywords, MosaicKeywords, RunKeywords, TileKeywords
 from geoseg.options import ChangesOptions, EvaluateOptions, InferOptions, MosaicOptions, TileOptions, WorkOptions
+from geoseg.progress import Progress, bars, unheard
 from geoseg.request import run_options, split, stage_options
 from geoseg.runfolder.folder import Run
 
@@ -45,28 +46,21 @@ def _paths(sheets: Sheets) -> list[Path]:
 
 
 @contextmanager
-def _bar(shown: bool) -> Iterator[Any]:
-    """(done, total) -> a bar of pixels, in a notebook or on a terminal."""
+def _bars(shown: bool) -> Iterator[Progress]:
+    """A bar for each step, in a notebook or on a terminal."""
     if not shown:
-        yield lambda done, total: None
+        yield unheard
         return
-    from tqdm.auto import tqdm
-
-    with tqdm(unit="px", unit_scale=True) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        yield advance
+    with bars() as drawn:
+        yield drawn.hear
 
 
 @contextmanager
 def _listener(shown: bool) -> Iterator[Listener]:
     from geoseg.night.listener import Listener
 
-    with _bar(shown) as advance:
-        yield Listener(progress=advance)
+    with _bars(shown) as hear:
+        yield Listener(progress=hear)
 
 
 def run(
@@ -147,8 +141,8 @@ def infer(run: PathLike | Run, *, progress: bool = True, **options: Unpack[Infer
     from geoseg.work.executor import executor
 
     inference, work = split(options, InferOptions, WorkOptions)
-    with executor(work.workers, work.scheduler, inference.max_ram, inference.device) as who, _bar(progress) as advance:
-        stage(Run.of(run), inference, advance, executor=who, shard=work.shard)
+    with executor(work.workers, work.scheduler, inference.max_ram, inference.device) as who, _bars(progress) as hear:
+        stage(Run.of(run), inference, hear, executor=who, shard=work.shard)
     return Run.of(run)
 
 

@@ -17,6 +17,7 @@ from click.core import ParameterSource
 from geoseg.arrays import Json
 from geoseg.errors import UsageError
 from geoseg.options import Option, known
+from geoseg.progress import Shown, bars, lines
 
 __all__ = [
     "FILE",
@@ -29,8 +30,8 @@ __all__ = [
     "echo_tile",
     "log_report",
     "options_of",
-    "progress_bar",
     "stated",
+    "steps_shown",
     "table",
 ]
 
@@ -141,32 +142,13 @@ def table(rows: list[tuple[str, str]]) -> str:
 
 
 @contextmanager
-def progress_bar(quiet: bool, unit: str = "px") -> Iterator[Callable[[int, int], None]]:
-    """(done, total) -> a bar with rate and time left on a terminal; a plain line every tenth otherwise."""
+def steps_shown(quiet: bool) -> Iterator[Shown]:
+    """Shows the steps of a work: bars on a terminal, timed lines elsewhere, nothing where it is to be quiet."""
     if quiet:
-        yield lambda done, total: None
+        yield Shown()
         return
-    if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        with tqdm(unit=unit, unit_scale=True, dynamic_ncols=True) as bar:
-
-            def advance(done: int, total: int) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            yield advance
-        return
-    shown = [-1]
-
-    def line(done: int, total: int) -> None:
-        tenth = 10 * done // max(1, total)
-        if tenth > shown[0]:
-            shown[0] = tenth
-            amount = f"{done / 1e6:.1f} of {total / 1e6:.1f} Mpx" if unit == "px" else f"{done} of {total} {unit}"
-            click.echo(f"geoseg: {min(100, 100 * done // max(1, total))} % ({amount})", err=True)
-
-    yield line
+    with bars() if sys.stderr.isatty() else lines() as shown:
+        yield shown
 
 
 def echo_tile(report: TileReport) -> None:

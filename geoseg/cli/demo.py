@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from geoseg.cli.common import FILE, progress_bar, table
+from geoseg.cli.common import FILE, steps_shown, table
 
 
 @click.command("demo")
@@ -20,8 +20,8 @@ def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
 
     made = "" if sheets else ", the sheets are made now"
     click.echo(f"sample sheets -> tile -> infer -> mosaic; the network is the one that comes with geoseg{made}")
-    with progress_bar(ctx.obj["quiet"]) as progress:
-        report = demo(out, sheets, listener=Listener(progress=progress))
+    with steps_shown(ctx.obj["quiet"]) as shown:
+        report = demo(out, sheets, listener=Listener(progress=shown.hear))
     click.echo(f"\n{out}/")
     for line in tree(out):
         click.echo(line)

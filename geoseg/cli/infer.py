@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from geoseg.cli.common import FILE, echo_infer, echo_model, options_of, progress_bar
+from geoseg.cli.common import FILE, echo_infer, echo_model, options_of, steps_shown
 from geoseg.options import InferOptions, WorkOptions
 from geoseg.request import split
 
@@ -30,9 +30,9 @@ def command(ctx: click.Context, /, run: Path, **values: object) -> int:
     echo_model(options.model)
     with (
         executor(work.workers, work.scheduler, options.max_ram, options.device) as who,
-        progress_bar(ctx.obj["quiet"]) as progress,
+        steps_shown(ctx.obj["quiet"]) as shown,
     ):
-        report = infer(run, options, progress, executor=who, shard=work.shard)
+        report = infer(run, options, shown.hear, executor=who, shard=work.shard)
     echo_infer(report)
     click.echo(f"next: geoseg mosaic {run}")
     return 3 if report.quarantined else 0

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from geoseg.cli.common import FILE, echo_mosaic, options_of
+from geoseg.cli.common import FILE, echo_mosaic, options_of, steps_shown
 from geoseg.options import MosaicOptions, WorkOptions
 from geoseg.request import split
 
@@ -56,7 +56,7 @@ def command(
         run_from_raster(raster, Run(folder), confidence, table_by_name(classes) if classes else None)
         if ctx.get_parameter_source("sheet_rasters") == ParameterSource.DEFAULT:
             options = replace(options, sheet_rasters=False)  # it would be the raster itself
-    with executor(work.workers, work.scheduler) as who:
-        report = mosaic(folder, options, executor=who)
+    with executor(work.workers, work.scheduler) as who, steps_shown(ctx.obj["quiet"]) as shown:
+        report = mosaic(folder, options, shown.hear, executor=who)
     echo_mosaic(report)
     return 3 if Run(folder).plan.quarantined else 0

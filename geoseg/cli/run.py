@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from geoseg.cli.common import FILE, echo_forecast, echo_model, echo_report, log_report, options_of, progress_bar, stated
+from geoseg.cli.common import FILE, echo_forecast, echo_model, echo_report, log_report, options_of, stated, steps_shown
 from geoseg.options import STAGES
 from geoseg.request import run_options
 
@@ -51,10 +51,15 @@ def _night(quiet: bool, sheets: tuple[Path, ...], run: Path | None, spoken: dict
 
         echo_forecast(forecast(paths, folder, options.tile, options.infer))
         return 0
-    with progress_bar(quiet or as_json) as progress:
+    with steps_shown(quiet or as_json) as shown:
+
+        def told(report: object) -> None:
+            shown.rest()
+            echo_report(report)
+
         if as_json:
-            listener = Listener(told=log_report, progress=progress)
+            listener = Listener(told=log_report)
         else:
-            listener = Listener(lambda: echo_model(options.infer.model), echo_report, progress, say=click.echo)
+            listener = Listener(lambda: echo_model(options.infer.model), told, shown.hear, say=click.echo)
         facts = night(paths, folder, options, listener=listener)
     return 0 if facts.exit_code == 3 and options.night.quarantine_ok else facts.exit_code

@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 import click
 
 from geoseg import parse
-from geoseg.cli.common import FILE, Read, progress_bar
+from geoseg.cli.common import FILE, Read, steps_shown
 
 
 class Given(TypedDict):
@@ -63,8 +63,8 @@ def command(ctx: click.Context, out: Path, **given: Unpack[Given]) -> None:
     """
     from geoseg.stages.sample import SampleOptions, make_sample
 
-    with progress_bar(ctx.obj["quiet"], unit="sheets") as progress:
-        paths = make_sample(out, SampleOptions(**given), progress)
+    with steps_shown(ctx.obj["quiet"]) as shown:
+        paths = make_sample(out, SampleOptions(**given), shown.hear)
     for path in paths:
         click.echo(f"wrote {path}")
     click.echo(f"wrote {out / 'truth.gpkg'}; next: geoseg tile {out / 'sheets'} -o run")

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from geoseg.progress import Progress, unheard
+
 __all__ = ["QUIET", "Listener"]
 
 
@@ -13,14 +15,13 @@ __all__ = ["QUIET", "Listener"]
 class Listener:
     """Functions that hear of the work.
 
-    `begin` is called before the stages, and not where nothing is new; `told` gets each stage's report; `progress`
-    pixels done and to do; `step` the name of each step of the mosaic; `say` a line for a person.
+    `begin` is called before the stages, and not where nothing is new; `told` gets each stage's report; `progress` hears
+    how far each step is; `say` gets a line for a person.
     """
 
     begin: Callable[[], None] = lambda: None
     told: Callable[[object], None] = lambda report: None
-    progress: Callable[[int, int], None] = lambda done, total: None
-    step: Callable[[str], None] = lambda name: None
+    progress: Progress = unheard
     say: Callable[[str], None] = logging.getLogger("geoseg.run").info
 
 

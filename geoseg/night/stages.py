@@ -19,12 +19,13 @@ from geoseg.night.publish import publish
 from geoseg.night.since import changes_since
 from geoseg.night.stamp import Question, keep, marks
 from geoseg.options import RunOptions
+from geoseg.progress import Moment, Progress, as_part
 from geoseg.runfolder.contents import remember
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.shards import shards_at_work, shards_done
-from geoseg.stages.infer.infer import PLANNING, InferReport, infer
+from geoseg.stages.infer.infer import INFER_STEPS, PLANNING, InferReport, infer
 from geoseg.stages.infer.lost import go_on_without
-from geoseg.stages.mosaic.mosaic import MosaicReport, mosaic
+from geoseg.stages.mosaic.mosaic import MosaicReport, mosaic, mosaic_steps
 from geoseg.stages.tile.tile import TileReport, tile
 from geoseg.work.executor import Executor
 from geoseg.work.local import LOCAL
@@ -75,15 +76,18 @@ def run_stages(
     run, shard = Run.of(run), options.work.shard
     patience = PLANNING if shard else 0.0
     seconds: dict[str, float] = {}
+    names = ("sheets", *INFER_STEPS, *mosaic_steps(options.mosaic))
+    hear = partial(as_part, listener.progress, of=len(names))
     with _timed(seconds, "tile"):
+        hear(0)(Moment(names[0]))
         planned = tile(sheets, run, options.tile, patience=patience)
         listener.told(planned)
     with _timed(seconds, "infer"):
-        inferred = infer(run, options.infer, listener.progress, executor=executor, shard=shard)
+        inferred = infer(run, options.infer, hear(1), executor=executor, shard=shard)
         listener.told(inferred)
     with _timed(seconds, "mosaic"):
         seen = marks(run)
-        stitched = _stitched(run, options, listener, executor)
+        stitched = _stitched(run, options, hear(1 + len(INFER_STEPS)), executor)
     quarantined = run.plan.quarantined
     if stitched is None:
         return RunReport(planned, inferred, None, not quarantined, seconds=seconds)
@@ -122,13 +126,13 @@ def _answer(run: Run, report: RunReport) -> Json:
     }
 
 
-def _stitched(run: Run, options: RunOptions, listener: Listener, executor: Executor) -> MosaicReport | None:
+def _stitched(run: Run, options: RunOptions, hear: Progress, executor: Executor) -> MosaicReport | None:
     """The mosaic; None where this is a shard and others are still to come.
 
     The shard that ends last does the rest. A sheet that was quarantined late makes blocks of shards stale that have
     ended.
     """
-    make = partial(_mosaic, run, options, listener, executor)
+    make = partial(_mosaic, run, options, hear, executor)
     shard = options.work.shard
     if shard is None:
         return make(0.0)
@@ -143,12 +147,12 @@ def _stitched(run: Run, options: RunOptions, listener: Listener, executor: Execu
     return make(PLANNING)
 
 
-def _mosaic(run: Run, options: RunOptions, listener: Listener, executor: Executor, patience: float) -> MosaicReport:
+def _mosaic(run: Run, options: RunOptions, hear: Progress, executor: Executor, patience: float) -> MosaicReport:
     """The mosaic. A sheet that is lost or changed while it is made costs that sheet: its blocks are computed again."""
     renewed: set[str] = set()
     while True:
         try:
-            return mosaic(run, options.mosaic, listener.step, patience=patience, executor=executor)
+            return mosaic(run, options.mosaic, hear, patience=patience, executor=executor)
         except SheetError as error:
             with run.lock(patience=PLANNING):
                 go_on_without(run, error, run.plan, renewed)

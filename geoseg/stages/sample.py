@@ -6,7 +6,6 @@ seed -> scene -> sheets, labels (ISPRS colours), classes, height -> truth.gpkg
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from geoseg.commit import commit_bytes
 from geoseg.errors import UsageError
 from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml, road_qml
+from geoseg.progress import Moment, Progress, unheard
 from geoseg.scenes import noise
 from geoseg.scenes.objects import Building, Car, Street, Thing, Tree
 from geoseg.scenes.outlines import street_axis
@@ -57,9 +57,7 @@ class SampleOptions:
     height: bool = False
 
 
-def make_sample(
-    out: Path, options: SampleOptions | None = None, progress: Callable[[int, int], None] = lambda done, total: None
-) -> list[Path]:
+def make_sample(out: Path, options: SampleOptions | None = None, progress: Progress = unheard) -> list[Path]:
     """Write sheets, labels, classes and truth polygons into a folder; returns the sheets.
 
     The same seed gives the same labels and polygons on any machine, and the same image to one grey level.
@@ -77,7 +75,7 @@ def make_sample(
         tile = scene.tile(window.row_off, window.col_off, window.height, window.width)
         last = options.ragged and i == len(windows) - 1
         paths.append(_write_sheet(out, f"top_potsdam_{row + 2}_{col + 10}", tile, window, options, last))
-        progress(i + 1, len(windows))
+        progress(Moment("sample sheets", done=i + 1, total=len(windows), unit="sheets"))
     _write_truth(out, scene)
     command = f"geoseg sample -o {out.name} --seed {options.seed} --size {width},{height} --gsd {options.gsd:g}"
     command += f" --sheets {options.sheets[0]},{options.sheets[1]} --overlap {options.overlap}"

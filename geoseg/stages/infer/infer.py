@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from geoseg.models.files import load_model, shipped_model
 from geoseg.options import InferOptions
 from geoseg.plan import Plan, patches_of, plan_blocks
 from geoseg.predict.build import default_lanes, make_backend
+from geoseg.progress import Progress, Steps, unheard
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import Job
 from geoseg.runfolder.shards import Shard, mark_done, shard_name
@@ -37,7 +38,7 @@ from geoseg.work.executor import Executor
 from geoseg.work.local import LOCAL
 from geoseg.work.task import Fence, Task
 
-__all__ = ["InferOptions", "InferReport", "infer"]
+__all__ = ["INFER_STEPS", "InferOptions", "InferReport", "infer"]
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ FEWEST = 64  # patches that a panel should have where the work is shared out: th
 TWICE = 0.07  # share of the patches that may be scored twice so that workers are kept busy
 PLANNING = 120.0  # seconds that a shard waits while another one settles the plan
 
-Progress = Callable[[int, int], None]
+INFER_STEPS = ("network", "patches")
+"""Loading and settling the network, which may compile; and computing."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class InferReport:
 class Work:
     """One `infer` at work: where, with which networks and options, by whom, and which share of the blocks.
 
-    `renewed`: sheets that were written again meanwhile and planned anew.
+    `steps`: hears of the work; `renewed`: sheets that were written again meanwhile and planned anew.
     """
 
     run: Run
@@ -74,7 +76,7 @@ class Work:
     options: InferOptions
     executor: Executor
     shard: Shard | None
-    progress: Progress
+    steps: Steps
     renewed: set[str] = field(default_factory=set)
 
     def planning(self) -> AbstractContextManager[None]:
@@ -112,7 +114,7 @@ class Counts:
 def infer(
     run: Run | Path,
     options: InferOptions | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: Progress = unheard,
     *,
     executor: Executor = LOCAL,
     shard: Shard | None = None,
@@ -122,7 +124,7 @@ def infer(
     Args:
         run: folder that `tile` made.
         options: see `InferOptions`; no model means the shipped one.
-        progress: called with the pixels done and to do.
+        progress: hears how far each step is.
         executor: who does the panels. Results do not depend on it.
         shard: (index from 0, count): only this share of the blocks. Shards may work at the same time, on any hosts that
             see the folder.
@@ -136,11 +138,13 @@ def infer(
     options = options or InferOptions()
     run = Run(Run.of(run).folder.absolute())
     _ = run.plan  # an error where there is none, before anything is locked
+    steps = Steps(INFER_STEPS, progress)
+    steps.at("network")
     with run.lock() if shard is None else run.lock(shard_name(shard)):
         for place in (run.blocks, run.blocks / "probabilities"):
             sweep(place, 0 if shard is None else LEFT_BEHIND)  # other shards may be writing there
         ensemble = ensemble_of([load_model(p) for p in (options.model or (shipped_model(),))])
-        return _infer(Work(run, ensemble, options, executor, shard, progress))
+        return _infer(Work(run, ensemble, options, executor, shard, steps))
 
 
 def _infer(work: Work) -> InferReport:
@@ -211,10 +215,10 @@ def _panels_done(work: Work, plan: Plan, job: Job, state: State) -> tuple[int, i
     def advance(pixels: int) -> None:
         nonlocal done
         done += pixels
-        work.progress(done, total)
+        work.steps.at("patches", done, total, "px")
 
     with ExitStack() as stack:
-        here = lambda: _context(work, plan, job, stack)
+        here = lambda: _context(work, plan, job, stack, total)
         for task, outcome in executor.map(tasks, here=here, advance=advance, ordered=False):
             if isinstance(outcome, (SheetError, EnvironmentFault, ModelError)):
                 raise outcome
@@ -265,14 +269,15 @@ def _panels(plan: Plan, job: Job, stale: list[Block], widest: int, workers: int,
     return panels
 
 
-def _context(work: Work, plan: Plan, job: Job, stack: ExitStack) -> PanelContext:
-    """What panels share that are done in this process."""
+def _context(work: Work, plan: Plan, job: Job, stack: ExitStack, total: int) -> PanelContext:
+    """What panels share that are done in this process; computing begins when it is there."""
     lanes = work.options.threads or default_lanes()
     device = work.options.device
     backend = make_backend(work.ensemble, job.facts, job.normalise, job.lattice.patch, device=device, lanes=lanes)
     stack.callback(backend.close)
     names = tuple(c.name for c in work.ensemble.classes.classes)
     settings = PanelSettings(device, work.options.read_timeout)
+    work.steps.at("patches", 0, total, "px")
     return PanelContext(work.run.blocks, plan, job, names, backend, settings)
 
 

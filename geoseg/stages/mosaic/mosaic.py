@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pyogrio
 import rasterio
@@ -23,6 +24,7 @@ from geoseg.gis.geopackage_logs import held_alone
 from geoseg.gis.vector_formats import check_formats, write_layers
 from geoseg.layers import makes_any
 from geoseg.options import MosaicOptions
+from geoseg.progress import Progress, Steps, unheard
 from geoseg.runfolder.folder import Run
 from geoseg.stages.features.write import write_features
 from geoseg.stages.mosaic import rasters
@@ -37,9 +39,9 @@ from geoseg.work.executor import Executor
 from geoseg.work.local import LOCAL
 from geoseg.work.parts import keep_only, made_files
 
-__all__ = ["MosaicOptions", "MosaicReport", "mosaic"]
+__all__ = ["MosaicOptions", "MosaicReport", "mosaic", "mosaic_steps"]
 
-Progress = Callable[[str], None]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class MosaicReport:
 def mosaic(
     run: Run | Path,
     options: MosaicOptions | None = None,
-    progress: Progress = lambda step: None,
+    progress: Progress = unheard,
     *,
     patience: float = 0.0,
     executor: Executor = LOCAL,
@@ -67,7 +69,7 @@ def mosaic(
     Args:
         run: folder of a run whose blocks are all there.
         options: see `MosaicOptions`.
-        progress: called with the name of each step.
+        progress: hears how far each step is.
         patience: seconds to wait for another process on the run.
         executor: who makes the sheets' rasters and the districts' layers; results do not depend on it.
 
@@ -123,22 +125,37 @@ def _remove(earlier: set[Path], files: list[Path]) -> None:
             old.unlink(missing_ok=True)
 
 
+def mosaic_steps(options: MosaicOptions) -> tuple[str, ...]:
+    """The names of the steps, in their order."""
+    wanted = {
+        "class raster": True,
+        "confidence raster": True,
+        "sheet rasters": options.sheet_rasters,
+        "feature layers": options.vectors,
+        "exact polygons": options.exact,
+        "report": options.vectors,
+        "catalogue": True,
+    }
+    return tuple(name for name, chosen in wanted.items() if chosen)
+
+
 def _make(work: MosaicWork, options: MosaicOptions, progress: Progress) -> Outputs:
     """Make all files but run.json."""
     inputs = work.context.inputs
     counts = class_counts(inputs.records.values())
     made = Outputs(areas=class_areas(inputs))
-    step = partial(_step, made, progress)
+    steps = Steps(mosaic_steps(options), progress)
+    step = partial(_step, made, steps)
     with step("class raster"):
         made.files += _once(work, "classes", lambda: rasters.class_raster(inputs, counts))
     with step("confidence raster"):
         made.files += _once(work, "confidence", lambda: rasters.confidence_raster(inputs))
     if options.sheet_rasters:
         with step("sheet rasters"):
-            made.files += _sheets(work)
+            made.files += _sheets(work, steps)
     if options.vectors:
         with step("feature layers"):
-            _features(work, options, made, counts)
+            _features(work, options, made, counts, steps)
     if options.exact:
         with step("exact polygons"):
             _exact(work, options, made)
@@ -151,9 +168,9 @@ def _make(work: MosaicWork, options: MosaicOptions, progress: Progress) -> Outpu
 
 
 @contextmanager
-def _step(made: Outputs, progress: Progress, name: str) -> Iterator[None]:
+def _step(made: Outputs, steps: Steps, name: str) -> Iterator[None]:
     """Tell that a step begins, and note how long it takes."""
-    progress(name)
+    steps.at(name)
     begin = time.monotonic()
     yield
     made.timings[name] = round(time.monotonic() - begin, 3)
@@ -165,18 +182,19 @@ def _once(work: MosaicWork, name: str, make: Callable[[], list[Path]]) -> list[P
     return [place / file for file in work.context.kept.once(name, lambda: made_files(place, make()))]
 
 
-def _sheets(work: MosaicWork) -> list[Path]:
+def _sheets(work: MosaicWork, steps: Steps) -> list[Path]:
     """One class raster for each sheet, and what lies beside it."""
     inputs = work.context.inputs
-    given = work.each(make_sheet, range(len(inputs.plan.sheets)))
+    numbers = range(len(inputs.plan.sheets))
+    given = _counted(work.each(make_sheet, numbers), steps, "sheet rasters", len(numbers), "sheets")
     return [inputs.run.folder / file for names in given for file in names]
 
 
-def _features(work: MosaicWork, options: MosaicOptions, made: Outputs, counts: dict[int, int]) -> None:
+def _features(work: MosaicWork, options: MosaicOptions, made: Outputs, counts: dict[int, int], steps: Steps) -> None:
     """NAME.gpkg, NAME.qgz, and each layer in other formats."""
     inputs = work.context.inputs
     path = inputs.run.out / f"{inputs.name}.gpkg"
-    do = lambda steps: work.each(make_step, steps)
+    do = lambda parts: _counted(work.each(make_step, parts), steps, "feature layers", len(parts), "sectors")
     written = write_features(partial(new_geopackage, path), work.context.districts, do, counts)
     made.features |= written.features
     made.checks |= written.checks
@@ -185,6 +203,14 @@ def _features(work: MosaicWork, options: MosaicOptions, made: Outputs, counts: d
         frame = pyogrio.read_dataframe(path, layer=layer.name)
         made.files += write_layers(path.with_suffix(""), [replace(layer, frame=frame)], options.vector_format)
     made.files += write_project(inputs, written.layers)
+
+
+def _counted(found: Iterator[Made], steps: Steps, name: str, total: int, unit: str) -> Iterator[Made]:
+    """The same, one after the other, each told to who hears of a step."""
+    steps.at(name, 0, total, unit)
+    for done, one in enumerate(found, 1):
+        steps.at(name, done, total, unit)
+        yield one
 
 
 def _exact(work: MosaicWork, options: MosaicOptions, made: Outputs) -> None:
