@@ -65,6 +65,11 @@ class LandClass:
         return "#{:02x}{:02x}{:02x}".format(*self.drawn)
 
     @property
+    def code_hex(self) -> str:
+        """The colour of label files, as `#rrggbb`."""
+        return "#{:02x}{:02x}{:02x}".format(*self.colour)
+
+    @property
     def slug(self) -> str:
         """The name of a layer or column: lower case, underscores."""
         return "_".join("".join(c if c.isalnum() else " " for c in self.name.lower()).split())

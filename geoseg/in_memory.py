@@ -137,7 +137,7 @@ def features(
         crs: projected, in anything that rasterio takes.
         table: what the values mean.
         confidence: per cent (H, W) uint8; 100 everywhere by default.
-        options: those of `geoseg mosaic` that concern layers: layers, min_area, simplify, square.
+        options: those of `geoseg mosaic` that concern layers: layers, min_area, simplify, square, all_cars.
 
     Returns:
         A GeoDataFrame by layer: landcover, buildings, roads, road_centrelines, trees, tree_points, cars.

@@ -43,7 +43,7 @@ def told_legend(labels: LabelRaster, table: ClassTable) -> Legend:
         return cube_legend(table)
     order = np.argsort(-shares)[:6]
     found = ", ".join(f"#{int(colours[k]):06x} {100 * shares[k]:.3g} %" for k in order)
-    classes = ", ".join(c.hex for c in table.classes)
+    classes = ", ".join(c.code_hex for c in table.classes)
     raise SheetError(
         labels.path,
         f"holds the colours {found}; neither those of the classes ({classes}) nor ISPRS'",

@@ -15,7 +15,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes
-from geoseg.classes import ISPRS, NODATA, ClassTable
+from geoseg.classes import ISPRS, NODATA, ClassTable, LandClass
 from geoseg.commit import commit_bytes, commit_file
 from geoseg.errors import EnvironmentFault
 from geoseg.layers import role_of_name
@@ -197,15 +197,11 @@ def table_of(raster: Path) -> ClassTable:
             colours = {}
     if not names:
         return ISPRS
-    own = {c.value: c for c in ISPRS.classes}
     grey = (128, 128, 128, 255)
-    rows = [
-        {
-            "value": value,
-            "name": name,
-            "colour": list(colours.get(value, grey)[:3]),
-            "role": own[value].role if value in own and own[value].name == name else role_of_name(name),
-        }
-        for value, name in sorted(names.items())
-    ]
-    return ClassTable.from_json(rows)
+    own = {(c.value, c.name): c for c in ISPRS.classes}  # its colours of label files are not in the raster
+    return ClassTable(
+        tuple(
+            own.get((value, name)) or LandClass(value, name, tuple(colours.get(value, grey)[:3]), role_of_name(name))
+            for value, name in sorted(names.items())
+        )
+    )

@@ -140,7 +140,7 @@ def _input(card: Card) -> Json:
 def _output(card: Card) -> Json:
     """The network's output: a score for each class at each pixel."""
     classes = [
-        {"value": c.value, "name": c.slug, "description": c.name, "color_hint": c.hex[1:].upper()}
+        {"value": c.value, "name": c.slug, "description": c.name, "color_hint": c.code_hex[1:].upper()}
         for c in card.classes.classes
     ]
     return {

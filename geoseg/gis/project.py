@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import zipfile
@@ -29,6 +30,7 @@ class ProjectLayer:
         geometry: geometry type of a vector layer.
         shown: whether it is shown at first.
         group: the group of the layer tree that it lies in; layers of one group follow each other.
+        crs: WKT of its own; "" for that of the project.
     """
 
     name: str
@@ -38,11 +40,13 @@ class ProjectLayer:
     geometry: str = ""
     shown: bool = True
     group: str = ""
+    crs: str = ""
 
     @property
     def id(self) -> str:
         """Its name in the project file."""
-        return re.sub(r"\W", "_", f"{self.group}_{self.name}_{self.kind}".lstrip("_"))
+        digest = hashlib.sha256(self.source.encode()).hexdigest()[:8]  # two photos may have one name
+        return re.sub(r"\W", "_", f"{self.name}_{self.kind}_{digest}")
 
 
 def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float], layers: list[ProjectLayer]) -> bytes:
@@ -65,7 +69,7 @@ def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float],
         f"<projectCrs>{system}</projectCrs><layer-tree-group><customproperties/>{tree}</layer-tree-group>"
         f'<mapcanvas name="theMapCanvas" annotationsVisible="1"><units>meters</units>{extent}<rotation>0</rotation>'
         f"<destinationsrs>{system}</destinationsrs></mapcanvas>"
-        f"<projectlayers>{''.join(_layer(layer, system) for layer in layers)}</projectlayers>"
+        f"<projectlayers>{''.join(_layer(layer, _system(layer.crs or crs)) for layer in layers)}</projectlayers>"
         f"<ProjectViewSettings><Scales/><DefaultViewExtent {view}>{system}</DefaultViewExtent></ProjectViewSettings>"
         '<properties><Paths><Absolute type="bool">false</Absolute></Paths>'
         '<SpatialRefSys><ProjectionsEnabled type="int">1</ProjectionsEnabled></SpatialRefSys></properties></qgis>\n'

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from geoseg.arrays import Json
 from geoseg.commit import commit_bytes, commit_json, read_json
-from geoseg.errors import UsageError
+from geoseg.errors import PlanError, SheetError, UsageError
 from geoseg.gis.report import with_changes
 from geoseg.night.publish import nights
 from geoseg.runfolder.folder import Run
@@ -41,8 +41,8 @@ def changes_since(run: Run, folder: Path) -> Json:
     if not done.is_file():
         try:
             found = compare(places[at - 1], folder, folder / CHANGES_GPKG)
-        except UsageError as error:
-            log.warning("%s", error)
+        except (UsageError, SheetError, PlanError) as error:
+            log.warning("what changed since %s is not known: %s", places[at - 1].name, error)
             return {}
         _into_report(folder / REPORT, found.old, found.said())
         commit_json(done, {**found.to_json(), "said": found.said()})

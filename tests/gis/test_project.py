@@ -7,6 +7,7 @@ import zipfile
 from xml.etree import ElementTree
 
 from plans import UTM
+from pyproj import CRS
 
 from geoseg.classes import ISPRS
 from geoseg.gis.project import ProjectLayer, qgis_project
@@ -60,3 +61,16 @@ def test_groups_lie_in_their_order_and_those_with_nothing_shown_are_off() -> Non
 def test_equal_input_gives_equal_bytes() -> None:
     one, two = (qgis_project("town", UTM, (0.0, 0.0, 1.0, 1.0), LAYERS) for _ in range(2))
     assert one == two
+
+
+def test_photos_of_one_name_are_two_layers_each_in_its_own_crs() -> None:
+    zone = CRS.from_epsg(25832).to_wkt()
+    layers = [
+        ProjectLayer("tile", "/west/tile.tif", "raster", "", group="photo", crs=zone),
+        ProjectLayer("tile", "/east/tile.tif", "raster", "", group="photo"),
+    ]
+    root = _tree(qgis_project("town", UTM, (0.0, 0.0, 1.0, 1.0), layers))
+    ids = [e.findtext("id") for e in root.iter("maplayer")]
+    assert len(set(ids)) == 2
+    assert ids == [e.get("id") for e in root.iter("layer-tree-layer")]
+    assert [e.findtext("srs/spatialrefsys/authid") for e in root.iter("maplayer")] == ["EPSG:25832", "EPSG:25833"]

@@ -46,7 +46,7 @@ def check_address(path: Path | str) -> None:
     if query:
         what = "is an address with a query or a mark (?, #); it may be a signature, which would be written down"
         raise UsageError(shown, what, f"name the address without it, or {_DOWNLOAD}")
-    if set(shown) & set("*[]") or shown.endswith("/"):
+    if set(shown.partition("://")[2].partition("/")[2]) & set("*[]") or shown.endswith("/"):
         raise UsageError(shown, "is an address of many files, expected one", "name each, or list them in a .txt file")
     try:
         parts = urlsplit(shown)

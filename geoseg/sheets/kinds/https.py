@@ -6,6 +6,7 @@ ignores ranges are refused with the connection closed.
 
 from __future__ import annotations
 
+import base64
 import re
 import time
 from contextlib import suppress
@@ -13,7 +14,7 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from ssl import SSLCertVerificationError
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from geoseg.errors import SheetAway, SheetError
@@ -114,12 +115,12 @@ class HttpRanges:
         """The connection, made where there is none; through the proxy that the environment names for https."""
         if self._connection is None:
             host, port = self._parts.hostname or "", self._parts.port
-            proxy = urlsplit("" if host in LOOPBACK or proxy_bypass(host) else getproxies().get("https", ""))
+            proxy = _proxy(host)
             if self._parts.scheme == "http":
                 self._connection = HTTPConnection(host, port, timeout=limit)
             elif proxy.hostname:
-                self._connection = HTTPSConnection(proxy.hostname, proxy.port, timeout=limit)
-                self._connection.set_tunnel(host, port)
+                self._connection = HTTPSConnection(proxy.hostname, proxy.port or 80, timeout=limit)
+                self._connection.set_tunnel(host, port, _authorization(proxy))
             else:
                 self._connection = HTTPSConnection(host, port, timeout=limit)
         if self._connection.sock is not None:
@@ -153,6 +154,20 @@ class HttpRanges:
             what = f"lies on a server that gives other bytes than were asked for (status {status})"
             raise SheetError(self.path, what, _DOWNLOAD)
         return size
+
+
+def _authorization(proxy: SplitResult) -> dict[str, str]:
+    """The header that says who asks, where the environment names a user of the proxy."""
+    if not proxy.username:
+        return {}
+    pair = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+def _proxy(host: str) -> SplitResult:
+    """The proxy that the environment names for https (`https_proxy`, `no_proxy`), with or without `http://`."""
+    named = "" if host in LOOPBACK or proxy_bypass(host) else getproxies().get("https", "")
+    return urlsplit(named if "://" in named or not named else f"//{named}")
 
 
 def _said(error: Exception) -> str:

@@ -18,10 +18,10 @@ from geoseg.errors import UsageError
 from geoseg.gis.geopackage import Layer
 from geoseg.layers import LAYERS
 from geoseg.options import ChangesOptions
-from geoseg.runfolder.folder import Run
+from geoseg.runfolder.folder import NIGHT_JSON, Run
 from geoseg.stages.changes.common_ground import CommonGround, common_ground
 from geoseg.stages.changes.landcover import LandCover, land_cover
-from geoseg.stages.changes.lineage import carried_over, first_names
+from geoseg.stages.changes.lineage import CHANGES_GPKG, carried_over, first_names
 from geoseg.stages.changes.objects import changed_objects, match
 from geoseg.stages.changes.package import landcover_layer, lines_layer, objects_layer, write_package
 from geoseg.stages.changes.page import write_page
@@ -108,6 +108,9 @@ def _check_name(out: Path, both: Both) -> None:
     if out.resolve() in (both.old.features, both.new.features):
         raise UsageError(out, "is one of the files that are compared", "give another name")
     folder = out.resolve().parent
+    its_own = folder == both.new.folder.resolve() and out.name == CHANGES_GPKG
+    if (folder / NIGHT_JSON).is_file() and not its_own:
+        raise UsageError(out, "would lie among the files of a published night", "give a place outside of it")
     if Run.lies_in(folder.parent) and folder == Run(folder.parent).out:
         raise UsageError(out, "would lie among the outputs of a run", "give a place outside of it")
 

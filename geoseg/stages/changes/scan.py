@@ -24,6 +24,8 @@ __all__ = ["Scan", "from_to", "scan"]
 
 UNKNOWN = 255
 """The number of no class."""
+SQUARE = 256
+"""Pixels along the squares whose middle gives the scale of the map; blocks hold whole ones."""
 CERTAIN = 0.95
 """Regions that lack so much to be a polygon are let go at once; the others are looked at when they are whole."""
 
@@ -74,10 +76,13 @@ def scan(both: Both, min_area: float | None = None) -> Scan:
         known = old != NODATA
         before, after = _classes(both.old, first, old[known]), _classes(both.new, second, new[known])
         pairs = before * size + after
-        counts = np.bincount(pairs, minlength=size * size).reshape(size, size)
-        pixels += counts
-        pixel_area = _pixel_area(both, block_window(block, BLOCK))
-        areas += counts * pixel_area
+        window = block_window(block, BLOCK)
+        of_block = np.full(old.shape, size * size, np.int64)
+        of_block[known] = pairs
+        for counts, area in _counted(both, window, of_block, size):
+            pixels += counts
+            areas += counts * area
+        pixel_area = _pixel_area(both, window)
         codes = np.zeros(old.shape, np.uint16)
         codes[known] = np.where(before == after, 0, pairs + 1)
         if codes.any():
@@ -127,6 +132,21 @@ def _classes(side: Side, numbers: Bytes, values: Bytes) -> Ints:
         cure = "give class rasters of geoseg; mosaic --from makes them"
         raise UsageError(side.rasters[0], f"and those beside it hold values {odd[:5]} of no class", cure)
     return classes.astype(np.int64)
+
+
+def _counted(both: Both, window: Window, pairs: Ints, size: int) -> Iterator[tuple[Ints, float]]:
+    """Pixels from class to class (size, size), and square metres of a pixel, of each `SQUARE` of a block.
+
+    The squares do not hang on the size of blocks, so areas do not, either. `pairs` (H, W): `size` * before + after;
+    more where not both are known.
+    """
+    for row in range(0, pairs.shape[0], SQUARE):
+        for col in range(0, pairs.shape[1], SQUARE):
+            part = pairs[row : row + SQUARE, col : col + SQUARE]
+            counts = np.bincount(part[part < size * size], minlength=size * size).reshape(size, size)
+            if counts.any():
+                place = Window(window.col_off + col, window.row_off + row, SQUARE, SQUARE)
+                yield counts, _pixel_area(both, place)
 
 
 def _pixel_area(both: Both, window: Window) -> float:

@@ -77,6 +77,7 @@ def _photos(inputs: Inputs) -> list[ProjectLayer]:
             "raster",
             photo_qml() if sheet.header.dtype == "uint8" and sheet.header.bands >= 3 else "",
             group="photo",
+            crs=sheet.header.crs,
         )
         for sheet in sheets
     ]

@@ -52,16 +52,31 @@ def test_a_file_that_depends_on_another_is_refused(tmp_path: Path, word: bytes) 
         read_header(path)
 
 
-def test_smaller_copies_elsewhere_are_never_opened(tmp_path: Path) -> None:
+def test_smaller_copies_elsewhere_are_refused_before_gdal_looks(tmp_path: Path) -> None:
     """A pipe in their place: whoever opened it would wait for ever."""
     path = _write(tmp_path / "a.img")
     with rasterio.Env(HFA_USE_RRD="YES"), rasterio.open(path, "r+") as dataset:
         dataset.build_overviews([2, 4])
     (tmp_path / "a.rrd").unlink()
     os.mkfifo(tmp_path / "a.rrd")
-    assert read_header(path).mask == "none"
+    with pytest.raises(SheetError, match=r"smaller copies of its picture in 'a\.rrd'"):
+        read_header(path)
+
+
+def test_smaller_copies_in_the_file_itself_are_fine_until_it_is_renamed(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.img")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.build_overviews([2, 4])
     with open_sheet(path) as dataset:
-        assert np.array_equal(dataset.read(), PIXELS)
+        assert dataset.read(out_shape=(3, 60, 75)).shape == (3, 60, 75)
+    with pytest.raises(SheetError, match="smaller copies"):
+        read_header(path.rename(tmp_path / "b.img"))
+
+
+def test_a_pipe_that_is_named_like_an_image_is_passed_over(tmp_path: Path) -> None:
+    _write(tmp_path / "a.img")
+    os.mkfifo(tmp_path / "b.img")
+    assert [p.name for p in find_sheets([tmp_path])] == ["a.img"]
 
 
 def test_entries_in_a_circle_or_beyond_the_end_are_refused(tmp_path: Path) -> None:
