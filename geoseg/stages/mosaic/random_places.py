@@ -22,7 +22,7 @@ __all__ = ["PLACES", "Drawn", "allocation", "nothing_drawn", "seed_of", "with_pi
 PLACES = 100
 """Random places of a map."""
 LEAST, FEWEST = 8, 2
-"""Places of a class, where it has as many pixels; where there are very many classes. No variance follows from less."""
+"""The fewest places of a class that has as many pixels; the same where there are many classes: a variance needs two."""
 
 Numbers = npt.NDArray[np.uint64]
 
