@@ -75,6 +75,7 @@ class MosaicKeywords(WorkKeywords, total=False):
     layers: Names | None
     vector_format: Names | None
     exact: bool
+    review: int
     overwrite: bool
     read_timeout: float
     sector: int

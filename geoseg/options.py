@@ -216,6 +216,13 @@ class MosaicOptions:
         read=parse.names("--vector-format", VECTOR_FORMATS),
     )
     exact: bool = option(False, "Also every class's exact pixel outlines, in NAME_exact.gpkg.")
+    review: int = option(
+        0,
+        "Also a table review: the places that are most worth a look, so many at most, and 100 random ones; 0: none.",
+        metavar="N",
+        least=0,
+        most=100_000,
+    )
     overwrite: bool = option(False, "Write everything again.", key="", results=False)
     read_timeout: float = _read_timeout(key="")
     sector: int = option(

@@ -191,6 +191,7 @@ CHANGED: dict[type, dict[str, Change]] = {
         "layers": _same(("cars",)),
         "vector_format": _same(("fgb",)),
         "exact": _same(True),
+        "review": _same(20),
         "overwrite": _same(True),
         "read_timeout": _same(7.0),
         "sector": _same(512),

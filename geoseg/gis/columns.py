@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from xml.sax.saxutils import quoteattr
 
-__all__ = ["COLUMNS", "Column", "with_aliases", "write_columns"]
+__all__ = ["COLUMNS", "VERDICTS", "Column", "with_aliases", "write_columns"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ class Column:
     text: str
     values: tuple[str, ...] = ()
 
+
+VERDICTS = ("ok", "wrong", "should_be")
+"""What people may say of a place of the table `review`."""
 
 COLUMNS: dict[str, Column] = {
     "id": Column("Object", "Name of the object, from the row and column of its first pixel; the same in every rerun."),
@@ -45,6 +48,16 @@ COLUMNS: dict[str, Column] = {
     "surroundings": Column("Surroundings", "Class of most of what lies within a metre."),
     "doubtful": Column("Doubtful", "Whether it is most likely no car: low confidence, or roofs around it."),
     "kind": Column("Kind", "What sort of object it is."),
+    "rank": Column("Rank", "Order in which places are worth a look, from 1."),
+    "reason": Column("Reason", "Why it is worth a look."),
+    "score": Column("At stake (m²)", "Area on the ground that is probably wrong; 0 for random places."),
+    "verdict": Column(
+        "Verdict", "What you see there: ok, wrong, or should_be with the right class in the next column.", VERDICTS
+    ),
+    "should_be": Column("Should be", "The right class, where the map is wrong."),
+    "note": Column("Note", "Whatever you want to add."),
+    "sampled": Column("Random", "Whether it was drawn at random: only these tell how good the map is."),
+    "stratum_pixels": Column("Pixels of the class", "Pixels of its class in the whole map, for random places."),
 }
 """By name; `KINDS` holds the values of `kind` of each table."""
 
@@ -82,19 +95,24 @@ def with_aliases(qml: str, names: Iterable[str]) -> str:
     return head.replace("</qgis>", f"<aliases>{rows}</aliases></qgis>")
 
 
-def write_columns(database: sqlite3.Connection, tables: Mapping[str, Iterable[str]]) -> None:
+def write_columns(
+    database: sqlite3.Connection,
+    tables: Mapping[str, Iterable[str]],
+    own: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+) -> None:
     """Write alias, comment and values of all known columns.
 
     Args:
         database: a GeoPackage that lacks these tables.
         tables: names of the columns of each table.
+        own: values of some columns, by table and column.
     """
     rows, lists = [], {}
     for table, names in tables.items():
         for name in names:
             if (column := COLUMNS.get(name)) is None:
                 continue
-            values = KINDS.get(table, ()) if name == "kind" else column.values
+            values = KINDS.get(table, ()) if name == "kind" else (own or {}).get((table, name), column.values)
             constraint = f"{table}_{name}" if values else None
             if constraint:
                 lists[constraint] = values

@@ -26,13 +26,17 @@ DATE = "2000-01-01T00:00:00.000Z"
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer: its name, features (with CRS), geometry type, QML style and a description."""
+    """One layer: its name, features (with CRS), geometry type, QML style and a description.
+
+    `values`: all values that a column may have, where they are this layer's own.
+    """
 
     name: str
     frame: geopandas.GeoDataFrame
     qml: str
     description: str = ""
     geometry_type: str = "Polygon"
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def write_geopackage(path: Path, layers: list[Layer], *, date: str = DATE) -> None:
@@ -93,6 +97,11 @@ class GeoPackage:
                     _write_layer(self.temporary, layer)
                 self.counts[layer.name] += len(layer.frame)
                 self.heads.setdefault(layer.name, replace(layer, frame=layer.frame.iloc[:0]))
+
+    def rows(self, query: str) -> geopandas.GeoDataFrame:
+        """The answer to an SQL query of what was added so far."""
+        with self._faults():
+            return pyogrio.read_dataframe(self.temporary, sql=query)
 
     def add_table(self, name: str, frame: pandas.DataFrame, description: str = "") -> None:
         """Write a table without geometry, once.
@@ -189,7 +198,8 @@ def _describe(path: Path, layers: list[Layer], date: str) -> None:
         database.execute(_STYLE_TABLE)
         database.execute(_LIST_TABLE, (date,))
         database.executemany(_ADD_STYLE, rows)
-        write_columns(database, {layer.name: layer.frame.columns for layer in layers})
+        own = {(layer.name, column): values for layer in layers for column, values in layer.values.items()}
+        write_columns(database, {layer.name: layer.frame.columns for layer in layers}, own)
 
 
 def _check(path: Path, temporary: Path, counts: Mapping[str, int], plain: Mapping[str, int]) -> None:

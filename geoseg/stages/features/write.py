@@ -67,7 +67,13 @@ class Written:
     checks: dict[str, object]
 
 
-def write_features(new: New, found: list[District], do: Do, counts: Mapping[int, int]) -> Written:
+def _nothing(package: Any) -> None:
+    """Add nothing."""
+
+
+def write_features(
+    new: New, found: list[District], do: Do, counts: Mapping[int, int], last: Callable[[Any], None] = _nothing
+) -> Written:
     """Write the feature layers of all districts, a batch at a time.
 
     Args:
@@ -75,6 +81,7 @@ def write_features(new: New, found: list[District], do: Do, counts: Mapping[int,
         found: the districts of a class raster.
         do: does the steps.
         counts: pixels of each class value in the class raster.
+        last: adds to the sink that `new` opened what can be made only when all layers are there.
 
     Raises:
         GeosegError: the land cover has a gap, an overlap or an invalid polygon: nothing of it is written.
@@ -89,6 +96,7 @@ def write_features(new: New, found: list[District], do: Do, counts: Mapping[int,
             for layers in _batches(_in_order(found, do(steps), seams)):
                 package.add(layers)
             if not seams.unfit:
+                last(package)
                 package.commit()
                 figures = seams.figures(raster.plan.gsd, before)
                 return Written(list(package.heads.values()), dict(package.counts), figures)

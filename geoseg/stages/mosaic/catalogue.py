@@ -19,6 +19,7 @@ from geoseg.models.facts import NO_NETWORK
 from geoseg.sheets.kinds.addresses import address_of, is_remote
 from geoseg.stages.mosaic.finish import versions
 from geoseg.stages.mosaic.inputs import Inputs
+from geoseg.stages.mosaic.review import TABLE
 
 __all__ = ["write_project", "write_stac"]
 
@@ -38,7 +39,7 @@ _TYPES = {
 
 
 def write_project(inputs: Inputs, layers: list[Layer]) -> list[Path]:
-    """Write NAME.qgz: objects over land cover over confidence, which is off, over the photo."""
+    """Write NAME.qgz: places to review over objects over land cover over confidence, which is off, over the photo."""
     name, plan = inputs.name, inputs.plan
     vectors = [
         ProjectLayer(
@@ -47,12 +48,12 @@ def write_project(inputs: Inputs, layers: list[Layer]) -> list[Path]:
             "vector",
             with_aliases(layer.qml, layer.frame.columns),
             layer.geometry_type.removesuffix("String"),
-            shown=tables()[layer.name].shown,
-            group="objects" if role_of_table(layer.name) else "land cover",
+            shown=layer.name == TABLE or tables()[layer.name].shown,
+            group=_group(layer.name),
         )
         for layer in reversed(layers)
     ]
-    vectors.sort(key=lambda layer: layer.group != "objects")
+    vectors.sort(key=lambda layer: ("review", "objects", "land cover").index(layer.group))
     kinds = (("classes", raster_qml(inputs.table, 0.6), "land cover"), ("confidence", confidence_qml(), "confidence"))
     rasters = [
         ProjectLayer(f"{kind}{e}", f"./{name}{e}_{kind}.tif", "raster", qml, shown=kind == "classes", group=group)
@@ -63,6 +64,11 @@ def write_project(inputs: Inputs, layers: list[Layer]) -> list[Path]:
     everything = [*vectors, *rasters, *_photos(inputs)]
     commit_bytes(path, qgis_project(name, plan.grid.crs, plan.grid.bounds(inputs.extent), everything))
     return [path]
+
+
+def _group(name: str) -> str:
+    """The group of the project that a table lies in."""
+    return "review" if name == TABLE else "objects" if role_of_table(name) else "land cover"
 
 
 def _photos(inputs: Inputs) -> list[ProjectLayer]:

@@ -34,6 +34,7 @@ from geoseg.stages.mosaic.exact import exact_layers
 from geoseg.stages.mosaic.finish import Outputs, earlier_files, still_finished, write_run_json
 from geoseg.stages.mosaic.inputs import Inputs, load_inputs, mosaic_key
 from geoseg.stages.mosaic.report import write_report
+from geoseg.stages.mosaic.review import add_review
 from geoseg.stages.mosaic.work import RASTER_CACHE, MosaicWork, at_work, make_sheet, make_step, make_trace
 from geoseg.work.executor import Executor
 from geoseg.work.local import LOCAL
@@ -112,6 +113,8 @@ def _mosaic(run: Run, options: MosaicOptions, progress: Progress, executor: Exec
 
 
 def _check_layers(inputs: Inputs, options: MosaicOptions) -> None:
+    if options.review and not options.vectors:
+        raise UsageError("--review", "is a table of NAME.gpkg, which --no-vectors leaves out", "leave one of them out")
     if options.vectors and not makes_any((c.role for c in inputs.table.classes), options.layers):
         names = ", ".join(options.layers)
         raise UsageError("--layers", f"{names}: no class of this network is one", "choose others, or --no-vectors")
@@ -195,7 +198,8 @@ def _features(work: MosaicWork, options: MosaicOptions, made: Outputs, counts: d
     inputs = work.context.inputs
     path = inputs.run.out / f"{inputs.name}.gpkg"
     do = lambda parts: _counted(work.each(make_step, parts), steps, "feature layers", len(parts), "sectors")
-    written = write_features(partial(new_geopackage, path), work.context.districts, do, counts)
+    last = partial(add_review, inputs, options, work.fence.key[:12])
+    written = write_features(partial(new_geopackage, path), work.context.districts, do, counts, last)
     made.features |= written.features
     made.checks |= written.checks
     made.files.append(path)
