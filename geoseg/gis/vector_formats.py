@@ -36,7 +36,8 @@ def _pmtiles(path: Path, layer: Layer, frame: Frame) -> None:
 
 
 def _parquet(path: Path, layer: Layer, frame: Frame) -> None:
-    frame.to_parquet(path, index=False)
+    """GeoParquet 1.1: a box for each feature, by which readers leave out what lies elsewhere."""
+    frame.to_parquet(path, index=False, write_covering_bbox=True)
 
 
 def _degrees(frame: Frame) -> Frame:
