@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from dataclasses import replace
 
 import geopandas
@@ -21,6 +23,7 @@ from geoseg.errors import Busy, EnvironmentFault, UsageError
 from geoseg.gis.columns import COLUMNS
 from geoseg.gis.databases.postgis import Target, check_database, check_server, holds, write_database
 from geoseg.gis.geopackage import Layer, write_geopackage
+from geoseg.layers import tables
 from geoseg.options import MosaicOptions
 from geoseg.stages.mosaic.mosaic import mosaic
 
@@ -279,3 +282,46 @@ def test_a_kill_in_the_middle_leaves_the_old_schema(tmp_path) -> None:
         time.sleep(0.5)
     assert ask("SELECT count(*) FROM killed.cars") == [(20_000,)]
     assert ask("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%%killed%%'") == [("killed",)]
+
+
+LOOK = """
+import os
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+from qgis.core import QgsApplication, QgsVectorLayer
+application = QgsApplication([], False)
+application.initQgis()
+password = open(os.environ["PGPASSFILE"]).readline().strip().split(":keeper:")[1]
+where = f"dbname='gis' host={os.environ['PGHOST']} port={os.environ['PGPORT']} user='keeper'"
+where += " password='{}'".format(password.replace(chr(92), ""))
+for name, kind in (("buildings", "Polygon"), ("road_centrelines", "LineString"), ("tree_points", "Point")):
+    uri = f"{where} key='id' srid=25833 type={kind} table=\\"shown\\".\\"{name}\\" (geom)"
+    layer = QgsVectorLayer(uri, name, "postgres")
+    said, found = layer.loadDefaultStyle()
+    field = layer.fields().field("confidence")
+    print(name, layer.isValid(), layer.crs().authid(), layer.featureCount() > 0, layer.renderer().type(), found,
+          field.alias(), layer.hasSpatialIndex() == layer.SpatialIndexPresent)
+"""
+
+
+def test_qgis_opens_the_tables_styled(finished, tmp_path) -> None:
+    python = "/usr/bin/python3"
+    if subprocess.run([python, "-c", "import qgis.core"], capture_output=True, check=False).returncode:
+        pytest.skip("no PyQGIS: apt-get install python3-qgis")
+    path = finished[0] / "out/town.gpkg"
+    layers = [
+        Layer(name, pyogrio.read_dataframe(path, layer=name).iloc[:0], qml, name, tables()[name].geometry)
+        for name, qml in ((n, style_of(path, n)) for n in ("buildings", "road_centrelines", "tree_points"))
+    ]
+    write_database(Target("shown", UTM, "1"), path, layers)
+    place = {**os.environ, "PGOPTIONS": "-c search_path=public,extensions"}  # QGIS looks for PostGIS there only
+    done = subprocess.run([python, "-c", LOOK], capture_output=True, text=True, check=False, env=place)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3, done.stderr
+    for line in lines:
+        assert " True EPSG:25833 True " in line
+        assert line.endswith("Confidence (%) True")
+
+
+def style_of(path, layer):
+    with closing(sqlite3.connect(path)) as database:
+        return database.execute("SELECT styleQML FROM layer_styles WHERE f_table_name = ?", (layer,)).fetchone()[0]
