@@ -27,9 +27,10 @@ _WHERE = "check PGHOST, PGPORT, PGDATABASE and PGUSER or PGSERVICE; `psql` in th
 _REFUSALS = (
     ("password authentication failed", "refuses the user or the password", _LOGIN),
     ("no password supplied", "asks for a password, and there is none", _LOGIN),
-    ("does not exist", "has no such database or user", _WHERE),
-    ("no pg_hba.conf entry", "lets this user not in from here", "add a line to pg_hba.conf of the server"),
+    ("FATAL: .* does not exist", "has no such database or user", _WHERE),
+    ("no pg_hba.conf entry", "does not let this user in from here", "add a line to pg_hba.conf of the server"),
 )
+"""What libpq says (a pattern), what it means, and the cure."""
 
 
 def check_package() -> None:
@@ -69,8 +70,8 @@ def connection() -> Iterator[Any]:
         opened = psycopg.connect("", fallback_application_name="geoseg", **wait)
     except psycopg.Error as error:
         said = str(error)
-        fallback = ("", "cannot be reached", _WHERE)
-        _, what, cure = next((row for row in _REFUSALS if row[0] in said), fallback)
+        fallback = ("", "cannot be reached with what the environment says", _WHERE)
+        _, what, cure = next((row for row in _REFUSALS if re.search(row[0], said)), fallback)
         raise EnvironmentFault(SERVER, what, cure) from None  # the cause would be shown with --debug
     with opened:
         yield opened
