@@ -33,7 +33,7 @@ ENGINES = ("auto", "torch", "openvino", "onnxruntime")
 PRECISIONS = ("auto", "f32", "bf16")
 TTA = ("none", "flip", "d4")
 BOUNDARIES = ("all", "noBoundary", "eroded")
-VECTOR_FORMATS = ("fgb", "geojson", "parquet", "pmtiles")
+VECTOR_FORMATS = ("fgb", "geojson", "parquet", "pmtiles", "postgis")
 MODEL_TIMEOUT = 180.0
 """Seconds that a network which another program wrote may take for its first patch."""
 READ_TIMEOUT = 25.0
@@ -211,7 +211,8 @@ class MosaicOptions:
     )
     vector_format: tuple[str, ...] = option(
         (),
-        f"Also these formats, one file for each layer: {', '.join(VECTOR_FORMATS)}.",
+        f"Also these formats, one file for each layer: {', '.join(VECTOR_FORMATS[:-1])}; postgis: the database that"
+        " PGHOST and the like name in the environment.",
         metavar="A,B",
         read=parse.names("--vector-format", VECTOR_FORMATS),
     )

@@ -1,4 +1,4 @@
-"""A STAC 1.1 item of a run's outputs: where they lie, what they are, what they were made from and how.
+"""STAC 1.1: an item of a run's outputs (where they are, what they are, how they were made), and a catalog of items.
 
 Extensions: projection 2.0, classification 2.0, processing 1.2, file 2.1. The item is made by hand, because it is 60
 lines of plain data and the libraries at hand still write older fields.
@@ -18,9 +18,11 @@ from geoseg.classes import NODATA, ClassTable
 __all__ = [
     "Asset",
     "Origin",
+    "catalog",
     "class_bands",
     "confidence_bands",
     "footprint_in_degrees",
+    "item_of_catalog",
     "projection",
     "result_item",
 ]
@@ -31,6 +33,7 @@ _EXTENSIONS = [
 ]
 
 
+_VERSION = "1.1.0"
 _DESCRIPTION = "Classes of the ground from orthophotos, as rasters and polygons; times are those of the sheets' files."
 
 
@@ -123,7 +126,7 @@ def result_item(name: str, footprint: shapely.Geometry, assets: dict[str, Asset]
     """
     return {
         "type": "Feature",
-        "stac_version": "1.1.0",
+        "stac_version": _VERSION,
         "stac_extensions": _EXTENSIONS,
         "id": name,
         "geometry": shapely.geometry.mapping(footprint),
@@ -156,3 +159,42 @@ def _asset(asset: Asset) -> Json:
         "file:checksum": "1220" + asset.sha256,  # multihash: SHA2-256, 32 bytes
         **asset.more,
     }
+
+
+def catalog(file: str, name: str, description: str, items: dict[str, str]) -> Json:
+    """A catalog of items.
+
+    Args:
+        file: its own file name.
+        name: its id and title.
+        description: what the items are.
+        items: a title for each item's address relative to the catalog, in the order in which they are shown.
+    """
+    return {
+        "type": "Catalog",
+        "stac_version": _VERSION,
+        "id": name,
+        "title": name,
+        "description": description,
+        "links": [
+            {"rel": "root", "href": f"./{file}", "type": "application/json", "title": name},
+            *(
+                {"rel": "item", "href": href, "type": "application/geo+json", "title": title}
+                for href, title in items.items()
+            ),
+        ],
+    }
+
+
+def item_of_catalog(item: Json, title: str, catalog: str) -> Json:
+    """An item as one of several of the same name in a catalog: its id and title tell them apart.
+
+    Args:
+        item: as `result_item` makes it.
+        title: what sets it apart, such as a date.
+        catalog: address of the catalog relative to the item.
+    """
+    up = [{"rel": rel, "href": catalog, "type": "application/json"} for rel in ("root", "parent")]
+    links = [link for link in item["links"] if link["rel"] not in ("root", "parent")]
+    properties = {**item["properties"], "title": f"{item['id']}, {title}"}
+    return {**item, "id": f"{item['id']}-{title}", "properties": properties, "links": [*up, *links]}

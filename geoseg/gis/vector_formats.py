@@ -1,4 +1,4 @@
-"""Vector layers in other formats beside the GeoPackage: one file for each layer, all or nothing."""
+"""Vector layers in other formats beside the GeoPackage: one file for each layer, all or nothing; and a database."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import pyogrio
 
 from geoseg.commit import commit_bytes, commit_file
 from geoseg.errors import EnvironmentFault, UsageError
+from geoseg.gis.databases.connection import check_package
+from geoseg.gis.databases.postgis import check_server
 from geoseg.gis.geopackage import Layer
 
-__all__ = ["FORMATS", "check_formats", "write_layers"]
+__all__ = ["FORMATS", "POSTGIS", "check_formats", "write_layers"]
 
 Frame: TypeAlias = geopandas.GeoDataFrame
 
@@ -36,7 +38,8 @@ def _pmtiles(path: Path, layer: Layer, frame: Frame) -> None:
 
 
 def _parquet(path: Path, layer: Layer, frame: Frame) -> None:
-    frame.to_parquet(path, index=False)
+    """GeoParquet 1.1: a box for each feature, by which readers leave out what lies elsewhere."""
+    frame.to_parquet(path, index=False, write_covering_bbox=True)
 
 
 def _degrees(frame: Frame) -> Frame:
@@ -57,18 +60,31 @@ FORMATS: dict[str, tuple[str, Callable[[Path, Layer, Frame], None]]] = {
     "parquet": (".parquet", _parquet),
     "pmtiles": (".pmtiles", _pmtiles),
 }
-"""Formats by name: suffix and writer."""
+"""Formats of files by name: suffix and writer."""
+
+POSTGIS = "postgis"
+"""The format that is no file."""
 
 
-def check_formats(names: tuple[str, ...]) -> None:
+def check_formats(names: tuple[str, ...], outputs: str = "") -> None:
     """Check the names given for `--vector-format`, before anything is computed.
+
+    Args:
+        names: of formats.
+        outputs: start of the output names; "" where no database is to be asked yet whether it can take them.
 
     Raises:
         UsageError: an unknown format, or one whose library is not installed.
+        EnvironmentFault: the database cannot take them.
     """
     for name in names:
-        if name not in FORMATS:
-            raise UsageError("--vector-format", f"there is no format {name!r}", f"choose from {', '.join(FORMATS)}")
+        if name not in (*FORMATS, POSTGIS):
+            choices = ", ".join((*FORMATS, POSTGIS))
+            raise UsageError("--vector-format", f"there is no format {name!r}", f"choose from {choices}")
+        if name == POSTGIS:
+            check_package()
+            if outputs:
+                check_server(outputs)
         if name == "parquet" and find_spec("pyarrow") is None:
             raise UsageError("--vector-format parquet", "needs pyarrow", "pip install 'geoseg[parquet]'")
 
@@ -79,7 +95,7 @@ def write_layers(stem: Path, layers: list[Layer], names: tuple[str, ...]) -> lis
     Args:
         stem: path of the files without layer and suffix.
         layers: what to write.
-        names: of formats (`FORMATS`).
+        names: of formats; those that are not in `FORMATS` are no files.
 
     Returns:
         The files, sorted.
@@ -88,7 +104,7 @@ def write_layers(stem: Path, layers: list[Layer], names: tuple[str, ...]) -> lis
         EnvironmentFault: a file could not be written, or lost features on the way.
     """
     files = []
-    for name in names:
+    for name in [n for n in names if n in FORMATS]:
         suffix, write = FORMATS[name]
         for layer in layers:
             if not len(layer.frame):

@@ -1,6 +1,7 @@
 """Nights of a run: each finished one is kept under its date, and `latest` is switched to it at once.
 
-out/ -> out/<date>/ (hard links: unchanged bytes cost nothing) -> out/latest, a link that is replaced in one step
+out/ -> out/<date>/ (hard links: unchanged bytes cost nothing) -> out/catalog.json
+     -> out/latest, a link that is replaced in one step
 
 A reader of `latest` sees the old night or the new one, never half of both.
 """
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from geoseg.commit import commit_bytes, read_json
 from geoseg.errors import EnvironmentFault, PlanError, UsageError
+from geoseg.night.catalogue import ITEM_END, own_item, write_catalog
 from geoseg.runfolder.folder import NIGHT_JSON, Run
 
 __all__ = ["Published", "date_of", "nights", "prune", "publish"]
@@ -59,7 +61,9 @@ def latest(run: Run) -> Path | None:
 
 
 def publish(run: Run, date: str, *, patience: float = 0.0) -> Path:
-    """Keep what `mosaic` wrote as one night, and switch `latest` to it. The same outputs are published once for a date.
+    """Keep what `mosaic` wrote as one night, list it in the catalog, and switch `latest` to it.
+
+    The same outputs are published once for a date.
 
     Raises:
         PlanError: `mosaic` has not finished.
@@ -73,6 +77,7 @@ def publish(run: Run, date: str, *, patience: float = 0.0) -> Path:
         here = [n for n in nights(run) if n.date == date]
         same = next((n.folder for n in here if n.key == key), None)
         folder = same or _filled(run, date, key, list(files))
+        write_catalog(run, [n.folder for n in nights(run)])
         _switch(run.latest, folder)
         return folder
 
@@ -91,7 +96,10 @@ def _filled(run: Run, date: str, key: str, files: list[str]) -> Path:
         for name in files:
             source, there = run.folder / name, temporary / Path(name).relative_to("out")
             there.parent.mkdir(parents=True, exist_ok=True)
-            _linked(source, there)
+            if name.endswith(ITEM_END):
+                commit_bytes(there, own_item(run, source, final.name))
+            else:
+                _linked(source, there)
         value = {"date": date, "published": time.time(), "key": key, "files": files}
         commit_bytes(temporary / NIGHT_JSON, (json.dumps(value, indent=1) + "\n").encode())
         os.rename(temporary, final)
@@ -150,6 +158,8 @@ def prune(run: Run, keep: int, older_than: float, *, dry_run: bool = False, pati
             for n, place in zip(every, places, strict=True)
             if place not in spared and now - n.published > older_than
         ]
+        if gone and not dry_run:  # first: nobody is led to what is gone
+            write_catalog(run, [n.folder for n in every if n.folder not in gone])
         for folder in [] if dry_run else gone:
             os.rename(folder, folder.with_name(f".{uuid.uuid4().hex[:12]}.gone"))  # at once: nobody finds half a night
         if not dry_run:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from geoseg.arrays import Json
 from geoseg.errors import Busy, SheetError
+from geoseg.gis.vector_formats import check_formats
 from geoseg.night.listener import QUIET, Listener
 from geoseg.night.publish import publish
 from geoseg.night.since import changes_since
@@ -74,6 +75,8 @@ def run_stages(
         GeosegError: whatever a stage raises.
     """
     run, shard = Run.of(run), options.work.shard
+    if options.mosaic.vectors:
+        check_formats(options.mosaic.vector_format, options.mosaic.name or run.folder.resolve().name)
     patience = PLANNING if shard else 0.0
     seconds: dict[str, float] = {}
     names = ("sheets", *INFER_STEPS, *mosaic_steps(options.mosaic))

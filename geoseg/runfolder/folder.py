@@ -127,6 +127,11 @@ class Run:
         return self.out / "latest"
 
     @property
+    def catalog_json(self) -> Path:
+        """The STAC catalog of the published nights."""
+        return self.out / "catalog.json"
+
+    @property
     def run_json(self) -> Path:
         """The outputs of a finished mosaic, listed; written last."""
         return self.folder / "run.json"

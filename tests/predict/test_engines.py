@@ -10,7 +10,7 @@ import pytest
 
 from geoseg import options
 from geoseg.geometry.lattice import Lattice
-from geoseg.gis.vector_formats import FORMATS
+from geoseg.gis.vector_formats import FORMATS, POSTGIS
 from geoseg.models.facts import Conversion, Normalise
 from geoseg.models.load import build_network
 from geoseg.predict.cpu import CpuBackend
@@ -125,4 +125,4 @@ def test_names_that_options_offer_are_those_that_there_are() -> None:
     """Options know no torch and no GDAL, so they list them themselves."""
     assert ("auto", *ENGINES) == options.ENGINES
     assert tuple(TTA) == options.TTA
-    assert tuple(FORMATS) == options.VECTOR_FORMATS
+    assert (*FORMATS, POSTGIS) == options.VECTOR_FORMATS

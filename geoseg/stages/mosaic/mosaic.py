@@ -1,7 +1,7 @@
 """geoseg mosaic: the blocks of a run as everything that GIS users open.
 
 blocks -> class raster, confidence raster -> sheet rasters -> feature layers, exact polygons -> report -> catalogue
--> run.json (written last: with it the mosaic is finished)
+-> database -> run.json (written last: with it the mosaic is finished)
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import rasterio
 
 from geoseg.commit import folder, sweep
 from geoseg.errors import UsageError
-from geoseg.gis.geopackage import new_geopackage
+from geoseg.gis.databases.postgis import Target, check_database, holds, write_database
+from geoseg.gis.geopackage import Layer, new_geopackage
 from geoseg.gis.geopackage_logs import held_alone
-from geoseg.gis.vector_formats import check_formats, write_layers
+from geoseg.gis.vector_formats import POSTGIS, check_formats, write_layers
 from geoseg.layers import makes_any
 from geoseg.options import MosaicOptions
 from geoseg.progress import Progress, Steps, unheard
@@ -76,7 +77,8 @@ def mosaic(
 
     Raises:
         PlanError: blocks are missing or stale: run `infer` first.
-        EnvironmentFault: an output could not be written whole, or another program has the GeoPackage open.
+        EnvironmentFault: an output could not be written whole, another program has the GeoPackage open, or a database
+            that was asked for cannot take the layers.
     """
     options = options or MosaicOptions()
     check_formats(options.vector_format)
@@ -92,13 +94,16 @@ def _mosaic(run: Run, options: MosaicOptions, progress: Progress, executor: Exec
     _check_layers(inputs, options)
     key = mosaic_key(inputs, options)
     done = still_finished(run, key)
-    if done is not None and not options.overwrite:
+    target = _target(inputs, key, options)
+    if done is not None and not options.overwrite and (target is None or holds(target)):
         keep_only(run)
         files = tuple(run.folder / f for f in done["files"])
         return MosaicReport(run.out, files, done["areas_m2"], done["features"], True, 0.0)
     for file in run.feature_files:  # told before the work, not after it
         with held_alone(file):
             pass
+    if target is not None:
+        check_database(target)
     earlier = earlier_files(run)
     names = [str(file.relative_to(run.folder)) for file in earlier]
     with at_work(inputs, key, options, executor, names) as work:
@@ -138,6 +143,7 @@ def mosaic_steps(options: MosaicOptions) -> tuple[str, ...]:
         "exact polygons": options.exact,
         "report": options.vectors,
         "catalogue": True,
+        "database": options.vectors and POSTGIS in options.vector_format,
     }
     return tuple(name for name, chosen in wanted.items() if chosen)
 
@@ -146,7 +152,7 @@ def _make(work: MosaicWork, options: MosaicOptions, progress: Progress) -> Outpu
     """Make all files but run.json."""
     inputs = work.context.inputs
     counts = class_counts(inputs.records.values())
-    made = Outputs(areas=class_areas(inputs))
+    made, layers = Outputs(areas=class_areas(inputs)), list[Layer]()
     steps = Steps(mosaic_steps(options), progress)
     step = partial(_step, made, steps)
     with step("class raster"):
@@ -158,7 +164,7 @@ def _make(work: MosaicWork, options: MosaicOptions, progress: Progress) -> Outpu
             made.files += _sheets(work, steps)
     if options.vectors:
         with step("feature layers"):
-            _features(work, options, made, counts, steps)
+            layers = _features(work, options, made, counts, steps)
     if options.exact:
         with step("exact polygons"):
             _exact(work, options, made)
@@ -167,7 +173,18 @@ def _make(work: MosaicWork, options: MosaicOptions, progress: Progress) -> Outpu
             made.files.append(write_report(inputs, made))
     with step("catalogue"):
         made.files += write_stac(inputs, counts, made.files)
+    if (target := _target(inputs, work.fence.key, options)) is not None:
+        with step("database"):
+            work.fence.check()
+            write_database(target, inputs.run.out / f"{inputs.name}.gpkg", layers)
     return made
+
+
+def _target(inputs: Inputs, key: str, options: MosaicOptions) -> Target | None:
+    """Where in a database the layers go; None where they go into none."""
+    if POSTGIS not in options.vector_format or not options.vectors:
+        return None
+    return Target(inputs.name, inputs.plan.grid.crs, key)
 
 
 @contextmanager
@@ -193,8 +210,10 @@ def _sheets(work: MosaicWork, steps: Steps) -> list[Path]:
     return [inputs.run.folder / file for names in given for file in names]
 
 
-def _features(work: MosaicWork, options: MosaicOptions, made: Outputs, counts: dict[int, int], steps: Steps) -> None:
-    """NAME.gpkg, NAME.qgz, and each layer in other formats."""
+def _features(
+    work: MosaicWork, options: MosaicOptions, made: Outputs, counts: dict[int, int], steps: Steps
+) -> list[Layer]:
+    """NAME.gpkg, NAME.qgz, and each layer in other formats; returns the layers, without features."""
     inputs = work.context.inputs
     path = inputs.run.out / f"{inputs.name}.gpkg"
     do = lambda parts: _counted(work.each(make_step, parts), steps, "feature layers", len(parts), "sectors")
@@ -203,10 +222,11 @@ def _features(work: MosaicWork, options: MosaicOptions, made: Outputs, counts: d
     made.features |= written.features
     made.checks |= written.checks
     made.files.append(path)
-    for layer in written.layers if options.vector_format else []:
+    for layer in written.layers if {*options.vector_format} - {POSTGIS} else []:
         frame = pyogrio.read_dataframe(path, layer=layer.name)
         made.files += write_layers(path.with_suffix(""), [replace(layer, frame=frame)], options.vector_format)
     made.files += write_project(inputs, written.layers)
+    return written.layers
 
 
 def _counted(found: Iterator[Made], steps: Steps, name: str, total: int, unit: str) -> Iterator[Made]:

@@ -1,0 +1,1 @@
+"""Feature layers in databases that other programs read."""

@@ -1,0 +1,59 @@
+"""The STAC catalog of the nights: out/catalog.json, one link for each published night.
+
+Each night gets an item of its own, because the items of one catalog must have different ids.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from geoseg.commit import commit_bytes, read_json
+from geoseg.gis.stac import catalog, item_of_catalog
+from geoseg.runfolder.folder import NIGHT_JSON, Run
+
+__all__ = ["ITEM_END", "own_item", "write_catalog"]
+
+ITEM_END = ".stac.json"
+_DESCRIPTION = "Published nights, the oldest first: classes of the ground from orthophotos, as rasters and polygons."
+
+
+def own_item(run: Run, item: Path, night: str) -> bytes:
+    """The STAC item of a run as that of one night: its id holds the night's name, and it names the catalog above it.
+
+    Args:
+        run: whose nights they are.
+        item: NAME.stac.json of the run.
+        night: the name of the night's folder.
+
+    Raises:
+        PlanError: there is no such item, or it is damaged.
+    """
+    value = read_json(item, "run geoseg mosaic again with --overwrite")
+    return _bytes(item_of_catalog(value, night, f"../{run.catalog_json.name}"))
+
+
+def write_catalog(run: Run, folders: Iterable[Path]) -> None:
+    """Write out/catalog.json; the same nights give the same bytes, which are not written again.
+
+    Args:
+        run: whose nights they are. Its lock is held.
+        folders: of the nights, the oldest first.
+
+    Raises:
+        EnvironmentFault: the disk refuses it.
+    """
+    items: dict[str, str] = {}
+    for folder in folders:
+        names = sorted(str(n) for n in read_json(folder / NIGHT_JSON)["files"] if n.endswith(ITEM_END))
+        items |= {f"./{folder.name}/{Path(n).name}": folder.name for n in names}
+    path = run.catalog_json
+    name = run.folder.resolve().name
+    data = _bytes(catalog(path.name, name, _DESCRIPTION, items))
+    if not path.is_file() or path.read_bytes() != data:
+        commit_bytes(path, data)
+
+
+def _bytes(value: object) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
