@@ -33,7 +33,7 @@ def test_a_column_has_one_type_wherever_it_occurs() -> None:
     for layer in LAYERS.values():
         for name, kind in layer.columns.items():
             assert columns()[name] is kind
-            assert kind in (int, float)
+            assert kind in (int, float, bool)
 
 
 def test_every_role_has_a_layer_or_is_known_to_have_none() -> None:
