@@ -143,22 +143,27 @@ def classes_qml(column: str, classes: list[tuple[str, Colour]], *, alpha: int, s
 
 def line_classes_qml(column: str, classes: list[tuple[str, Colour]], *, width: float) -> str:
     """Style of a line layer with one colour for each value of a column, and a width in millimetres."""
-    symbols = []
-    for i, (_, colour) in enumerate(classes):
-        options = {
-            "line_color": ",".join(map(str, (*colour, 255))),
-            "line_style": "solid",
-            "line_width": f"{width:g}",
-            "line_width_unit": "MM",
-            "capstyle": "round",
-            "joinstyle": "round",
-        }
-        symbols.append(
-            f'<symbol type="line" name="{i}" alpha="1" clip_to_extent="1">'
-            '<layer class="SimpleLine" enabled="1" pass="0" locked="0">'
-            f'<Option type="Map">{_rows(options)}</Option></layer></symbol>'
-        )
+    symbols = [
+        f'<symbol type="line" name="{i}" alpha="1" clip_to_extent="1">{_line(colour, width)}</symbol>'
+        for i, (_, colour) in enumerate(classes)
+    ]
     return _categories(column, [name for name, _ in classes], symbols)
+
+
+def _line(colour: Colour, width: float, more: str = "") -> str:
+    """A line of a symbol, so many millimetres wide, round at its ends; `more`: properties that hang on attributes."""
+    options = {
+        "line_color": ",".join(map(str, (*colour, 255))),
+        "line_style": "solid",
+        "line_width": f"{width:g}",
+        "line_width_unit": "MM",
+        "capstyle": "round",
+        "joinstyle": "round",
+    }
+    return (
+        '<layer class="SimpleLine" enabled="1" pass="0" locked="0">'
+        f'<Option type="Map">{_rows(options)}</Option>{more}</layer>'
+    )
 
 
 def _categories(column: str, names: list[str], symbols: list[str], smallest_scale: int = 0) -> str:
@@ -221,19 +226,8 @@ def road_qml(fill: Colour, casing: Colour, width_field: str) -> str:
     """
     width = f'scale_linear(coalesce("{width_field}", 4), 3, 15, 0.4, 1.6)'
     thinner = "max(0.2, min(1, 2500 / coalesce(@map_scale, 2500)))"
-    layers = ""
-    for colour, more in ((casing, 0.4), (fill, 0.0)):
-        options = {
-            "line_color": ",".join(map(str, (*colour, 255))),
-            "line_style": "solid",
-            "line_width": f"{0.7 + more:g}",
-            "line_width_unit": "MM",
-            "capstyle": "round",
-            "joinstyle": "round",
-        }
-        wide = _from_field("outlineWidth", f"({width} + {more:g}) * {thinner}")
-        layers += (
-            '<layer class="SimpleLine" enabled="1" pass="0" locked="0">'
-            f'<Option type="Map">{_rows(options)}</Option>{wide}</layer>'
-        )
+    layers = "".join(
+        _line(colour, 0.7 + more, _from_field("outlineWidth", f"({width} + {more:g}) * {thinner}"))
+        for colour, more in ((casing, 0.4), (fill, 0.0))
+    )
     return _qml(_single(f'<symbol type="line" name="0" alpha="1" clip_to_extent="1">{layers}</symbol>'))
