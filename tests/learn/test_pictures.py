@@ -14,7 +14,7 @@ from geoseg.learn.pictures import confusion_png, contact_sheet, curves_png, labe
 def test_labels_have_the_colours_of_their_classes_and_denied_ones_are_darker() -> None:
     codes = np.array([[0, 1, 2], [NOT + 1, NODATA, 5]], np.uint8)
     shown = label_colours(codes, ISPRS)
-    assert [tuple(shown[0, k]) for k in range(3)] == [c.colour for c in ISPRS.classes[:3]]
+    assert [tuple(shown[0, k]) for k in range(3)] == [c.drawn for c in ISPRS.classes[:3]]
     assert shown[1, 0].sum() < shown[0, 1].sum()
     assert len(set(shown[1, 1].tolist())) == 1  # grey
 
@@ -28,7 +28,7 @@ def test_samples_lie_in_rows_each_with_its_label_below() -> None:
     assert sheet.shape[0] > 2 * 32
     assert sheet.shape[1] >= 3 * 16
     for _, codes in samples:
-        colour = ISPRS.classes[codes[0, 0]].colour
+        colour = ISPRS.classes[codes[0, 0]].drawn
         assert ((sheet == colour).all(2)).sum() >= 16 * 16
 
 
