@@ -35,7 +35,7 @@ from geoseg.stages.mosaic.exact import exact_layers
 from geoseg.stages.mosaic.finish import Outputs, earlier_files, still_finished, write_run_json
 from geoseg.stages.mosaic.inputs import Inputs, load_inputs, mosaic_key
 from geoseg.stages.mosaic.report import write_report
-from geoseg.stages.mosaic.review import add_review
+from geoseg.stages.mosaic.review import TABLE, add_review
 from geoseg.stages.mosaic.work import RASTER_CACHE, MosaicWork, at_work, make_sheet, make_step, make_trace
 from geoseg.work.executor import Executor
 from geoseg.work.local import LOCAL
@@ -176,7 +176,8 @@ def _make(work: MosaicWork, options: MosaicOptions, progress: Progress) -> Outpu
     if (target := _target(inputs, work.fence.key, options)) is not None:
         with step("database"):
             work.fence.check()
-            write_database(target, inputs.run.out / f"{inputs.name}.gpkg", layers)
+            mapped = [layer for layer in layers if layer.name != TABLE]  # verdicts belong to a person, not to a night
+            write_database(target, inputs.run.out / f"{inputs.name}.gpkg", mapped)
     return made
 
 
