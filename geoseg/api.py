@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from geoseg.errors import UsageError
 from geoseg.keywords import ChangesKeywords, EvaluateKeywords, InferKeywords, MosaicKeywords, RunKeywords, TileKeywords
 from geoseg.options import ChangesOptions, EvaluateOptions, InferOptions, MosaicOptions, TileOptions, WorkOptions
-from geoseg.progress import Progress, bars, unheard
+from geoseg.progress import Progress, Shown, bars
 from geoseg.request import run_options, split, stage_options
 from geoseg.runfolder.folder import Run
 
@@ -48,10 +48,7 @@ def _paths(sheets: Sheets) -> list[Path]:
 @contextmanager
 def _bars(shown: bool) -> Iterator[Progress]:
     """A bar for each step, in a notebook or on a terminal."""
-    if not shown:
-        yield unheard
-        return
-    with bars() as drawn:
+    with bars() if shown else nullcontext(Shown()) as drawn:
         yield drawn.hear
 
 

@@ -126,7 +126,9 @@ class ClassTable:
 def _row_of(c: LandClass) -> ClassRow:
     """A class as JSON."""
     row = ClassRow(value=c.value, name=c.name, colour=list(c.colour), role=c.role)
-    return row if c.map_colour is None else row | ClassRow(map=list(c.map_colour))  # type: ignore[typeddict-item]
+    if c.map_colour is not None:
+        row["map"] = list(c.map_colour)
+    return row
 
 
 def _class_of(row: Json) -> LandClass:
