@@ -208,15 +208,19 @@ def patch_items(run: Path, table: ClassTable, facts: ImageFacts) -> list[Item]:
     return items
 
 
-def polygon_items(root: Path, images: str, polygons: PolygonFile, facts: ImageFacts) -> list[Item]:
+def polygon_items(
+    root: Path, images: str, polygons: PolygonFile, facts: ImageFacts, buildings: int = NODATA
+) -> list[Item]:
     """Georeferenced images with one file of polygons, which are burnt when a window is read.
+
+    `buildings`: the label code of outlines of single buildings, 255 for none.
 
     Raises:
         UsageError: an image without a CRS, or no such file.
     """
     if not Path(polygons.path).is_file():
         raise UsageError(polygons.path, "does not exist", "check `labels` of this data set")
-    labels = LabelFile("polygons", polygons.path, None, polygons.codes, polygons.column, polygons.rest)
+    labels = LabelFile("polygons", polygons.path, None, polygons.codes, polygons.column, polygons.rest, 0, buildings)
     items = []
     for path in _find_images(root, images, TIFF):
         image = image_file(path, facts)

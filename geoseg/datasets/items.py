@@ -20,15 +20,15 @@ from geoseg.classes import NODATA, UNLABELLED
 from geoseg.datasets.label_raster import open_labels, read_codes
 from geoseg.datasets.lay import Ground
 from geoseg.datasets.legend import Legend
-from geoseg.datasets.scene_cache import DrawnScene, scene_pixels
-from geoseg.datasets.shapes import Codes, PolygonFile, burn_boxes, burn_polygons
+from geoseg.datasets.scene_cache import DrawnScene, scene_contact, scene_pixels
+from geoseg.datasets.shapes import Codes, PolygonFile, burn_boxes, burn_polygons, contact_of_file
 from geoseg.errors import SheetError
 from geoseg.geometry.grid import overlap, slices
 from geoseg.sheets.images import picture_size, read_picture
 from geoseg.sheets.nodata import valid_by_value
 from geoseg.sheets.raster import raster_window
 
-__all__ = ["Box", "ImageFile", "Item", "LabelFile", "image_reader", "read_item", "read_labels"]
+__all__ = ["Box", "ImageFile", "Item", "LabelFile", "image_reader", "read_aux", "read_item", "read_labels"]
 
 Box = tuple[int, int, int, int]
 """A region of an image in pixels: row, column, height, width."""
@@ -70,7 +70,8 @@ class LabelFile:
 
     `legend` decodes rasters, which are laid on the image by their place; `eroded` is the radius (pixels) around class
     borders that is left out. `codes` maps the values of `column` (polygons) or the class numbers (boxes) to label
-    codes; "*" stands for any. `rest` is the code of all that no shape covers.
+    codes; "*" stands for any. `rest` is the code of all that no shape covers. `buildings`: the code of polygons that
+    are outlines of single buildings; 255 where there are none.
     """
 
     kind: str
@@ -80,6 +81,7 @@ class LabelFile:
     column: str = ""
     rest: int = NODATA
     eroded: int = 0
+    buildings: int = NODATA
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,17 @@ def read_item(item: Item, window: Window) -> tuple[Image, Bytes, Valid]:
         labels[here] = LABELS[item.labels.kind](item, part)
         valid[here] = good
     return image, labels, valid
+
+
+def read_aux(item: Item, window: Window, names: tuple[str, ...]) -> Bytes:
+    """What scores beside the classes ought to be, uint8 (A, H, W) for each name: 1, 0, or 255 where nobody knows."""
+    out = np.full((len(names), int(window.height), int(window.width)), NODATA, np.uint8)
+    part = overlap(window, item.window)
+    if part is not None:
+        here = slices(part, window)
+        for target, name in zip(out, names, strict=True):
+            target[here] = AUX_LABELS[name](item, part)
+    return out
 
 
 def image_reader(item: Item) -> Callable[[Window], tuple[Image, Valid]]:
@@ -239,6 +252,18 @@ def _polygon_labels(item: Item, part: Window) -> Bytes:
     return burn_polygons(polygons, item.image.crs, place, (int(part.height), int(part.width)))
 
 
+def _contact(item: Item, part: Window) -> Bytes:
+    rows, cols = _rows_cols(part)
+    if item.image.scene is not None and item.labels.kind == "scene":
+        return scene_contact(item.image.scene)[rows, cols]
+    shape, labels = (int(part.height), int(part.width)), item.labels
+    if labels.kind != "polygons" or labels.buildings == NODATA:
+        return np.full(shape, NODATA, np.uint8)
+    place = Affine(*item.image.transform[:6]) @ Affine.translation(part.col_off, part.row_off)
+    polygons = PolygonFile(labels.path, labels.codes, labels.column, labels.rest)
+    return contact_of_file(polygons, labels.buildings, item.image.crs, place, shape)
+
+
 def _box_labels(item: Item, part: Window) -> Bytes:
     rows, cols = _rows_cols(part)
     return burn_boxes(item.labels.path, item.image.shape, item.labels.codes, item.labels.rest)[rows, cols]
@@ -266,3 +291,4 @@ LABELS: dict[str, Callable[[Item, Window], Bytes]] = {
     "scene": _scene_labels,
     "none": _no_labels,
 }
+AUX_LABELS: dict[str, Callable[[Item, Window], Bytes]] = {"contact": _contact}

@@ -19,14 +19,14 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from geoseg.arrays import Bytes, Image
 from geoseg.classes import NOT
-from geoseg.datasets.items import Item, read_item, read_labels
+from geoseg.datasets.items import Item, read_aux, read_item, read_labels
 from geoseg.learn.augment import Augmentation, change_photo, draw_pose, lay_crop
 from geoseg.spawn import without_main
 
 __all__ = ["Batches", "Crop", "LabelledSet", "Sample", "Samples", "class_places", "loader"]
 
 Sample = tuple[Image, Bytes, int]
-"""Image (C, S, S), label codes (S, S), number of the set."""
+"""Image (C, S, S), label codes (S, S), number of the set; with scores beside the classes, planes (1 + A, S, S)."""
 
 Places = npt.NDArray[np.int32]
 """Pixels (N, 2): row, column."""
@@ -70,13 +70,15 @@ def _thin(places: Places) -> Places:
 class Crop:
     """The size of every sample: `side` pixels of `gsd` metres.
 
-    `fill` holds the band values without data, `full` is the value of the brightest pixel.
+    `fill` holds the band values without data, `full` is the value of the brightest pixel. `aux`: names of the scores
+    beside the classes that are learned; their labels follow the label codes as further planes.
     """
 
     side: int
     gsd: float
     fill: tuple[float, ...]
     full: float = 255.0
+    aux: tuple[str, ...] = ()
 
 
 class Samples(Dataset[Sample]):
@@ -117,7 +119,10 @@ class Samples(Dataset[Sample]):
         item = items[int(rng.choice(len(items), p=self.areas[which]))]
         pose = draw_pose(rng, self.augmentation, self.crop.side, self.crop.gsd / item.image.gsd)
         row, col = self._place(rng, item, pose.reach)
-        image, codes, valid = read_item(item, Window(col, row, pose.reach, pose.reach))
+        window = Window(col, row, pose.reach, pose.reach)
+        image, codes, valid = read_item(item, window)
+        if self.crop.aux:
+            codes = np.concatenate([codes[None], read_aux(item, window, self.crop.aux)])
         crop, labels = lay_crop(image, codes, valid, pose, self.fill)
         return (*change_photo(crop, labels, rng, self.augmentation, self.fill, self.crop.full), which)
 

@@ -15,14 +15,18 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from rasterio.transform import Affine
 
 from geoseg.arrays import Bytes
+from geoseg.classes import NODATA
 from geoseg.commit import commit_bytes
+from geoseg.datasets.shapes import burn_contact
+from geoseg.scenes.outlines import TREE, outline
 from geoseg.scenes.quarters import random_style
 from geoseg.scenes.scene import Scene
 from geoseg.spawn import without_main
 
-__all__ = ["DrawnScene", "draw_missing", "scene_pixels"]
+__all__ = ["DrawnScene", "draw_missing", "scene_contact", "scene_pixels"]
 
 
 @dataclass(frozen=True)
@@ -91,12 +95,38 @@ def scene_pixels(scene: DrawnScene) -> tuple[Bytes, Bytes]:
     return image, labels
 
 
+@lru_cache(maxsize=48)
+def scene_contact(scene: DrawnScene) -> Bytes:
+    """Where buildings meet or nearly meet, uint8 (H, W): 1, 0, or 255 under trees."""
+    path = _cache_path(scene)
+    path = None if path is None else path.with_name(f"{path.stem}_contact.npy")
+    if path is not None and path.is_file():
+        try:
+            return np.asarray(np.load(path, allow_pickle=False), np.uint8)
+        except (OSError, ValueError):
+            path.unlink(missing_ok=True)  # cut short, or not ours: burn it again
+    layout = _scene(scene).layout
+    buildings = np.array([outline(b, layout.frame) for b in layout.buildings], object)
+    place = Affine(scene.metres / scene.shape[1], 0, 0, 0, scene.metres / scene.shape[0], 0)
+    contact = burn_contact(buildings, place, scene.shape)
+    contact[scene_pixels(scene)[1] == TREE] = NODATA
+    if path is not None:
+        buffer = io.BytesIO()
+        np.save(buffer, contact)
+        commit_bytes(path, buffer.getbuffer())
+    return contact
+
+
+def _scene(scene: DrawnScene) -> Scene:
+    style = random_style(np.random.default_rng([scene.seed, 19]), scene.quarter) if scene.quarter else None
+    return Scene(scene.seed, scene.metres, scene.metres, scene.gsd / 2 if scene.fine else scene.gsd, style)
+
+
 def _draw(scene: DrawnScene) -> tuple[Bytes, Bytes]:
     high, wide = scene.shape
-    style = random_style(np.random.default_rng([scene.seed, 19]), scene.quarter) if scene.quarter else None
     if not scene.fine:
-        tile = Scene(scene.seed, scene.metres, scene.metres, scene.gsd, style).tile(0, 0, high, wide)
+        tile = _scene(scene).tile(0, 0, high, wide)
         return np.ascontiguousarray(np.moveaxis(tile.image, 2, 0)), tile.labels
-    tile = Scene(scene.seed, scene.metres, scene.metres, scene.gsd / 2, style).tile(0, 0, 2 * high, 2 * wide)
+    tile = _scene(scene).tile(0, 0, 2 * high, 2 * wide)
     blocks = tile.image.reshape(high, 2, wide, 2, 4).astype(np.float32).mean((1, 3))
     return np.ascontiguousarray(np.moveaxis((blocks + 0.5).astype(np.uint8), 2, 0)), tile.labels[::2, ::2].copy()

@@ -196,7 +196,9 @@ def _shape_codes(section: DataSection, table: ClassTable) -> tuple[Codes, int]:
 def _polygons(section: DataSection, table: ClassTable, bands: tuple[str, ...], cache: Path | None) -> list[Item]:
     codes, rest = _shape_codes(section, table)
     polygons = PolygonFile(str(section.root / section.labels), codes, section.column, rest)
-    return polygon_items(section.root, section.images, polygons, _facts(section, bands))
+    known = {code for _, code in codes}
+    roofs = [i for i, c in enumerate(table.classes) if c.role == "building" and i in known]
+    return polygon_items(section.root, section.images, polygons, _facts(section, bands), *roofs[:1])
 
 
 def _boxes(section: DataSection, table: ClassTable, bands: tuple[str, ...], cache: Path | None) -> list[Item]:

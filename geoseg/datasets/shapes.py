@@ -8,15 +8,27 @@ from pathlib import Path
 
 import numpy as np
 import shapely
+from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
 from rasterio.transform import Affine, array_bounds
 
 from geoseg.arrays import Bytes, Shapes
 from geoseg.classes import NODATA
 from geoseg.errors import SheetError, UsageError
+from geoseg.geometry.ground import metres_per_unit
 from geoseg.gis.vector_door import read_vectors
 
-__all__ = ["BOX_CORE", "BOX_EDGE", "Codes", "PolygonFile", "burn_boxes", "burn_polygons", "read_boxes"]
+__all__ = [
+    "BOX_CORE",
+    "BOX_EDGE",
+    "Codes",
+    "PolygonFile",
+    "burn_boxes",
+    "burn_contact",
+    "burn_polygons",
+    "contact_of_file",
+    "read_boxes",
+]
 
 Codes = tuple[tuple[str, int], ...]
 """(text in the file, label code); the text "*" stands for any."""
@@ -25,6 +37,15 @@ BOX_CORE, BOX_EDGE = 0.56, 1.1
 """In a box around a car that stands at an angle, only an ellipse of `BOX_CORE` times the box's size is surely car.
 
 Around it, out to `BOX_EDGE` times the size, nothing is known.
+"""
+
+
+CONTACT = 0.8
+"""Metres around each building: where two of these strips overlap, the buildings meet or nearly meet.
+
+Outlines drawn by hand are off by up to a metre, and what a network takes for one roof often has a narrow yard in it.
+With the true places and the shipped network's mask, houses of Banepa came out right with F1 0.63 for 0.4 m, 0.78 for
+0.8 m.
 """
 
 
@@ -83,6 +104,33 @@ def burn_polygons(polygons: PolygonFile, crs: str, place: Affine, shape: tuple[i
         return np.full(shape, polygons.rest, np.uint8)
     burnt = rasterize(pairs, out_shape=shape, transform=place, fill=polygons.rest, dtype="uint8")
     return np.asarray(burnt, np.uint8)
+
+
+def contact_of_file(polygons: PolygonFile, buildings: int, crs: str, place: Affine, shape: tuple[int, int]) -> Bytes:
+    """`burn_contact` of the polygons whose label code is `buildings`; arguments as of `burn_polygons`."""
+    shapes, names, tree = _polygons(polygons.path, crs, polygons.column)
+    x, y = place @ (shape[1] / 2, shape[0] / 2)
+    reach = CONTACT / metres_per_unit(crs, x, y)
+    frame = shapely.box(*array_bounds(*shape, place)).buffer(2 * reach)
+    meaning = dict(polygons.codes)
+    mine = [
+        i
+        for i in sorted(tree.query(frame, predicate="intersects").tolist())
+        if meaning.get(str(names[i]), meaning.get("*")) == buildings
+    ]
+    return burn_contact(shapes[mine], place, shape, reach)
+
+
+def burn_contact(buildings: Shapes, place: Affine, shape: tuple[int, int], reach: float = CONTACT) -> Bytes:
+    """Where buildings meet or nearly meet: 1 within `reach` of two of them, else 0; uint8 (H, W).
+
+    `reach` is in the units of `place`.
+    """
+    strips = [(s, 1) for s in shapely.buffer(buildings, reach)]
+    if not strips:
+        return np.zeros(shape, np.uint8)
+    many = rasterize(strips, out_shape=shape, transform=place, fill=0, dtype="int32", merge_alg=MergeAlg.add)
+    return np.asarray(many > 1, np.uint8)
 
 
 @lru_cache(maxsize=64)

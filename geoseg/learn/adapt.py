@@ -37,8 +37,8 @@ class Lesson:
 class Teacher:
     """Labels the samples of unlabelled sets; `network` has the student's shape and gets the weights of `average`.
 
-    `unlabelled` holds the numbers of those sets. `full` is the value of the brightest pixel; `mean` and `std` are the
-    network's.
+    `unlabelled` holds the numbers of those sets. `full` is the value of the brightest pixel; `aux` scores come
+    after those of the classes.
     """
 
     network: nn.Module
@@ -47,6 +47,7 @@ class Teacher:
     unlabelled: frozenset[int]
     seed: int
     full: float
+    aux: int = 0
 
     def prepare(self, lesson: Lesson, step: int, standardised: Tensor) -> Lesson:
         """The lesson with labels for its unlabelled samples; the same for the same step, after a restart too.
@@ -84,6 +85,7 @@ class Teacher:
         with torch.no_grad():
             out = self.network(images)
         scores: Tensor = (out["out"] if isinstance(out, dict) else out).float()
+        scores = scores[:, : scores.shape[1] - self.aux]
         if scores.shape[-2:] != images.shape[-2:]:
             scores = nn.functional.interpolate(scores, size=images.shape[-2:], mode="bilinear", align_corners=False)
         return scores

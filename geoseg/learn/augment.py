@@ -97,11 +97,11 @@ def draw_pose(rng: np.random.Generator, augmentation: Augmentation, side: int, r
 def lay_crop(
     image: Pixels, labels: Bytes, valid: Valid, pose: Pose, fill: npt.NDArray[np.float32]
 ) -> tuple[Pixels, Bytes]:
-    """Crop (C, S, S) and labels uint8 (S, S) out of a square source window of R = `pose.reach` pixels a side.
+    """Crop (C, S, S) and labels uint8 (..., S, S) out of a square source window of R = `pose.reach` pixels a side.
 
     Args:
         image: (C, R, R), uint8 or float32; the crop has the same type.
-        labels: uint8 (R, R).
+        labels: uint8 (R, R), or several planes (L, R, R) of them.
         valid: bool (R, R); elsewhere the image becomes `fill` and the label 255.
         pose: how the crop lies in the window.
         fill: one value for each band.
@@ -111,9 +111,9 @@ def lay_crop(
         image = np.where(valid, image, _like(fill, image)[:, None, None])
     if pose.exact:
         turns = round(pose.angle / (math.pi / 2)) % 4
-        turned, named = np.rot90(image, turns, (1, 2)), np.rot90(labels, turns)
+        turned, named = np.rot90(image, turns, (1, 2)), np.rot90(labels, turns, (-2, -1))
         if pose.mirrored:
-            turned, named = turned[:, :, ::-1], named[:, ::-1]
+            turned, named = turned[:, :, ::-1], named[..., ::-1]
         return np.ascontiguousarray(turned), np.ascontiguousarray(named)
     return _sample(image, labels, pose)
 
@@ -127,7 +127,7 @@ def _like(values: npt.NDArray[np.float32], image: Pixels) -> Pixels:
 
 def _sample(image: Pixels, labels: Bytes, pose: Pose) -> tuple[Pixels, Bytes]:
     """A crop at any angle and zoom: bilinear image, nearest labels."""
-    reach, side = labels.shape[0], pose.side
+    reach, side = labels.shape[-1], pose.side
     c, s = math.cos(pose.angle), math.sin(pose.angle)
     step = pose.zoom * side / reach  # half a crop, in half windows
     flip = -1.0 if pose.mirrored else 1.0
@@ -141,7 +141,7 @@ def _sample(image: Pixels, labels: Bytes, pose: Pose) -> tuple[Pixels, Bytes]:
     column = ((grid[0, :, :, 0] + 1) * reach / 2).floor().long()
     row = ((grid[0, :, :, 1] + 1) * reach / 2).floor().long()
     inside = (column >= 0) & (column < reach) & (row >= 0) & (row < reach)
-    named = torch.from_numpy(np.ascontiguousarray(labels))[row.clamp(0, reach - 1), column.clamp(0, reach - 1)]
+    named = torch.from_numpy(np.ascontiguousarray(labels))[..., row.clamp(0, reach - 1), column.clamp(0, reach - 1)]
     named = torch.where(inside, named, torch.tensor(NODATA, dtype=torch.uint8))
     return _like(crop.numpy(), image), named.numpy()
 
@@ -154,12 +154,12 @@ def change_photo(
     fill: npt.NDArray[np.float32],
     full: float = 255.0,
 ) -> tuple[Pixels, Bytes]:
-    """Another camera, weather and compression for the image (C, S, S), uint8 or float32; the labels uint8 (S, S) stay.
+    """Another camera, weather and compression for the image (C, S, S), uint8 or float32; labels uint8 (..., S, S) stay.
 
     Now and then a strip at an edge has no data: it gets the values of `fill`, one for each band, and the label 255.
     `full` is the value of the brightest pixel. Images of floats are never stored as JPEG, which has 8 bits.
     """
-    side = labels.shape[0]
+    side = labels.shape[-1]
     if augmentation.colour > 0:
         image = _recolour(image, rng, augmentation.colour, full)
     if rng.uniform() < augmentation.grey and len(image) >= 3:
@@ -177,7 +177,7 @@ def change_photo(
         edge, quarter = int(rng.integers(side // 16, side // 2)), int(rng.integers(4))
         image, labels = image.copy(), labels.copy()
         np.rot90(image, quarter, (1, 2))[:, :edge] = _like(fill, image)[:, None, None]
-        np.rot90(labels, quarter)[:edge] = NODATA
+        np.rot90(labels, quarter, (-2, -1))[..., :edge, :] = NODATA
     return np.ascontiguousarray(image), labels
 
 

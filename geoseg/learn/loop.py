@@ -15,14 +15,17 @@ from torch import nn
 
 from geoseg.errors import TrainingError
 from geoseg.learn.adapt import Lesson, Teacher
-from geoseg.learn.losses import LOSSES, LossOptions
+from geoseg.learn.losses import LOSSES, LossOptions, binary
 from geoseg.learn.parts import SCHEDULES, training_mode
 from geoseg.learn.settings import Stage, TrainConfig
 
 __all__ = ["Batch", "Steps", "batch_loss", "is_stuck", "precision_of", "standardise"]
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-"""Images (B, C, S, S), uint8 or float32, label codes uint8 (B, S, S), set numbers (B,)."""
+"""Images (B, C, S, S), uint8 or float32, label codes uint8 (B, S, S), set numbers (B,).
+
+With A scores beside the classes the labels are (B, 1 + A, S, S): the codes, then what these scores ought to be.
+"""
 
 NoContext = AbstractContextManager[object]
 
@@ -107,6 +110,8 @@ class Steps:
         Torchvision's networks give a dict: "out" holds the scores, and the loss of "aux" is added with a weight.
         """
         images, labels = batch[0].to(self.device, non_blocking=True), batch[1].to(self.device, non_blocking=True).long()
+        beside = labels[:, 1:] if labels.ndim == 4 else None
+        labels = labels if beside is None else labels[:, 0]
         x = standardise(images, self.config.model.mean, self.config.model.std)
         lesson = Lesson(images, labels, batch[2], torch.ones(len(images), device=images.device))
         if self.teacher is not None:
@@ -116,7 +121,10 @@ class Steps:
         with torch.autocast(self.device.split(":")[0], kind, enabled=kind is not None):
             out = self.network(x)
         scores = (out["out"] if isinstance(out, dict) else out).float()
-        loss = self._loss(scores, lesson)
+        count = scores.shape[1] - len(self.config.model.aux)
+        loss = self._loss(scores[:, :count], lesson)
+        if beside is not None:
+            loss = loss + self.config.loss.aux * binary(scores[:, count:], beside)
         if isinstance(out, dict) and "aux" in out:
             loss = loss + self.config.loss.auxiliary * self._loss(out["aux"].float(), lesson)
         return loss

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from geoseg.classes import NODATA, NOT
 
-__all__ = ["LOSSES", "LossOptions", "cross_entropy", "dice", "focal", "lovasz"]
+__all__ = ["LOSSES", "LossOptions", "binary", "cross_entropy", "dice", "focal", "lovasz"]
 
 Tensor = torch.Tensor
 
@@ -118,6 +118,26 @@ def lovasz(scores: Tensor, labels: Tensor, options: LossOptions) -> Tensor:
         gradient = torch.cat([jaccard[:1], jaccard[1:] - jaccard[:-1]])
         losses.append(torch.dot(errors, gradient))
     return torch.stack(losses).mean() if losses else scores.sum() * 0
+
+
+RARE = 4.0
+"""Weight of the pixels that a score beside the classes is about: they are few."""
+
+
+def binary(scores: Tensor, labels: Tensor) -> Tensor:
+    """Weighted binary cross-entropy plus Dice of scores (B, A, H, W) beside the classes.
+
+    `labels` (B, A, H, W): 1, 0, or 255 where nobody knows. 0, with a gradient of 0, where nothing is known.
+    """
+    known = labels != NODATA
+    if not known.any():
+        return scores.sum() * 0
+    truth = (labels == 1).to(scores.dtype)
+    weight = scores.new_tensor(RARE)
+    each = functional.binary_cross_entropy_with_logits(scores[known], truth[known], pos_weight=weight)
+    shares = scores.sigmoid() * known
+    both, total = (shares * truth).sum(), (shares + truth * known).sum()
+    return each + 1 - (2 * both + 1) / (total + 1)
 
 
 def _with_dice(scores: Tensor, labels: Tensor, options: LossOptions) -> Tensor:

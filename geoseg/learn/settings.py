@@ -48,6 +48,7 @@ class ModelSection(_Section):
 
     network: str = "unet_s"
     arguments: dict[str, Any] = {}
+    aux: list[Literal["contact"]] = []
     classes: Literal["isprs", "voc", "cityscapes"] | list[ClassRow] = "isprs"
     bands: list[Literal["red", "green", "blue", "nir", "grey", "height", "other"]] = ["red", "green", "blue"]
     dtype: Literal["uint8", "uint16", "float32"] = "uint8"
@@ -133,7 +134,10 @@ class AugmentSection(_Section):
 
 
 class LossSection(_Section):
-    """The loss; `auxiliary` is the weight of a network's own auxiliary head."""
+    """The loss.
+
+    `auxiliary`: weight of a network's own auxiliary head; `aux`: that of the scores beside the classes.
+    """
 
     kind: Literal["cross_entropy", "dice", "cross_entropy+dice", "focal", "lovasz", "cross_entropy+lovasz"] = (
         "cross_entropy+dice"
@@ -143,6 +147,7 @@ class LossSection(_Section):
     gamma: float = Field(2.0, ge=0)
     dice_weight: float = Field(0.5, ge=0)
     auxiliary: float = Field(0.4, ge=0)
+    aux: float = Field(1.0, ge=0)
 
 
 class AdaptSection(_Section):

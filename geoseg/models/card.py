@@ -12,7 +12,7 @@ from geoseg.classes import ClassTable
 from geoseg.errors import ModelError
 from geoseg.parse import has_controls
 
-__all__ = ["Card"]
+__all__ = ["AUX", "Card"]
 
 
 LARGEST_PATCH = 32_768
@@ -20,6 +20,8 @@ LARGEST_ARGUMENT = 4_096
 _TEXTS = ("name", "architecture", "dtype", "output", "good_for", "not_good_for", "training", "licence")
 _NUMBERS = ("mean", "std", "gsd", "gsd_range", "temperature")
 _WHOLE = ("patch", "overlap", "margin", "stride")
+AUX = {"contact": "where two buildings meet, or nearly meet"}
+"""Scores that a network may give beside its classes."""
 BANDS = ("red", "green", "blue", "nir", "grey", "height", "other")
 
 
@@ -31,6 +33,7 @@ class Card:
     `stride` are in network pixels of `gsd` metres. `output` is "logits" or "probabilities"; `temperature` divides
     logits before softmax. `gsd_range`: metres that it was trained for. `arguments`: those of its architecture.
     `patch_dependent`: scores depend on the patch size (global pooling), so only the trained size should be used.
+    `aux`: scores beside the classes, which the network gives after those of the classes (a key of `AUX`).
 
     Raises:
         ModelError: fields that contradict each other.
@@ -44,6 +47,7 @@ class Card:
     std: tuple[float, ...]
     gsd: float
     gsd_range: tuple[float, float]
+    aux: tuple[str, ...] = ()
     arguments: Json = field(default_factory=dict)
     dtype: str = "uint8"
     patch: int = 512
@@ -74,6 +78,8 @@ class Card:
             raise ModelError(self.name, f"bands {self.bands}, expected names out of {', '.join(BANDS)}", cure)
         if not all(s > 0 for s in self.std):
             raise ModelError(self.name, f"deviations {self.std}, expected numbers above 0", cure)
+        if wrong := _wrong_aux(self):
+            raise ModelError(self.name, wrong, cure)
         if self.output not in ("logits", "probabilities"):
             raise ModelError(self.name, f"output {self.output!r}, expected logits or probabilities", cure)
         if not 0 < self.gsd_range[0] <= self.gsd <= self.gsd_range[1]:
@@ -88,8 +94,22 @@ class Card:
             raise ModelError(self.name, what, cure)
 
     def to_json(self) -> Json:
-        """The card as JSON."""
-        return {**asdict(self), "classes": self.classes.to_json()}
+        """The card as JSON; without `aux` where there is none, so that older cards keep their hashes."""
+        value = {**asdict(self), "classes": self.classes.to_json()}
+        if not self.aux:
+            del value["aux"]
+        return value
+
+    @property
+    def scores(self) -> int:
+        """Scores that the network gives for each pixel: those of the classes, then `aux`."""
+        return len(self.classes) + len(self.aux)
+
+    @property
+    def network(self) -> Json:
+        """What `networks.make_network` needs to know besides the name of the architecture."""
+        aux = {"aux_scores": len(self.aux)} if self.aux else {}
+        return {"bands": len(self.bands), "classes": len(self.classes), **aux, **self.arguments}
 
     @classmethod
     def from_text(cls, text: str, subject: object) -> Card:
@@ -113,7 +133,7 @@ class Card:
         try:
             known: Json = {k: v for k, v in value.items() if k in cls.__dataclass_fields__}
             rows = known.pop("classes")
-            for name in ("bands", "mean", "std", "gsd_range"):
+            for name in ("bands", "mean", "std", "gsd_range", *(["aux"] if "aux" in known else [])):
                 known[name] = tuple(known[name])
             return cls(classes=ClassTable.from_json(rows), **known)
         except ModelError as error:  # of a field: the file is what the user has to open
@@ -131,6 +151,15 @@ def _too_much(arguments: Any) -> str:
         return next((w for w in map(_too_much, arguments) if w), "") if len(arguments) <= 64 else "long lists"
     if isinstance(arguments, (int, float)) and not -LARGEST_ARGUMENT <= arguments <= LARGEST_ARGUMENT:
         return f"an argument is {arguments}, expected numbers up to {LARGEST_ARGUMENT}"
+    return ""
+
+
+def _wrong_aux(card: Card) -> str:
+    """What is wrong with a card's scores beside the classes; "" for nothing."""
+    if not set(card.aux) <= set(AUX) or len(set(card.aux)) < len(card.aux):
+        return f"aux {card.aux}, expected some of {', '.join(AUX)}, each once"
+    if card.aux and card.output == "probabilities":
+        return f"output {card.output} with aux {', '.join(card.aux)}, expected logits"
     return ""
 
 

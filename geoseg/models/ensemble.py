@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from geoseg.classes import ClassTable
 from geoseg.errors import ModelError
-from geoseg.models.card import Card
+from geoseg.models.card import AUX, Card
 from geoseg.models.files import ModelFile
 
 __all__ = ["Ensemble", "ensemble_of"]
@@ -27,6 +27,16 @@ class Ensemble:
     def classes(self) -> ClassTable:
         """The class table of all."""
         return self.card.classes
+
+    @property
+    def aux(self) -> tuple[str, ...]:
+        """Scores beside the classes that at least one member gives; the others do not count for them."""
+        return tuple(name for name in AUX if any(name in m.card.aux for m in self.models))
+
+    @property
+    def scores(self) -> int:
+        """Scores for each pixel: those of the classes, then `aux`."""
+        return len(self.classes) + len(self.aux)
 
     @property
     def temperature(self) -> float:

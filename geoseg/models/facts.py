@@ -45,11 +45,12 @@ class EngineFacts:
 class Conversion:
     """The steps around a network: how pixels are standardised before it, and what its scores mean after it.
 
-    `values`: class value of each output channel; `temperature`: divisor of the scores before softmax; `subject`:
-    named in errors.
+    `values`: class value of each of the first channels; `aux`: how many scores follow them; `temperature`: divisor of
+    the scores before softmax; `subject`: named in errors.
     """
 
     normalise: Normalise
     values: tuple[int, ...]
     temperature: float
     subject: object = "model"
+    aux: int = 0

@@ -42,7 +42,7 @@ def build_network(model: ModelFile, limits: Limits | None = Limits()) -> Network
     card = model.card
     _check_shapes(model)
     try:
-        network = make_network(card.architecture, len(card.bands), len(card.classes), **card.arguments)
+        network = make_network(card.architecture, **card.network)
     except RuntimeError as error:
         raise ModelError(
             model.path, f"its network cannot be made: {error}", "correct `arguments` of its card"
@@ -65,7 +65,7 @@ def _check_shapes(model: ModelFile) -> None:
     card = model.card
     try:
         with torch.device("meta"):
-            shapes = make_network(card.architecture, len(card.bands), len(card.classes), **card.arguments).state_dict()
+            shapes = make_network(card.architecture, **card.network).state_dict()
     except Exception:  # whatever a network does with numbers that are not there
         return
     for name, tensor in (model.state or {}).items():

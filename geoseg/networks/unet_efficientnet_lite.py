@@ -137,11 +137,11 @@ def with_names_of_timm(backbone: nn.Module, state: dict[str, torch.Tensor]) -> d
 
 
 class UNetEfficientNetLite(UNet):
-    """Scores (B, K, H, W) from images (B, C, H, W); H and W are multiples of 16."""
+    """Scores (B, K + A, H, W) from images (B, C, H, W); H and W are multiples of 16."""
 
-    def __init__(self, size: int, bands: int = 3, classes: int = 6, width: int = 64) -> None:
+    def __init__(self, size: int, bands: int = 3, classes: int = 6, width: int = 64, aux_scores: int = 0) -> None:
         backbone = EfficientNetLite(size, bands)
-        super().__init__(backbone, {LEVELS[i]: backbone.channels[i] for i in LEVELS}, classes, width)
+        super().__init__(backbone, {LEVELS[i]: backbone.channels[i] for i in LEVELS}, classes, width, aux_scores)
 
     def levels(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """What the stages of the backbone give."""
@@ -149,6 +149,8 @@ class UNetEfficientNetLite(UNet):
         return {name: found[i] for i, name in LEVELS.items()}
 
 
-def unet_efficientnet_lite(size: int, bands: int = 3, classes: int = 6, width: int = 64) -> UNetEfficientNetLite:
+def unet_efficientnet_lite(
+    size: int, bands: int = 3, classes: int = 6, width: int = 64, aux_scores: int = 0
+) -> UNetEfficientNetLite:
     """A network of size 0, 1 or 2, with ImageNet weights on request; a margin of `RADIUS` makes patches exact."""
-    return UNetEfficientNetLite(size, bands, classes, width)
+    return UNetEfficientNetLite(size, bands, classes, width, aux_scores)

@@ -26,14 +26,14 @@ CHANNELS = {"at2": 16, "at4": 24, "at8": 32, "at16": 96}
 
 
 class UNetMobileNetV2(UNet):
-    """Scores (B, K, H, W) from images (B, C, H, W); H and W are multiples of `STRIDE`."""
+    """Scores (B, K + A, H, W) from images (B, C, H, W); H and W are multiples of `STRIDE`."""
 
-    def __init__(self, bands: int = 3, classes: int = 6, width: int = 64) -> None:
+    def __init__(self, bands: int = 3, classes: int = 6, width: int = 64, aux_scores: int = 0) -> None:
         features = mobilenet_v2(weights=None).features[:14]
         if bands != 3:
             old = features[0][0]
             features[0][0] = nn.Conv2d(bands, old.out_channels, 3, stride=2, padding=1, bias=False)
-        super().__init__(features, CHANNELS, classes, width)
+        super().__init__(features, CHANNELS, classes, width, aux_scores)
 
     def levels(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """What the stages of the backbone give."""
@@ -44,6 +44,6 @@ class UNetMobileNetV2(UNet):
         return found
 
 
-def unet_mobilenet_v2(bands: int = 3, classes: int = 6, width: int = 64) -> UNetMobileNetV2:
+def unet_mobilenet_v2(bands: int = 3, classes: int = 6, width: int = 64, aux_scores: int = 0) -> UNetMobileNetV2:
     """Small network, with ImageNet weights on request: 0.8 M parameters; a margin of `RADIUS` makes patches exact."""
-    return UNetMobileNetV2(bands, classes, width)
+    return UNetMobileNetV2(bands, classes, width, aux_scores)

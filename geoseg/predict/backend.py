@@ -37,6 +37,9 @@ class AnyStrip(Protocol):
     def shares(self, rows: int) -> Bytes:
         """Softmax of the first rows in percent, (K, rows, W)."""
 
+    def beside(self, good: Valid) -> Bytes:
+        """Scores beside the classes of the first rows, (A, rows, W) in percent, 255 where not good."""
+
     def finish(self, good: Valid) -> tuple[Bytes, Bytes]:
         """Class and confidence of the first rows, 255 where not good; moves the strip on by them."""
 

@@ -74,10 +74,11 @@ def _finish(
 ) -> None:
     """Arg-max (ties to the lower class) and softmax of the winner for as many ring rows as `good` has; then zero them.
 
-    `out`: class and confidence (rows, W), 255 where not `good` (rows, W).
+    The first channels of the strip are those of the `values`. `out`: class and confidence (rows, W), 255 where not
+    `good` (rows, W).
     """
     classes_out, confidence_out = out
-    classes, ring, width = strip.shape
+    classes, (ring, width) = len(values), strip.shape[1:]
     best, label, total = np.empty(width, np.float32), np.empty(width, np.uint8), np.empty(width, np.float32)
     part, power = np.empty(width, np.float32), np.empty(width, np.int32)
     bits = power.view(np.float32)
@@ -121,9 +122,27 @@ def _divide(strip: Floats, first: int, sums: Floats) -> None:
 
 
 @kernel
+def _percent(strip: Floats, first: int, good: Valid, channel: int, out: Bytes) -> None:
+    """Sigmoid in percent of a channel that is no class, 255 where not `good` (rows, W); then zero it."""
+    ring, width = strip.shape[1:]
+    power = np.empty(1, np.int32)
+    bits = power.view(np.float32)
+    for y in range(len(good)):
+        row, target, valid = strip[channel, (first + y) % ring], out[y], good[y]
+        for x in range(width):
+            p, n = _exp(-abs(row[x]))
+            power[0] = (n + 127) << 23
+            e = p * bits[0]  # of the smaller side: e**-|s|
+            share = e / (np.float32(1) + e)
+            share = share if row[x] < 0 else np.float32(1) - share
+            target[x] = np.uint8(np.float32(100) * share + np.float32(0.5)) if valid[x] else NODATA
+            row[x] = np.float32(0)
+
+
+@kernel
 def _shares(strip: Floats, first: int, rows: int, inverse_t: np.float32, out: Bytes) -> None:
     """Softmax of `rows` ring rows in percent, into `out` (K, rows, W); the strip stays as it is."""
-    classes, ring, width = strip.shape
+    classes, (ring, width) = len(out), strip.shape[1:]
     power = np.empty(1, np.int32)
     bits = power.view(np.float32)
     e = np.empty(classes, np.float32)
@@ -144,7 +163,7 @@ def _shares(strip: Floats, first: int, rows: int, inverse_t: np.float32, out: By
 
 
 class Strip:
-    """Weighted sums of scores (K, R, W), R = P - 2 margin rows, as a ring.
+    """Weighted sums of scores (K + A, R, W), R = P - 2 margin rows, as a ring.
 
     Args:
         values: class value of each channel.
@@ -152,20 +171,24 @@ class Strip:
         margin: pixels of weight zero at each end.
         width: columns of the panel.
         temperature: divisor of the scores before the softmax.
+        aux: A, scores beside the classes, which come last.
     """
 
-    def __init__(self, values: tuple[int, ...], weights: Floats, margin: int, width: int, temperature: float) -> None:
+    def __init__(
+        self, values: tuple[int, ...], weights: Floats, margin: int, width: int, temperature: float, aux: int = 0
+    ) -> None:
         self.inner = len(weights) - 2 * margin
         self.margin, self.width = margin, width
         self.weights = np.ascontiguousarray(weights[margin : margin + self.inner])
         self.values = np.array(values, np.uint8)
-        self.sums = np.zeros((len(values), self.inner, width), np.float32)
+        self.sums = np.zeros((len(values) + aux, self.inner, width), np.float32)
+        self.aux = aux
         self.inverse_t = np.float32(1 / temperature)
         self.first = 0
         self.reach = 0  # rows from `first` on that scores were added to
 
     def add(self, scores: Floats, col: int) -> None:
-        """Add scores (K, P, P) of a patch whose weighted inside starts at column `col` of the panel (may overhang)."""
+        """Add scores (K + A, P, P) of a patch whose weighted inside starts at column `col` (may overhang)."""
         self.reach = self.inner
         _add(self.sums, self.first, col, scores, self.weights, self.margin)
 
@@ -177,6 +200,17 @@ class Strip:
         """Softmax of the first rows in percent, uint8 (K, rows, W); to be called before `finish`."""
         out = np.empty((len(self.values), rows, self.width), np.uint8)
         _shares(self.sums, self.first, rows, self.inverse_t, out)
+        return out
+
+    def beside(self, good: Valid) -> Bytes:
+        """Scores beside the classes of the first rows, uint8 (A, rows, W) in percent, 255 where not good.
+
+        To be called before `finish`.
+        """
+        out = np.full((self.aux, *good.shape), NODATA, np.uint8)
+        if self.reach > 0:
+            for a, target in enumerate(out):
+                _percent(self.sums, self.first, np.ascontiguousarray(good), len(self.values) + a, target)
         return out
 
     def finish(self, good: Valid) -> tuple[Bytes, Bytes]:

@@ -57,6 +57,7 @@ class Setup:
             self.ratio,
             self.tta,
             len(self.ensemble.classes),
+            [c.aux for c in cards],
         ).eval()
 
 
@@ -78,14 +79,14 @@ def make_backend(
     """
     network = Setup(ensemble, patch, Fraction(facts.ratio), facts.tta).network()
     values, subject = ensemble.classes.values, ensemble.models[0].path
-    conversion = Conversion(normalise, values, ensemble.temperature, subject)
+    conversion = Conversion(normalise, values, ensemble.temperature, subject, len(ensemble.aux))
     if facts.device == "cuda":
         where = pick_device(device)
         return DeviceBackend(network, conversion, device=where, precision=facts.precision, batch=facts.batch)
     shape = (facts.batch, len(ensemble.card.bands), patch, patch)
     try:
         score = ENGINES[facts.engine](network, shape, facts.precision, lanes)
-        seconds = check_score(score, shape, len(values), subject)
+        seconds = check_score(score, shape, ensemble.scores, subject)
     except GeosegError:
         raise
     except Exception as error:  # engines raise what they like

@@ -77,7 +77,7 @@ def _build(setup: Setup, engine: str, precision: str, *, last: bool) -> Score | 
     subject = ensemble.models[0].path
     try:
         score = ENGINES[engine](setup.network(), shape, precision, 1)
-        check_score(score, shape, len(ensemble.classes), subject)
+        check_score(score, shape, ensemble.scores, subject)
         return score
     except GeosegError:
         raise
@@ -101,7 +101,9 @@ def _choose_precision(setup: Setup, engine: str, score: Score, sample: Callable[
     half = _build(setup, engine, "bf16", last=False) if len(patches) else None
     if half is None:
         return "f32"
-    agree = [float((score(p[None]).argmax(1) == half(p[None]).argmax(1)).mean()) for p in patches]
+    count = len(setup.ensemble.classes)
+    pairs = [(score(p[None])[:, :count], half(p[None])[:, :count]) for p in patches]
+    agree = [float((full.argmax(1) == rough.argmax(1)).mean()) for full, rough in pairs]
     share = sum(agree) / len(agree)
     log.info("bfloat16 agrees with float32 on %.3f %% of a sample of %d patches", 100 * share, len(patches))
     return "bf16" if share >= AGREEMENT else "f32"

@@ -55,13 +55,14 @@ class CpuBackend:
         self.score, self.batch, self.depth = score, batch, lanes + 1
         self.scale = conversion.normalise.mean, (1 / conversion.normalise.std).astype(np.float32)
         self.values, self.temperature, self.subject = conversion.values, conversion.temperature, conversion.subject
+        self.aux = conversion.aux
         self.patience, self.stuck = patience, False
         self.own = threading.local()
         self.pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane")
 
     def strip(self, lattice: Lattice, width: int) -> Strip:
         """An empty strip for a panel of so many columns."""
-        return Strip(self.values, blend_weights(lattice), lattice.margin, width, self.temperature)
+        return Strip(self.values, blend_weights(lattice), lattice.margin, width, self.temperature, self.aux)
 
     def load(self, rows: Rows, side: int) -> Rows:
         """The rows as they are."""

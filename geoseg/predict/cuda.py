@@ -46,14 +46,20 @@ class DeviceStrip:
     """`blend.Strip` in torch, on a device."""
 
     def __init__(
-        self, values: tuple[int, ...], weights: torch.Tensor, margin: int, width: int, temperature: float
+        self,
+        values: tuple[int, ...],
+        weights: torch.Tensor,
+        margin: int,
+        width: int,
+        temperature: float,
+        aux: int = 0,
     ) -> None:
         self.inner = len(weights) - 2 * margin
         self.margin, self.width, self.temperature = margin, width, temperature
         inside = weights[margin : margin + self.inner]
         self.weights = inside[:, None] * inside[None]  # (R, R)
         self.values = torch.tensor(values, dtype=torch.uint8, device=weights.device)
-        self.sums = torch.zeros((len(values), self.inner, width), device=weights.device)
+        self.sums = torch.zeros((len(values) + aux, self.inner, width), device=weights.device)
 
     def add(self, scores: torch.Tensor, col: int) -> None:
         """Add scores (K, P, P) of a patch whose weighted inside starts at column `col` of the panel."""
@@ -67,13 +73,20 @@ class DeviceStrip:
 
     def shares(self, rows: int) -> Bytes:
         """Softmax of the first rows in percent, (K, rows, W)."""
-        share = (self.sums[:, :rows] / self.temperature).softmax(0)
+        share = (self.sums[: len(self.values), :rows] / self.temperature).softmax(0)
         return np.asarray((share * 100 + 0.5).to(torch.uint8).cpu().numpy())
+
+    def beside(self, good: Valid) -> Bytes:
+        """Scores beside the classes of the first rows, (A, rows, W) in percent, 255 where not `good`."""
+        share = self.sums[len(self.values) :, : len(good)].sigmoid()
+        out = (share * 100 + 0.5).to(torch.uint8).cpu().numpy()
+        out[:, ~good] = NODATA
+        return np.asarray(out)
 
     def finish(self, good: Valid) -> tuple[Bytes, Bytes]:
         """Class values and confidence (rows, W) of the first rows, 255 where not `good`; moves the strip on by them."""
         rows = len(good)
-        done = self.sums[:, :rows]
+        done = self.sums[: len(self.values), :rows]
         best, label = done.max(0)
         confidence = 100 / ((done - best) / self.temperature).exp().sum(0) + 0.5
         both = torch.stack([self.values[label], confidence.to(torch.uint8)]).cpu().numpy().copy()
@@ -115,6 +128,7 @@ class DeviceBackend:
         batch: int = 16,
     ) -> None:
         self.device, self.batch, self.subject = torch.device(device), batch, conversion.subject
+        self.aux = conversion.aux
         self.values, self.temperature = conversion.values, conversion.temperature
         normalise = conversion.normalise
         self.dtype = {"f32": torch.float32, "bf16": torch.bfloat16}[precision]
@@ -129,7 +143,7 @@ class DeviceBackend:
     def strip(self, lattice: Lattice, width: int) -> DeviceStrip:
         """An empty strip for a panel of so many columns."""
         weights = torch.from_numpy(blend_weights(lattice)).to(self.device)
-        return DeviceStrip(self.values, weights, lattice.margin, width, self.temperature)
+        return DeviceStrip(self.values, weights, lattice.margin, width, self.temperature, self.aux)
 
     def load(self, rows: Rows, side: int) -> _Rows:
         """Copy rows to the device once, from pinned memory on a stream of its own."""
@@ -160,10 +174,9 @@ class DeviceBackend:
             except torch.OutOfMemoryError as error:
                 cure = f"use a --batch-size smaller than {self.batch}"
                 raise EnvironmentFault(str(self.device), "ran out of memory", cure) from error
-            if scores.shape[1] != len(self.values):
-                raise ModelError(
-                    self.subject, f"gives {scores.shape[1]} classes, expected {len(self.values)}", "check its card"
-                )
+            if scores.shape[1] != (expected := len(self.values) + self.aux):
+                what = f"gives {scores.shape[1]} scores for each pixel, expected {expected}"
+                raise ModelError(self.subject, what, "check its card")
             future.set_result(scores[: len(cols)].clone())
         return future
 

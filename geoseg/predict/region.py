@@ -71,11 +71,11 @@ def region_backend(
     """A backend for a network in memory (B, C, N, N) -> (B, K, N, N); its classes are indices, not values."""
     side = int(card.patch / ratio)
     shares = card.output == "probabilities"
-    wrapped = Wrapped([network], [shares], [card.temperature], side, ratio, tta, len(card.classes)).eval()
+    wrapped = Wrapped([network], [shares], [card.temperature], side, ratio, tta, len(card.classes), [card.aux]).eval()
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
     indices = tuple(range(len(card.classes)))
     where = pick_device(device)
-    conversion = Conversion(normalise, indices, card.temperature, card.name)
+    conversion = Conversion(normalise, indices, card.temperature, card.name, len(card.aux))
     if where.startswith("cuda"):
         return DeviceBackend(wrapped, conversion, device=where, precision="bf16", batch=4)
     shape = (1, len(card.bands), side, side)

@@ -29,13 +29,15 @@ __all__ = ["Ends", "Finished", "Read", "buffered_rows", "stream_panel"]
 class Finished:
     """Finished rows of a panel, the first of them `row` of the grid; 255 where not valid.
 
-    `classes`, `confidence`: uint8 (H, W); `shares`: uint8 (K, H, W) in percent, or None.
+    `classes`, `confidence`: uint8 (H, W); `shares`: uint8 (K, H, W) in percent, or None; `aux`: scores beside the
+    classes, uint8 (A, H, W) in percent.
     """
 
     row: int
     classes: Bytes
     confidence: Bytes
     shares: Bytes | None
+    aux: Bytes
 
 
 Read = Callable[[Window], tuple[Image, Valid]]
@@ -146,6 +148,7 @@ class _Panel:
         if sums is not None:
             self.strip.divide(sums)
         shares = self.strip.shares(rows) if self.probabilities else None
+        aux = self.strip.beside(good)
         classes, confidence = self.strip.finish(good)
         if shares is not None:
             shares[:, ~good] = NODATA
@@ -154,7 +157,7 @@ class _Panel:
         if bottom > top:
             part = slice(top, bottom)
             cut = None if shares is None else shares[:, part]
-            self.ends.sink(Finished(k * rows + top, classes[part], confidence[part], cut))
+            self.ends.sink(Finished(k * rows + top, classes[part], confidence[part], cut, aux[:, part]))
             self.ends.progress(int(good[part].sum()))
 
 

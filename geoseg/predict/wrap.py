@@ -56,6 +56,7 @@ class Wrapped(nn.Module):
         ratio: network pixels per source pixel.
         tta: a key of `TTA`.
         classes: K; 0 takes what networks give.
+        aux: names of the scores that each network gives after those of its classes; none has any where it is left out.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Wrapped(nn.Module):
         ratio: Fraction = Fraction(1),
         tta: str = "none",
         classes: int = 0,
+        aux: list[tuple[str, ...]] | None = None,
     ) -> None:
         super().__init__()
         self.networks = networks
@@ -76,29 +78,39 @@ class Wrapped(nn.Module):
         self.probabilities, self.temperatures = probabilities, temperatures
         self.side, self.inner = side, side * ratio.numerator // ratio.denominator
         self.passes, self.classes = TTA[tta], classes
+        self.aux = aux or [()] * len(networks)
+        self.names = tuple(dict.fromkeys(name for own in self.aux for name in own))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Scores (B, K, P, P) of patches (B, C, P, P)."""
+        """Scores (B, K + A, P, P) of patches (B, C, P, P)."""
         side, inner = self.side, self.inner
         if inner < side:
             x = functional.interpolate(x, size=(inner, inner), mode="area")
         elif inner > side:
             x = functional.interpolate(x, size=(inner, inner), mode="bilinear", align_corners=False)
-        scores = self._member(0, x)
-        for i in range(1, len(self.networks)):
-            scores = scores + self._member(i, x)
-        if len(self.networks) > 1:
-            scores = scores / len(self.networks)
+        scores = _mean([self._member(i, x) for i in range(len(self.networks))], self._channels())
         if inner != side:
             scores = functional.interpolate(scores, size=(side, side), mode="bilinear", align_corners=False)
         return scores
+
+    def _channels(self) -> list[list[slice]]:
+        """For the classes, then for each score beside them: its channels in each network; none where it has not any."""
+        if not self.names:
+            return [[slice(None)] * len(self.networks)]
+        found = [[slice(self.classes)] * len(self.networks)]
+        for name in self.names:
+            places = [self.classes + own.index(name) if name in own else 0 for own in self.aux]
+            found.append([slice(place, place + 1) if place else slice(0) for place in places])
+        return found
 
     def _member(self, i: int, x: Tensor) -> Tensor:
         """Scores of one network: the mean of its passes; log-probabilities where there are several networks."""
         total: Tensor | None = None
         for quarter, flip in self.passes:
             out = self.networks[i](_turn(x, quarter, flip) if (quarter or flip) else x)
-            out = scores_in(out, self.classes, self.inner, probabilities=self.probabilities[i])
+            out = scores_in(
+                out, self.classes and self.classes + len(self.aux[i]), self.inner, probabilities=self.probabilities[i]
+            )
             if self.probabilities[i]:
                 out = torch.log(out.clamp(1e-7, 1.0))
             out = _turn_back(out, quarter, flip) if (quarter or flip) else out
@@ -107,5 +119,20 @@ class Wrapped(nn.Module):
         if len(self.passes) > 1:
             total = total / len(self.passes)
         if len(self.networks) > 1:
-            total = functional.log_softmax(total / self.temperatures[i], dim=1)
+            count = len(self.aux[i])
+            classes = total[:, : total.shape[1] - count] if count else total
+            shares = functional.log_softmax(classes / self.temperatures[i], dim=1)
+            total = torch.cat([shares, total[:, total.shape[1] - count :]], 1) if count else shares
         return total
+
+
+def _mean(members: list[Tensor], channels: list[list[slice]]) -> Tensor:
+    """Scores averaged over the networks that have them: for each group of scores its channels in each network."""
+    means = []
+    for places in channels:
+        parts = [m if p == slice(None) else m[:, p] for m, p in zip(members, places, strict=True) if p != slice(0)]
+        total = parts[0]
+        for part in parts[1:]:
+            total = total + part
+        means.append(total / len(parts) if len(parts) > 1 else total)
+    return means[0] if len(means) == 1 else torch.cat(means, 1)

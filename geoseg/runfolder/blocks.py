@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -86,12 +86,16 @@ def _name(block: Block) -> str:
 
 @dataclass(frozen=True)
 class BlockPixels:
-    """Pixels of a block's region that holds sheets: class, confidence (H, W), shares (K, H, W) in percent or None."""
+    """Pixels of a block's region that holds sheets: class, confidence (H, W), shares (K, H, W) in percent or None.
+
+    `beside`: scores beside the classes by their names, (H, W) in percent; they become bands of these names.
+    """
 
     region: Window
     classes: Bytes
     confidence: Bytes
     shares: Bytes | None = None
+    beside: Mapping[str, Bytes] = field(default_factory=dict)
 
 
 def block_path(folder: Path, block: Block) -> Path:
@@ -154,7 +158,8 @@ def write_block(place: BlockPlace, key: str, pixels: BlockPixels, names: list[st
     folder, plan, block = place.folder, place.plan, place.block
     if pixels.shares is not None:
         commit_bytes(shares_path(folder, block), _encode(plan, block, pixels.region, list(pixels.shares), names))
-    data = _encode(plan, block, pixels.region, [pixels.classes, pixels.confidence], ["class", "confidence"])
+    bands = {"class": pixels.classes, "confidence": pixels.confidence, **pixels.beside}
+    data = _encode(plan, block, pixels.region, list(bands.values()), list(bands))
     sha = commit_bytes(block_path(folder, block), data)
     totals = _histogram(pixels.classes.ravel())
     totals[NODATA] += plan.block**2 - pixels.classes.size
@@ -190,7 +195,8 @@ class BlockReader:
         part = self._read(block, Window(0, 0, self.plan.block, self.plan.block))
         return part[0], part[1]
 
-    def _read(self, block: Block, part: Window) -> Bytes:
+    def _read(self, block: Block, part: Window, band: str = "") -> Bytes:
+        """Class and confidence of a part of a block, or the band of a name; no band (0, H, W) where it has not any."""
         path = block_path(self.folder, block)
         try:
             if block not in self._checked:
@@ -199,7 +205,8 @@ class BlockReader:
                     raise PlanError(path, "is not what was committed", "delete it and run geoseg infer again")
                 self._checked.add(block)
             with rasterio.open(path, driver="GTiff") as dataset:
-                return np.asarray(dataset.read(window=part), np.uint8)
+                bands = [i for i, name in enumerate(dataset.descriptions, 1) if name == band] if band else [1, 2]
+                return np.asarray(dataset.read(bands, window=part), np.uint8)
         except (OSError, rasterio.errors.RasterioError) as error:
             raise PlanError(path, f"cannot be read: {error}", "delete it and run geoseg infer again") from error
 
@@ -220,6 +227,18 @@ class BlockReader:
                 what = "is missing or cannot be read: there are no class shares to smooth"
                 raise PlanError(path, what, cure) from error
             out[(slice(None), *slices(both, window))] = np.where(part == NODATA, 0, part)
+        return out
+
+    def beside(self, window: Window, name: str) -> Bytes:
+        """A score beside the classes in percent (H, W), 255 where there is none.
+
+        Raises:
+            PlanError: as of `read`.
+        """
+        out = np.full((window.height, window.width), NODATA, np.uint8)
+        for block, both, inside in self._meeting(window):
+            for part in self._read(block, inside, name):
+                out[slices(both, window)] = part
         return out
 
     def _meeting(self, window: Window) -> Iterator[tuple[Block, Window, Window]]:

@@ -190,6 +190,15 @@ class Run:
         return job_from_json(self._infer)
 
     @property
+    def aux(self) -> tuple[str, ...]:
+        """Names of the scores beside the classes that the blocks hold.
+
+        Raises:
+            PlanError: `infer` has not begun here.
+        """
+        return tuple(self._infer.get("aux", ()))
+
+    @property
     def table(self) -> ClassTable:
         """The class table of the network.
 

@@ -19,17 +19,22 @@ import numpy as np
 from geoseg.arrays import Bytes, Ints, Labels, Mask, Values
 from geoseg.geometry.sectors import Sector
 from geoseg.kernel import kernel
+from geoseg.vectorize.houses.colour import COLOURS
 from geoseg.vectorize.labels import flatten, label_row, unite, with_room
 
-__all__ = ["DICED", "GIANT", "SMALL", "Codes", "Limits", "code_core", "cut_from", "first_pixels"]
+__all__ = ["DICED", "GIANT", "HOUSE", "SMALL", "Codes", "Limits", "code_core", "cut_from", "first_pixels"]
 
 Pixel = tuple[int, int]
 
 GIANT = 50_000
 """Corners of the exact outline from which on a region, or a large one's part in the sector, is cut along the cells."""
 
-SMALL, SECTOR, DICED, STATES = 0, 1, 3, 5
-"""States: not large; a large region's part in a sector (1, 2, as on a chessboard); a giant's in a cell (3, 4)."""
+SMALL, SECTOR, DICED, HOUSE = 0, 1, 3, 5
+STATES = HOUSE + COLOURS
+"""States: not large; a large region's part in a sector (1, 2, as on a chessboard); a giant's in a cell (3, 4); a house.
+
+Houses (5 to 10) are the parts of a region that is not large, told apart by colours.
+"""
 
 
 @dataclass(frozen=True)
@@ -236,7 +241,7 @@ def cut_from(
     """
     states = codes.state_of[core[pieces[:, 0], pieces[:, 1]]]
     found: list[Pixel | None] = [None] * len(pieces)
-    cut = np.flatnonzero(states != SMALL)
+    cut = np.flatnonzero((states != SMALL) & (states < HOUSE))
     if len(cut):
         firsts = first_pixels(codes.value_of[core], pieces[cut]) + np.array(at)
         for k, (row, col) in zip(cut.tolist(), firsts.tolist(), strict=True):

@@ -140,7 +140,7 @@ def import_model(file: Path, out: Path | None, card: Card) -> Path:
         build_network(load_model(file))
         return file
     state, fitting = _foreign_state(file, card)
-    network = make_network(fitting.architecture, len(card.bands), len(card.classes), **fitting.arguments)
+    network = make_network(fitting.architecture, **fitting.network)
     state, dropped = fitting_names(state, network.state_dict())
     if dropped:
         listed = ", ".join(dropped[:8]) + (" ..." if len(dropped) > 8 else "")

@@ -69,6 +69,8 @@ class BlockSink:
             here, there = slices(part, region), slices(part, window)
             pixels = self.open.get(block) or self._new(block)
             pixels.classes[here], pixels.confidence[here] = rows.classes[there], rows.confidence[there]
+            for name, aux in zip(self.context.aux, rows.aux, strict=True):
+                pixels.beside[name][here] = aux[there]
             if pixels.shares is not None and rows.shares is not None:
                 pixels.shares[(slice(None), *here)] = rows.shares[(slice(None), *there)]
             if part.row_off + part.height == region.row_off + region.height:
@@ -85,7 +87,8 @@ class BlockSink:
         region = self._region(block)
         shape = (region.height, region.width)
         shares = np.empty((len(self.context.names), *shape), np.uint8) if self.job.probabilities else None
-        self.open[block] = BlockPixels(region, np.empty(shape, np.uint8), np.empty(shape, np.uint8), shares)
+        beside = {name: np.empty(shape, np.uint8) for name in self.context.aux}
+        self.open[block] = BlockPixels(region, np.empty(shape, np.uint8), np.empty(shape, np.uint8), shares, beside)
         return self.open[block]
 
     def _commit(self, block: Block) -> None:

@@ -278,7 +278,7 @@ def _context(work: Work, plan: Plan, job: Job, stack: ExitStack, total: int) -> 
     names = tuple(c.name for c in work.ensemble.classes.classes)
     settings = PanelSettings(device, work.options.read_timeout)
     work.steps.at("patches", 0, total, "px")
-    return PanelContext(work.run.blocks, plan, job, names, backend, settings)
+    return PanelContext(work.run.blocks, plan, job, names, work.ensemble.aux, backend, settings)
 
 
 def _pixels_to_do(plan: Plan, stale: list[Block] | tuple[Block, ...]) -> int:

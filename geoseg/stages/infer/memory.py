@@ -42,7 +42,7 @@ def widest_panel(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: Infe
     Raises:
         UsageError: not even one block fits.
     """
-    side, size, classes = lattice.patch, plan.block, len(ensemble.classes)
+    side, size, classes = lattice.patch, plan.block, ensemble.scores
     bands, itemsize = len(ensemble.card.bands), np.dtype(plan.sheets[0].header.dtype).itemsize
     rows = (
         (buffered_rows(lattice) + 2 * side + 1024) * (bands * itemsize + 1)

@@ -47,12 +47,16 @@ class PanelSettings:
 
 @dataclass(frozen=True)
 class PanelContext:
-    """What all panels of a job share within one process. `check` comes before each commit."""
+    """What all panels of a job share within one process.
+
+    `names`, `aux`: of the classes, and of the scores beside them. `check` comes before each commit.
+    """
 
     blocks: Path
     plan: Plan
     job: Job
     names: tuple[str, ...]
+    aux: tuple[str, ...]
     backend: Backend
     settings: PanelSettings
     stale: Callable[[Blocks], list[Block]] = list
@@ -85,7 +89,7 @@ def load_context(fence: Fence, settings: PanelSettings) -> PanelContext:
     )
     names = tuple(c.name for c in table.classes)
     stale = partial(_stale, run, plan, job)
-    return PanelContext(run.blocks, plan, job, names, backend, settings, stale, fence.check)
+    return PanelContext(run.blocks, plan, job, names, ensemble.aux, backend, settings, stale, fence.check)
 
 
 def _stale(run: Run, plan: Plan, job: Job, blocks: Blocks) -> list[Block]:

@@ -115,6 +115,7 @@ def save_job(run: Run, ensemble: Ensemble, job: Job) -> None:
         "mean": job.normalise.mean.tolist(),
         "std": job.normalise.std.tolist(),
         "probabilities": job.probabilities,
+        **({"aux": list(ensemble.aux)} if ensemble.aux else {}),
     }
     if _stored(run.infer_json) != value:
         commit_state(run.infer_json, value)

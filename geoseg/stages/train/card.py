@@ -39,6 +39,7 @@ def card_of(config: TrainConfig, table: ClassTable) -> Card:
         std=tuple(model.std),
         gsd=model.gsd,
         gsd_range=(round(min(low, model.gsd), 4), round(max(high, model.gsd), 4)),
+        aux=tuple(model.aux),
         arguments=dict(model.arguments),
         dtype=model.dtype,
         patch=patch,

@@ -24,6 +24,7 @@ from geoseg.models.files import load_model, load_weights
 from geoseg.networks import geometry_of, make_network
 from geoseg.networks.backbone import imagenet_weights, load_backbone, load_by_name, torchvision_weights
 from geoseg.predict.cuda import pick_device
+from geoseg.stages.train.card import card_of
 from geoseg.weights import model_path
 
 __all__ = ["TrainingRun", "new_network", "save", "start_run", "unwrap"]
@@ -83,7 +84,7 @@ class TrainingRun:
 
 def new_network(config: TrainConfig, table: ClassTable) -> nn.Module:
     """The network of a config, with random weights."""
-    return make_network(config.model.network, len(config.model.bands), len(table), **config.model.arguments)
+    return make_network(config.model.network, **card_of(config, table).network)
 
 
 def start_run(config: TrainConfig, out: Path, table: ClassTable, rank: int, ranks: int, overwrite: bool) -> TrainingRun:

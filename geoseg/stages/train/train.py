@@ -129,7 +129,9 @@ def _describe(sets: Sets, run: TrainingRun, say: Say) -> None:
 
 def _samples(config: TrainConfig, sets: list[LabelledSet], strength: float) -> Samples:
     """Training samples with augmentation of some strength."""
-    crop = Crop(config.crop, config.model.gsd, tuple(config.model.mean), full_scale(config.model.dtype))
+    crop = Crop(
+        config.crop, config.model.gsd, tuple(config.model.mean), full_scale(config.model.dtype), tuple(config.model.aux)
+    )
     augmentation = Augmentation(**config.augment.model_dump()).at_strength(strength)
     return Samples(tuple(sets), crop, augmentation, config.seed, config.balance)
 
@@ -207,7 +209,7 @@ def _teacher(run: TrainingRun, sets: list[LabelledSet]) -> Teacher | None:
         return None
     network = new_network(run.config, run.table).to(run.device)
     full = full_scale(run.config.model.dtype)
-    return Teacher(network, run.average, run.config.adapt, bare, run.config.seed, full)
+    return Teacher(network, run.average, run.config.adapt, bare, run.config.seed, full, len(run.config.model.aux))
 
 
 def _take_step(run: TrainingRun, steps: Steps, batches: Iterator[Batch], step: int) -> float:

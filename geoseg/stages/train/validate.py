@@ -80,7 +80,7 @@ def mean_loss(network: nn.Module, card: Card, sets: list[LabelledSet], config: T
         counted += 1
         with torch.inference_mode():
             out = network.to("cpu")(standardise(torch.from_numpy(image)[None], card.mean, card.std))
-        scores = (out["out"] if isinstance(out, dict) else out).float()
+        scores = (out["out"] if isinstance(out, dict) else out).float()[:, : len(card.classes)]
         truth = torch.from_numpy(labels)[None].long()
         total += float(batch_loss(config, scores, truth, torch.tensor([which])))
     return total / max(1, counted), counted
@@ -103,7 +103,7 @@ def fit_temperature(network: nn.Module, card: Card, sets: list[LabelledSet], sid
         x = standardise(torch.from_numpy(image)[None], card.mean, card.std)
         with torch.inference_mode():
             out = network.to("cpu")(x)
-        scores = (out["out"] if isinstance(out, dict) else out)[0].float().flatten(1).T[::7]
+        scores = (out["out"] if isinstance(out, dict) else out)[0, : len(card.classes)].float().flatten(1).T[::7]
         logits.append(scores[keep])
         truths.append(named[keep])
     if not logits:
