@@ -71,6 +71,7 @@ class MosaicKeywords(WorkKeywords, total=False):
     simplify: float
     smooth: float
     square: bool
+    houses: bool
     all_cars: bool
     layers: Names | None
     vector_format: Names | None

@@ -94,7 +94,7 @@ LAYERS: dict[str, FeatureLayer] = {
         tables=(
             Table("buildings", fill=0.35, outlined=True, scores="objects", level=5),
         ),
-        columns={"orientation_deg": float, "vertices": int, "iou_raw": float},
+        columns={"orientation_deg": float, "vertices": int, "iou_raw": float, "cut": bool},
     ),
     "roads": FeatureLayer(
         role="road",

@@ -200,6 +200,7 @@ class MosaicOptions:
         least=0,
     )
     square: bool = option(True, "Right angles for buildings.")
+    houses: bool = option(True, "Attached houses one by one, where the network tells that buildings meet.")
     all_cars: bool = option(
         False, "Keep doubtful cars, too: confidence below 50 %, or with roofs around; the column doubtful marks them."
     )

@@ -19,6 +19,7 @@ __all__ = [
     "fit_within",
     "open_edges",
     "straight_on",
+    "walls_straight_on",
 ]
 
 FINE = 64
@@ -54,6 +55,15 @@ def coverage_figures(polygons: Shapes, area: float) -> CoverageFigures:
 def straight_on(polygons: Shapes) -> Shapes:
     """Polygons, each by itself, without the vertices on its straight edges (those where only its neighbours meet)."""
     return np.asarray(shapely.simplify(polygons, 2 / FINE))
+
+
+def walls_straight_on(polygons: Shapes, families: Ints) -> Shapes:
+    """`straight_on`, where polygons (N,) of one family keep their common walls; families (N,), -1 for those alone."""
+    out = straight_on(polygons)
+    for family in np.unique(families[families >= 0]):
+        mine = families == family
+        out[mine] = shapely.coverage_simplify(polygons[mine], 2 / FINE)
+    return out
 
 
 def open_edges(polygons: Shapes, window: Window) -> Ints:

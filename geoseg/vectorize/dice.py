@@ -22,7 +22,7 @@ from geoseg.kernel import kernel
 from geoseg.vectorize.houses.colour import COLOURS
 from geoseg.vectorize.labels import flatten, label_row, unite, with_room
 
-__all__ = ["DICED", "GIANT", "HOUSE", "SMALL", "Codes", "Limits", "code_core", "cut_from", "first_pixels"]
+__all__ = ["DICED", "GIANT", "HOUSE", "SMALL", "Codes", "Limits", "code_core", "cut_from", "extents", "first_pixels"]
 
 Pixel = tuple[int, int]
 
@@ -58,6 +58,13 @@ class Codes:
     def state_of(self) -> Bytes:
         """State of each code."""
         return np.repeat(np.arange(STATES, dtype=np.uint8), len(self.values) + 1)
+
+    @cached_property
+    def joined(self) -> Values:
+        """For each code that of the region: houses get the code of a region that is not large."""
+        state = np.where(self.state_of < HOUSE, self.state_of, SMALL).astype(np.int64)
+        count = len(self.values) + 1
+        return np.asarray(np.tile(np.arange(count), STATES) + state * count, self.dtype)
 
     @cached_property
     def skipped(self) -> Mask:
@@ -117,7 +124,7 @@ def code_core(
         limits: what is cut.
     """
     raster = np.ascontiguousarray(raster)
-    parent, firsts, ends = _extents(raster)
+    parent, firsts, ends = extents(raster)
     large = (ends - firsts + 1).max(1) > limits.largest
     place = _Place((core[0].start, core[0].stop, core[1].start, core[1].stop), at)
     diced = _corners(raster, parent, large, place.core) > limits.giant
@@ -126,7 +133,7 @@ def code_core(
 
 
 @kernel
-def _extents(a: Bytes) -> tuple[Labels, Ints, Ints]:
+def extents(a: Bytes) -> tuple[Labels, Ints, Ints]:
     """Root of each provisional label; least and greatest row and column of each root."""
     high, wide = a.shape
     above, here = np.zeros(wide, np.int32), np.zeros(wide, np.int32)

@@ -17,7 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from geoseg.arrays import Doubles, Ints, Mask, Shapes
 from geoseg.vectorize.coverage import FINE
 
-__all__ = ["Placed", "set_into"]
+__all__ = ["Keep", "Placed", "set_into"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,29 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class _Rules:
-    """Numbers of the polygons with new outlines; the rest as in `set_into`."""
+class Keep:
+    """What holds of the polygons (N,) when new outlines come.
 
-    new: Ints
+    Attributes:
+        least: smallest area by polygon: what is cut off below it goes to a neighbour.
+        fixed: whether each polygon stays exactly as it is (no data): it neither loses nor gains.
+        swallowed: area below which a neighbour that would lose more than half goes altogether.
+        families: polygons of one number, 0 or more, keep their common walls: ground between their new outlines stays in
+            the family; -1 for all others.
+    """
+
     least: Doubles
     fixed: Mask
     swallowed: float
+    families: Ints
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """Numbers of the polygons with new outlines; what else holds."""
+
+    new: Ints
+    keep: Keep
 
 
 @dataclass(frozen=True)
@@ -56,9 +72,7 @@ class _Faces:
     lengths: Doubles
 
 
-def set_into(
-    polygons: Shapes, new: dict[int, shapely.Polygon], least: Doubles, fixed: Mask, swallowed: float = 0.0
-) -> Placed:
+def set_into(polygons: Shapes, new: dict[int, shapely.Polygon], keep: Keep) -> Placed:
     """Replace polygons of a coverage: new outlines win, neighbours follow, and there is still no gap and no overlap.
 
     A neighbour that would lose more than half of its ground keeps it, or all of it goes where it is small (a speck on
@@ -67,9 +81,7 @@ def set_into(
     Args:
         polygons: valid coverage, in pixel corners.
         new: new outline by number of the polygon; where two of them overlap the first keeps the ground.
-        least: smallest area by polygon: what is cut off below it goes to a neighbour.
-        fixed: whether each polygon stays exactly as it is.
-        swallowed: area below which a neighbour that would lose more than half goes altogether.
+        keep: what holds of the polygons.
 
     Raises:
         ValueError: a face has no neighbour that could take it.
@@ -77,11 +89,11 @@ def set_into(
     count = np.arange(len(polygons))
     if not new:
         return Placed(polygons, count, np.zeros(len(polygons), np.int64))
-    rules = _Rules(np.array(sorted(new)), least, fixed, swallowed)
+    rules = _Rules(np.array(sorted(new)), keep)
     shapes = np.array([new[i] for i in rules.new], object)
     affected = _affected(polygons, shapes, rules.new)
     faces, before, inside = _drawing(polygons, shapes, affected, rules.new)
-    owner = _give_away(_owners(faces.area, before, inside, shapely.area(polygons), rules), faces, rules)
+    owner = _give_away(_owners(faces.area, before, inside, shapely.area(polygons), rules), before, faces, rules)
     owner, component = _without_crumbs(owner, faces, rules)
     changed = _join(faces.shapes, owner, component)
     rest = np.setdiff1d(count, affected)
@@ -128,14 +140,14 @@ def _holder(shapes: Shapes, points: Shapes, numbers: Ints) -> Ints:
 
 def _owners(area: Doubles, before: Ints, inside: Ints, whole: Doubles, rules: _Rules) -> Ints:
     """Owner of each face; -1 where its polygon gave it up."""
-    fixed = rules.fixed
+    fixed = rules.keep.fixed
     taken = (inside >= 0) & (inside != before)
     lost = np.zeros(len(whole))
     np.add.at(lost, before[taken], area[taken])
     changed = np.zeros(len(whole), bool)
     changed[inside[inside >= 0]] = True
     outvoted = (lost > 0.5 * whole) & ~changed & ~fixed
-    gone = outvoted & (whole < rules.swallowed)
+    gone = outvoted & (whole < rules.keep.swallowed)
     keeps = fixed | (outvoted & ~gone)
     owner = np.where(inside >= 0, inside, np.where((changed | gone)[before], -1, before))
     return np.asarray(np.where(keeps[before], before, owner), np.int64)
@@ -165,15 +177,21 @@ def _neighbours(faces: Shapes) -> tuple[Ints, Doubles]:
     return pairs, lengths
 
 
-def _give_away(owner: Ints, faces: _Faces, rules: _Rules) -> Ints:
-    """Owners of all faces: one without goes to the neighbour with the longest common edge, to an old outline first."""
-    owner = owner.copy()
+def _give_away(owner: Ints, before: Ints, faces: _Faces, rules: _Rules) -> Ints:
+    """Owners of all faces: one without goes to the neighbour with the longest common edge.
+
+    New outlines take only what no old one borders on, or what another one of their family gave up. `before`: the
+    polygon that each face lay in.
+    """
+    owner, families = owner.copy(), rules.keep.families
     both, lengths = np.concatenate([faces.pairs, faces.pairs[:, ::-1]]), np.concatenate([faces.lengths, faces.lengths])
     last = False
     while (owner < 0).any():
         wanted = (owner[both[:, 0]] < 0) & (owner[both[:, 1]] >= 0)
         face, taker, length = both[wanted, 0], owner[both[wanted, 1]], lengths[wanted]
-        able = ~rules.fixed[taker] & (last | ~np.isin(taker, rules.new))
+        giver = before[face]
+        kin = (families[taker] >= 0) & (families[taker] == families[giver]) & (taker != giver)
+        able = ~rules.keep.fixed[taker] & (last | kin | ~np.isin(taker, rules.new))
         face, taker, length = face[able], taker[able], length[able]
         if not len(face):
             if last:
@@ -203,12 +221,12 @@ def _without_crumbs(owner: Ints, faces: _Faces, rules: _Rules) -> tuple[Ints, In
         size = np.bincount(component, faces.area)
         of = np.zeros(len(size), np.int64)
         of[component] = owner
-        largest = np.zeros(len(rules.least))
+        largest = np.zeros(len(rules.keep.least))
         np.maximum.at(largest, of, size)
-        crumb = (size < largest[of]) & (size < rules.least[of]) & ~rules.fixed[of]
+        crumb = (size < largest[of]) & (size < rules.keep.least[of]) & ~rules.keep.fixed[of]
         if not crumb.any():
             break
-        owner = _give_away(np.where(crumb[component], -1, owner), faces, rules)
+        owner = _give_away(np.where(crumb[component], -1, owner), owner, faces, rules)
     return owner, _components(owner, faces.pairs)
 
 

@@ -10,8 +10,9 @@ from geoseg.colours import darker
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import fill_qml
 from geoseg.stages.features.piece import Classified
-from geoseg.stages.features.table import Rows, common, frame_of, outlines
-from geoseg.vectorize.coverage import straight_on
+from geoseg.stages.features.table import Rows, common, frame_of, identity, outlines
+from geoseg.vectorize.coverage import walls_straight_on
+from geoseg.vectorize.dice import HOUSE
 
 __all__ = ["building_layers"]
 
@@ -21,7 +22,7 @@ def building_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
     raw = dict(outlines(found, classes))
     cover = found.coverage
     mine = np.isin(found.rings.values[cover.owner], [c.value for c in classes])
-    shapes = straight_on(cover.polygons[mine])
+    shapes = walls_straight_on(cover.polygons[mine], found.families[cover.owner[mine]])
 
     def rows() -> Rows:
         for shape, i, k in zip(shapes, cover.owner[mine].tolist(), cover.part[mine].tolist(), strict=True):
@@ -36,13 +37,15 @@ def building_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
                     "vertices": int(shapely.get_num_coordinates(shape)) - len(shapely.get_rings(shape)),
                     "iou_raw": round(both / max(own.area + raw[i].area - both, 1e-9), 3),
                     "status": squared.status if squared else "simplified",
+                    "cut": bool(found.states[i] >= HOUSE),
+                    "region_id": identity(found.home(i)),
                 },
             )
 
-    frame = frame_of(found, rows(), ("orientation_deg", "vertices", "iou_raw", "status", "part_of"))
+    frame = frame_of(found, rows(), ("orientation_deg", "vertices", "iou_raw", "status", "cut", "region_id", "part_of"))
     style = fill_qml(classes[0].drawn, alpha=90, outline=darker(classes[0].drawn), width=0.2)
     text = (
         "buildings with right angles, as they lie in the land cover; "
-        "status says which kept their simplified or round outline"
+        "status says which kept their simplified or round outline; cut ones were one region, named by region_id"
     )
     return [Layer("buildings", frame, style, text)]

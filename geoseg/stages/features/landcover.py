@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+import numpy as np
+import shapely
+
+from geoseg.arrays import Ints, Shapes
 from geoseg.classes import LandClass
 from geoseg.gis.geopackage import Layer
 from geoseg.gis.styles import classes_qml
 from geoseg.layers import GROUPS, LAYERS
 from geoseg.stages.features.piece import Classified
-from geoseg.stages.features.table import common, frame_of
+from geoseg.stages.features.table import Rows, common, frame_of, identity
+from geoseg.vectorize.dice import HOUSE
 
 __all__ = ["feature_layers", "landcover_layers"]
 
@@ -40,12 +45,34 @@ def _without_doubtful(layer: Layer) -> Layer:
 
 
 def landcover_layers(found: Classified, classes: list[LandClass]) -> list[Layer]:
-    """The whole coverage as one layer."""
-    cover = found.coverage
-    rows = (
-        (shape, common(found, int(i), int(k) if k else None))
-        for shape, i, k in zip(cover.polygons, cover.owner, cover.part, strict=True)
-    )
-    frame = frame_of(found, rows, ("part_of",))
+    """The whole coverage as one layer; houses of one region are one polygon."""
+    frame = frame_of(found, _rows(found), ("part_of",))
     style = classes_qml("class", [(c.name, c.drawn) for c in classes], alpha=130)
     return [Layer("landcover", frame, style, "all classes: neighbours share every edge")]
+
+
+def _rows(found: Classified) -> Rows:
+    """Polygons and attributes of the land cover."""
+    cover = found.coverage
+    houses = found.states[cover.owner] >= HOUSE
+    for shape, i, k in zip(cover.polygons[~houses], cover.owner[~houses], cover.part[~houses], strict=True):
+        yield shape, common(found, int(i), int(k) if k else None)
+    numbers = np.flatnonzero(houses)
+    homes, of = np.unique(found.homes[cover.owner[numbers]], axis=0, return_inverse=True)
+    for home in range(len(homes)):
+        mine = numbers[of.ravel() == home]
+        yield from _region(found, cover.polygons[mine], np.unique(cover.owner[mine]))
+
+
+def _region(found: Classified, shapes: Shapes, parts: Ints) -> Rows:
+    """The polygons of a region whose houses are these parts, the largest first, each with what is known of them all."""
+    rings = found.rings
+    whole = shapely.get_parts(shapely.coverage_union_all(shapes))
+    facts = common(found, int(parts[0])) | {
+        "id": identity(found.home(int(parts[0]))),
+        "confidence": round(float(rings.weight[parts].sum() / rings.pixels[parts].sum()), 1),
+        "touches_edge": bool(rings.touches[parts].any()),
+        "sheet": found.ground.sheet_of(*found.home(int(parts[0]))),
+    }
+    for k, shape in enumerate(sorted(whole, key=lambda s: (-s.area, s.bounds))):
+        yield shape, facts | ({"id": f"{facts['id']}_{k}"} if k else {})

@@ -31,20 +31,23 @@ __all__ = ["ArrayReader", "array_raster", "features_of"]
 
 @dataclass(frozen=True)
 class ArrayReader:
-    """Class and confidence (H, W) of a window that begins at the grid's anchor; 255 around it."""
+    """Class and confidence (H, W) of a window that begins at the grid's anchor; 255 around it.
+
+    `contact`: per cent (H, W), where it is known.
+    """
 
     classes: Bytes
     confidence: Bytes
+    contact: Bytes | None = None
 
     def read(self, window: Window) -> tuple[Bytes, Bytes]:
         """As `raster.Reader.read`."""
-        out = np.full((2, int(window.height), int(window.width)), NODATA, np.uint8)
-        whole = Window(0, 0, self.classes.shape[1], self.classes.shape[0])
-        both = overlap(whole, window)
-        if both is not None:
-            here, there = slices(both, window), slices(both, whole)
-            out[0][here], out[1][here] = self.classes[there], self.confidence[there]
-        return out[0], out[1]
+        return _part(self.classes, window), _part(self.confidence, window)
+
+    def beside(self, window: Window, name: str) -> Bytes:
+        """As `raster.Reader.beside`."""
+        assert self.contact is not None  # the raster's `aux` names what there is
+        return _part(self.contact, window)
 
     def shares(self, window: Window, count: int) -> Bytes:
         """Refuse: an array has class values and no shares.
@@ -55,8 +58,23 @@ class ArrayReader:
         raise UsageError("smooth", "needs class shares, an array of classes has none", "leave it out")
 
 
+def _part(whole: Bytes, window: Window) -> Bytes:
+    """A window of an array, 255 around it."""
+    out = np.full((int(window.height), int(window.width)), NODATA, np.uint8)
+    frame = Window(0, 0, whole.shape[1], whole.shape[0])
+    both = overlap(frame, window)
+    if both is not None:
+        out[slices(both, window)] = whole[slices(both, frame)]
+    return out
+
+
 def array_raster(
-    classes: Bytes, transform: Affine, crs: str, table: ClassTable, confidence: Bytes | None = None
+    classes: Bytes,
+    transform: Affine,
+    crs: str,
+    table: ClassTable,
+    confidence: Bytes | None = None,
+    contact: Bytes | None = None,
 ) -> ClassRaster:
     """A class raster in memory.
 
@@ -66,6 +84,7 @@ def array_raster(
         crs: projected; anything that rasterio takes.
         table: what the values mean.
         confidence: per cent (H, W); 100 everywhere where there is none.
+        contact: per cent (H, W) at which buildings meet; without it attached houses are one building.
 
     Raises:
         UsageError: polygons in metres cannot be made in this transform or CRS; the table lacks a value; the arrays
@@ -97,7 +116,7 @@ def array_raster(
         block=4096,
         sheets=(Sheet("array", (0, 0), _header(classes, wkt, transform), wkt, "direct", window),),
     )
-    return ClassRaster(plan, table, ArrayReader(classes, trust))
+    return ClassRaster(plan, table, ArrayReader(classes, trust, contact), () if contact is None else ("contact",))
 
 
 def _header(classes: Bytes, wkt: str, transform: Affine) -> Header:

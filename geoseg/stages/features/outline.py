@@ -12,11 +12,11 @@ import shapely
 from geoseg.arrays import Bytes, Doubles, Ints, Mask
 from geoseg.classes import NODATA, ClassTable
 from geoseg.errors import GeosegError
-from geoseg.stages.features.piece import Checks, Classified, Ground, Piece, codes_of, within
+from geoseg.stages.features.piece import Checks, Classified, Ground, Piece, codes_of, families_of, within
 from geoseg.vectorize.buildings import Squared, SquareOptions, square_building
 from geoseg.vectorize.coverage import FINE, coverage_figures, open_edges
-from geoseg.vectorize.dice import SMALL, Codes, cut_from
-from geoseg.vectorize.insert import Placed, set_into
+from geoseg.vectorize.dice import HOUSE, SMALL, Codes, cut_from, first_pixels
+from geoseg.vectorize.insert import Keep, Placed, set_into
 from geoseg.vectorize.labels import SIDES, Sides
 from geoseg.vectorize.merge import merge_small
 from geoseg.vectorize.rings import Rings
@@ -33,11 +33,16 @@ NEAR = 256
 
 @dataclass(frozen=True)
 class _Regions:
-    """The regions that can influence the core's polygons; `mine`: those whose first pixel lies in the core."""
+    """The regions that can influence the core's polygons.
+
+    `homes`: first pixel (N, 2) of each, of houses that of the region that they were cut from; `mine`: whether it lies
+    in the core.
+    """
 
     rings: Rings
     values: Bytes
     states: Bytes
+    homes: Ints
     mine: Mask
 
 
@@ -104,8 +109,14 @@ def outline_piece(
 def _regions(piece: Piece, codes: Codes) -> _Regions:
     """Trace a piece, and choose the regions that matter for its core."""
     every = trace_rings(piece.codes, piece.confidence, skip=codes.skipped, keep_skipped=True)
-    rings = every.chosen(_near(every.boxes(), within(every.first, piece.core), piece.core))
-    return _Regions(rings, codes.value_of[rings.values], codes.state_of[rings.values], within(rings.first, piece.core))
+    homes = every.first.copy()
+    houses = codes.state_of[every.values] >= HOUSE
+    if houses.any():
+        homes[houses] = first_pixels(codes.joined[piece.codes], every.first[houses])
+    mine = within(homes, piece.core)
+    near = _near(every.boxes(), mine, piece.core)
+    rings = every.chosen(near)
+    return _Regions(rings, codes.value_of[rings.values], codes.state_of[rings.values], homes[near], mine[near])
 
 
 def _near(boxes: Ints, mine: Mask, core: tuple[slice, slice]) -> Ints:
@@ -123,7 +134,7 @@ def _near(boxes: Ints, mine: Mask, core: tuple[slice, slice]) -> Ints:
 def _square_buildings(regions: _Regions, table: ClassTable, ground: Ground) -> dict[int, Squared]:
     """Squared outlines of buildings that are not large, by number of the region, in metres from its first pixel."""
     buildings = np.isin(regions.values, [c.value for c in table.classes if c.role == "building"])
-    wanted = np.flatnonzero(buildings & (regions.states == SMALL))
+    wanted = np.flatnonzero(buildings & ((regions.states == SMALL) | (regions.states >= HOUSE)))
     exact = regions.rings.polygons(wanted)
     first = regions.rings.first
     return {int(i): square_building(ground.own(p, first[i])) for i, p in zip(wanted, exact, strict=True)}
@@ -144,7 +155,12 @@ def _with_squares(
     new = {i: _on_fine_grid(ground, s.polygon, first[i]) for i, s in squared.items() if s.status != "simplified"}
     speck = SquareOptions.least_hole / ground.gsd**2
     try:
-        changed = set_into(cover.polygons, new, least, regions.values == NODATA, speck)
+        keep = Keep(least, regions.values == NODATA, speck, families_of(regions.states, regions.homes))
+        changed = set_into(cover.polygons, new, keep)
+            cover.polygons,
+            new,
+            Keep(least, regions.values == NODATA, speck, families_of(regions.states, regions.homes)),
+        )
         figures = coverage_figures(changed.polygons, area)
     except (ValueError, shapely.errors.GEOSException) as error:
         log.warning("the buildings cannot be squared (%s); they keep their simplified outlines", error)
@@ -190,6 +206,7 @@ def _of_core(outlined: _Outlined, squared: dict[int, Squared], checks: Checks) -
         piece=piece,
         rings=rings,
         states=regions.states[wanted],
+        homes=regions.homes[wanted],
         part_of=cut_from(piece.codes[piece.core], codes, rings.first - corner, at, piece.whole_of),
         coverage=Placed(cover.polygons[polygons], number[cover.owner[polygons]], cover.part[polygons]),
         squared={int(number[i]): s for i, s in squared.items() if wanted[i]},

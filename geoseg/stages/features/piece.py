@@ -18,11 +18,11 @@ from geoseg.classes import NODATA, ClassTable
 from geoseg.geometry.grid import Grid
 from geoseg.stages.features.streets import Streets
 from geoseg.vectorize.buildings import Squared
-from geoseg.vectorize.dice import Codes
+from geoseg.vectorize.dice import HOUSE, Codes
 from geoseg.vectorize.insert import Placed
 from geoseg.vectorize.rings import Rings
 
-__all__ = ["Attributes", "Checks", "Classified", "Ground", "Piece", "codes_of", "within"]
+__all__ = ["Attributes", "Checks", "Classified", "Ground", "Piece", "codes_of", "families_of", "within"]
 
 Attributes: TypeAlias = Json
 """Columns of one feature by name."""
@@ -103,10 +103,13 @@ class Piece:
 class Classified:
     """A piece of a clean class raster and its regions: those with data whose first pixel lies in its core.
 
+    Houses that a region is cut into are regions of their own here; all of them lie where the region begins.
+
     Attributes:
         piece: the rasters.
         rings: exact outlines of the regions.
         states: `vectorize.dice`'s, of each region.
+        homes: first pixel (N, 2) of each region; of houses that of the region that they were cut from.
         part_of: first pixel on the grid (row, column) of the whole that each region is cut from, None for those that
             are whole.
         coverage: the land cover; `owner` is the number of the region.
@@ -120,6 +123,7 @@ class Classified:
     piece: Piece
     rings: Rings
     states: Bytes
+    homes: Ints
     part_of: list[tuple[int, int] | None]
     coverage: Placed
     squared: dict[int, Squared]
@@ -128,10 +132,30 @@ class Classified:
     checks: Checks
     edges: Ints
 
+    @property
+    def families(self) -> Ints:
+        """See `families_of`."""
+        return families_of(self.states, self.homes)
+
     def pixel(self, i: int) -> tuple[int, int]:
         """Row and column on the grid of a region's first pixel."""
-        row, col = self.rings.first[i].tolist()
+        return self._on_grid(self.rings.first[i])
+
+    def home(self, i: int) -> tuple[int, int]:
+        """The same of the region that a house was cut from; the region's own where it is none."""
+        return self._on_grid(self.homes[i])
+
+    def _on_grid(self, pixel: Ints) -> tuple[int, int]:
+        row, col = pixel.tolist()
         return row + int(self.ground.window.row_off), col + int(self.ground.window.col_off)
+
+
+def families_of(states: Bytes, homes: Ints) -> Ints:
+    """A number for each region (N,): houses that were cut from one have the same, all others -1."""
+    houses = states >= HOUSE
+    found = np.full(len(houses), -1)
+    found[houses] = np.unique(homes[houses], axis=0, return_inverse=True)[1].ravel()
+    return found
 
 
 def codes_of(table: ClassTable) -> Codes:

@@ -25,14 +25,22 @@ class Reader(Protocol):
         """Per cent of each of so many classes (K, H, W)."""
         ...
 
+    def beside(self, window: Window, name: str) -> Bytes:
+        """Per cent of a score beside the classes (H, W); 255 where there is none."""
+        ...
+
 
 @dataclass(frozen=True)
 class ClassRaster:
-    """A class raster: the plan says where it lies, the table what its values mean, the reader gives its pixels."""
+    """A class raster: the plan says where it lies, the table what its values mean, the reader gives its pixels.
+
+    `aux`: names of the scores beside the classes that the reader gives, too.
+    """
 
     plan: Plan
     table: ClassTable
     reader: Reader
+    aux: tuple[str, ...] = ()
 
     @property
     def extent(self) -> Window:

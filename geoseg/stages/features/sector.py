@@ -32,6 +32,7 @@ from geoseg.stages.features.store import MemoryStore, Store, read_window
 from geoseg.stages.features.streets import KIND_CODES, REACH, Streets, coarse_step, cover_of, kinds_of, largest_kind
 from geoseg.stages.features.table import sheet_at
 from geoseg.vectorize.dice import Codes, Limits, code_core
+from geoseg.vectorize.houses.code import Towns, code_houses
 from geoseg.vectorize.join import Frame, frame_of_core, wholes
 from geoseg.vectorize.labels import Sides
 from geoseg.vectorize.smooth import smooth_classes
@@ -113,6 +114,8 @@ class District:
         place = sectors.core(sector), sectors.around(sector, sectors.largest + 1)
         clean = self._read(store, "clean", place[1])
         codes, frame = _cut_large(clean, codes_of(self.raster.table), place, sector, self.limits)
+        if self.attached:
+            codes = self._houses(codes, clean, place)
         store.put("codes", sector, codes)
         if not self.paved:
             return frame, None
@@ -122,6 +125,19 @@ class District:
         codes, kinds_frame = _cut_large(kinds, KIND_CODES, place, sector, Limits(largest, sectors.side, kinds.size + 1))
         store.put("streets", sector, codes)
         return frame, kinds_frame
+
+    @property
+    def attached(self) -> bool:
+        """True where attached houses are told apart."""
+        return self.options.houses and "contact" in self.raster.aux and "buildings" in self.options.layers
+
+    def _houses(self, codes: Values, clean: Values, place: tuple[Window, Window]) -> Values:
+        """The codes of a core, where attached houses have their own; place: the core, and the window of `clean`."""
+        raster, (core, window) = self.raster, place
+        values = tuple(c.value for c in raster.table.classes if c.role == "building")
+        contact = raster.reader.beside(window, "contact")
+        towns = Towns(np.asarray(clean), contact, values, raster.plan.gsd, self.limits.largest)
+        return code_houses(codes, codes_of(raster.table), slices(core, window), towns)
 
     @property
     def pixel(self) -> float:

@@ -98,7 +98,7 @@ def load_inputs(run: Run, options: MosaicOptions) -> Inputs:
         raise PlanError(run.folder, missing, "run geoseg infer first")
     name = parse.file_name(options.name or run.folder.resolve().name)
     reader = BlockReader(run.blocks, plan, state.blocks)
-    raster = ClassRaster(plan, run.table, reader)
+    raster = ClassRaster(plan, run.table, reader, run.aux)
     return Inputs(run, raster, reader, job, run.models, {b: state.fresh[b] for b in state.blocks}, name)
 
 
