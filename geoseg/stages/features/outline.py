@@ -157,10 +157,6 @@ def _with_squares(
     try:
         keep = Keep(least, regions.values == NODATA, speck, families_of(regions.states, regions.homes))
         changed = set_into(cover.polygons, new, keep)
-            cover.polygons,
-            new,
-            Keep(least, regions.values == NODATA, speck, families_of(regions.states, regions.homes)),
-        )
         figures = coverage_figures(changed.polygons, area)
     except (ValueError, shapely.errors.GEOSException) as error:
         log.warning("the buildings cannot be squared (%s); they keep their simplified outlines", error)

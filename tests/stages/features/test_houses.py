@@ -1,5 +1,7 @@
 """Attached houses: one by one in the layer of buildings, one region in the land cover; the same in any sectors."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import shapely
@@ -26,7 +28,7 @@ def terrace(turn: float = 0.15) -> tuple[np.ndarray, np.ndarray, list[shapely.Po
         ends = top + np.array([8.0, 17.0, 24.0, 33.0, 41.0])
         row = (v > top) & (v < top + 11) & (u > ends[0]) & (u < ends[-1])
         classes[row] = 1
-        for a, b in zip(ends[:-1], ends[1:], strict=True):
+        for a, b in pairwise(ends):
             corners = np.array([[a, top], [b, top], [b, top + 11], [a, top + 11]])
             houses.append(shapely.Polygon(corners @ np.array([[c, s], [-s, c]])))
         for wall in ends[1:-1]:
