@@ -19,7 +19,8 @@ import rasterio
 
 from geoseg.commit import folder, sweep
 from geoseg.errors import UsageError
-from geoseg.gis.databases.postgis import Target, check_database, holds, write_database
+from geoseg.gis.databases.postgis import check_database, write_database
+from geoseg.gis.databases.target import Target, holds
 from geoseg.gis.geopackage import Layer, new_geopackage
 from geoseg.gis.geopackage_logs import held_alone
 from geoseg.gis.vector_formats import POSTGIS, check_formats, write_layers
@@ -185,7 +186,7 @@ def _target(inputs: Inputs, key: str, options: MosaicOptions) -> Target | None:
     """Where in a database the layers go; None where they go into none."""
     if POSTGIS not in options.vector_format or not options.vectors:
         return None
-    return Target(inputs.name, inputs.plan.grid.crs, key)
+    return Target(inputs.name, inputs.plan.grid.crs, key, inputs.plan.identity)
 
 
 @contextmanager
