@@ -66,15 +66,17 @@ def check_server(name: str, run: str) -> None:
             raise EnvironmentFault(SERVER, "this user may not write styles to public.layer_styles", lacks)
 
 
-def check_database(target: Target) -> None:
-    """As `check_server`, and that the server knows the CRS.
+def check_database(target: Target, tables: list[str]) -> None:
+    """As `check_server`, and that the server knows the CRS, and nothing else bears the name of a table to be written.
 
     Raises:
-        EnvironmentFault, UsageError: as of `check_server`; or the CRS has no number, or the server does not know it.
+        EnvironmentFault, UsageError: as of `check_server`; or the CRS has no number, the server does not know it, or a
+            name is taken.
     """
     srid = target.srid
     check_server(target.name, target.run)
     with refusals("cannot be asked"), connection() as server:
+        check_names(server, target.schema, tables)
         server.execute(_path_to_postgis(server))
         if one_value(server, "SELECT true FROM spatial_ref_sys WHERE srid = %s", srid) is None:
             cure = "add it to the table spatial_ref_sys, or plan on another: geoseg tile --crs EPSG:..."
