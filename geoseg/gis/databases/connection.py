@@ -23,7 +23,7 @@ SERVER = "PostgreSQL"
 _WAIT = "10"
 """Seconds to wait for a server, where PGCONNECT_TIMEOUT says nothing else."""
 _LONGEST = 55
-"""Letters of a schema's name: a name may have 63, and the new schema has four more."""
+"""Letters of a schema's name: PostgreSQL cuts a name after 63."""
 _LOGIN = "check PGUSER, and the password for this server in PGPASSFILE (~/.pgpass, readable by its owner only)"
 _WHERE = "check PGHOST, PGPORT, PGDATABASE and PGUSER or PGSERVICE; `psql` in the same environment tells more"
 _REFUSALS = (

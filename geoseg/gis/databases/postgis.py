@@ -1,6 +1,6 @@
 """Feature layers as tables of PostGIS: new tables that take the place of the old ones at once.
 
-one transaction: schema NAME_new -> tables, filled -> keys, indices, comments, styles -> old ones away, new ones to NAME
+one transaction: a new schema -> tables, filled -> keys, indices, comments, styles -> old ones away, new ones to NAME
 
 Whoever reads sees the old tables or the new ones, whole. If anything fails or is killed, the server undoes all of it.
 What others have put into the schema, and their rights on it, stay.
@@ -96,7 +96,8 @@ def write_database(target: Target, path: Path, layers: list[Layer]) -> None:
         EnvironmentFault: the server refuses something.
         UsageError: the schema is not this run's, or holds something else of a layer's name.
     """
-    schema, fresh, names = target.schema, f"{target.schema}_new", sorted(layer.name for layer in layers)
+    schema, fresh = target.schema, f"geoseg_new_{uuid.uuid4().hex[:12]}"  # a name that nobody else has
+    names = sorted(layer.name for layer in layers)
     with refusals(f"schema {schema} cannot be written"), connection() as server:
         make_style_table(server)
         if not one_value(server, "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", f"geoseg {schema}"):

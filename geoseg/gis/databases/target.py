@@ -129,22 +129,20 @@ def check_owner(server: Any, schema: str, name: str, run: str) -> None:
         name: of the outputs.
         run: identity of the run; "" for one that is still to be planned, which has written nothing.
     """
-    cure = "name the outputs otherwise with --name, or drop or rename that schema"
-    for one in (schema, f"{schema}_new"):
-        if one_value(server, "SELECT to_regnamespace(%s)::oid", one) is None:
-            continue
-        mark = _look(server, one)[0]
-        if one != schema or mark is None or mark.name != name:
-            raise UsageError(OPTION, f"the database has a schema {one} that is not of outputs named {name}", cure)
-        if mark.run != run:
-            what = f"the database has a schema {one} that another run wrote, whose outputs are named {name}, too"
-            raise UsageError(OPTION, what, f"{cure} if that run is gone")
-        if not one_value(server, "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s", one):
-            cure = "write as its owner (PGUSER), or have the schema and its tables given to this user"
-            raise EnvironmentFault(SERVER, f"schema {one} belongs to another user", cure)
-        if one_value(server, _FOREIGN, one, own_tables(server, one)):
-            cure = "write as their owner (PGUSER), or have them given to this user"
-            raise EnvironmentFault(SERVER, f"tables of schema {one} belong to another user", cure)
+    if one_value(server, "SELECT to_regnamespace(%s)::oid", schema) is None:
+        return
+    cure, (mark, own) = "name the outputs otherwise with --name, or drop or rename that schema", _look(server, schema)
+    if mark is None or mark.name != name:
+        raise UsageError(OPTION, f"the database has a schema {schema} that is not of outputs named {name}", cure)
+    if mark.run != run:
+        what = f"the database has a schema {schema} that another run wrote, whose outputs are named {name}, too"
+        raise UsageError(OPTION, what, f"{cure} if that run is gone")
+    if not one_value(server, "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s", schema):
+        cure = "write as its owner (PGUSER), or have the schema and its tables given to this user"
+        raise EnvironmentFault(SERVER, f"schema {schema} belongs to another user", cure)
+    if one_value(server, _FOREIGN, schema, own):
+        cure = "write as their owner (PGUSER), or have them given to this user"
+        raise EnvironmentFault(SERVER, f"tables of schema {schema} belong to another user", cure)
 
 
 def check_names(server: Any, schema: str, tables: list[str]) -> None:

@@ -193,8 +193,7 @@ def test_what_is_not_geosegs_stays(tmp_path) -> None:
         check_server("theirs", "me")
     with psycopg.connect("") as database:
         database.execute("CREATE SCHEMA mine")
-        database.execute("CREATE SCHEMA other_new")
-    for name in ("mine", "other", "public", "extensions"):
+    for name in ("mine", "public", "extensions"):
         with pytest.raises(UsageError, match="is not of outputs named"):
             check_server(name, "me")
         with pytest.raises(UsageError, match="is not of outputs named"):
@@ -450,7 +449,7 @@ def test_a_kill_in_the_middle_leaves_the_old_schema(tmp_path) -> None:
         assert "another geoseg" in done.stderr  # the server has not noticed yet
         time.sleep(0.5)
     assert ask("SELECT count(*) FROM killed.cars") == [(20_000,)]
-    assert ask("SELECT nspname FROM pg_namespace WHERE nspname LIKE '%%killed%%'") == [("killed",)]
+    assert ask("SELECT nspname FROM pg_namespace WHERE nspname ~ 'killed|geoseg_new'") == [("killed",)]
 
 
 LOOK = """
