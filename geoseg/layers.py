@@ -22,6 +22,7 @@ __all__ = [
     "role_of_name",
     "role_of_table",
     "tables",
+    "tables_of",
 ]
 
 
@@ -158,7 +159,12 @@ def role_of_name(name: str) -> str:
     return next(fits, "other")
 
 
+def tables_of(roles: Iterable[str], groups: Iterable[str]) -> list[str]:
+    """Names of the tables that these layers make of classes of these roles."""
+    there = set(roles)
+    return [t.name for g in groups if not LAYERS[g].role or LAYERS[g].role in there for t in LAYERS[g].tables]
+
+
 def makes_any(roles: Iterable[str], groups: Iterable[str]) -> bool:
     """Whether classes of these roles are what one of these layers is made of."""
-    there = set(roles)
-    return any(not LAYERS[g].role or LAYERS[g].role in there for g in groups)
+    return bool(tables_of(roles, groups))

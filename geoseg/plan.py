@@ -95,7 +95,7 @@ class Plan:
     sheets that show some) or "none". `masks`: the folder of the sheets' masks. `bands`: 1-based, () for "by meaning".
     `alpha`: "auto", "mask" or "none". `crs_override`: all sheets count as in the grid's CRS. `area`: the area of
     interest as WKT in the grid's CRS, "" for all. `revision` counts every change; `planned` names the last one that
-    `tile` made, and stays when a sheet is set aside later.
+    `tile` made, and stays when a sheet is set aside later. `begun` names the run, and stays in all its revisions.
     """
 
     grid: Grid
@@ -114,6 +114,12 @@ class Plan:
     crs_override: bool = False
     revision: int = 1
     planned: str = ""
+    begun: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Names the run: the same in all revisions of its plan."""
+        return self.begun or self.planned or "unnamed"  # plans of earlier versions lack it
 
     @cached_property
     def _index(self) -> shapely.STRtree:

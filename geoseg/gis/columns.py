@@ -58,6 +58,11 @@ COLUMNS: dict[str, Column] = {
     "note": Column("Note", "Whatever you want to add."),
     "sampled": Column("Random", "Whether it was drawn at random: only these tell how good the map is."),
     "stratum_pixels": Column("Pixels of the class", "Pixels of its class in the whole map, for random places."),
+    "stratum_places": Column(
+        "Places of the class", "Random places of its class: whether some are missing is told by it."
+    ),
+    "map_pixels": Column("Pixels of the map", "Pixels of all classes in the whole map, for random places."),
+    "map_places": Column("Places of the map", "Random places of all classes: whether some are missing is told by it."),
 }
 """By name; `KINDS` holds the values of `kind` of each table."""
 

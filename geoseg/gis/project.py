@@ -8,11 +8,12 @@ import re
 import zipfile
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path, PurePath
 from xml.sax.saxutils import escape, quoteattr
 
 from pyproj import CRS
 
-__all__ = ["ProjectLayer", "qgis_project"]
+__all__ = ["ProjectLayer", "deeper", "place_beside", "qgis_project"]
 
 MOST_OPEN = 12
 """Layers of a group that is open at first."""
@@ -24,7 +25,7 @@ class ProjectLayer:
 
     Attributes:
         name: as the layer tree shows it.
-        source: its file, relative to the project.
+        source: its file, as `place_beside` gives it.
         kind: "vector" or "raster".
         qml: its style.
         geometry: geometry type of a vector layer.
@@ -47,6 +48,39 @@ class ProjectLayer:
         """Its name in the project file."""
         digest = hashlib.sha256(self.source.encode()).hexdigest()[:8]  # two photos may have one name
         return re.sub(r"\W", "_", f"{self.name}_{self.kind}_{digest}")
+
+
+def place_beside(file: Path, project: Path) -> str:
+    """A file as QGIS writes it into a project with relative paths, so that a folder with both of them may be moved.
+
+    As `QgsPathResolver::writePath` of QGIS 3: relative where the first folder of both paths is the same one, else (also
+    on another drive) absolute.
+
+    Args:
+        file: the file.
+        project: the folder in which the project lies.
+    """
+    return _from(file.resolve(), project.resolve()) or str(file)
+
+
+def _from(there: PurePath, here: PurePath) -> str:
+    """The way to a file out of a folder, "" where they share no folder; both are absolute."""
+    if there.anchor != here.anchor or there.parts[1:2] != here.parts[1:2]:
+        return ""
+    shared = next((n for n, (a, b) in enumerate(zip(there.parts, here.parts, strict=False)) if a != b), len(here.parts))
+    return "/".join([*([".."] * (len(here.parts) - shared) or ["."]), *there.parts[shared:]])
+
+
+def deeper(project: bytes) -> bytes:
+    """A project for a folder inside of that which it was made for; what lies beside it comes along.
+
+    Args:
+        project: what `qgis_project` gave.
+    """
+    with zipfile.ZipFile(io.BytesIO(project)) as archive:
+        (name,) = archive.namelist()
+        text = archive.read(name).decode()
+    return _packed(name, re.sub(r"""(<datasource>|\ssource=["'])\.\./""", r"\1../../", text))
 
 
 def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float], layers: list[ProjectLayer]) -> bytes:
@@ -74,9 +108,14 @@ def qgis_project(name: str, crs: str, bounds: tuple[float, float, float, float],
         '<properties><Paths><Absolute type="bool">false</Absolute></Paths>'
         '<SpatialRefSys><ProjectionsEnabled type="int">1</ProjectionsEnabled></SpatialRefSys></properties></qgis>\n'
     )
+    return _packed(f"{name}.qgs", text)
+
+
+def _packed(name: str, text: str) -> bytes:
+    """The archive of one file that a `.qgz` is."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(zipfile.ZipInfo(f"{name}.qgs", (2000, 1, 1, 0, 0, 0)), text)
+        archive.writestr(zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0)), text)
     return buffer.getvalue()
 
 

@@ -25,14 +25,15 @@ __all__ = [
     "item_of_catalog",
     "projection",
     "result_item",
+    "with_file",
 ]
 
 _EXTENSIONS = [
     f"https://stac-extensions.github.io/{name}/schema.json"
     for name in ("projection/v2.0.0", "classification/v2.0.0", "processing/v1.2.0", "file/v2.1.0")
 ]
-
-
+_SHA256 = "1220"
+"""Multihash: SHA2-256, 32 bytes."""
 _VERSION = "1.1.0"
 _DESCRIPTION = "Classes of the ground from orthophotos, as rasters and polygons; times are those of the sheets' files."
 
@@ -156,7 +157,7 @@ def _asset(asset: Asset) -> Json:
         "title": asset.title,
         "roles": [asset.role],
         "file:size": asset.size,
-        "file:checksum": "1220" + asset.sha256,  # multihash: SHA2-256, 32 bytes
+        "file:checksum": f"{_SHA256}{asset.sha256}",
         **asset.more,
     }
 
@@ -184,6 +185,20 @@ def catalog(file: str, name: str, description: str, items: dict[str, str]) -> Js
             ),
         ],
     }
+
+
+def with_file(item: Json, href: str, size: int, sha256: str) -> Json:
+    """An item with another file in the place of an asset; the same item where it names no such file.
+
+    Args:
+        item: as `result_item` makes it.
+        href: the asset's.
+        size: bytes of the file.
+        sha256: of the file.
+    """
+    new = {"file:size": size, "file:checksum": f"{_SHA256}{sha256}"}
+    assets = {k: {**asset, **new} if asset["href"] == href else asset for k, asset in item["assets"].items()}
+    return {**item, "assets": assets}
 
 
 def item_of_catalog(item: Json, title: str, catalog: str) -> Json:

@@ -13,7 +13,7 @@ import pyogrio
 
 from geoseg.commit import commit_bytes, commit_file
 from geoseg.errors import EnvironmentFault, UsageError
-from geoseg.gis.databases.connection import check_package
+from geoseg.gis.databases.connection import POSTGIS, check_package
 from geoseg.gis.databases.postgis import check_server
 from geoseg.gis.geopackage import Layer
 
@@ -62,16 +62,14 @@ FORMATS: dict[str, tuple[str, Callable[[Path, Layer, Frame], None]]] = {
 }
 """Formats of files by name: suffix and writer."""
 
-POSTGIS = "postgis"
-"""The format that is no file."""
 
-
-def check_formats(names: tuple[str, ...], outputs: str = "") -> None:
+def check_formats(names: tuple[str, ...], outputs: str = "", run: str = "") -> None:
     """Check the names given for `--vector-format`, before anything is computed.
 
     Args:
         names: of formats.
         outputs: start of the output names; "" where no database is to be asked yet whether it can take them.
+        run: identity of the run, "" for one that is still to be planned.
 
     Raises:
         UsageError: an unknown format, or one whose library is not installed.
@@ -84,7 +82,7 @@ def check_formats(names: tuple[str, ...], outputs: str = "") -> None:
         if name == POSTGIS:
             check_package()
             if outputs:
-                check_server(outputs)
+                check_server(outputs, run)
         if name == "parquet" and find_spec("pyarrow") is None:
             raise UsageError("--vector-format parquet", "needs pyarrow", "pip install 'geoseg[parquet]'")
 

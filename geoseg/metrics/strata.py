@@ -27,13 +27,21 @@ class Stratum:
     judged: int
     right: int
 
+    @property
+    def hides_variance(self) -> bool:
+        """Whether a single place stands for others: a variance needs two."""
+        return self.judged == 1 < self.pixels
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A share (0 to 1), its standard error, and the ends of its 95 % interval."""
+    """A share (0 to 1), its standard error, and the ends of its 95 % interval.
+
+    The standard error is None where it is not known: one judged place of several does not tell how much they differ.
+    """
 
     value: float
-    standard_error: float
+    standard_error: float | None
     low: float
     high: float
 
@@ -63,7 +71,8 @@ def overall_accuracy(strata: Sequence[Stratum]) -> Estimate | None:
     middle = sum(w * p for w, p in zip(weights, near, strict=True))
     size = middle * (1 - middle) / _variance(known, weights, near)
     low, high = _wilson(value, size)
-    return Estimate(value, math.sqrt(_variance(known, weights, shares)), low, high)
+    told = not any(s.hides_variance for s in known)
+    return Estimate(value, math.sqrt(_variance(known, weights, shares)) if told else None, low, high)
 
 
 def _variance(strata: Sequence[Stratum], weights: Sequence[float], shares: Sequence[float]) -> float:

@@ -5,18 +5,26 @@ Each night gets an item of its own, because the items of one catalog must have d
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from geoseg.commit import commit_bytes, read_json
-from geoseg.gis.stac import catalog, item_of_catalog
+from geoseg.gis.project import deeper
+from geoseg.gis.stac import catalog, item_of_catalog, with_file
 from geoseg.runfolder.folder import NIGHT_JSON, Run
 
-__all__ = ["ITEM_END", "own_item", "write_catalog"]
+__all__ = ["ITEM_END", "PROJECT_END", "own_item", "own_project", "write_catalog"]
 
 ITEM_END = ".stac.json"
+PROJECT_END = ".qgz"
 _DESCRIPTION = "Published nights, the oldest first: classes of the ground from orthophotos, as rasters and polygons."
+
+
+def own_project(project: Path) -> bytes:
+    """The QGIS project of a run as that of one night, whose folder lies one further from the photos."""
+    return deeper(project.read_bytes())
 
 
 def own_item(run: Run, item: Path, night: str) -> bytes:
@@ -31,6 +39,9 @@ def own_item(run: Run, item: Path, night: str) -> bytes:
         PlanError: there is no such item, or it is damaged.
     """
     value = read_json(item, "run geoseg mosaic again with --overwrite")
+    for href in [a["href"] for a in value["assets"].values() if a["href"].endswith(PROJECT_END)]:
+        data = own_project(item.parent / href)
+        value = with_file(value, href, len(data), hashlib.sha256(data).hexdigest())
     return _bytes(item_of_catalog(value, night, f"../{run.catalog_json.name}"))
 
 

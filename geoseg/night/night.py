@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from geoseg.errors import UsageError
+from geoseg.gis.databases.connection import POSTGIS, check_package
+from geoseg.gis.databases.target import Target, holds
 from geoseg.models.files import shipped_model
 from geoseg.night.listener import QUIET, Listener
 from geoseg.night.publish import date_of, prune
 from geoseg.night.stamp import Question, question, unchanged
 from geoseg.night.tell import Facts, telling
-from geoseg.options import RunOptions, result_values
+from geoseg.options import MosaicOptions, RunOptions, result_values
+from geoseg.parse import file_name
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import version
 from geoseg.sheets.kinds.addresses import is_remote
@@ -65,7 +68,7 @@ def night(
             cure = "publish each night: --date today, or `publish: true` in the config"
             raise UsageError("--changes", "compares published nights, and this one is not published", cure)
         asked = _asked(sheets, options)
-        if not _nothing_new(run, asked, facts, listener.say):
+        if not _nothing_new(run, asked, options.mosaic, facts, listener.say):
             listener.begin()
             report = _stages(sheets, run, options, listener, asked)
             _note(facts, report, listener.say)
@@ -92,10 +95,12 @@ def _asked(sheets: Sequence[Path], options: RunOptions) -> Question | None:
     return question(paths, others, {**values, "geoseg": version(), "sheets": list(sheets)})
 
 
-def _nothing_new(run: Run, asked: Question | None, facts: Facts, say: Callable[[str], None]) -> bool:
-    """Whether all is as the last night left it; says so, and what was set aside then."""
+def _nothing_new(
+    run: Run, asked: Question | None, outputs: MosaicOptions, facts: Facts, say: Callable[[str], None]
+) -> bool:
+    """Whether all is as the last night left it, the database too; says so, and what was set aside then."""
     known = None if asked is None else unchanged(run, asked)
-    if known is None:
+    if known is None or not _in_database(run, outputs):
         return False
     for path, reason, cure in known["quarantined"]:
         log.error("%s: %s (%s)", path, reason, cure)
@@ -104,6 +109,19 @@ def _nothing_new(run: Run, asked: Question | None, facts: Facts, say: Callable[[
     facts.changes = known.get("changes", {})
     say(f"nothing to do: {facts.sheets} sheets, {facts.blocks} blocks and all outputs are as the last run left them")
     return True
+
+
+def _in_database(run: Run, outputs: MosaicOptions) -> bool:
+    """Whether the database holds the outputs of a finished run; true where they go into none.
+
+    Raises:
+        EnvironmentFault: it cannot be asked.
+    """
+    if POSTGIS not in outputs.vector_format or not outputs.vectors:
+        return True
+    check_package()
+    name, plan = file_name(outputs.name or run.folder.resolve().name), run.plan
+    return holds(Target(name, plan.grid.crs, str(run.finished["key"]), plan.identity))
 
 
 def _stages(

@@ -76,7 +76,8 @@ def run_stages(
     """
     run, shard = Run.of(run), options.work.shard
     if options.mosaic.vectors:
-        check_formats(options.mosaic.vector_format, options.mosaic.name or run.folder.resolve().name)
+        name = options.mosaic.name or run.folder.resolve().name
+        check_formats(options.mosaic.vector_format, name, run.identity)
     patience = PLANNING if shard else 0.0
     seconds: dict[str, float] = {}
     names = ("sheets", *INFER_STEPS, *mosaic_steps(options.mosaic))

@@ -176,6 +176,15 @@ class Run:
         """The plan; None where `tile` has not run yet."""
         return self.plan if self.plan_json.exists() else None
 
+    @property
+    def identity(self) -> str:
+        """Names the run in all revisions of its plan; "" where it has none, or none that can be read."""
+        try:
+            plan = self.plan_or_none()
+        except PlanError:
+            return ""
+        return plan.identity if plan else ""
+
     def save(self, plan: Plan) -> None:
         """Commit a plan."""
         write_plan(self.plan_json, plan)

@@ -30,6 +30,7 @@ def write_plan(path: Path, plan: Plan) -> None:
         "format": FORMAT,
         "revision": plan.revision,
         "planned": plan.planned,
+        "begun": plan.begun,
         "grid": plan.grid.to_json(),
         "gsd": plan.gsd,
         "lattice": plan.lattice.to_json(),
@@ -72,6 +73,7 @@ def read_plan(path: Path) -> Plan:
             crs_override=bool(value.get("crs_override", False)),
             revision=int(value["revision"]),
             planned=str(value.get("planned", "")),
+            begun=str(value.get("begun", "")),
             sheets=tuple(_sheet(s) for s in value["sheets"]),
             quarantined=tuple(Quarantined(**{**q, "stat": _pair(q.get("stat"))}) for q in value["quarantined"]),
         )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path, PureWindowsPath
 from xml.etree import ElementTree
 
 from plans import UTM
 from pyproj import CRS
 
 from geoseg.classes import ISPRS
-from geoseg.gis.project import ProjectLayer, qgis_project
+from geoseg.gis import project
+from geoseg.gis.project import ProjectLayer, deeper, place_beside, qgis_project
 from geoseg.gis.styles import confidence_qml, photo_qml, raster_qml
 
 LAYERS = [
@@ -74,3 +76,39 @@ def test_photos_of_one_name_are_two_layers_each_in_its_own_crs() -> None:
     assert len(set(ids)) == 2
     assert ids == [e.get("id") for e in root.iter("layer-tree-layer")]
     assert [e.findtext("srs/spatialrefsys/authid") for e in root.iter("maplayer")] == ["EPSG:25832", "EPSG:25833"]
+
+
+def test_photos_are_named_as_qgis_names_them(tmp_path) -> None:
+    """Relative where both lie under one folder of the disk's root, else absolute: `QgsPathResolver::writePath`."""
+    out = tmp_path / "town/out"
+    out.mkdir(parents=True)
+    assert place_beside(tmp_path / "photos/a b.tif", out) == "../../photos/a b.tif"
+    assert place_beside(tmp_path / "town/a.tif", out) == "../a.tif"
+    assert place_beside(out / "a.tif", out) == "./a.tif"
+    assert place_beside(out / "more/a.tif", out) == "./more/a.tif"
+    assert place_beside(Path("/nowhere at all/a.tif"), out) == "/nowhere at all/a.tif"
+    (tmp_path / "link").symlink_to(tmp_path / "town", target_is_directory=True)
+    assert place_beside(tmp_path / "photos/a.tif", tmp_path / "link/out") == "../../photos/a.tif"
+
+
+def test_another_drive_is_named_in_full() -> None:
+    here = PureWindowsPath(r"C:\work\town\out")
+    assert project._from(PureWindowsPath(r"C:\work\photos\a.tif"), here) == "../../photos/a.tif"
+    assert project._from(PureWindowsPath(r"D:\work\photos\a.tif"), here) == ""
+    assert project._from(PureWindowsPath(r"\\server\share\a.tif"), here) == ""
+
+
+def test_a_project_for_a_folder_further_in_finds_the_same_photos() -> None:
+    layers = [
+        *LAYERS,
+        ProjectLayer("a", '../../photos/a "1".tif', "raster", ""),
+        ProjectLayer("b", "/b.tif", "raster", ""),
+    ]
+    before = qgis_project("town", UTM, (0.0, 0.0, 1.0, 1.0), layers)
+    after = _tree(deeper(before))
+    expected = [*(layer.source for layer in LAYERS), '../../../photos/a "1".tif', "/b.tif"]
+    assert [e.get("source") for e in after.iter("layer-tree-layer")] == expected
+    assert [e.findtext("datasource") for e in after.iter("maplayer")] == expected
+    assert [e.get("id") for e in after.iter("layer-tree-layer")] == [
+        e.get("id") for e in _tree(before).iter("layer-tree-layer")
+    ]

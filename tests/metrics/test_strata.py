@@ -43,6 +43,20 @@ def test_a_sample_without_a_mistake_does_not_prove_a_perfect_map() -> None:
     assert one.low < 0.5
 
 
+def test_one_verdict_alone_has_no_standard_error() -> None:
+    for right in (0, 1):
+        one = users_accuracy(Stratum(10, 1, right))
+        assert one is not None
+        assert (one.value, one.standard_error) == (right, None)
+    both = overall_accuracy([Stratum(900, 40, 30), Stratum(100, 1, 1)])
+    assert both is not None
+    assert both.standard_error is None
+    assert both.low < both.value < both.high
+    whole = users_accuracy(Stratum(1, 1, 1))  # all of the class was looked at
+    assert whole is not None
+    assert whole.standard_error == 0
+
+
 def test_classes_without_a_verdict_are_left_out() -> None:
     assert users_accuracy(Stratum(10, 0, 0)) is None
     assert overall_accuracy([Stratum(10, 0, 0)]) is None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from runs import town_sheet
 
 from geoseg.errors import UsageError
 from geoseg.night.publish import nights, prune, publish
+from geoseg.options import MosaicOptions
 from geoseg.runfolder.folder import Run
 
 
@@ -90,3 +94,24 @@ def test_prune_never_takes_latest_its_predecessor_or_what_is_young(town) -> None
         prune(Run(run), 0, 0)
     publish(Run(run), "2026-01-06")
     assert (run / "out/latest").resolve().name == "2026-01-06"
+
+
+def test_projects_of_a_run_and_of_its_nights_find_the_photos_in_a_folder_that_was_moved(town, tmp_path) -> None:
+    sheets, run, night = town
+    night(date="2026-01-01", mosaic=MosaicOptions(name="town", layers=("landcover",), sheet_rasters=False))
+    there = tmp_path / "moved"
+    there.mkdir()
+    for folder in (sheets, run):
+        shutil.move(folder, there / folder.name)
+    for folder in ("out", "out/2026-01-01", "out/latest"):
+        place = there / "run" / folder
+        with zipfile.ZipFile(place / "town.qgz") as archive:
+            sources = re.findall("<datasource>([^<|]*)", archive.read("town.qgs").decode())
+        assert len(sources) == 9
+        assert all(
+            (place / source).resolve().is_relative_to(there) and (place / source).is_file() for source in sources
+        )
+    night = there / "run/out/2026-01-01"
+    (asset,) = [a for a in json.loads((night / "town.stac.json").read_text())["assets"].values() if "qgz" in a["href"]]
+    data = (night / "town.qgz").read_bytes()
+    assert (asset["file:size"], asset["file:checksum"]) == (len(data), "1220" + hashlib.sha256(data).hexdigest())

@@ -14,14 +14,16 @@ from typing import Any
 
 from geoseg.errors import EnvironmentFault, UsageError
 
-__all__ = ["OPTION", "SERVER", "check_package", "connection", "refusals", "schema_of"]
+__all__ = ["OPTION", "POSTGIS", "SERVER", "check_package", "connection", "one_value", "refusals", "schema_of"]
 
-OPTION = "--vector-format postgis"
+POSTGIS = "postgis"
+"""The format that is no file."""
+OPTION = f"--vector-format {POSTGIS}"
 SERVER = "PostgreSQL"
 _WAIT = "10"
 """Seconds to wait for a server, where PGCONNECT_TIMEOUT says nothing else."""
 _LONGEST = 55
-"""Letters of a schema's name: a name may have 63, and the new schema has four more."""
+"""Letters of a schema's name: PostgreSQL cuts a name after 63."""
 _LOGIN = "check PGUSER, and the password for this server in PGPASSFILE (~/.pgpass, readable by its owner only)"
 _WHERE = "check PGHOST, PGPORT, PGDATABASE and PGUSER or PGSERVICE; `psql` in the same environment tells more"
 _REFUSALS = (
@@ -92,3 +94,9 @@ def refusals(act: str) -> Iterator[None]:
         full = error.sqlstate == "53100"
         cure = "free some disk space there" if full else (error.diag.message_hint or "ask who keeps the database")
         raise EnvironmentFault(SERVER, f"{act}: {said}", cure) from None
+
+
+def one_value(server: Any, query: Any, *values: object) -> Any:
+    """The first value of the first row of an answer; None where there is none (`server`: a `psycopg.Connection`)."""
+    row = server.execute(query, values).fetchone()
+    return None if row is None else row[0]

@@ -1,15 +1,16 @@
-"""Feature layers as tables of PostGIS: a new schema that takes the place of the old one at once.
+"""Feature layers as tables of PostGIS: new tables that take the place of the old ones at once.
 
-one transaction: schema NAME_new -> tables, filled -> keys, indices, comments, styles -> NAME away, NAME_new is NAME
+one transaction: a new schema -> tables, filled -> keys, indices, comments, styles -> old ones away, new ones to NAME
 
-Whoever reads sees the old schema or the new one, whole. If anything fails or is killed, the server undoes all of it.
+Whoever reads sees the old tables or the new ones, whole. If anything fails or is killed, the server undoes all of it.
+What others have put into the schema, and their rights on it, stay.
 """
 
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,15 @@ import geopandas
 import pandas
 import pyogrio
 import shapely
-from pyproj import CRS
 
-from geoseg.errors import Busy, EnvironmentFault, UsageError
+from geoseg.errors import Busy, EnvironmentFault
 from geoseg.gis.columns import COLUMNS
-from geoseg.gis.databases.connection import OPTION, SERVER, connection, refusals, schema_of
-from geoseg.gis.databases.styles import can_keep_styles, write_styles
+from geoseg.gis.databases.connection import SERVER, connection, one_value, refusals, schema_of
+from geoseg.gis.databases.styles import make_style_table, rights_for_styles, write_styles
+from geoseg.gis.databases.target import Mark, Target, check_names, check_owner, own_tables, table_comment
 from geoseg.gis.geopackage import Layer
 
-__all__ = ["Target", "check_database", "check_server", "holds", "write_database"]
+__all__ = ["check_database", "check_server", "write_database"]
 
 BATCH = 50_000
 """Features that are held in memory at a time."""
@@ -42,86 +43,44 @@ _KINDS: dict[str, tuple[str, type]] = {
 """Type in the database, and in Python, of each type of a GeoPackage's column; all others are text."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """Where layers go: name of the outputs, CRS (WKT), and the key of what they are made from."""
-
-    name: str
-    crs: str
-    key: str
-
-    @property
-    def schema(self) -> str:
-        """The schema's name; UsageError where the outputs' name gives none."""
-        return schema_of(self.name)
-
-    @property
-    def mark(self) -> str:
-        """Comment of the schema."""
-        return f"{_owner(self.name)}{self.key}"
-
-    @property
-    def srid(self) -> int:
-        """The number by which PostGIS knows the CRS.
-
-        Raises:
-            UsageError: it has none.
-        """
-        code = CRS.from_wkt(self.crs).to_epsg() if self.crs else None
-        if code is None:
-            cure = "plan the run on one that has: geoseg tile --crs EPSG:..."
-            raise UsageError(OPTION, "the CRS of the grid has no EPSG number, by which PostGIS knows it", cure)
-        return int(code)
-
-
-def _owner(name: str) -> str:
-    """How the comment of a schema begins that geoseg wrote for outputs of a name."""
-    return f"geoseg {name} "
-
-
-def check_server(name: str) -> None:
+def check_server(name: str, run: str) -> None:
     """Check that a schema for outputs of a name can be written, before anything is computed.
+
+    Args:
+        name: of the outputs.
+        run: identity of the run, "" for one that is still to be planned.
 
     Raises:
         EnvironmentFault: no server answers, it has no PostGIS, or this user may make no schema.
-        UsageError: the name gives no schema, or one that something else has made.
+        UsageError: the name gives no schema, or one that something else or another run has made.
     """
     schema = schema_of(name)
     with refusals("cannot be asked"), connection() as server:
-        if _one(server, "SELECT true FROM pg_extension WHERE extname = 'postgis'") is None:
+        if one_value(server, "SELECT true FROM pg_extension WHERE extname = 'postgis'") is None:
             raise EnvironmentFault(SERVER, "the database has no PostGIS", "CREATE EXTENSION postgis; as its owner")
-        if not _one(server, "SELECT has_database_privilege(current_database(), 'CREATE')"):
+        if not one_value(server, "SELECT has_database_privilege(current_database(), 'CREATE')"):
             cure = "GRANT CREATE ON DATABASE ... TO this user"
             raise EnvironmentFault(SERVER, "this user may make no schema in the database", cure)
-        _check_owner(server, schema, name)
-        if not can_keep_styles(server):
-            cure = "GRANT USAGE, CREATE ON SCHEMA public TO this user; and rights on public.layer_styles where it is"
-            raise EnvironmentFault(SERVER, "this user may not write styles to public.layer_styles", cure)
+        check_owner(server, schema, name, run)
+        if lacks := rights_for_styles(server):
+            raise EnvironmentFault(SERVER, "this user may not write styles to public.layer_styles", lacks)
 
 
-def check_database(target: Target) -> None:
-    """As `check_server`, and that the server knows the CRS.
+def check_database(target: Target, tables: list[str]) -> None:
+    """As `check_server`, and that the server knows the CRS, and nothing else bears the name of a table to be written.
 
     Raises:
-        EnvironmentFault, UsageError: as of `check_server`; or the CRS has no number, or the server does not know it.
+        EnvironmentFault, UsageError: as of `check_server`; or the CRS has no number, the server does not know it, or a
+            name is taken.
     """
     srid = target.srid
-    check_server(target.name)
+    check_server(target.name, target.run)
     with refusals("cannot be asked"), connection() as server:
+        check_names(server, target.schema, tables)
         server.execute(_path_to_postgis(server))
-        if _one(server, "SELECT true FROM spatial_ref_sys WHERE srid = %s", srid) is None:
+        if one_value(server, "SELECT true FROM spatial_ref_sys WHERE srid = %s", srid) is None:
             cure = "add it to the table spatial_ref_sys, or plan on another: geoseg tile --crs EPSG:..."
             raise EnvironmentFault(SERVER, f"PostGIS does not know EPSG:{srid}", cure)
-
-
-def holds(target: Target) -> bool:
-    """Whether the database has these very layers already.
-
-    Raises:
-        EnvironmentFault: no server answers.
-    """
-    with refusals("cannot be asked"), connection() as server:
-        return _comment(server, target.schema) == target.mark
 
 
 def write_database(target: Target, path: Path, layers: list[Layer]) -> None:
@@ -135,24 +94,33 @@ def write_database(target: Target, path: Path, layers: list[Layer]) -> None:
     Raises:
         Busy: another geoseg writes there, or the old tables are read for longer than a minute.
         EnvironmentFault: the server refuses something.
-        UsageError: the schema is not geoseg's.
+        UsageError: the schema is not this run's, or holds something else of a layer's name.
     """
-    schema, fresh = target.schema, f"{target.schema}_new"
+    schema, fresh = target.schema, f"geoseg_new_{uuid.uuid4().hex[:12]}"  # a name that nobody else has
+    names = sorted(layer.name for layer in layers)
     with refusals(f"schema {schema} cannot be written"), connection() as server:
-        if not _one(server, "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", f"geoseg {schema}"):
+        make_style_table(server)
+        if not one_value(server, "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", f"geoseg {schema}"):
             raise Busy(SERVER, f"another geoseg writes schema {schema}", "run the same command again later")
-        _check_owner(server, schema, target.name)
+        check_owner(server, schema, target.name, target.run)
+        check_names(server, schema, names)
         server.execute(_path_to_postgis(server))
         _do(server, "CREATE SCHEMA {}", _name(fresh))
-        _do(server, "COMMENT ON SCHEMA {} IS {}", _name(fresh), _text(target.mark))
         for layer in layers:
-            _write_table(server, _name(fresh, layer.name), path, layer, target.srid)
-        write_styles(server, schema, layers)
-        _switch(server, schema, fresh)
+            _write_table(server, fresh, path, layer, target)
+        write_styles(server, schema, layers, own_tables(server, schema))
+        _do(server, "CREATE SCHEMA IF NOT EXISTS {}", _name(schema))
+        _switch(server, schema, fresh, names)
+        mark = Mark(target.name, target.run, target.key, tuple(names))
+        _do(server, "COMMENT ON SCHEMA {} IS {}", _name(schema), _text(str(mark)))
 
 
-def _write_table(server: Any, table: Any, path: Path, layer: Layer, srid: int) -> None:
-    """Make and fill one table, and all that belongs to it."""
+def _write_table(server: Any, schema: str, path: Path, layer: Layer, target: Target) -> None:
+    """Make and fill one table, and all that belongs to it.
+
+    Its indices have names that no other table has had: who renames a table to keep it keeps the names of its indices.
+    """
+    table, unique, srid = _name(schema, layer.name), f"{layer.name}_{uuid.uuid4().hex[:8]}", target.srid
     facts = pyogrio.read_info(path, layer=layer.name, force_feature_count=True)
     kinds = {
         str(name): _KINDS.get(str(kind), ("text", str))
@@ -167,14 +135,14 @@ def _write_table(server: Any, table: Any, path: Path, layer: Layer, srid: int) -
             for row in _rows(frame, kinds, srid):
                 rows.write_row(row)
     if "id" in kinds:
-        _do(server, "ALTER TABLE {} ADD PRIMARY KEY (id)", table)
-    _do(server, "CREATE INDEX ON {} USING gist (geom)", table)
-    _do(server, "COMMENT ON TABLE {} IS {}", table, _text(layer.description))
+        _do(server, "ALTER TABLE {} ADD CONSTRAINT {} PRIMARY KEY (id)", table, _name(f"{unique}_pkey"))
+    _do(server, "CREATE INDEX {} ON {} USING gist (geom)", _name(f"{unique}_geom"), table)
+    _do(server, "COMMENT ON TABLE {} IS {}", table, _text(table_comment(layer.description, target.key)))
     for name in kinds:
         if name in COLUMNS:
             _do(server, "COMMENT ON COLUMN {}.{} IS {}", table, _name(name), _text(COLUMNS[name].text))
     _do(server, "ANALYZE {}", table)
-    count = _one(server, _sql("SELECT count(*) FROM {}", table))
+    count = one_value(server, _sql("SELECT count(*) FROM {}", table))
     if count != facts["features"]:
         what = f"holds {count} of {facts['features']} features of {layer.name} after writing"
         raise EnvironmentFault(SERVER, what, "run the same command again")
@@ -195,8 +163,8 @@ def _rows(frame: geopandas.GeoDataFrame, kinds: dict[str, tuple[str, type]], sri
     return zip(*values, shapes, strict=True)
 
 
-def _switch(server: Any, schema: str, fresh: str) -> None:
-    """Drop the old schema and give its name to the new one; who reads the old tables is waited for.
+def _switch(server: Any, schema: str, fresh: str, names: list[str]) -> None:
+    """Drop the tables of the last write and put the new ones in their place; who reads the old ones is waited for.
 
     Each try gives up before the server would look for a deadlock, and so never costs a reader its query.
     """
@@ -207,10 +175,11 @@ def _switch(server: Any, schema: str, fresh: str) -> None:
     while True:
         try:
             with server.transaction():
-                for table in _tables(server, schema):
-                    _do(server, "DROP TABLE {}", _name(schema, table))
-                _do(server, "DROP SCHEMA IF EXISTS {}", _name(schema))  # not CASCADE: what is not ours stays
-                _do(server, "ALTER SCHEMA {} RENAME TO {}", _name(fresh), _name(schema))
+                for table in own_tables(server, schema):
+                    _do(server, "DROP TABLE {}", _name(schema, table))  # not CASCADE: what is not ours stays
+                for table in names:
+                    _do(server, "ALTER TABLE {} SET SCHEMA {}", _name(fresh, table), _name(schema))
+                _do(server, "DROP SCHEMA {}", _name(fresh))
             return
         except (errors.LockNotAvailable, errors.DeadlockDetected):
             if time.monotonic() > end:
@@ -218,48 +187,15 @@ def _switch(server: Any, schema: str, fresh: str) -> None:
                 raise Busy(SERVER, what, "run the same command again later") from None
             time.sleep(0.2)
         except errors.DependentObjectsStillExist:
-            what = f"views or tables of others depend on schema {schema}, or lie in it"
+            what = f"views or tables of others depend on the tables of schema {schema}"
             cure = "drop them first and make them again afterwards, or write under another --name"
             raise EnvironmentFault(SERVER, what, cure) from None
-
-
-def _check_owner(server: Any, schema: str, name: str) -> None:
-    """Raise where a schema of this name is there that was not written for outputs of this name by this user."""
-    for one in (schema, f"{schema}_new"):
-        if _one(server, "SELECT to_regnamespace(%s)::oid", one) is None:
-            continue
-        if one != schema or not (_comment(server, one) or "").startswith(_owner(name)):
-            what = f"the database has a schema {one} that is not of outputs named {name}"
-            raise UsageError(OPTION, what, "name the outputs otherwise with --name, or drop or rename that schema")
-        if not _one(server, "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s", one):
-            cure = "write as its owner (PGUSER), or have the schema and its tables given to this user"
-            raise EnvironmentFault(SERVER, f"schema {one} belongs to another user", cure)
-
-
-def _comment(server: Any, schema: str) -> str | None:
-    """The comment of a schema; None where there is no schema, or no comment."""
-    found = _one(server, "SELECT obj_description(to_regnamespace(%s)::oid, 'pg_namespace')", schema)
-    return None if found is None else str(found)
-
-
-def _tables(server: Any, schema: str) -> list[str]:
-    """Tables of a schema that bear the name of a layer, in the order of their names."""
-    from geoseg.layers import tables
-
-    query = "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename"
-    return [name for (name,) in server.execute(query, [schema]).fetchall() if name in tables()]
 
 
 def _path_to_postgis(server: Any) -> Any:
     """A statement by which types and functions of PostGIS are found, in whatever schema they lie."""
     query = "SELECT nspname FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace WHERE extname = 'postgis'"
-    return _sql("SET LOCAL search_path TO {}", _name(str(_one(server, query))))
-
-
-def _one(server: Any, query: Any, *values: object) -> Any:
-    """The first value of the first row; None where there is none."""
-    row = server.execute(query, values).fetchone()
-    return None if row is None else row[0]
+    return _sql("SET LOCAL search_path TO {}", _name(str(one_value(server, query))))
 
 
 def _do(server: Any, statement: str, *parts: Any) -> None:

@@ -19,7 +19,7 @@ class CommonGround:
     """Ground with data on both sides, in a projected CRS.
 
     Attributes:
-        boxes: rectangles (N,) that a raster of either side covers.
+        boxes: rectangles (N,) that a raster of either side covers; those that touch are one ground.
         unknown: polygons (M,) where one raster has no data.
         reach: the tolerance, in units of the CRS.
         edge: what lies nearer to unknown ground counts as cut by it: the tolerance and a pixel, in units of the CRS.
@@ -33,8 +33,8 @@ class CommonGround:
     def holds(self, shapes: Shapes) -> Mask:
         """Which shapes (N,) lie in it and are not cut by its edge."""
         inside = np.zeros(len(shapes), bool)
-        for box in self._inner:
-            inside |= shapely.covers(box, shapes)
+        for part in self._inner:
+            inside |= shapely.covers(part, shapes)
         near = np.flatnonzero(inside)
         cut, _ = self._tree.query(shapes[near], predicate="dwithin", distance=self.edge)
         inside[near[cut]] = False
@@ -44,14 +44,19 @@ class CommonGround:
         """The parts of lines (N,) that lie in it, away from its edge."""
         parts = np.asarray(shapely.intersection(lines, shapely.union_all(self._inner)), object)
         numbers, near = self._tree.query(parts, predicate="dwithin", distance=self.edge)
-        for i in np.unique(numbers):
-            around = shapely.buffer(self.unknown[near[numbers == i]], self.edge)
-            parts[i] = shapely.difference(parts[i], shapely.union_all(around))
+        cut, which = np.unique(numbers, return_inverse=True)
+        order = np.argsort(which, kind="stable")
+        around = shapely.geometrycollections(shapely.buffer(self.unknown[near[order]], self.edge), indices=which[order])
+        parts[cut] = shapely.difference(parts[cut], shapely.union_all(around.reshape(-1, 1), axis=1))
         return parts
 
-    @property
+    @cached_property
     def _inner(self) -> Shapes:
-        return np.asarray(shapely.buffer(self.boxes, -self.edge, join_style="mitre"), object)
+        """The boxes as one, in its connected parts (P,), without the strip along its edge."""
+        whole = shapely.buffer(shapely.union_all(self.boxes), -self.edge, join_style="mitre")
+        parts = shapely.get_parts(whole)
+        shapely.prepare(parts)
+        return np.asarray(parts, object)
 
     @cached_property
     def _tree(self) -> shapely.STRtree:

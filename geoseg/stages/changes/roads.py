@@ -36,20 +36,23 @@ def stretches(
     parts = _outside(ground.clipped(np.asarray(lines.geometry.to_numpy(), object)), sound(surface), ground.reach)
     widths = lines["width_m"].fillna(0).to_numpy() if "width_m" in lines else np.zeros(len(lines))
     pieces, numbers = shapely.get_parts(parts, return_index=True)
-    for piece, i in zip(pieces, numbers.tolist(), strict=True):
-        if piece.geom_type == "LineString" and piece.length >= max(LEAST, float(widths[i])) * metre:
-            yield i, piece
+    long = shapely.length(pieces) >= np.maximum(LEAST, widths[numbers]) * metre
+    kept = np.flatnonzero(long & (shapely.get_type_id(pieces) == shapely.GeometryType.LINESTRING))
+    yield from zip(numbers[kept].tolist(), pieces[kept], strict=True)
 
 
 def _outside(lines: Shapes, surface: Shapes, reach: float) -> Shapes:
     """Lines (N,) without what lies within a distance of some polygons (M,)."""
     out = lines.copy()
     numbers, near = shapely.STRtree(surface).query(lines, predicate="dwithin", distance=reach)
-    for k in np.unique(near):
-        grown = shapely.buffer(surface[k], reach)
-        shapely.prepare(grown)
-        mine = numbers[near == k]
-        whole = shapely.covers(grown, out[mine])  # nearly all lines: quickly told of a prepared polygon
+    order = np.lexsort((near, numbers))
+    numbers, (wanted, near) = numbers[order], np.unique(near[order], return_inverse=True)
+    grown = shapely.buffer(surface[wanted], reach)
+    shapely.prepare(grown)
+    turn = np.arange(len(numbers)) - np.searchsorted(numbers, numbers)  # a line loses one polygon after the other
+    for k in range(turn.max(initial=-1) + 1):
+        mine, polygons = numbers[turn == k], grown[near[turn == k]]
+        whole = shapely.covers(polygons, out[mine])  # nearly all lines: quickly told of a prepared polygon
         out[mine[whole]] = shapely.LineString()
-        out[mine[~whole]] = shapely.line_merge(shapely.difference(out[mine[~whole]], grown))
+        out[mine[~whole]] = shapely.line_merge(shapely.difference(out[mine[~whole]], polygons[~whole]))
     return out

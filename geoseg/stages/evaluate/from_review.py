@@ -1,10 +1,14 @@
 """geoseg evaluate --from-review: how good a map is, from the verdicts on its random places.
 
 table review, as somebody has filled it in -> random places with a verdict, by class -> shares with intervals
+
+Who deletes places takes away those that are hard to judge: what is left is no random sample. So each random place says
+how many there were, of its class and in all. A few may be missing, and it is said; with more there is no estimate.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas
@@ -16,11 +20,43 @@ from geoseg.gis.vector_door import read_vectors, vector_layers
 from geoseg.metrics.strata import Estimate, Stratum, overall_accuracy, users_accuracy
 from geoseg.runfolder.folder import Run
 
-__all__ = ["evaluate_review", "review_markdown"]
+__all__ = ["MOST_MISSING", "evaluate_review", "review_markdown"]
 
 TABLE = "review"
-COLUMNS = ("id", "class", "verdict", "should_be", "sampled", "stratum_pixels", "run_id")
+COUNTS = ("stratum_pixels", "stratum_places", "map_pixels", "map_places")
+COLUMNS = ("id", "class", "verdict", "should_be", "sampled", *COUNTS, "run_id")
 MAKE = "give a copy of NAME.gpkg, as geoseg mosaic --review N has made it, with your verdicts"
+MOST_MISSING = 0.1
+"""Share of the random places from which on there is no estimate, because so many were deleted."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The random places of a map.
+
+    Attributes:
+        strata: the classes of the map of which a place is there, in the order of their names.
+        there: places of each that are there.
+        drawn: places of each that were drawn.
+        pixels: of the whole map.
+        places: drawn in the whole map.
+    """
+
+    strata: dict[str, Stratum]
+    there: dict[str, int]
+    drawn: dict[str, int]
+    pixels: int
+    places: int
+
+    @property
+    def judged(self) -> int:
+        """Places with a verdict."""
+        return sum(s.judged for s in self.strata.values())
+
+    @property
+    def missing(self) -> int:
+        """Places that were deleted."""
+        return self.places - sum(self.there.values())
 
 
 def evaluate_review(edited: Path, run: Run | Path | None = None) -> Json:
@@ -31,28 +67,73 @@ def evaluate_review(edited: Path, run: Run | Path | None = None) -> Json:
         run: the finished run that made it, to be sure that it did.
 
     Returns:
-        Plain data: `overall_accuracy` and, by class, `users_accuracy`, each with value, standard error and interval,
-        as shares (0 to 1); how many places there are, were judged, and still lack a verdict.
+        Plain data: `overall_accuracy` and, by class, `users_accuracy`, each with value, standard error (None where it
+        is not known) and interval, as shares (0 to 1); how many places there are, were judged, still lack a verdict,
+        and are missing; and `notes`, in words.
 
     Raises:
-        UsageError: no such table, verdicts that say nothing, or places of another run.
+        UsageError: no such table, verdicts that say nothing, places of another run, or too many were deleted.
         PlanError: the run is not finished.
     """
     frame = _table(edited)
     run_id = _run_id(edited, frame, run)
-    sampled = frame[frame["sampled"].fillna(False).astype(bool)]
-    if not len(sampled):
+    sample = _sample(edited, frame[frame["sampled"].fillna(False).astype(bool)])
+    return _report(edited, run_id, sample)
+
+
+def _sample(edited: Path, places: geopandas.GeoDataFrame) -> Sample:
+    """The random places, as far as they are there.
+
+    Raises:
+        UsageError: there is none, one is there twice, their counts were changed, too many are missing, or none has a
+            verdict.
+    """
+    if not len(places):
         raise UsageError(edited, "its table review holds no random places", MAKE)
-    if sampled["id"].duplicated().any():
-        twice = sampled.loc[sampled["id"].duplicated(), "id"].iloc[0]
+    if places["id"].duplicated().any():
+        twice = places.loc[places["id"].duplicated(), "id"].iloc[0]
         raise UsageError(edited, f"holds the place {twice} twice", "delete one of them")
-    right = [_right(edited, row) for row in sampled.to_dict("records")]
-    strata = _strata(sampled, right)
-    judged = sum(r is not None for r in right)
-    if not judged:
+    right = [_right(edited, row) for row in places.to_dict("records")]
+    _check_counts(edited, places)
+    groups = {str(name): group for name, group in places.assign(right=right).groupby("class")}
+    sample = Sample(
+        strata={name: _stratum(group) for name, group in groups.items()},
+        there={name: len(group) for name, group in groups.items()},
+        drawn={name: int(group["stratum_places"].iloc[0]) for name, group in groups.items()},
+        pixels=int(places["map_pixels"].iloc[0]),
+        places=int(places["map_places"].iloc[0]),
+    )
+    if sample.missing > MOST_MISSING * sample.places:
+        what = f"lacks {sample.missing} of its {sample.places} random places, and what is left is no random sample"
+        cure = f"{MAKE}; leave the verdict of a place empty where you cannot tell"
+        raise UsageError(edited, what, cure)
+    if not sample.judged:
         raise UsageError(edited, f"none of its {len(right)} random places has a verdict", "fill in the column verdict")
-    whole = sum(s.pixels for s in strata.values())
-    known = sum(s.pixels for s in strata.values() if s.judged)
+    return sample
+
+
+def _check_counts(edited: Path, places: geopandas.GeoDataFrame) -> None:
+    """Raise where the places of a class, or of the map, do not say the same of it."""
+    cure = f"write the right class into should_be, and leave the other columns as they are; else {MAKE}"
+    if len(places[["map_pixels", "map_places"]].drop_duplicates()) > 1 or places[list(COUNTS)].isna().any(axis=None):
+        raise UsageError(edited, "its random places do not agree on how many there were", cure)
+    for name, group in places.groupby("class"):
+        if len(group[["stratum_pixels", "stratum_places"]].drop_duplicates()) > 1:
+            raise UsageError(edited, f"its random places of the class {name} do not agree on how many there were", cure)
+        drawn = int(group["stratum_places"].iloc[0])
+        if len(group) > drawn:
+            raise UsageError(edited, f"holds {len(group)} random places of the class {name}, drawn were {drawn}", cure)
+
+
+def _stratum(group: geopandas.GeoDataFrame) -> Stratum:
+    """One class of the map."""
+    said = [bool(r) for r in group["right"] if r is not None]
+    return Stratum(int(group["stratum_pixels"].iloc[0]), len(said), sum(said))
+
+
+def _report(edited: Path, run_id: str, sample: Sample) -> Json:
+    """All that follows from the verdicts."""
+    there = sum(sample.there.values())
     return {
         "protocol": {
             "review": str(edited),
@@ -60,22 +141,50 @@ def evaluate_review(edited: Path, run: Run | Path | None = None) -> Json:
             "places": "random places only (sampled), stratified by the map's classes",
             "estimator": "Olofsson et al. 2014, weighted by pixels; Wilson intervals, 95 %",
         },
-        "places": len(right),
-        "judged": judged,
-        "without_verdict": len(right) - judged,
-        "share_of_map": known / whole,
-        "overall_accuracy": _shown(overall_accuracy(list(strata.values()))),
+        "places": there,
+        "judged": sample.judged,
+        "without_verdict": there - sample.judged,
+        "missing": sample.missing,
+        "share_of_map": sum(s.pixels for s in sample.strata.values() if s.judged) / sample.pixels,
+        "overall_accuracy": _shown(overall_accuracy(list(sample.strata.values()))),
         "classes": {
             name: {
                 "users_accuracy": _shown(users_accuracy(s)),
                 "judged": s.judged,
                 "right": s.right,
+                "missing": sample.drawn[name] - sample.there[name],
                 "pixels": s.pixels,
-                "share": s.pixels / whole,
+                "share": s.pixels / sample.pixels,
             }
-            for name, s in strata.items()
+            for name, s in sample.strata.items()
         },
+        "notes": _notes(sample),
     }
+
+
+def _notes(sample: Sample) -> list[str]:
+    """What limits the estimate, and what would cure it."""
+    notes = []
+    if without := sum(sample.there.values()) - sample.judged:
+        notes.append(f"{without} still lack one: with them the intervals get narrower.")
+    if sample.missing:
+        lost = [f"{n - sample.there[name]} of {name}" for name, n in sample.drawn.items() if n > sample.there[name]]
+        if gone := sample.places - sum(sample.drawn.values()):
+            lost.append(f"{gone} of classes of which none is left")
+        notes.append(
+            f"{sample.missing} of the {sample.places} random places are missing ({', '.join(lost)}): the estimate is"
+            " too good where hard ones were deleted. Leave their verdict empty instead."
+        )
+    share = sum(s.pixels for s in sample.strata.values() if s.judged) / sample.pixels
+    if share < 1:
+        what = f"{100 * share:.1f} %"
+        notes.append(f"Of some classes no place has a verdict: the overall accuracy is that of {what} of the map.")
+    if single := [name for name, s in sample.strata.items() if s.hides_variance]:
+        notes.append(
+            f"Only one place of {', '.join(single)} has a verdict, so the standard error of it and of all is not known:"
+            " judge at least one more of each."
+        )
+    return notes
 
 
 def _table(edited: Path) -> geopandas.GeoDataFrame:
@@ -126,15 +235,6 @@ def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _strata(sampled: geopandas.GeoDataFrame, right: list[bool | None]) -> dict[str, Stratum]:
-    """The classes of the map, in the order of their names."""
-    strata = {}
-    for name, places in sampled.assign(right=right).groupby("class"):
-        said = [r for r in places["right"] if r is not None]
-        strata[str(name)] = Stratum(int(places["stratum_pixels"].max()), len(said), sum(map(bool, said)))
-    return strata
-
-
 def _shown(estimate: Estimate | None) -> Json | None:
     if estimate is None:
         return None
@@ -146,12 +246,7 @@ def review_markdown(report: Json) -> str:
     """The report as Markdown, protocol first."""
     lines = ["# Accuracy of the map", ""]
     lines += [f"- {key.replace('_', ' ')}: {value}" for key, value in report["protocol"].items()]
-    lines += ["", f"{report['judged']} of {report['places']} random places have a verdict."]
-    if report["without_verdict"]:
-        lines.append(f"{report['without_verdict']} still lack one: with them the intervals get narrower.")
-    if report["share_of_map"] < 1:
-        share = f"{100 * report['share_of_map']:.1f} %"
-        lines.append(f"Of some classes no place has a verdict: the overall accuracy is that of {share} of the map.")
+    lines += ["", f"{report['judged']} of {report['places']} random places have a verdict.", *report["notes"]]
     lines += ["", "| | right (95 % interval) | standard error | places judged | share of the map |", "|" + " --- |" * 5]
     rows = {"all": {"users_accuracy": report["overall_accuracy"], "judged": report["judged"], "share": 1.0}}
     for name, row in (rows | report["classes"]).items():
@@ -163,5 +258,6 @@ def _cells(score: Json | None) -> str:
     """A share with its interval, and its standard error."""
     if score is None:
         return "- | -"
-    value, error, low, high = (100 * v for v in (score["value"], score["standard_error"], *score["interval"]))
-    return f"{value:.1f} % ({low:.1f} to {high:.1f}) | {error:.1f} %"
+    value, low, high = (100 * v for v in (score["value"], *score["interval"]))
+    error = score["standard_error"]
+    return f"{value:.1f} % ({low:.1f} to {high:.1f}) | {'not known' if error is None else f'{100 * error:.1f} %'}"

@@ -11,7 +11,7 @@ from geoseg.arrays import Json
 from geoseg.commit import commit_bytes, commit_json, digest
 from geoseg.gis.columns import with_aliases
 from geoseg.gis.geopackage import Layer
-from geoseg.gis.project import ProjectLayer, qgis_project
+from geoseg.gis.project import ProjectLayer, place_beside, qgis_project
 from geoseg.gis.stac import Asset, Origin, class_bands, confidence_bands, footprint_in_degrees, projection, result_item
 from geoseg.gis.styles import confidence_qml, photo_qml, raster_qml
 from geoseg.layers import role_of_table, tables
@@ -79,7 +79,7 @@ def _photos(inputs: Inputs) -> list[ProjectLayer]:
     return [
         ProjectLayer(
             sheet.stem,
-            sheet.path,
+            place_beside(Path(sheet.path), inputs.run.out),
             "raster",
             photo_qml() if sheet.header.dtype == "uint8" and sheet.header.bands >= 3 else "",
             group="photo",

@@ -5,6 +5,8 @@ class raster, confidence -> plan of one sheet, a job that names no network -> bl
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,7 @@ def run_from_raster(raster: Path, run: Run, confidence: Path | None = None, tabl
     with run.lock():
         sweep(run.folder)
         earlier = run.plan_or_none()
+        plan = replace(plan, begun=(earlier.begun if earlier else "") or uuid.uuid4().hex)
         if earlier != plan:
             run.save(plan)
             draw_plan(run.patches_gpkg, plan)

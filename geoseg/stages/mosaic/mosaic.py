@@ -19,11 +19,12 @@ import rasterio
 
 from geoseg.commit import folder, sweep
 from geoseg.errors import UsageError
-from geoseg.gis.databases.postgis import Target, check_database, holds, write_database
+from geoseg.gis.databases.postgis import check_database, write_database
+from geoseg.gis.databases.target import Target, holds
 from geoseg.gis.geopackage import Layer, new_geopackage
 from geoseg.gis.geopackage_logs import held_alone
 from geoseg.gis.vector_formats import POSTGIS, check_formats, write_layers
-from geoseg.layers import makes_any
+from geoseg.layers import makes_any, tables_of
 from geoseg.options import MosaicOptions
 from geoseg.progress import Progress, Steps, unheard
 from geoseg.runfolder.folder import Run
@@ -103,7 +104,7 @@ def _mosaic(run: Run, options: MosaicOptions, progress: Progress, executor: Exec
         with held_alone(file):
             pass
     if target is not None:
-        check_database(target)
+        check_database(target, tables_of((c.role for c in inputs.table.classes), options.layers))
     earlier = earlier_files(run)
     names = [str(file.relative_to(run.folder)) for file in earlier]
     with at_work(inputs, key, options, executor, names) as work:
@@ -185,7 +186,7 @@ def _target(inputs: Inputs, key: str, options: MosaicOptions) -> Target | None:
     """Where in a database the layers go; None where they go into none."""
     if POSTGIS not in options.vector_format or not options.vectors:
         return None
-    return Target(inputs.name, inputs.plan.grid.crs, key)
+    return Target(inputs.name, inputs.plan.grid.crs, key, inputs.plan.identity)
 
 
 @contextmanager

@@ -51,6 +51,8 @@ STRETCH = 2048
 """Pixels along the squares that are looked at at a time, roughly."""
 
 LOW, SHAPE, DOUBT, RANDOM = "low confidence", "odd shape", "doubtful car", "random place"
+STRATUM = ("stratum_pixels", "stratum_places", "map_pixels", "map_places")
+"""Columns of random places: pixels and random places of the class, and of the map; so none is deleted unseen."""
 COLOURS = {LOW: (214, 40, 40), SHAPE: (240, 140, 20), DOUBT: (150, 60, 170), RANDOM: (30, 110, 200)}
 
 
@@ -58,7 +60,7 @@ COLOURS = {LOW: (214, 40, 40), SHAPE: (240, 140, 20), DOUBT: (150, 60, 170), RAN
 class Place:
     """A place of the table; `shape` in the grid's CRS, `score` and `area` in square metres on the ground.
 
-    `stratum`: pixels of the class in the whole map, for random places; 0 for ranked ones.
+    `stratum`: the values of `STRATUM`, for random places; zeros for ranked ones.
     """
 
     id: str
@@ -68,7 +70,7 @@ class Place:
     area: float
     confidence: float
     shape: shapely.Polygon
-    stratum: int = 0
+    stratum: tuple[int, ...] = (0,) * len(STRATUM)
 
 
 def add_review(inputs: Inputs, options: MosaicOptions, run_id: str, package: GeoPackage) -> None:
@@ -132,7 +134,8 @@ def _unsure(
     wanted &= (col >= core.col_off) & (col < core.col_off + core.width)
     wanted &= (rings.weight < SURE * rings.pixels) & (areas >= smallest[values])
     numbers = np.flatnonzero(wanted)
-    numbers = np.sort(numbers[np.argsort(-scores[numbers], kind="stable")[: options.review]])
+    names = [identity((int(row[i]), int(col[i]))) for i in numbers]
+    numbers = np.sort(numbers[np.lexsort((names, -scores[numbers]))[: options.review]]) if names else numbers
     shapes = _world(inputs, rings.polygons(numbers), [int(window.col_off), int(window.row_off)])
     return [
         Place(
@@ -188,11 +191,27 @@ def _odd_shapes(package: GeoPackage, most: int) -> list[Place]:
 
 
 def _doubtful_cars(package: GeoPackage, most: int) -> list[Place]:
-    """Cars that are doubtful, where `--all-cars` has kept them; at stake is all of them."""
+    """Regions of doubtful cars, where `--all-cars` has kept them; at stake is all of them.
+
+    Cars of one region are one place: they are added up before the best are taken, as whole square millimetres, whose
+    sum does not hang on their order.
+    """
     if "cars" not in package.counts:
         return []
-    query = f"SELECT * FROM cars WHERE doubtful ORDER BY area_m2 DESC, id LIMIT {most}"
-    return [_of_row(row, row["component"], DOUBT, row["area_m2"]) for row in _rows(package, query)]
+    total = "SUM(CAST(ROUND(area_m2 * 1000000) AS INTEGER))"
+    best = f"SELECT component FROM cars WHERE doubtful GROUP BY component ORDER BY {total} DESC, component LIMIT {most}"
+    cars = package.rows(f"SELECT * FROM cars WHERE doubtful AND component IN ({best}) ORDER BY component, id")
+    found = []
+    for name, region in cars.groupby("component"):
+        area = float(np.round(region["area_m2"].to_numpy() * 1e6).sum() / 1e6)
+        boxes = region.geometry.to_numpy()
+        whole = region.iloc[0].copy()
+        whole["area_m2"], whole["geometry"] = (
+            area,
+            boxes[0] if len(boxes) == 1 else shapely.union_all(boxes).convex_hull,
+        )
+        found.append(_of_row(whole, str(name), DOUBT, area))
+    return found
 
 
 def _rows(package: GeoPackage, query: str) -> list[pandas.Series]:
@@ -209,8 +228,9 @@ def _random(inputs: Inputs, drawn: Drawn) -> list[Place]:
     """The random places in an order that is random too, so that the first ones alone are a sample as well."""
     counts = {v: int(drawn.counts[v]) for v in inputs.table.values}
     side = 2 * max(0, round((SQUARE / inputs.plan.gsd - 1) / 2)) + 1
-    found = []
-    for value, many in allocation(counts, PLACES).items():
+    found, shares = [], allocation(counts, PLACES)
+    for value, many in shares.items():
+        stratum = counts[value], many, sum(counts.values()), sum(shares.values())
         pixels = drawn.pixels[value, :many]
         areas = _pixel_areas(inputs, pixels)
         for number, (row, col), area in zip(drawn.numbers[value].tolist(), pixels.tolist(), areas, strict=False):
@@ -218,7 +238,7 @@ def _random(inputs: Inputs, drawn: Drawn) -> list[Place]:
             left, top = col - side // 2, row - side // 2
             (shape,) = _world(inputs, [shapely.box(left, top, left + side, top + side)], [0, 0])
             name = f"random_{identity((row, col))}"
-            facts = name, value, RANDOM, 0.0, float(area) * side**2, confidence, shape, counts[value]
+            facts = name, value, RANDOM, 0.0, float(area) * side**2, confidence, shape, stratum
             found.append((number, Place(*facts)))
     return [place for _, place in sorted(found, key=lambda pair: (pair[0], pair[1].id))]
 
@@ -227,6 +247,7 @@ def _layer(inputs: Inputs, run_id: str, places: list[Place]) -> Layer:
     """The table, in the order in which places are worth a look."""
     names = {c.value: c.name for c in inputs.table.classes}
     empty = _text(None for _ in places)
+    strata = np.array([p.stratum for p in places], np.int64).reshape(-1, len(STRATUM))
     data = {
         "id": _text(p.id for p in places),
         "rank": np.arange(1, len(places) + 1),
@@ -239,8 +260,8 @@ def _layer(inputs: Inputs, run_id: str, places: list[Place]) -> Layer:
         "verdict": empty,
         "should_be": empty,
         "note": empty,
-        "sampled": np.array([p.stratum > 0 for p in places], bool),
-        "stratum_pixels": np.array([p.stratum for p in places], np.int64),
+        "sampled": strata[:, 0] > 0,
+        **dict(zip(STRATUM, strata.T, strict=True)),
         "run_id": _text(run_id for _ in places),
     }
     frame = geopandas.GeoDataFrame(data, geometry=[p.shape for p in places], crs=inputs.plan.grid.crs)

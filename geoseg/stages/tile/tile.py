@@ -120,7 +120,7 @@ def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOpt
     accept.check_left(list(plan.sheets), list(plan.quarantined), strict=options.strict)
     if earlier is not None and _same(plan, earlier) and run.patches_gpkg.exists():
         return _report(earlier, len(patch_windows(earlier)), [])  # the first `tile` has given the warnings
-    plan = replace(plan, planned=uuid.uuid4().hex)
+    plan = replace(plan, planned=uuid.uuid4().hex, begun=run.identity or uuid.uuid4().hex)
     run.save(plan)
     forget_masks(run, plan, earlier)
     return _report(plan, draw_plan(run.patches_gpkg, plan), _warnings(plan, no_masks))

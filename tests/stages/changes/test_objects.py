@@ -87,3 +87,19 @@ def test_what_lies_at_unknown_ground_makes_no_changes() -> None:
         assert bool(changes(none, table([box]), ground)) == seen
     assert changes(none, table([(199, 0, 220, 10)]), ground) == []
     assert changes(table([(30, 0, 60, 10)]), table([(30, 0, 49, 10)]), ground) == []  # cut on one side only
+
+
+def test_what_lies_over_the_border_of_two_rasters_that_touch_is_compared() -> None:
+    halves = np.array([shapely.box(0, 0, 50, 100), shapely.box(50, 0, 100, 100)], object)
+    ground = CommonGround(halves, np.zeros(0, object), 0.5, 0.6)
+    none = table([])
+    assert changes(none, table([(45, 40, 55, 50)]), ground) == [("added", "", "0_0")]
+    assert changes(none, table([(49.9, 40, 49.95, 50)]), ground) == [("added", "", "0_0")]
+    assert changes(none, table([(45, 95, 55, 99.5)]), ground) == []  # the edge of both
+    line = np.array([shapely.LineString([(10, 50), (90, 50)])], object)
+    assert shapely.length(ground.clipped(line)).tolist() == [80]
+    apart = CommonGround(np.array([halves[0], shapely.box(51, 0, 100, 100)], object), np.zeros(0, object), 0.5, 0.6)
+    assert changes(none, table([(45, 40, 55, 50)]), apart) == []
+    corner = CommonGround(np.array([halves[0], shapely.box(50, 100, 90, 200)], object), np.zeros(0, object), 0.5, 0.6)
+    assert changes(none, table([(45, 95, 55, 105)]), corner) == []  # they touch in a point only
+    assert changes(none, table([(10, 10, 20, 20), (60, 110, 70, 120)]), corner) != []

@@ -10,13 +10,14 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from support import write_sheet
 
 from geoseg.classes import ISPRS
 from geoseg.errors import UsageError
 from geoseg.options import MosaicOptions
 from geoseg.runfolder.folder import Run
-from geoseg.stages.evaluate.from_review import evaluate_review
+from geoseg.stages.evaluate.from_review import evaluate_review, review_markdown
 from geoseg.stages.mosaic.from_raster import run_from_raster
 from geoseg.stages.mosaic.mosaic import mosaic
 
@@ -114,3 +115,59 @@ def test_a_file_without_a_review_is_refused(reviewed, tmp_path) -> None:
     mosaic(tmp_path / "run", MosaicOptions(name="town", sheet_rasters=False, layers=("landcover",)))
     with pytest.raises(UsageError, match="no table review, but landcover.*--review"):
         evaluate_review(tmp_path / "run/out/town.gpkg")
+
+
+def _sampled(path: Path, drawn: dict[str, int], there: dict[str, int], judged: dict[str, int]) -> Path:
+    """A review of random places only: how many were drawn of each class, are there, and are judged (right)."""
+    rows = [
+        {"id": f"{name}_{k}", "class": name, "verdict": "ok" if k < judged[name] else None, "stratum_places": n}
+        for name, n in drawn.items()
+        for k in range(there[name])
+    ]
+    more = {"should_be": None, "sampled": True, "stratum_pixels": 1000, "map_pixels": 1000 * len(drawn)}
+    frame = geopandas.GeoDataFrame(rows, geometry=[shapely.Point(0, 0).buffer(1)] * len(rows), crs=25833)
+    frame.assign(**more, map_places=sum(drawn.values()), run_id="a").to_file(path, layer="review")
+    return path
+
+
+def test_one_verdict_of_a_class_has_no_standard_error_and_the_cure_is_said(tmp_path) -> None:
+    places = {"tree": 20, "car": 8}
+    report = evaluate_review(_sampled(tmp_path / "e.gpkg", places, places, {"tree": 20, "car": 1}))
+    errors = {name: c["users_accuracy"]["standard_error"] for name, c in report["classes"].items()}
+    assert errors == {"car": None, "tree": 0}
+    assert report["overall_accuracy"]["standard_error"] is None
+    text = review_markdown(report)
+    assert "| all | 100.0 % (" in text
+    assert text.count("| not known |") == 2
+    assert "Only one place of car has a verdict" in text
+    assert "judge at least one more" in text
+
+
+def test_random_places_that_were_deleted_are_counted_and_with_many_there_is_no_estimate(tmp_path) -> None:
+    drawn = {"tree": 60, "car": 30, "roof": 10}
+    all_right = evaluate_review(_sampled(tmp_path / "a.gpkg", drawn, drawn, drawn))
+    assert (all_right["missing"], all_right["share_of_map"], all_right["notes"]) == (0, 1, [])
+    some = {"tree": 60, "car": 23, "roof": 10}
+    report = evaluate_review(_sampled(tmp_path / "b.gpkg", drawn, some, some))
+    assert (report["places"], report["missing"], report["classes"]["car"]["missing"]) == (93, 7, 7)
+    assert "7 of the 100 random places are missing (7 of car)" in review_markdown(report)
+    gone = {"tree": 60, "car": 30, "roof": 0}
+    report = evaluate_review(_sampled(tmp_path / "c.gpkg", drawn, gone, gone))
+    assert report["share_of_map"] == pytest.approx(2 / 3)
+    assert "10 of classes of which none is left" in review_markdown(report)
+    with pytest.raises(UsageError, match=r"lacks 11 of its 100 random places.*leave the verdict of a place empty"):
+        evaluate_review(_sampled(tmp_path / "d.gpkg", drawn, {**drawn, "tree": 49}, drawn))
+
+
+def test_places_whose_class_was_written_over_are_refused(tmp_path) -> None:
+    drawn = {"tree": 20, "car": 8}
+    path = _sampled(tmp_path / "e.gpkg", drawn, drawn, drawn)
+    frame = geopandas.read_file(path)
+    frame.loc[0, "class"] = "car"
+    frame.to_file(path, layer="review")
+    with pytest.raises(UsageError, match=r"of the class car do not agree.*should_be"):
+        evaluate_review(path)
+    frame.loc[0, "stratum_places"] = 8
+    frame.to_file(path, layer="review")
+    with pytest.raises(UsageError, match="holds 9 random places of the class car, drawn were 8"):
+        evaluate_review(path)

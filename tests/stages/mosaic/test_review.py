@@ -100,6 +100,9 @@ def test_every_class_is_sampled_and_the_judged_pixel_lies_in_the_middle(drawn_ma
         assert pixels[int(line), int(col)] == row["class_id"]
         assert (col % 1, line % 1) == pytest.approx((0.5, 0.5), abs=1e-4)
         assert row["stratum_pixels"] == (pixels == row["class_id"]).sum()
+        assert row["stratum_places"] == (sampled["class_id"] == row["class_id"]).sum()
+        assert (row["map_pixels"], row["map_places"]) == ((pixels != 255).sum(), PLACES)
+    assert (table.loc[~table["sampled"], list(review.STRATUM)] == 0).all(axis=None)
 
 
 def _comparable(frame: geopandas.GeoDataFrame) -> list[tuple[str, ...]]:
@@ -162,6 +165,45 @@ def test_doubtful_cars_and_odd_buildings_are_places(drawn_map, tmp_path, monkeyp
     assert cars["doubtful"].any()
     assert set(cars.loc[cars["doubtful"], "component"]) | set(odd["id"]) <= set(found["id"])
     assert {"odd shape", "doubtful car", "low confidence", "random place"} <= set(found["reason"])
+
+
+def test_places_of_one_score_are_chosen_alike_whatever_squares_are_read(tmp_path, monkeypatch) -> None:
+    classes = np.full((700, 900), GRASS, np.uint8)
+    raster, trust = write_sheet(tmp_path / "c.tif", classes), write_sheet(tmp_path / "p.tif", classes // classes * 50)
+    only = MosaicOptions(sheet_rasters=False, review=3, layers=("landcover",))
+    expected = _comparable(_review(Map(raster, trust), tmp_path / "whole", only))
+    monkeypatch.setattr(review, "STRETCH", 200)
+    assert _comparable(_review(Map(raster, trust), tmp_path / "parts", only)) == expected
+
+
+@dataclass(frozen=True)
+class Package:
+    """What `review` asks of a GeoPackage that is being written."""
+
+    path: Path
+    counts: tuple[str, ...] = ("cars",)
+
+    def rows(self, query: str) -> geopandas.GeoDataFrame:
+        """The answer to an SQL query."""
+        return geopandas.read_file(self.path, sql=query, engine="pyogrio")
+
+
+def test_cars_of_one_region_are_one_place_before_the_best_are_taken(tmp_path) -> None:
+    """Two regions: one of five small cars, 50 m2, and one car of 15 m2; and cars that are no doubt."""
+    sizes = [("7_9", 10.0)] * 5 + [("1_1", 15.0)] + [("2_2", 99.0)]
+    values = {"component": [c for c, _ in sizes], "area_m2": [a for _, a in sizes]}
+    values |= {"id": [f"{c}_{k}" for k, (c, _) in enumerate(sizes)], "class_id": 4, "confidence": 30.0}
+    values["doubtful"] = [c != "2_2" for c, _ in sizes]
+    boxes = [shapely.box(3 * k, 0, 3 * k + 2, 5) for k in range(len(sizes))]
+    frame = geopandas.GeoDataFrame(values, geometry=boxes, crs=25833)
+    for order, name in ((frame, "a"), (frame.iloc[::-1], "b")):
+        order.to_file(tmp_path / f"{name}.gpkg", layer="cars")
+        first, second = review._doubtful_cars(Package(tmp_path / f"{name}.gpkg"), 2)
+        assert [(p.id, p.score, p.area) for p in review._best([first, second], 2)] == [("7_9", 50, 50), ("1_1", 15, 15)]
+        (only,) = review._doubtful_cars(Package(tmp_path / f"{name}.gpkg"), 1)
+        assert only.id == "7_9"
+        assert only.shape.equals(shapely.box(0, 0, 14, 5))
+    assert review._doubtful_cars(Package(tmp_path / "a.gpkg", ()), 1) == []
 
 
 def test_a_sample_is_the_same_whatever_is_read_first() -> None:

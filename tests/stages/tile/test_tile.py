@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import geopandas
@@ -373,3 +374,24 @@ def test_a_change_of_datum_that_nobody_knows_exactly_is_said(tmp_path):
     assert any("EPSG:31468" in w and "accuracy" in w for w in report.warnings)
     sheet("c", "EPSG:25833", 245_000, 5_334_000)
     assert not any("accuracy" in w for w in tile([tmp_path / "in"], tmp_path / "run2").warnings)
+
+
+def test_a_run_keeps_its_identity_in_all_revisions_and_two_runs_have_two(tmp_path) -> None:
+    for name, shift in (("a", 0), ("b", 64)):
+        write_sheet(tmp_path / "in" / f"{name}.tif", np.zeros((3, 64, 64), np.uint8) + 9, place=moved(PLACE, shift, 0))
+    run, other = Run(tmp_path / "run"), Run(tmp_path / "other")
+    assert run.identity == ""
+    tile([tmp_path / "in/a.tif"], run)
+    first = run.identity, run.plan.planned
+    tile([tmp_path / "in"], run)
+    assert run.identity == first[0] != ""
+    assert run.plan.planned != first[1]
+    tile([tmp_path / "in/b.tif"], run, TileOptions(overwrite=True))
+    tile([tmp_path / "in"], other)
+    assert run.identity == first[0] != other.identity
+    run.save(replace(run.plan, begun=""))  # as an earlier version wrote it
+    before = run.identity
+    tile([tmp_path / "in"], run)
+    assert run.identity == before
+    run.plan_json.write_text("{")
+    assert run.identity == ""
