@@ -16,6 +16,7 @@ from geoseg.errors import UsageError
 from geoseg.layers import GROUPS, ROLES
 
 __all__ = [
+    "HELP_GROUPS",
     "ChangesOptions",
     "EvaluateOptions",
     "InferOptions",
@@ -34,6 +35,22 @@ PRECISIONS = ("auto", "f32", "bf16")
 TTA = ("none", "flip", "d4")
 BOUNDARIES = ("all", "noBoundary", "eroded")
 VECTOR_FORMATS = ("fgb", "geojson", "parquet", "pmtiles", "postgis")
+HELP_GROUPS = (
+    "Sheets",
+    "Bands and no data",
+    "Grid and area",
+    "Plan",
+    "Network",
+    "Outputs",
+    "Polygons and lines",
+    "Labels",
+    "What counts",
+    "With a model",
+    "Computing",
+    "Nights",
+    "Messages and exit code",
+)
+"""Headings of the options in the help of commands and in the docs, in their order."""
 MODEL_TIMEOUT = 180.0
 """Seconds that a network which another program wrote may take for its first patch."""
 READ_TIMEOUT = 25.0
@@ -44,6 +61,7 @@ READ_TIMEOUT = 25.0
 class Option:
     """What is known of one option besides its name, type and default.
 
+    `group`: under which heading of `HELP_GROUPS` it stands in the help and the docs;
     `flags`: on the command line, where they are not `--name`; none at all for what only a config or Python can say;
     `key`: in a config, where it is not the name, "" for not there; `read`: turns what users write into a value;
     `many`: on the command line it is given once for each of its values;
@@ -52,6 +70,7 @@ class Option:
     """
 
     help: str
+    group: str = ""
     flags: tuple[str, ...] | None = None
     key: str | None = None
     metavar: str = ""
@@ -77,7 +96,10 @@ def _seconds(default: float, text: str, **facts: Any) -> Any:
 def _read_timeout(**facts: Any) -> Any:
     """How long a sheet may take; all three stages read sheets."""
     return _seconds(
-        READ_TIMEOUT, "A sheet that takes longer than this for 16 MB of pixels, twice, is quarantined.", **facts
+        READ_TIMEOUT,
+        "A sheet that takes longer than this for 16 MB of pixels, twice, is quarantined.",
+        group="Sheets",
+        **facts,
     )
 
 
@@ -85,7 +107,7 @@ def _read_timeout(**facts: Any) -> Any:
 class TileOptions:
     """Options of `geoseg tile`: the grid, the patches, and which sheets and bands are used."""
 
-    subfolders: bool = option(True, "Look for sheets in the subfolders of folders, too.")
+    subfolders: bool = option(True, "Look for sheets in the subfolders of folders, too.", group="Sheets")
     allow: tuple[str, ...] = option(
         (),
         "Also read vrt: virtual rasters that name files in their own folder, or in a folder among the SHEETS; remote:"
@@ -93,19 +115,30 @@ class TileOptions:
         metavar="KIND[,KIND]",
         read=parse.names("--allow", ("vrt", "remote")),
         key="",
+        group="Sheets",
     )
-    patch_size: int | None = option(None, "Patch side in pixels of the sheets [default: the network's].", least=1)
+    patch_size: int | None = option(
+        None, "Patch side in pixels of the sheets [default: the network's].", least=1, group="Plan"
+    )
     overlap: str | None = option(
-        None, "Overlap of patches, in pixels or per cent (128, 25%) [default: the network's].", read=parse.overlap
+        None,
+        "Overlap of patches, in pixels or per cent (128, 25%) [default: the network's].",
+        read=parse.overlap,
+        metavar="N[%]",
+        group="Plan",
     )
-    block_size: int | None = option(None, "Side of an output block in pixels [default: 4096].", least=16)
+    block_size: int | None = option(None, "Side of an output block in pixels [default: 4096].", least=16, group="Plan")
     bands: tuple[int, ...] = option(
-        (), "Bands to use, counted from 1, in the network's order: 1,2,3.", read=parse.numbers("--bands", int)
+        (),
+        "Bands to use, counted from 1, in the network's order: 1,2,3.",
+        read=parse.numbers("--bands", int),
+        group="Bands and no data",
     )
     alpha: str | None = option(
         None,
         "Whether an alpha band says where data are, or holds data; auto looks at a sample [default: auto].",
         choices=("auto", "mask", "none"),
+        group="Bands and no data",
     )
     nodata: tuple[tuple[float, float], ...] | None = option(
         None,
@@ -113,31 +146,51 @@ class TileOptions:
         " [default: as a sample of each sheet shows].",
         metavar="VALUE[~TOLERANCE][,VALUE..]",
         read=parse.nodata,
+        group="Bands and no data",
     )
-    nodata_everywhere: bool = option(False, "The values of --nodata mean no data wherever they are.")
-    crs: str = option("", "CRS of the grid, and of sheets that have none: EPSG:25833.")
-    crs_override: bool = option(False, "--crs is the CRS of all sheets, whatever they say.")
+    nodata_everywhere: bool = option(
+        False, "The values of --nodata mean no data wherever they are.", group="Bands and no data"
+    )
+    crs: str = option(
+        "", "CRS of the grid, and of sheets that have none: EPSG:25833.", metavar="CRS", group="Grid and area"
+    )
+    crs_override: bool = option(False, "--crs is the CRS of all sheets, whatever they say.", group="Grid and area")
     gsd: float | None = option(
-        None, "Pixel size of the grid in metres on the ground [default: the majority's].", least=0, above=True
+        None,
+        "Pixel size of the grid in metres on the ground [default: the majority's].",
+        least=0,
+        above=True,
+        group="Grid and area",
     )
     anchor: tuple[float, float] | None = option(
         None,
         "Where the grid begins: x,y in its CRS, moved to a pixel's corner [default: upper left of the first sheets].",
         read=parse.numbers("--anchor", float, 2),
+        metavar="X,Y",
+        group="Grid and area",
     )
     bbox: tuple[float, float, float, float] | None = option(
-        None, "Only this area: left,bottom,right,top in the grid's CRS.", read=parse.numbers("--bbox", float, 4)
+        None,
+        "Only this area: left,bottom,right,top in the grid's CRS.",
+        read=parse.numbers("--bbox", float, 4),
+        metavar="LEFT,BOTTOM,RIGHT,TOP",
+        group="Grid and area",
     )
-    aoi: Path | None = option(None, "Only the polygons of this vector file.", metavar="FILE", read=parse.path)
+    aoi: Path | None = option(
+        None, "Only the polygons of this vector file.", metavar="FILE", read=parse.path, group="Grid and area"
+    )
     far: float | None = option(
         None,
         "Set sheets aside that lie further than this from the one in the middle: 100km.",
         metavar="DISTANCE",
         read=parse.distance,
+        group="Sheets",
     )
-    strict: bool = option(False, "Fail on the first sheet that cannot be used.")
-    overwrite: bool = option(False, "Forget an earlier plan of this run folder.", key="")
-    retry_failed: bool = option(False, "Try sheets again whose pixels could not be read, also unchanged ones.", key="")
+    strict: bool = option(False, "Fail on the first sheet that cannot be used.", group="Sheets")
+    overwrite: bool = option(False, "Forget an earlier plan of this run folder.", key="", group="Plan")
+    retry_failed: bool = option(
+        False, "Try sheets again whose pixels could not be read, also unchanged ones.", key="", group="Sheets"
+    )
     read_timeout: float = _read_timeout(key="")
 
 
@@ -152,28 +205,34 @@ class InferOptions:
         metavar="FILE",
         many=True,
         read=parse.models,
+        group="Network",
     )
-    engine: str = option("auto", "What computes the network.", choices=ENGINES)
-    device: str = option("auto", "auto, cpu or cuda[:N].")
-    precision: str = option("auto", "Number format of the network's arithmetic.", choices=PRECISIONS)
+    engine: str = option("auto", "What computes the network.", choices=ENGINES, group="Computing")
+    device: str = option("auto", "auto, cpu or cuda[:N].", metavar="DEVICE", group="Computing")
+    precision: str = option("auto", "Number format of the network's arithmetic.", choices=PRECISIONS, group="Computing")
     batch_size: int | None = option(
-        None, "Patches per call [default: 1 on a CPU, where more hurt; 16 on a GPU].", least=1
+        None, "Patches per call [default: 1 on a CPU, where more hurt; 16 on a GPU].", least=1, group="Computing"
     )
-    tta: str = option("none", "Test-time augmentation.", choices=TTA)
-    probabilities: bool = option(False, "Also keep every class's share, in per cent.")
+    tta: str = option("none", "Test-time augmentation.", choices=TTA, group="Network")
+    probabilities: bool = option(False, "Also keep every class's share, in per cent.", group="Network")
     range: tuple[float, float] | None = option(
         None,
         "Sheet values that stand for the network's darkest and brightest.",
         metavar="LOW,HIGH",
         read=parse.numbers("--range", float, 2),
+        group="Network",
     )
-    resample: bool = option(False, "Accept sheets far outside the network's GSD range.")
+    resample: bool = option(False, "Accept sheets far outside the network's GSD range.", group="Network")
     threads: int | None = option(
-        None, "Patches computed side by side on a CPU [default: all cores].", least=1, results=False
+        None, "Patches computed side by side on a CPU [default: all cores].", least=1, results=False, group="Computing"
     )
-    max_ram: int | None = option(None, "Memory to stay under: 2G.", metavar="SIZE", read=parse.size, results=False)
+    max_ram: int | None = option(
+        None, "Memory to stay under: 2G.", metavar="SIZE", read=parse.size, results=False, group="Computing"
+    )
     model_timeout: float = _seconds(
-        MODEL_TIMEOUT, "A TorchScript, torch.export or ONNX network that takes longer for its first patch is refused."
+        MODEL_TIMEOUT,
+        "A TorchScript, torch.export or ONNX network that takes longer for its first patch is refused.",
+        group="Network",
     )
     read_timeout: float = _read_timeout()
 
@@ -185,29 +244,40 @@ _SMALLEST = f"{min(r.min_area for r in ROLES.values()):g} to {max(r.min_area for
 class MosaicOptions:
     """Options of `geoseg mosaic`: which rasters, layers and formats are written, and how outlines are drawn."""
 
-    name: str = option("", "Start of the output names [default: the run folder's name].")
+    name: str = option(
+        "", "Start of the output names [default: the run folder's name].", metavar="NAME", group="Outputs"
+    )
     min_area: float | None = option(
-        None, f"Smallest polygon in square metres [default: by class, {_SMALLEST}].", least=0
+        None,
+        f"Smallest polygon in square metres [default: by class, {_SMALLEST}].",
+        least=0,
+        group="Polygons and lines",
     )
     sheet_rasters: bool = option(
-        True, "One class raster for each sheet.", flags=("--sheets/--no-sheets",), key="sheets"
+        True, "One class raster for each sheet.", flags=("--sheets/--no-sheets",), key="sheets", group="Outputs"
     )
-    vectors: bool = option(True, "Land cover, buildings, roads, trees and cars as polygons and lines.")
-    simplify: float = option(0.3, "Metres that outlines of the land cover may move.", least=0)
+    vectors: bool = option(True, "Land cover, buildings, roads, trees and cars as polygons and lines.", group="Outputs")
+    simplify: float = option(
+        0.3, "Metres that outlines of the land cover may move.", least=0, group="Polygons and lines"
+    )
     smooth: float = option(
         0.0,
         "Metres by which class shares are blurred before the vectors are made; needs infer --probabilities.",
         least=0,
+        group="Polygons and lines",
     )
-    square: bool = option(True, "Right angles for buildings.")
+    square: bool = option(True, "Right angles for buildings.", group="Polygons and lines")
     all_cars: bool = option(
-        False, "Keep doubtful cars, too: confidence below 50 %, or with roofs around; the column doubtful marks them."
+        False,
+        "Keep doubtful cars, too: confidence below 50 %, or with roofs around; the column doubtful marks them.",
+        group="Polygons and lines",
     )
     layers: tuple[str, ...] = option(
         GROUPS,
         f"Only these layers: {', '.join(GROUPS)} [default: all].",
         metavar="A,B",
         read=parse.names("--layers", GROUPS, GROUPS),
+        group="Outputs",
     )
     vector_format: tuple[str, ...] = option(
         (),
@@ -215,19 +285,21 @@ class MosaicOptions:
         " PGHOST and the like name in the environment.",
         metavar="A,B",
         read=parse.names("--vector-format", VECTOR_FORMATS),
+        group="Outputs",
     )
-    exact: bool = option(False, "Also every class's exact pixel outlines, in NAME_exact.gpkg.")
+    exact: bool = option(False, "Also every class's exact pixel outlines, in NAME_exact.gpkg.", group="Outputs")
     review: int = option(
         0,
         "Also a table review: the places that are most worth a look, so many at most, and 100 random ones; 0: none.",
         metavar="N",
         least=0,
         most=100_000,
+        group="Outputs",
     )
-    overwrite: bool = option(False, "Write everything again.", key="", results=False)
+    overwrite: bool = option(False, "Write everything again.", key="", results=False, group="Outputs")
     read_timeout: float = _read_timeout(key="")
     sector: int = option(
-        0, "Pixels along a sector, where large regions are cut; 0 for 8192.", flags=(), key="", least=0
+        0, "Pixels along a sector, where large regions are cut; 0 for 8192.", flags=(), key="", least=0, group="Outputs"
     )
 
     def __post_init__(self) -> None:
@@ -239,9 +311,15 @@ class MosaicOptions:
 class WorkOptions:
     """Who computes: this process, a local Dask cluster, a scheduler of yours, or one shard of several."""
 
-    workers: int = option(0, "Processes of a local Dask cluster [default: none].", least=0, results=False)
+    workers: int = option(
+        0, "Processes of a local Dask cluster [default: none].", least=0, results=False, group="Computing"
+    )
     scheduler: str = option(
-        "", "A Dask scheduler of yours: tcp://HOST:8786, tls://HOST:8786.", metavar="ADDR", results=False
+        "",
+        "A Dask scheduler of yours: tcp://HOST:8786, tls://HOST:8786.",
+        metavar="ADDR",
+        results=False,
+        group="Computing",
     )
     shard: tuple[int, int] | None = option(
         None,
@@ -250,6 +328,7 @@ class WorkOptions:
         key="",
         read=parse.shard,
         results=False,
+        group="Computing",
     )
 
     def __post_init__(self) -> None:
@@ -270,24 +349,52 @@ class NightOptions:
         metavar="DATE",
         key="",
         read=parse.day,
+        group="Nights",
     )
     quarantine_ok: bool = option(
-        False, "Exit code 0 instead of 3 where sheets were quarantined.", key="", results=False
+        False,
+        "Exit code 0 instead of 3 where sheets were quarantined.",
+        key="",
+        results=False,
+        group="Messages and exit code",
     )
-    dry_run: bool = option(False, "Only say what is new, changed or stale, and its cost.", key="", results=False)
+    dry_run: bool = option(
+        False, "Only say what is new, changed or stale, and its cost.", key="", results=False, group="Nights"
+    )
     metrics: Path | None = option(
-        None, "Write a Prometheus textfile at the end.", metavar="FILE", read=parse.path, results=False
+        None,
+        "Write a Prometheus textfile at the end.",
+        metavar="FILE",
+        read=parse.path,
+        results=False,
+        group="Messages and exit code",
     )
-    log_json: bool = option(False, "Log lines as JSON, also what each stage did.", key="", results=False)
-    publish: bool = option(False, "Publish each night under its date, as --date today.", flags=(), results=False)
+    log_json: bool = option(
+        False, "Log lines as JSON, also what each stage did.", key="", results=False, group="Messages and exit code"
+    )
+    publish: bool = option(
+        False, "Publish each night under its date, as --date today.", flags=(), results=False, group="Nights"
+    )
     changes: bool = option(
-        False, "Say what changed since the night before, in changes.gpkg, the report, metrics and hooks."
+        False,
+        "Say what changed since the night before, in changes.gpkg, the report, metrics and hooks.",
+        group="Nights",
     )
-    keep: int = option(14, "Published nights that stay whatever their age.", flags=(), least=1, results=False)
-    keep_days: float = option(14, "Published nights younger than this stay too.", flags=(), least=0, results=False)
-    success: tuple[str, ...] = option((), "Command that is told of a good end.", flags=(), key="", results=False)
-    failure: tuple[str, ...] = option((), "Command that is told of a bad end.", flags=(), key="", results=False)
-    webhook: str = option("", "Address that is told how it ended.", flags=(), key="", results=False)
+    keep: int = option(
+        14, "Published nights that stay whatever their age.", flags=(), least=1, results=False, group="Nights"
+    )
+    keep_days: float = option(
+        14, "Published nights younger than this stay too.", flags=(), least=0, results=False, group="Nights"
+    )
+    success: tuple[str, ...] = option(
+        (), "Command that is told of a good end.", flags=(), key="", results=False, group="Messages and exit code"
+    )
+    failure: tuple[str, ...] = option(
+        (), "Command that is told of a bad end.", flags=(), key="", results=False, group="Messages and exit code"
+    )
+    webhook: str = option(
+        "", "Address that is told how it ended.", flags=(), key="", results=False, group="Messages and exit code"
+    )
 
 
 @dataclass(frozen=True)
@@ -298,15 +405,23 @@ class EvaluateOptions:
         None,
         "Which pixels count; noBoundary takes labels of that name, and only says so of others [default: all].",
         choices=BOUNDARIES,
+        group="What counts",
     )
-    without: tuple[str, ...] = option((), "Leave a class out of the means (repeat).", metavar="CLASS", many=True)
-    radius: tuple[float, ...] = option((0.5, 1.0), "Metres for the boundary F1.", read=parse.numbers("--radius", float))
-    min_object: float = option(1.0, "Smallest object in square metres.", least=0)
-    labels_pattern: str = option("", "Which files in the folder are the labels: '*_label.tif'.", metavar="PATTERN")
+    without: tuple[str, ...] = option(
+        (), "Leave a class out of the means (repeat).", metavar="CLASS", many=True, group="What counts"
+    )
+    radius: tuple[float, ...] = option(
+        (0.5, 1.0), "Metres for the boundary F1.", read=parse.numbers("--radius", float), group="What counts"
+    )
+    min_object: float = option(1.0, "Smallest object in square metres.", least=0, group="What counts")
+    labels_pattern: str = option(
+        "", "Which files in the folder are the labels: '*_label.tif'.", metavar="PATTERN", group="Labels"
+    )
     legend: str = option(
         "auto",
         "How label rasters are coded; auto tells by their bands and colours.",
         choices=("auto", "values", "isprs", "colours"),
+        group="Labels",
     )
     classes: tuple[tuple[str, str], ...] = option(
         (),
@@ -315,13 +430,17 @@ class EvaluateOptions:
         metavar="LABEL=CLASS",
         many=True,
         read=parse.label_classes,
+        group="Labels",
     )
-    rest: str = option("", "What no polygon and no --class covers: a class, 'not CLASS' or ignore.")
+    rest: str = option("", "What no polygon and no --class covers: a class, 'not CLASS' or ignore.", group="Labels")
     split: str = option(
-        "validation", "With a model: which split of the config's data.", choices=("train", "validation", "test")
+        "validation",
+        "With a model: which split of the config's data.",
+        choices=("train", "validation", "test"),
+        group="With a model",
     )
-    tta: str = option("none", "With a model: test-time augmentation.", choices=TTA)
-    device: str = option("auto", "With a model: auto, cpu or cuda[:N].")
+    tta: str = option("none", "With a model: test-time augmentation.", choices=TTA, group="With a model")
+    device: str = option("auto", "With a model: auto, cpu or cuda[:N].", metavar="DEVICE", group="With a model")
 
 
 @dataclass(frozen=True)
@@ -334,9 +453,13 @@ class ChangesOptions:
         " [default: 0.5, or two pixels where that is more].",
         metavar="METRES",
         least=0,
+        group="What counts",
     )
     min_area: float | None = option(
-        None, f"Smallest polygon of changed land cover in square metres [default: by class, {_SMALLEST}].", least=0
+        None,
+        f"Smallest polygon of changed land cover in square metres [default: by class, {_SMALLEST}].",
+        least=0,
+        group="What counts",
     )
 
 

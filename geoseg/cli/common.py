@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from geoseg.arrays import Json
+from geoseg.cli.groups import GroupedOption
 from geoseg.errors import UsageError
 from geoseg.options import Option, known
 from geoseg.progress import Shown, bars, lines
@@ -98,21 +99,32 @@ def _click_option(kind: type, name: str, one: Option) -> Callable[[F], F]:
     default = next(f.default for f in fields(kind) if f.name == name)
     assert default is not MISSING, name
     flag = "--" + name.replace("_", "-")
-    facts: Json = {"help": one.help, "default": default}
+    facts: Json = {"help": one.help, "default": default, "cls": GroupedOption, "group": one.group}
     if hint is bool:
         both = default is True
         declared = one.flags or ((f"{flag}/--no-{flag[2:]}",) if both else (flag,))
         return click.option(*declared, name, is_flag=True, show_default=both, **facts)
     declared = one.flags or (flag,)
-    if one.metavar:
-        facts["metavar"] = one.metavar
+    facts["metavar"] = one.metavar or _metavar(one, hint)
     if one.many:
         facts |= {"multiple": True, "type": _click_type(one, str), "default": ()}
         return click.option(*declared, name, **facts)
     facts["type"] = Read(one.read) if one.read else _click_type(one, hint)
     shown = default not in (None, "", ()) and "[default:" not in one.help
-    text = ",".join(f"{v:g}" for v in default) if isinstance(default, tuple) and shown else shown
-    return click.option(*declared, name, show_default=text, **facts)
+    return click.option(*declared, name, written=_as_written(default) if shown else "", **facts)
+
+
+def _as_written(default: object) -> str:
+    """A default as a user would write it."""
+    values = default if isinstance(default, tuple) else (default,)
+    return ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
+
+
+def _metavar(one: Option, hint: type) -> str | None:
+    """What stands for a value in the help; None where click lists the choices."""
+    plain = next(a for a in (get_args(hint) or (hint,)) if a is not type(None))
+    word = {int: "N", float: "NUMBER", Path: "FILE"}.get(plain, "TEXT")
+    return None if one.choices else word + (",.." if Ellipsis in get_args(hint) else "")
 
 
 def _click_type(one: Option, hint: type) -> Any:

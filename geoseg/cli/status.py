@@ -9,13 +9,19 @@ from pathlib import Path
 import click
 
 from geoseg.cli.common import FILE, table
+from geoseg.cli.groups import Command, option
 
 
-@click.command("status")
+@click.command("status", cls=Command)
 @click.argument("run", type=FILE)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(run: Path, as_json: bool) -> None:
-    """How far a RUN is."""
+    """How far a RUN is.
+
+    \b
+    geoseg status run/
+    geoseg status run/ --json
+    """  # noqa: D301 - click's own mark
     from geoseg.stages.look.status import status
 
     state = status(run)

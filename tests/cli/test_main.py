@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import numpy as np
 import pytest
 from support import write_sheet
 
+from geoseg.cli.main import cli
+from geoseg.options import HELP_GROUPS
 from geoseg.runfolder.folder import Run
 
 
@@ -30,6 +36,48 @@ def test_every_command_has_help(geoseg, command):
     assert code == 0
     assert out.startswith("Usage: geoseg")
     assert len(out.splitlines()) > 4
+
+
+def _leaves(command: click.Command, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if not isinstance(command, click.Group):
+        yield names, command
+        return
+    for name in command.list_commands(click.Context(command)):
+        found = command.get_command(click.Context(command), name)
+        assert found is not None
+        yield from _leaves(found, *names, name)
+
+
+LEAVES = [pytest.param(names, command, id=" ".join(names)) for names, command in _leaves(cli)]
+
+
+@pytest.mark.parametrize(("names", "command"), LEAVES)
+def test_every_command_shows_examples_that_its_options_take(names, command):
+    lines = [line.strip() for line in (command.help or "").splitlines()]
+    examples = [shlex.split(line) for line in lines if line.startswith("geoseg ")]
+    assert examples
+    for words in examples:
+        assert tuple(words[1 : 1 + len(names)]) == names
+        command.make_context(" ".join(names), words[1 + len(names) :], parent=click.Context(cli))
+
+
+@pytest.mark.parametrize(("names", "command"), LEAVES)
+def test_a_help_fits_80_columns_and_loses_no_option(names, command, geoseg, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = geoseg(*names, "--help")
+    options = out[out.index("\nOptions:\n") :]
+    assert max(map(len, options.splitlines())) <= 80
+    for param in command.params:
+        for flag in (*param.opts, *param.secondary_opts) if isinstance(param, click.Option) else ():
+            assert re.search(rf"(^| ){re.escape(flag)}\b", options, re.MULTILINE), flag
+
+
+def test_the_options_of_a_night_stand_under_headings_in_their_order(geoseg):
+    _, out, _ = geoseg("run", "--help")
+    titles = re.findall(r"^(\S.*):$", out, re.MULTILINE)
+    assert titles == ["Options", *(name for name in HELP_GROUPS if name in titles)]
+    assert len(titles) > 8
+    assert "[default: 25]" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(
