@@ -127,6 +127,18 @@ class TileOptions:
         metavar="N[%]",
         group="Plan",
     )
+    model: tuple[Path, ...] = option(
+        (),
+        "Plan with this network's own patches, so that all figures are those of infer; shipped: the one that comes"
+        " along.",
+        flags=("-m", "--model"),
+        metavar="FILE",
+        many=True,
+        read=parse.models,
+        key="",
+        results=False,
+        group="Network",
+    )
     block_size: int | None = option(None, "Side of an output block in pixels [default: 4096].", least=16, group="Plan")
     bands: tuple[int, ...] = option(
         (),

@@ -169,7 +169,7 @@ def echo_tile(report: TileReport) -> None:
 
     plan = report.plan
     sheets = f"{len(plan.sheets)}" + (f" ({len(plan.quarantined)} quarantined)" if plan.quarantined else "")
-    own = "" if plan.asked_lattice else " (a network's own may differ)"
+    own = "" if plan.asked_lattice or report.network else " (a network's own may differ: --model FILE or shipped)"
     rows = [
         ("sheets", sheets),
         ("bands", ", ".join(map(str, plan.bands)) if plan.bands else bands_in_words(plan.sheets[0].header)),
@@ -218,10 +218,11 @@ def echo_infer(report: InferReport) -> None:
     facts, rate = report.engine, report.megapixels / max(report.seconds, 1e-9)
     twice = 100 * report.twice / max(1, report.patches)
     engine = f"{facts.engine} {facts.precision} on {facts.device}, batch {facts.batch}, TTA {facts.tta}"
+    patches = f"{report.patches:,} of {report.lattice.patch} px, overlap {report.lattice.overlap} px"
     rows = [
         ("blocks", f"{report.computed} of {report.blocks} computed"),
         ("pixels", f"{report.megapixels:,.1f} Mpx in {report.seconds:.1f} s ({rate:.2f} Mpx/s)"),
-        ("patches", f"{report.patches:,} ({twice:.1f} % of them twice, at panel borders)"),
+        ("patches", f"{patches} ({twice:.1f} % of them twice, at panel borders)"),
         ("engine", f"{engine}, {facts.ratio} network px per px"),
     ]
     click.echo(table(rows))

@@ -8,14 +8,14 @@ import click
 
 from geoseg.cli.common import FILE, echo_forecast, echo_model, echo_report, log_report, options_of, stated, steps_shown
 from geoseg.cli.groups import Command, option
-from geoseg.options import STAGES
+from geoseg.options import STAGES, InferOptions
 from geoseg.request import run_options
 
 
 @click.command("run", cls=Command)
 @click.argument("sheets", nargs=-1, required=True, type=FILE)
 @option("-o", "--out", "run", type=FILE, help="Run folder [default: the config's `out`].")
-@options_of(*STAGES.values())
+@options_of(InferOptions, *STAGES.values())  # -m is that of infer
 @click.pass_context
 def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, **_: object) -> int:
     """tile, infer and mosaic in one go, for SHEETS (files, folders, patterns, .txt lists) or one CONFIG (YAML).

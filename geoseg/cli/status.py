@@ -16,7 +16,7 @@ from geoseg.cli.groups import Command, option
 @click.argument("run", type=FILE)
 @option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(run: Path, as_json: bool) -> None:
-    """How far a RUN is.
+    """How far a RUN is, and who is at work on it now: stage, step, share, speed and time left.
 
     \b
     geoseg status run/
@@ -35,6 +35,7 @@ def command(run: Path, as_json: bool) -> None:
                 ("blocks", f"{state.blocks_done} of {state.blocks} up to date"),
                 ("outputs", "up to date" if state.finished else "not written, or older than the blocks"),
                 ("latest night", state.latest or "none published"),
+                *[("at work", one.said) for one in state.at_work],
                 ("next", state.next),
             ]
         )
