@@ -160,5 +160,5 @@ def _mosaic(run: Run, options: RunOptions, hear: Progress, executor: Executor, p
             return mosaic(run, options.mosaic, hear, patience=patience, executor=executor)
         except SheetError as error:
             with run.lock(patience=PLANNING):
-                go_on_without(run, error, run.plan, renewed)
+                go_on_without(run, error, run.plan, renewed, options.mosaic.read_timeout)
         infer(run, options.infer, executor=executor)

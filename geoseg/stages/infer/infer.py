@@ -95,7 +95,7 @@ class Work:
             try:
                 job = fitted_job(self.run, plan, self.ensemble, self.options, partial(self.steps.doing, "network"))
             except SheetError as error:  # a sample of the sheets was read
-                go_on_without(self.run, error, plan, self.renewed)
+                go_on_without(self.run, error, plan, self.renewed, self.options.read_timeout)
             else:
                 save_job(self.run, self.ensemble, job)
                 return plan, job
@@ -162,7 +162,7 @@ def _infer(work: Work) -> InferReport:
         damaged = _compute(work, plan, job, state, counts)
         if damaged is not None:  # damage that shows only now: go on without that sheet
             with work.planning():
-                go_on_without(work.run, damaged, plan, work.renewed)
+                go_on_without(work.run, damaged, plan, work.renewed, work.options.read_timeout)
         elif work.run.plan == plan and state_of(work.run, plan, job, state.stale).stale:
             what = "blocks are out of date just after they were computed"
             raise PlanError(work.run.folder, what, "run the same command again")

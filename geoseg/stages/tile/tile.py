@@ -127,7 +127,7 @@ def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOpt
     headers, refused, no_masks = accept.settle_alpha(headers, refused, alpha, earlier, options.read_timeout)
     headers, refused = accept.usable(headers, refused, crs, options.bands, override=override)
     grid = earlier.grid if earlier else choose_grid(headers, crs, options.gsd, options.anchor)
-    placed, refused = accept.placed(headers, refused, grid, options.far)
+    placed, refused = accept.placed(headers, refused, grid, options.far, options.read_timeout)
     check_one_set(placed, around.listing.searched)
     if earlier is not None:
         placed, refused = _known(placed, refused, run, earlier, options.retry_failed)
