@@ -168,7 +168,9 @@ def echo_tile(report: TileReport) -> None:
     from geoseg.sheets.bands import bands_in_words
 
     plan = report.plan
-    sheets = f"{len(plan.sheets)}" + (f" ({len(plan.quarantined)} quarantined)" if plan.quarantined else "")
+    counts = (("added", report.came), ("dropped", report.left), ("quarantined", len(plan.quarantined)))
+    notes = ", ".join(f"{n} {what}" for what, n in counts if n)
+    sheets = f"{len(plan.sheets)}" + (f" ({notes})" if notes else "")
     own = "" if plan.asked_lattice or report.network else " (a network's own may differ: --model FILE or shipped)"
     rows = [
         ("sheets", sheets),
@@ -205,9 +207,7 @@ def echo_model(models: tuple[Path, ...]) -> None:
         return
 
     card = load_model(shipped_model()).card
-    click.echo(f"no --model given: using the shipped network {card.name!r}")
-    click.echo(f"  good for:     {card.good_for}")
-    click.echo(f"  not good for: {card.not_good_for}")
+    click.echo(f"no --model given: using the shipped network {card.name!r}; what it gets wrong: geoseg model info")
 
 
 def echo_infer(report: InferReport) -> None:

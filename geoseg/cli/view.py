@@ -16,7 +16,7 @@ from geoseg.cli.groups import Command, option
     "-o",
     "--out",
     type=FILE,
-    help="The PNG to write; with --web the HTML page [default: RUN/out/map.html].",
+    help="The PNG to write; with --web the HTML page [default: RUN/out/map.png, RUN/out/map.html].",
 )
 @option("--web", is_flag=True, help="One page for the browser: photo, classes and layers; pan, zoom, switch, click.")
 @option(
@@ -28,7 +28,8 @@ def command(what: Path, out: Path | None, web: bool, size: int | None) -> None:
     """A quick look, with legend: WHAT is a run folder (photo, classes, features) or a class raster.
 
     \b
-    geoseg view run/ -o map.png
+    geoseg view run/
+    geoseg view classes.tif -o map.png
     geoseg view run/ --web
     """  # noqa: D301 - click's own mark
     from geoseg.stages.look.view import view

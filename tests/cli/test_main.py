@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import click
 import numpy as np
 import pytest
-from support import write_sheet
+from support import PLACE, moved, write_sheet
 
 from geoseg.cli.main import cli
 from geoseg.options import HELP_GROUPS
@@ -109,6 +109,8 @@ def test_the_options_of_a_night_stand_under_headings_in_their_order(geoseg):
         (["run", "SHEET", "-o", "RUN", "--device", "abacus"], 4, "not a device"),
         (["run", "SHEET", "-o", "RUN", "--max-ram", "lots"], 2, "is not a size"),
         (["run", "SHEET", "-o", "RUN", "--max-ram", "100M"], 2, "allow more"),
+        (["run", "SHEET", "-o", "RUN", "--max-ram", "100"], 2, "100 bytes (did you mean 100M?), but one block"),
+        (["run", "none.yaml"], 2, "none.yaml: does not exist"),
         (["run", "SHEET", "-o", "RUN", "--bands", "1,2"], 5, "wants 3 bands (red, green, blue), --bands names 2"),
         (["run", "SHEET", "-o", "RUN", "--patch-size", "100"], 2, "takes multiples of 16 px"),
         (["run", "SHEET", "-o", "RUN", "--patch-size", "256", "--overlap", "64"], 2, "needs more than 384 px"),
@@ -147,3 +149,13 @@ def test_names_are_read_in_any_locale(tmp_path, locale) -> None:
     assert Run(tmp_path / "Läufe").plan.sheets[0].path.endswith("Größe 日本/Straße_é.tif")
     assert "Läufe" in done.stdout.decode()
     assert subprocess.run(stubborn, env=environment, capture_output=True, timeout=60).returncode == 0  # and ends
+
+
+def test_a_plan_says_what_it_gained_and_lost(tmp_path, geoseg):
+    paths = [
+        write_sheet(tmp_path / f"{k}.tif", np.zeros((3, 40, 40), np.uint8), place=moved(PLACE, 40 * k, 0))
+        for k in range(3)
+    ]
+    assert "sheets   2\n" in geoseg("tile", *paths[:2], "-o", tmp_path / "run")[1]
+    assert "sheets   2 (1 added, 1 dropped)\n" in geoseg("tile", *paths[1:], "-o", tmp_path / "run")[1]
+    assert "sheets   2\n" in geoseg("tile", *paths[1:], "-o", tmp_path / "run")[1]

@@ -64,7 +64,8 @@ class TileReport:
     """The plan, its size, and warnings; `disk` and `memory` are rough guesses, in bytes.
 
     `patches` are those that `infer` scores, if it works with this lattice; `network`: whether the lattice is that of a
-    network that was named; `passed_over` says what was not taken out of folders.
+    network that was named; `passed_over` says what was not taken out of folders; `came` and `left` count the sheets that
+    the plan before did not hold, or that it held and this one does not.
     """
 
     plan: Plan
@@ -76,6 +77,8 @@ class TileReport:
     warnings: tuple[str, ...]
     network: bool = False
     passed_over: str = ""
+    came: int = 0
+    left: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,9 @@ def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOpt
     plan = replace(plan, planned=uuid.uuid4().hex)
     run.save(plan)
     forget_masks(run, plan, earlier)
-    return _report(plan, draw_plan(run.patches_gpkg, plan), around, _warnings(plan, no_masks))
+    report = _report(plan, draw_plan(run.patches_gpkg, plan), around, _warnings(plan, no_masks))
+    before, now = ({s.path for s in p.sheets} for p in (earlier or plan, plan))
+    return replace(report, came=len(now - before), left=len(before - now))
 
 
 def _check(options: TileOptions) -> None:
