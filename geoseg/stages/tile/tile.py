@@ -64,8 +64,8 @@ class TileReport:
     """The plan, its size, and warnings; `disk` and `memory` are rough guesses, in bytes.
 
     `patches` are those that `infer` scores, if it works with this lattice; `network`: whether the lattice is that of a
-    network that was named; `passed_over` says what was not taken out of folders; `came` and `left` count the sheets that
-    the plan before did not hold, or that it held and this one does not.
+    network that was named; `passed_over` says what was not taken out of folders; `came` and `left` count sheets
+    that the plan before did not hold, and those that only it held.
     """
 
     plan: Plan
