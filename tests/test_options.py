@@ -17,7 +17,6 @@ from support import CRS, PLACE, moved, write_sheet
 from geoseg.cli.main import COMMANDS, cli
 from geoseg.night.config import SECTIONS, RunConfig, keys_of
 from geoseg.options import (
-    HELP_GROUPS,
     STAGES,
     ChangesOptions,
     EvaluateOptions,
@@ -90,11 +89,6 @@ def test_an_option_explains_itself(kind, name) -> None:
     assert len(one.help) > 10
     hint = str(get_type_hints(kind)[name])
     assert one.read is not None or one.choices or any(k in hint for k in ("bool", "int", "float", "str", "Path"))
-
-
-@pytest.mark.parametrize(("kind", "name"), EVERY, ids=lambda v: getattr(v, "__name__", v))
-def test_an_option_stands_under_a_heading(kind, name) -> None:
-    assert known(kind)[name].group in HELP_GROUPS
 
 
 def test_every_command_can_be_found() -> None:
