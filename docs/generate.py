@@ -120,12 +120,25 @@ def _help_text(command: click.Command) -> str:
 
 
 def _options_of(command: click.Command, context: click.Context) -> str:
-    rows = []
+    """The options under their headings, as `--help` shows them."""
+    rows: dict[str, list[tuple[str, ...]]] = {}
     for option in command.get_params(context):
         record = option.get_help_record(context)
         if isinstance(option, click.Option) and record is not None and "--help" not in option.opts:
-            rows.append((code(record[0]), prose(record[1])))
-    return table(("option", "meaning"), rows) if rows else "No options."
+            rows.setdefault(getattr(option, "group", ""), []).append((code(record[0]), prose(record[1])))
+    return _under_headings(rows, ("option", "meaning")) if rows else "No options."
+
+
+def _under_headings(rows: dict[str, list[tuple[str, ...]]], head: tuple[str, ...]) -> str:
+    """A table for each heading of `HELP_GROUPS` that has rows; those without a heading come first."""
+    from geoseg.options import HELP_GROUPS
+
+    parts = []
+    for name in ("", *HELP_GROUPS):
+        if name in rows:
+            parts += [f"**{name}**", ""] if name else []
+            parts += [table(head, rows[name]), ""]
+    return "\n".join(parts)
 
 
 # --- options and configs
@@ -146,9 +159,11 @@ def options_page() -> str:
         options.ChangesOptions,
     ):
         title = kind.__name__.removesuffix("Options").lower()
-        rows = [_option_row(kind, name, one) for name, one in options.known(kind).items()]
+        rows: dict[str, list[tuple[str, ...]]] = {}
+        for name, one in options.known(kind).items():
+            rows.setdefault(one.group, []).append(_option_row(kind, name, one))
         parts += [f"## {title}", "", (kind.__doc__ or "").strip().splitlines()[0], ""]
-        parts += [table(("command line", "Python", "value", "meaning"), rows), ""]
+        parts += [_under_headings(rows, ("command line", "Python", "value", "meaning")), ""]
     return "\n".join(parts)
 
 

@@ -68,6 +68,8 @@ def load_yaml(path: Path, model: type[Model], example: str) -> Model:
         text = path.read_text("utf-8-sig")
         value = yaml.load(text, _Loader)
         size = _size(value, {})
+    except FileNotFoundError as error:
+        raise UsageError(path, "does not exist", "name a config that is there") from error
     except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
         raise UsageError(path, f"cannot be read as YAML: {' '.join(str(error).split())}", f"see {example}") from error
     except RecursionError as error:

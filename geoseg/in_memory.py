@@ -99,7 +99,8 @@ class Network:
             ((64, 64), 'uint8')
         """
         from geoseg.predict.build import default_lanes
-        from geoseg.predict.region import predict_region, region_backend, region_lattice, snapped_ratio
+        from geoseg.predict.lattice import snapped_ratio
+        from geoseg.predict.region import predict_region, region_backend, region_lattice
         from geoseg.sheets.arrays import image_source
 
         source = image_source(image, len(self.card.bands))

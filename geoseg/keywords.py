@@ -25,6 +25,7 @@ class TileKeywords(TypedDict, total=False):
     allow: Names | None
     patch_size: int | None
     overlap: str | int | None
+    model: Paths | None
     block_size: int | None
     bands: Numbers | None
     alpha: str | None

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-__all__ = ["Moment", "Progress", "Shown", "Steps", "as_part", "bars", "lines", "unheard"]
+__all__ = ["Moment", "Progress", "Shown", "Steps", "as_part", "bars", "counted", "lines", "unheard"]
 
 TICK = 1.0
 """Seconds between two looks at the clock, where a step does not count what it does."""
@@ -23,7 +23,7 @@ class Moment:
     """A place in a work of several steps.
 
     `step` is the name of the step, and its number `number` of `of`. It has done `done` of `total`; 0 of 0 where it does
-    not count. `unit`: what is counted; "px" is shown in Mpx.
+    not count. `unit`: what is counted; "px" is shown in Mpx. `doing`: what takes long in a step that does not count.
     """
 
     step: str
@@ -32,11 +32,17 @@ class Moment:
     done: int = 0
     total: int = 0
     unit: str = ""
+    doing: str = ""
 
     @property
     def title(self) -> str:
         """Number and name of the step: `[3/7] class raster`."""
         return f"[{self.number}/{self.of}] {self.step}"
+
+    @property
+    def line(self) -> str:
+        """The same, with what takes long: `[2/9] network: compiling for openvino f32`."""
+        return f"{self.title}: {self.doing}" if self.doing else self.title
 
 
 Progress = Callable[[Moment], None]
@@ -56,6 +62,10 @@ class Steps:
     def at(self, name: str, done: int = 0, total: int = 0, unit: str = "") -> None:
         """Tell how far a step is."""
         self.hear(Moment(name, self.names.index(name) + 1, len(self.names), done, total, unit))
+
+    def doing(self, name: str, what: str) -> None:
+        """Tell what takes long in a step that does not count."""
+        self.hear(Moment(name, self.names.index(name) + 1, len(self.names), doing=what))
 
 
 def as_part(hear: Progress, before: int, of: int) -> Progress:
@@ -86,6 +96,8 @@ class _Bar:
                 self._close(kept=self.title != moment.title)
                 self.title, self.bar = moment.title, _new_bar(moment)
             self.bar.total = moment.total or None
+            if self.bar.desc != moment.line:
+                self.bar.set_description_str(moment.line)
             self.bar.update(moment.done - self.bar.n)
 
     def rest(self) -> None:
@@ -115,7 +127,7 @@ def _new_bar(moment: Moment) -> Any:
     )
     return tqdm(
         total=moment.total or None,
-        desc=moment.title,
+        desc=moment.line,
         unit=moment.unit if moment.unit == "px" else f" {moment.unit}",
         unit_scale=moment.unit == "px",
         bar_format=counted if moment.total else "{desc}  {elapsed}",
@@ -139,12 +151,12 @@ def bars() -> Iterator[Shown]:
 
 @contextmanager
 def lines(say: Callable[[str], None] = lambda text: print(text, file=sys.stderr)) -> Iterator[Shown]:
-    """A line when a step begins, and for every tenth of one that takes long, with the time since the work began."""
+    """A line when a step begins, or a long part of it, and for every tenth of one that takes long; with the time."""
     began = time.monotonic()
     at: dict[str, tuple[int, float, float]] = {}  # tenth that was said last, when counting began, when it was said
 
     def hear(moment: Moment) -> None:
-        now, title = time.monotonic(), moment.title
+        now, title = time.monotonic(), moment.line
         if title not in at:
             at[title] = (0, now, now)
             say(f"geoseg: {title}  {_clock(now - began)}")
@@ -155,20 +167,22 @@ def lines(say: Callable[[str], None] = lambda text: print(text, file=sys.stderr)
             at[title] = (0, now, said)
         elif (reached := 10 * moment.done // moment.total) > tenth and now - said >= RARELY:
             at[title] = (reached, counting, now)
-            say(f"geoseg: {title} {_counted(moment, now - counting)}  {_clock(now - began)}")
+            say(f"geoseg: {title} {counted(moment, now - counting)}  {_clock(now - began)}")
 
     yield Shown(hear)
 
 
-def _counted(moment: Moment, seconds: float) -> str:
+def counted(moment: Moment, seconds: float) -> str:
     """How much is done, how fast, and about how long the rest takes."""
     pixels = moment.unit == "px"
     scale, unit = (1e6, "Mpx") if pixels else (1, moment.unit)
     done, total = (f"{n / scale:.1f}" if pixels else str(n) for n in (moment.done, moment.total))
+    if not moment.done:
+        return f"0 % (0 of {total} {unit})"
     percent = min(100, 100 * moment.done // moment.total)
     rate = moment.done / max(seconds, 1e-3)
     left = (moment.total - moment.done) / max(rate, 1e-9)
-    speed = f", {rate / scale:.1f} {unit}/s" if pixels else ""
+    speed = f", {rate / scale:.{1 if rate >= scale else 2}f} {unit}/s" if pixels else ""
     rest = f", about {_clock(left)} left" if moment.done < moment.total else ""
     return f"{percent} % ({done} of {total} {unit}{speed}{rest})"
 

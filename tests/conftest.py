@@ -29,8 +29,8 @@ HERE = Path(__file__).parent
 # --- which tests are fast
 
 FAST_ROOMS = (
-    ".", "datasets", "docs", "geometry", "gis", "metrics", "night", "runfolder", "scenes", "sheets", "stages/features",
-    "stages/look", "stages/mosaic", "stages/tile", "vectorize", "work",
+    ".", "datasets", "docs", "geometry", "gis", "metrics", "night", "options", "runfolder", "scenes", "sheets",
+    "stages/features", "stages/look", "stages/mosaic", "stages/tile", "vectorize", "work",
 )  # fmt: skip
 """Rooms whose code needs no torch; their tests are fast but for those of `SLOW_FILES` and users of `COMPUTING`."""
 

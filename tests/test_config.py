@@ -71,7 +71,7 @@ def test_a_bomb_of_aliases_is_counted_not_unfolded(tmp_path) -> None:
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path) -> None:
-    with pytest.raises(UsageError, match="cannot be read as YAML"):
+    with pytest.raises(UsageError, match="does not exist"):
         load_yaml(tmp_path / "none.yaml", Outer, "x")
 
 

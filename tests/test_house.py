@@ -34,7 +34,7 @@ def test_names_of_run_files_are_spelt_in_one_place() -> None:
         for one in _literals(ast.parse(path.read_text()))
         if one.value in RUN_FILES
     }
-    assert {place for place, _ in found} == {"runfolder/folder.py"}
+    assert {place for place, _ in found} == {"runfolder/paths.py"}
     assert {name for _, name in found} == RUN_FILES
 
 

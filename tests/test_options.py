@@ -147,6 +147,7 @@ CHANGED: dict[type, dict[str, Change]] = {
         "allow": _same(("vrt", "remote")),
         "patch_size": _same(96),
         "overlap": _same("16"),
+        "model": lambda town: (town.other,),
         "block_size": _same(128),
         "bands": _same((2, 1, 3)),
         "alpha": _same("none"),

@@ -54,6 +54,22 @@ def test_lines_say_when_a_step_begins_and_how_long_the_rest_takes(clock: list[fl
     assert said[-1] == "geoseg: [3/9] patches 100 % (20.0 of 20.0 Mpx, 1.7 Mpx/s)  01:17"
 
 
+def test_an_engine_that_compiles_is_one_line(clock: list[float]) -> None:
+    said: list[str] = []
+    with lines(said.append) as shown:
+        steps = Steps(("network", "patches"), shown.hear)
+        steps.at("network")
+        for _ in range(3):
+            steps.doing("network", "compiling for openvino f32")
+            clock[0] += 20
+        steps.at("patches", 0, 5, "px")
+    assert said == [
+        "geoseg: [1/2] network  00:00",
+        "geoseg: [1/2] network: compiling for openvino f32  00:00",
+        "geoseg: [2/2] patches  01:00",
+    ]
+
+
 def test_what_goes_fast_is_one_line(clock: list[float]) -> None:
     said: list[str] = []
     with lines(said.append) as shown:

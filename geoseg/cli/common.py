@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from geoseg.arrays import Json
+from geoseg.cli.groups import GroupedOption
 from geoseg.errors import UsageError
 from geoseg.options import Option, known
 from geoseg.progress import Shown, bars, lines
@@ -98,21 +99,32 @@ def _click_option(kind: type, name: str, one: Option) -> Callable[[F], F]:
     default = next(f.default for f in fields(kind) if f.name == name)
     assert default is not MISSING, name
     flag = "--" + name.replace("_", "-")
-    facts: Json = {"help": one.help, "default": default}
+    facts: Json = {"help": one.help, "default": default, "cls": GroupedOption, "group": one.group}
     if hint is bool:
         both = default is True
         declared = one.flags or ((f"{flag}/--no-{flag[2:]}",) if both else (flag,))
         return click.option(*declared, name, is_flag=True, show_default=both, **facts)
     declared = one.flags or (flag,)
-    if one.metavar:
-        facts["metavar"] = one.metavar
+    facts["metavar"] = one.metavar or _metavar(one, hint)
     if one.many:
         facts |= {"multiple": True, "type": _click_type(one, str), "default": ()}
         return click.option(*declared, name, **facts)
     facts["type"] = Read(one.read) if one.read else _click_type(one, hint)
     shown = default not in (None, "", ()) and "[default:" not in one.help
-    text = ",".join(f"{v:g}" for v in default) if isinstance(default, tuple) and shown else shown
-    return click.option(*declared, name, show_default=text, **facts)
+    return click.option(*declared, name, written=_as_written(default) if shown else "", **facts)
+
+
+def _as_written(default: object) -> str:
+    """A default as a user would write it."""
+    values = default if isinstance(default, tuple) else (default,)
+    return ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
+
+
+def _metavar(one: Option, hint: type) -> str | None:
+    """What stands for a value in the help; None where click lists the choices."""
+    plain = next(a for a in (get_args(hint) or (hint,)) if a is not type(None))
+    word = {int: "N", float: "NUMBER", Path: "FILE"}.get(plain, "TEXT")
+    return None if one.choices else word + (",.." if Ellipsis in get_args(hint) else "")
 
 
 def _click_type(one: Option, hint: type) -> Any:
@@ -156,8 +168,10 @@ def echo_tile(report: TileReport) -> None:
     from geoseg.sheets.bands import bands_in_words
 
     plan = report.plan
-    sheets = f"{len(plan.sheets)}" + (f" ({len(plan.quarantined)} quarantined)" if plan.quarantined else "")
-    own = "" if plan.asked_lattice else " (a network's own may differ)"
+    counts = (("added", report.came), ("dropped", report.left), ("quarantined", len(plan.quarantined)))
+    notes = ", ".join(f"{n} {what}" for what, n in counts if n)
+    sheets = f"{len(plan.sheets)}" + (f" ({notes})" if notes else "")
+    own = "" if plan.asked_lattice or report.network else " (a network's own may differ: --model FILE or shipped)"
     rows = [
         ("sheets", sheets),
         ("bands", ", ".join(map(str, plan.bands)) if plan.bands else bands_in_words(plan.sheets[0].header)),
@@ -193,9 +207,7 @@ def echo_model(models: tuple[Path, ...]) -> None:
         return
 
     card = load_model(shipped_model()).card
-    click.echo(f"no --model given: using the shipped network {card.name!r}")
-    click.echo(f"  good for:     {card.good_for}")
-    click.echo(f"  not good for: {card.not_good_for}")
+    click.echo(f"no --model given: using the shipped network {card.name!r}; what it gets wrong: geoseg model info")
 
 
 def echo_infer(report: InferReport) -> None:
@@ -206,10 +218,11 @@ def echo_infer(report: InferReport) -> None:
     facts, rate = report.engine, report.megapixels / max(report.seconds, 1e-9)
     twice = 100 * report.twice / max(1, report.patches)
     engine = f"{facts.engine} {facts.precision} on {facts.device}, batch {facts.batch}, TTA {facts.tta}"
+    patches = f"{report.patches:,} of {report.lattice.patch} px, overlap {report.lattice.overlap} px"
     rows = [
         ("blocks", f"{report.computed} of {report.blocks} computed"),
         ("pixels", f"{report.megapixels:,.1f} Mpx in {report.seconds:.1f} s ({rate:.2f} Mpx/s)"),
-        ("patches", f"{report.patches:,} ({twice:.1f} % of them twice, at panel borders)"),
+        ("patches", f"{patches} ({twice:.1f} % of them twice, at panel borders)"),
         ("engine", f"{engine}, {facts.ratio} network px per px"),
     ]
     click.echo(table(rows))

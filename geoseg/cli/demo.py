@@ -7,14 +7,19 @@ from pathlib import Path
 import click
 
 from geoseg.cli.common import FILE, steps_shown, table
+from geoseg.cli.groups import Command, option
 
 
-@click.command("demo")
-@click.option("-o", "--out", required=True, type=FILE, help="Folder to write into.")
-@click.option("--sheets", type=FILE, help="Sample sheets to use [default: made on the spot].")
+@click.command("demo", cls=Command)
+@option("-o", "--out", required=True, type=FILE, help="Folder to write into.")
+@option("--sheets", type=FILE, help="Sample sheets to use [default: made on the spot].")
 @click.pass_context
 def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
-    """Make sample sheets, run tile, infer and mosaic on them, draw a picture, and say what to open."""
+    """Make sample sheets, run tile, infer and mosaic on them, draw a picture, and say what to open.
+
+    \b
+    geoseg demo -o demo/
+    """  # noqa: D301 - click's own mark
     from geoseg.night.demo import demo
     from geoseg.night.listener import Listener
 

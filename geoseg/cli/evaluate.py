@@ -11,24 +11,25 @@ import click
 
 from geoseg.arrays import Json
 from geoseg.cli.common import FILE, options_of
+from geoseg.cli.groups import Command, option
 from geoseg.options import EvaluateOptions
 from geoseg.request import stage_options
 
 
-@click.command("evaluate")
+@click.command("evaluate", cls=Command)
 @click.argument("prediction", required=False, type=FILE)
 @click.argument("reference", required=False, type=FILE)
-@click.option("-o", "--out", type=FILE, help="Folder for JSON, Markdown, confusion matrix and error maps.")
+@option("-o", "--out", type=FILE, help="Folder for JSON, Markdown, confusion matrix and error maps.")
 @options_of(EvaluateOptions)
-@click.option("--vectors", is_flag=True, help="With a run: score its polygons and lines, not its rasters.")
-@click.option(
+@option("--vectors", is_flag=True, help="With a run: score its polygons and lines, not its rasters.")
+@option(
     "--layer",
     default="buildings",
     show_default=True,
     help="With vectors: what the only layer of a file holds (buildings, cars, trees, road_centrelines).",
 )
-@click.option("--from-review", type=FILE, help="The edited table review of PREDICTION, a run, instead of REFERENCE.")
-@click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
+@option("--from-review", type=FILE, help="The edited table review of PREDICTION, a run, instead of REFERENCE.")
+@option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 def command(prediction: Path | None, reference: Path | None, out: Path | None, as_json: bool, **values: Any) -> None:
     """Score PREDICTION against REFERENCE, with the protocol beside every score.
 
@@ -38,6 +39,11 @@ def command(prediction: Path | None, reference: Path | None, out: Path | None, a
     PREDICTION a model file,                       REFERENCE a training config with data
     PREDICTION a vector file (or run --vectors),   REFERENCE true polygons and lines
     PREDICTION a finished run,                     --from-review its GeoPackage with your verdicts
+
+    \b
+    geoseg evaluate run/ labels/ -o scores/
+    geoseg evaluate classes.tif labels.tif --boundary eroded
+    geoseg evaluate buildings.gpkg truth.gpkg --layer buildings
     """  # noqa: D301 - click's own mark
     from geoseg.errors import UsageError
     from geoseg.stages.evaluate.vectors import VECTORS, evaluate_vectors, vector_markdown

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from geoseg.cli.common import FILE, echo_infer, echo_model, options_of, steps_shown
+from geoseg.cli.groups import Command
 from geoseg.options import InferOptions, WorkOptions
 from geoseg.request import split
 
 
-@click.command("infer")
+@click.command("infer", cls=Command)
 @click.argument("run", type=FILE)
 @options_of(InferOptions, WorkOptions)
 @click.pass_context
@@ -20,7 +21,12 @@ def command(ctx: click.Context, /, run: Path, **values: object) -> int:
 
     The sheets stream through the network with sliding-window blending. Blocks of classes and confidence are committed
     one by one. You can stop it at any time: the same command goes on with the first block that is missing.
-    """
+
+    \b
+    geoseg infer run/
+    geoseg infer run/ --model potsdam.safetensors --tta flip
+    geoseg infer run/ --shard 1/4
+    """  # noqa: D301 - click's own mark
     from geoseg.runfolder.folder import Run
     from geoseg.stages.infer import infer
     from geoseg.work.executor import executor

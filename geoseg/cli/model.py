@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from geoseg import parse
 from geoseg.arrays import Json
 from geoseg.cli.common import FILE, Read, table
+from geoseg.cli.groups import Command, option
 
 if TYPE_CHECKING:
     from geoseg.classes import ClassTable
@@ -46,11 +47,15 @@ def command() -> None:
     """Look at, import, export and time model files."""
 
 
-@command.command("info")
+@command.command("info", cls=Command)
 @click.argument("file", required=False, type=FILE)
-@click.option("--json", "as_json", is_flag=True, help="The whole card as JSON.")
+@option("--json", "as_json", is_flag=True, help="The whole card as JSON.")
 def info(file: Path | None, as_json: bool) -> None:
-    """Print the card of a model FILE [default: the shipped network]."""
+    """Print the card of a model FILE [default: the shipped network].
+
+    \b
+    geoseg model info potsdam.safetensors
+    """  # noqa: D301 - click's own mark
     from geoseg.models.files import load_model, shipped_model
 
     model = load_model(file or shipped_model())
@@ -84,12 +89,16 @@ def info(file: Path | None, as_json: bool) -> None:
                 click.echo(f"  {name}: {value}")
 
 
-@command.command("card")
+@command.command("card", cls=Command)
 @click.argument("file", required=False, type=FILE)
-@click.option("-o", "--out", type=FILE, help="Write here instead of printing.")
-@click.option("--stac", is_flag=True, help="A STAC item of the machine-learning model extension instead of Markdown.")
+@option("-o", "--out", type=FILE, help="Write here instead of printing.")
+@option("--stac", is_flag=True, help="A STAC item of the machine-learning model extension instead of Markdown.")
 def card(file: Path | None, out: Path | None, stac: bool) -> None:
-    """Print the card of a model FILE as Markdown or STAC [default: the shipped network]."""
+    """Print the card of a model FILE as Markdown or STAC [default: the shipped network].
+
+    \b
+    geoseg model card potsdam.safetensors -o card.md
+    """  # noqa: D301 - click's own mark
     from geoseg.commit import commit_bytes
     from geoseg.gis.model_card import markdown_card, mlm_item
     from geoseg.models.files import load_model, shipped_model
@@ -107,17 +116,15 @@ def card(file: Path | None, out: Path | None, stac: bool) -> None:
         click.echo(out)
 
 
-@command.command("export")
+@command.command("export", cls=Command)
 @click.argument("file", type=FILE)
-@click.option(
-    "-o",
-    "--out",
-    required=True,
-    type=FILE,
-    help="NAME.onnx (opens in QGIS Deepness) or NAME.pt2.",
-)
+@option("-o", "--out", required=True, type=FILE, help="NAME.onnx (opens in QGIS Deepness) or NAME.pt2.")
 def export(file: Path, out: Path) -> None:
-    """Write a model FILE as ONNX or torch.export, and check that it still gives the same classes."""
+    """Write a model FILE as ONNX or torch.export, and check that it still gives the same classes.
+
+    \b
+    geoseg model export potsdam.safetensors -o potsdam.onnx
+    """  # noqa: D301 - click's own mark
     from geoseg.models.files import load_model
     from geoseg.stages.exchange.export import export_model
 
@@ -125,48 +132,46 @@ def export(file: Path, out: Path) -> None:
     click.echo(f"{out}: same class on {100 * share:.4f} % of a drawn scene")
 
 
-@command.command("import")
+@command.command("import", cls=Command)
 @click.argument("file", type=FILE)
-@click.option(
+@option(
     "-o",
     "--out",
     type=FILE,
-    help="NAME.safetensors [default: beside FILE]; not for files that are used in place.",
+    help="NAME.safetensors [default: NAME.geoseg.safetensors beside FILE]; not for files that are used in place.",
 )
-@click.option("--architecture", default="", help="For weights: unet_s, deeplabv3_resnet50, unet/resnet18, ...")
-@click.option("--arguments", default="{}", help="For weights: the network's arguments as JSON.")
-@click.option("--name", default="", help="Name on the card [default: the file's].")
-@click.option(
-    "--classes", default="", help="isprs, voc, cityscapes, or a JSON file of rows {value, name, colour, role}."
-)
-@click.option("--bands", default="red,green,blue", show_default=True, help="Meaning of each band, in order.")
-@click.option("--gsd", type=click.FloatRange(min=0, min_open=True), help="Metres on the ground it was trained at.")
-@click.option(
+@option("--architecture", default="", help="For weights: unet_s, deeplabv3_resnet50, unet/resnet18, ...")
+@option("--arguments", default="{}", help="For weights: the network's arguments as JSON.")
+@option("--name", default="", help="Name on the card [default: the file's].")
+@option("--classes", default="", help="isprs, voc, cityscapes, or a JSON file of rows {value, name, colour, role}.")
+@option("--bands", default="red,green,blue", show_default=True, help="Meaning of each band, in order.")
+@option("--gsd", type=click.FloatRange(min=0, min_open=True), help="Metres on the ground it was trained at.")
+@option(
     "--gsd-range",
     type=Read(parse.numbers("--gsd-range", float, 2)),
     help="Smallest and largest GSD it takes [default: 20 % around --gsd].",
 )
-@click.option(
+@option(
     "--mean",
     type=Read(parse.numbers("--mean", float)),
     help="Mean per band, in units of the data [default: ImageNet's].",
 )
-@click.option("--std", type=Read(parse.numbers("--std", float)), help="Deviation per band [default: ImageNet's].")
-@click.option(
+@option("--std", type=Read(parse.numbers("--std", float)), help="Deviation per band [default: ImageNet's].")
+@option(
     "--patch",
     type=click.IntRange(min=16),
     help="Patch side it was trained at [default: the one that the file is fixed to, else 512].",
 )
-@click.option("--overlap", type=click.IntRange(min=0), help="Overlap of patches [default: a quarter].")
-@click.option(
+@option("--overlap", type=click.IntRange(min=0), help="Overlap of patches [default: a quarter].")
+@option(
     "--output",
     type=click.Choice(["logits", "probabilities"]),
     default="logits",
     show_default=True,
     help="What the network gives for each class: scores before the softmax, or after it.",
 )
-@click.option("--licence", default="", help="Licence of the weights.")
-@click.option(
+@option("--licence", default="", help="Licence of the weights.")
+@option(
     "--card",
     "card_file",
     type=FILE,
@@ -179,7 +184,11 @@ def import_(
     """Make a foreign model FILE usable.
 
     Weights become NAME.safetensors; TorchScript, .pt2 and ONNX get a NAME.json beside them.
-    """
+
+    \b
+    geoseg model import city.onnx --classes isprs --gsd 0.1
+    geoseg model import weights.pt --architecture unet/resnet18 --classes table.json --gsd 0.2
+    """  # noqa: D301 - click's own mark
     from geoseg.errors import UsageError
     from geoseg.models.files import read_card
     from geoseg.stages.exchange.import_ import card_from, import_model
@@ -272,11 +281,15 @@ def _classes(text: str) -> ClassTable:
         ) from error
 
 
-@command.command("bench")
+@command.command("bench", cls=Command)
 @click.argument("file", required=False, type=FILE)
-@click.option("--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="Time for each engine.")
+@option("--seconds", type=click.FloatRange(min=0.1), default=3.0, show_default=True, help="Time for each engine.")
 def bench(file: Path | None, seconds: float) -> None:
-    """Time a model FILE on each installed engine: CPU seconds with one thread [default: the shipped network]."""
+    """Time a model FILE on each installed engine: CPU seconds with one thread [default: the shipped network].
+
+    \b
+    geoseg model bench potsdam.safetensors
+    """  # noqa: D301 - click's own mark
     from geoseg.models.files import load_model, shipped_model
     from geoseg.stages.exchange.bench import bench_model
 

@@ -8,20 +8,21 @@ import click
 from click.core import ParameterSource
 
 from geoseg.cli.common import FILE, echo_mosaic, options_of, steps_shown
+from geoseg.cli.groups import Command, option
 from geoseg.options import MosaicOptions, WorkOptions
 from geoseg.request import split
 
 
-@click.command("mosaic")
+@click.command("mosaic", cls=Command)
 @click.argument("run", required=False, type=FILE)
-@click.option("--from", "raster", type=FILE, help="Anybody's class raster instead of a RUN.")
-@click.option("--confidence", type=FILE, help="With --from: confidence in per cent.")
-@click.option(
+@option("--from", "raster", type=FILE, help="Anybody's class raster instead of a RUN.")
+@option("--confidence", type=FILE, help="With --from: confidence in per cent.")
+@option(
     "--classes",
     default="",
     help="With --from: isprs, voc, cityscapes or a JSON file of rows [default: what the raster says of itself].",
 )
-@click.option("-o", "--out", type=FILE, help="With --from: the run folder to make.")
+@option("-o", "--out", type=FILE, help="With --from: the run folder to make.")
 @options_of(MosaicOptions, WorkOptions, but=("shard",))
 @click.pass_context
 def command(

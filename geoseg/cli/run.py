@@ -7,20 +7,27 @@ from pathlib import Path
 import click
 
 from geoseg.cli.common import FILE, echo_forecast, echo_model, echo_report, log_report, options_of, stated, steps_shown
-from geoseg.options import STAGES
+from geoseg.cli.groups import Command, option
+from geoseg.options import STAGES, InferOptions
 from geoseg.request import run_options
 
 
-@click.command("run")
+@click.command("run", cls=Command)
 @click.argument("sheets", nargs=-1, required=True, type=FILE)
-@click.option("-o", "--out", "run", type=FILE, help="Run folder [default: the config's `out`].")
-@options_of(*STAGES.values())
+@option("-o", "--out", "run", type=FILE, help="Run folder [default: the config's `out`].")
+@options_of(InferOptions, *STAGES.values())  # -m is that of infer
 @click.pass_context
 def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, **_: object) -> int:
     """tile, infer and mosaic in one go, for SHEETS (files, folders, patterns, .txt lists) or one CONFIG (YAML).
 
     What is up to date is skipped: run it again after adding sheets, after a crash, or every night.
-    """
+
+    \b
+    geoseg run sheets/ -o run/
+    geoseg run sheets/ -o run/ --model potsdam.safetensors --layers buildings,trees
+    geoseg run nightly.yaml --dry-run
+    geoseg run nightly.yaml --date today --changes
+    """  # noqa: D301 - click's own mark
     from geoseg.errors import UsageError
     from geoseg.night.config import as_of_config
 

@@ -9,6 +9,7 @@ import click
 
 from geoseg import parse
 from geoseg.cli.common import FILE, Read, steps_shown
+from geoseg.cli.groups import Command, option
 
 
 class Given(TypedDict):
@@ -25,42 +26,46 @@ class Given(TypedDict):
     height: bool
 
 
-@click.command("sample")
-@click.option("-o", "--out", required=True, type=FILE, help="Folder to write into.")
-@click.option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same scene.")
-@click.option(
+@click.command("sample", cls=Command)
+@option("-o", "--out", required=True, type=FILE, help="Folder to write into.")
+@option("--seed", type=int, default=7, show_default=True, help="The same seed gives the same scene.")
+@option(
     "--size",
     type=Read(parse.numbers("--size", int, 2)),
     default=(1296, 1296),
-    show_default="1296,1296",
+    metavar="W,H",
+    written="1296,1296",
     help="Width,height of the scene in pixels.",
 )
-@click.option("--gsd", type=click.FloatRange(0.01, 2.0), default=0.1, show_default=True, help="Pixel size in metres.")
-@click.option(
+@option("--gsd", type=click.FloatRange(0.01, 2.0), default=0.1, show_default=True, help="Pixel size in metres.")
+@option(
     "--sheets",
     type=Read(parse.numbers("--sheets", int, 2)),
     default=(2, 2),
-    show_default="2,2",
+    metavar="ROWS,COLS",
+    written="2,2",
     help="Rows,columns of sheets to cut it into.",
 )
-@click.option(
+@option(
     "--overlap", type=click.IntRange(0), default=144, show_default=True, help="Pixels that neighbouring sheets share."
 )
-@click.option(
+@option(
     "--quarter", type=click.Choice(["suburb", "dense", "commercial", "park"]), help="Kind of town [default: suburb]."
 )
-@click.option(
-    "--ragged/--no-ragged", default=True, show_default=True, help="Give the last sheet an irregular no-data edge."
-)
-@click.option("--nir", is_flag=True, help="Four bands: red, green, blue, near infrared.")
-@click.option("--height", is_flag=True, help="Also write height over the ground.")
+@option("--ragged/--no-ragged", default=True, show_default=True, help="Give the last sheet an irregular no-data edge.")
+@option("--nir", is_flag=True, help="Four bands: red, green, blue, near infrared.")
+@option("--height", is_flag=True, help="Also write height over the ground.")
 @click.pass_context
 def command(ctx: click.Context, out: Path, **given: Unpack[Given]) -> None:
     """Make a procedural, Potsdam-like scene with exact labels and truth polygons.
 
     Writes sheets/ (orthophotos named the Potsdam way, EPSG:25833), labels/ (ISPRS colours), classes/ (class values),
     truth.gpkg (polygons) and sample.json (the command that makes it again).
-    """
+
+    \b
+    geoseg sample -o sample/
+    geoseg sample -o sample/ --seed 3 --size 2000,1500 --sheets 2,3 --nir
+    """  # noqa: D301 - click's own mark
     from geoseg.stages.sample import SampleOptions, make_sample
 
     with steps_shown(ctx.obj["quiet"]) as shown:

@@ -9,13 +9,19 @@ from pathlib import Path
 import click
 
 from geoseg.cli.common import FILE, table
+from geoseg.cli.groups import Command, option
 
 
-@click.command("status")
+@click.command("status", cls=Command)
 @click.argument("run", type=FILE)
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(run: Path, as_json: bool) -> None:
-    """How far a RUN is."""
+    """How far a RUN is, and who is at work on it now: stage, step, share, speed and time left.
+
+    \b
+    geoseg status run/
+    geoseg status run/ --json
+    """  # noqa: D301 - click's own mark
     from geoseg.stages.look.status import status
 
     state = status(run)
@@ -29,6 +35,7 @@ def command(run: Path, as_json: bool) -> None:
                 ("blocks", f"{state.blocks_done} of {state.blocks} up to date"),
                 ("outputs", "up to date" if state.finished else "not written, or older than the blocks"),
                 ("latest night", state.latest or "none published"),
+                *[("at work", one.said) for one in state.at_work],
                 ("next", state.next),
             ]
         )

@@ -7,16 +7,17 @@ from pathlib import Path
 import click
 
 from geoseg.cli.common import FILE, echo_tile, options_of
+from geoseg.cli.groups import Command, option
 from geoseg.options import TileOptions
 from geoseg.request import stage_options
 
 
-@click.command("tile")
+@click.command("tile", cls=Command)
 @click.argument("sheets", nargs=-1, required=True, type=FILE)
-@click.option("-o", "--out", "run", required=True, type=FILE, help="Run folder.")
+@option("-o", "--out", "run", required=True, type=FILE, help="Run folder.")
 @options_of(TileOptions)
-@click.option("--write-patches", is_flag=True, help="Also write every patch as a GeoTIFF, for training or other tools.")
-@click.option(
+@option("--write-patches", is_flag=True, help="Also write every patch as a GeoTIFF, for training or other tools.")
+@option(
     "--labels",
     type=FILE,
     help="With --write-patches: folder of label rasters, one for each sheet.",
@@ -27,7 +28,12 @@ def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Pa
     Writes plan.json and patches.gpkg into the run folder. The plan holds exactly the sheets that you name. A run that
     has a plan keeps its grid and lattice when sheets are added. Sheets that cannot be used are quarantined: each is
     named with the reason and a cure, and the exit code is 3.
-    """
+
+    \b
+    geoseg tile sheets/ -o run/
+    geoseg tile sheets/ -o run/ --model potsdam.safetensors
+    geoseg tile sheets/*.tif -o run/ --aoi city.gpkg --nodata 255~12
+    """  # noqa: D301 - click's own mark
     from geoseg.runfolder.folder import Run
     from geoseg.stages.tile import tile
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from geoseg.cli.common import FILE
+from geoseg.cli.groups import Command, option
 
 if TYPE_CHECKING:
     from geoseg.learn.settings import TrainConfig
@@ -28,32 +29,35 @@ class Given(TypedDict):
     max_steps: int | None
 
 
-@click.command("train")
+@click.command("train", cls=Command)
 @click.argument("config", type=FILE)
-@click.option("-o", "--out", type=FILE, help="Folder of checkpoint, logs and model [default: the config's].")
-@click.option(
+@option("-o", "--out", type=FILE, help="Folder of checkpoint, logs and model [default: the config's].")
+@option(
     "--preview",
     type=FILE,
     help="Write a contact sheet of augmented samples to this PNG and stop.",
 )
-@click.option("--overwrite", is_flag=True, help="Start again although there is a checkpoint.")
-@click.option("--device", help="auto, cpu or cuda[:N] [default: the config's].")
-@click.option(
+@option("--overwrite", is_flag=True, help="Start again although there is a checkpoint.")
+@option("--device", help="auto, cpu or cuda[:N] [default: the config's].")
+@option(
     "--backbone-weights", help="FILE of a classifier's weights (torchvision state dict), or imagenet to fetch them."
 )
-@click.option(
+@option(
     "--init",
     help="Start from another network, classes matched by name: a FILE, shipped, or torchvision to fetch its weights.",
 )
-@click.option(
-    "--max-steps", type=click.IntRange(min=1), help="Shorten each stage to at most this many steps: a rehearsal."
-)
+@option("--max-steps", type=click.IntRange(min=1), help="Shorten each stage to at most this many steps: a rehearsal.")
 @click.pass_context
 def command(ctx: click.Context, config: Path, **given: Unpack[Given]) -> None:
     """Train the network that the YAML file CONFIG describes; after a crash or kill the same command goes on.
 
     Under torchrun, one process per device trains together.
-    """
+
+    \b
+    geoseg train potsdam.yaml --preview samples.png
+    geoseg train potsdam.yaml --max-steps 20
+    geoseg train potsdam.yaml
+    """  # noqa: D301 - click's own mark
     from geoseg.errors import UsageError
     from geoseg.learn.settings import load_settings
     from geoseg.stages.train import preview, train

@@ -7,15 +7,19 @@ from pathlib import Path
 import click
 
 from geoseg.cli.common import FILE
+from geoseg.cli.groups import Command
 
 
-@click.command("verify")
+@click.command("verify", cls=Command)
 @click.argument("run", type=FILE)
 def command(run: Path) -> int:
     """Check again everything that a RUN wrote: hashes, pixels, grid, geometries, coverage.
 
     The exit code is 1 if something is wrong; each fault is one line with its cure.
-    """
+
+    \b
+    geoseg verify run/
+    """  # noqa: D301 - click's own mark
     from geoseg.stages.look.verify import verify
 
     found = verify(run)

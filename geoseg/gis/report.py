@@ -79,7 +79,8 @@ def report_html(facts: ReportFacts) -> str:
 def html_page(title: str, body: str) -> str:
     """A whole page with the style of reports; `body` is HTML, `title` is text."""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{escape(title)}</title>"
         f"<style>{_style()}</style><body>{body}</body></html>\n"
     )
 

@@ -92,7 +92,7 @@ def _asked(sheets: Sequence[Path], options: RunOptions) -> Question | None:
     if "remote" not in tiling.allow and any(is_remote(p) for p in paths):
         return None  # `tile` refuses them, and nobody asks their servers
     others = [*(options.infer.model or (shipped_model(),)), *([aoi] if aoi else [])]
-    return question(paths, others, {**values, "geoseg": version(), "sheets": list(sheets)})
+    return question(paths, others, {**values, "geoseg": version(), "sheets": list(sheets)}, tiling.read_timeout)
 
 
 def _nothing_new(

@@ -8,13 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from geoseg.arrays import Json
 from geoseg.errors import Busy, SheetError
 from geoseg.gis.vector_formats import check_formats
+from geoseg.models.files import shipped_model
 from geoseg.night.listener import QUIET, Listener
 from geoseg.night.publish import publish
 from geoseg.night.since import changes_since
@@ -84,7 +85,8 @@ def run_stages(
     hear = partial(as_part, listener.progress, of=len(names))
     with _timed(seconds, "tile"):
         hear(0)(Moment(names[0]))
-        planned = tile(sheets, run, options.tile, patience=patience)
+        tiling = replace(options.tile, model=options.infer.model or (shipped_model(),))
+        planned = tile(sheets, run, tiling, patience=patience)
         listener.told(planned)
     with _timed(seconds, "infer"):
         inferred = infer(run, options.infer, hear(1), executor=executor, shard=shard)
@@ -159,5 +161,5 @@ def _mosaic(run: Run, options: RunOptions, hear: Progress, executor: Executor, p
             return mosaic(run, options.mosaic, hear, patience=patience, executor=executor)
         except SheetError as error:
             with run.lock(patience=PLANNING):
-                go_on_without(run, error, run.plan, renewed)
+                go_on_without(run, error, run.plan, renewed, options.mosaic.read_timeout)
         infer(run, options.infer, executor=executor)

@@ -22,6 +22,7 @@ from pathlib import Path
 from geoseg.arrays import Json
 from geoseg.commit import commit_state, digest, read_json
 from geoseg.errors import Busy, PlanError, SheetError
+from geoseg.options import READ_TIMEOUT
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.decoder import sheet_stat
 from geoseg.sheets.kinds.addresses import is_remote
@@ -43,16 +44,19 @@ class Question:
     key: str
 
 
-def question(sheets: Iterable[Path], others: Iterable[Path], options: Mapping[str, object]) -> Question:
+def question(
+    sheets: Iterable[Path], others: Iterable[Path], options: Mapping[str, object], patience: float = READ_TIMEOUT
+) -> Question:
     """The question of a night; to be asked before it begins.
 
     Args:
         sheets: as `listing.list_sheets` gives them; servers of remote ones are asked.
         others: models, areas of interest.
         options: whatever changes results, geoseg's version among them.
+        patience: seconds that the server of a remote sheet may take.
     """
     parts = [repr(sorted((k, str(v)) for k, v in options.items()))]
-    parts += [f"{p}|{_look(p)}" for p in (*sheets, *others)]
+    parts += [f"{p}|{_look(p, patience)}" for p in (*sheets, *others)]
     return Question(_hash(parts))
 
 
@@ -81,7 +85,7 @@ def keep(run: Run, asked: Question, seen: tuple[str, str], answer: Mapping[str, 
         log.info("%s: somebody else works on it already", run.folder)
 
 
-def _look(path: Path) -> list[tuple[str, int, int, int]]:
+def _look(path: Path, patience: float) -> list[tuple[str, int, int, int]]:
     """Sizes and times of a file, of what lies beside it, and of what a virtual raster names.
 
     A file that cannot be seen is part of the answer too.
@@ -104,7 +108,7 @@ def _look(path: Path) -> list[tuple[str, int, int, int]]:
             found.append(("sources", *combined_stat(path), 0))
     if is_remote(path):
         with suppress(SheetError):
-            found.append(("remote", *sheet_stat(path), 0))
+            found.append(("remote", *sheet_stat(path, patience), 0))
     return found
 
 

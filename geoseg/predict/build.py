@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -32,7 +33,7 @@ class Setup:
     """The work of an engine: an ensemble on patches.
 
     `patch`: side in source pixels; `ratio`: network pixels per source pixel; `tta`: a key of `wrap.TTA`; `limits`: of
-    the trial of foreign graphs, None where this run has tried them.
+    the trial of foreign graphs, None where this run has tried them; `say`: hears what takes long.
     """
 
     ensemble: Ensemble
@@ -40,6 +41,7 @@ class Setup:
     ratio: Fraction
     tta: str
     limits: Limits | None = None
+    say: Callable[[str], None] = lambda text: None
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

@@ -15,13 +15,18 @@ from geoseg.predict.build import Setup
 from geoseg.predict.cuda import pick_device
 from geoseg.predict.engines import ENGINES, Score, available, check_score, reason_of, supports_bf16
 
-__all__ = ["decide"]
+__all__ = ["compiling", "decide"]
 
 log = logging.getLogger(__name__)
 
 
 AGREEMENT = 0.999
 """Share of a sample's pixels whose class must agree before half precision is used on a CPU."""
+
+
+def compiling(engine: str, precision: str) -> str:
+    """What a user hears while an engine makes a network its own, which may take a minute."""
+    return f"{'loading' if engine == 'torch' else 'compiling'} for {engine} {precision}"
 
 
 def convertible(ensemble: Ensemble) -> bool:
@@ -75,6 +80,7 @@ def _build(setup: Setup, engine: str, precision: str, *, last: bool) -> Score | 
     """
     ensemble, shape = setup.ensemble, setup.shape
     subject = ensemble.models[0].path
+    setup.say(compiling(engine, precision))
     try:
         score = ENGINES[engine](setup.network(), shape, precision, 1)
         check_score(score, shape, ensemble.scores, subject)
@@ -97,6 +103,7 @@ def _choose_precision(setup: Setup, engine: str, score: Score, sample: Callable[
     """bf16 where the machine computes it and a sample of the run gets the classes of float32; f32 otherwise."""
     if not supports_bf16(engine):
         return "f32"
+    setup.say("reading a sample of the sheets for bf16")
     patches = sample(3)
     half = _build(setup, engine, "bf16", last=False) if len(patches) else None
     if half is None:

@@ -22,36 +22,14 @@ from geoseg.predict.build import default_lanes
 from geoseg.predict.cpu import CpuBackend
 from geoseg.predict.cuda import DeviceBackend, pick_device
 from geoseg.predict.engines import ENGINES
+from geoseg.predict.lattice import snapped_ratio
 from geoseg.predict.stream import Ends, Finished, Read, stream_panel
 from geoseg.predict.wrap import Wrapped
 
-__all__ = ["RegionPredictor", "Take", "predict_region", "region_backend", "region_lattice", "snapped_ratio"]
+__all__ = ["RegionPredictor", "Take", "predict_region", "region_backend", "region_lattice"]
 
 Take = Callable[[Window, Bytes, Bytes], None]
 """Gets a window as wide as a region, its class indices and its confidence, uint8 (H, W)."""
-
-
-def snapped_ratio(gsd: float, card: Card) -> Fraction:
-    """Network pixels per source pixel: 1 where the GSD is within 15 % of the network's own, else a near fraction.
-
-    It keeps patch, stride and margin whole numbers of source pixels.
-    """
-    wanted = gsd / card.gsd
-    if abs(wanted - 1) <= 0.15:
-        return Fraction(1)
-    sizes = (card.patch, card.patch - card.overlap, card.margin)
-    fits = {
-        Fraction(p, q)
-        for q in range(1, 65)
-        for p in range(1, 65)
-        if all((Fraction(n) * Fraction(q, p)).denominator == 1 for n in sizes)
-    }
-
-    def off(ratio: Fraction) -> float:
-        return abs(float(ratio) / wanted - 1)
-
-    good = [r for r in fits if off(r) <= 0.15] or [min(fits, key=off)]
-    return min(good, key=lambda r: (r.numerator * r.denominator, off(r)))
 
 
 def region_lattice(card: Card, ratio: Fraction) -> Lattice:

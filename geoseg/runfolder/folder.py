@@ -1,8 +1,4 @@
-"""A run folder: each of its paths is spelt here once, and each of its files is read once until it changes.
-
-plan.json  patches.gpkg  patches/  masks/  infer.json  engine.json  contents.json  blocks/  locks/  parts/  out/
-run.json  stamp.json
-"""
+"""A run folder: what lies in it, each file read once until it changes. Its paths are in `paths`."""
 
 from __future__ import annotations
 
@@ -20,6 +16,7 @@ from geoseg.errors import PlanError, UsageError
 from geoseg.plan import Plan
 from geoseg.runfolder.job import Job, job_from_json
 from geoseg.runfolder.lease import lease
+from geoseg.runfolder.paths import NIGHT_JSON, RunPaths
 from geoseg.runfolder.plan_file import read_plan, write_plan
 
 if TYPE_CHECKING:
@@ -29,15 +26,12 @@ if TYPE_CHECKING:
 
 __all__ = ["NIGHT_JSON", "Run"]
 
-NIGHT_JSON = "night.json"
-"""What the folder of a published night holds beside its outputs: date, time, key and files."""
-
 Mark = tuple[int, int, int]
 """Size, time of change and number of a file; another file of the same name has another mark."""
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(RunPaths):
     """A run folder. The value holds nothing but the path; what its properties give is always what lies there now.
 
     Example:
@@ -45,8 +39,6 @@ class Run:
         >>> run.plan_json.name
         'plan.json'
     """
-
-    folder: Path
 
     @classmethod
     def of(cls, run: Run | str | os.PathLike[str]) -> Run:
@@ -63,99 +55,6 @@ class Run:
     def lies_in(cls, folder: Path) -> bool:
         """Whether a folder is that of a run."""
         return cls(folder).plan_json.is_file()
-
-    # --- paths
-
-    @property
-    def plan_json(self) -> Path:
-        """The plan: what `tile` found and decided."""
-        return self.folder / "plan.json"
-
-    @property
-    def patches_gpkg(self) -> Path:
-        """Footprints of patches, blocks and sheets, drawn."""
-        return self.folder / "patches.gpkg"
-
-    @property
-    def patches(self) -> Path:
-        """Patches as GeoTIFFs, which `tile --write-patches` writes."""
-        return self.folder / "patches"
-
-    @property
-    def masks(self) -> Path:
-        """Masks of blank areas of sheets that do not say themselves where they have data."""
-        return self.folder / "masks"
-
-    @property
-    def infer_json(self) -> Path:
-        """The job: what `infer` decided."""
-        return self.folder / "infer.json"
-
-    @property
-    def engine_json(self) -> Path:
-        """The engine that was chosen, and the question that it answers."""
-        return self.folder / "engine.json"
-
-    @property
-    def contents_json(self) -> Path:
-        """Hashes of the sheets' bytes."""
-        return self.folder / "contents.json"
-
-    @property
-    def blocks(self) -> Path:
-        """The blocks and their records."""
-        return self.folder / "blocks"
-
-    @property
-    def locks(self) -> Path:
-        """Locks, and notes that may be deleted without loss."""
-        return self.folder / "locks"
-
-    @property
-    def parts(self) -> Path:
-        """Results of an unfinished mosaic, from which it goes on."""
-        return self.folder / "parts"
-
-    @property
-    def out(self) -> Path:
-        """The outputs, which GIS users open."""
-        return self.folder / "out"
-
-    @property
-    def latest(self) -> Path:
-        """The link to the published night that readers see."""
-        return self.out / "latest"
-
-    @property
-    def catalog_json(self) -> Path:
-        """The STAC catalog of the published nights."""
-        return self.out / "catalog.json"
-
-    @property
-    def run_json(self) -> Path:
-        """The outputs of a finished mosaic, listed; written last."""
-        return self.folder / "run.json"
-
-    @property
-    def stamp_json(self) -> Path:
-        """The question and the answer of the last night."""
-        return self.folder / "stamp.json"
-
-    @property
-    def ledger_json(self) -> Path:
-        """A copy of all records, which one look reads."""
-        return self.locks / "ledger.json"
-
-    @property
-    def mosaic_json(self) -> Path:
-        """The mosaic at work."""
-        return self.locks / "mosaic.json"
-
-    @property
-    def feature_files(self) -> list[Path]:
-        """GeoPackages of features, without exact outlines and without temporary files."""
-        found = sorted(self.out.glob("*.gpkg"))
-        return [p for p in found if not p.stem.endswith("_exact") and not p.name.startswith(".")]
 
     # --- contents
 

@@ -12,6 +12,7 @@ import json
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,12 +26,14 @@ try:
 except ImportError:  # not POSIX: the heartbeat alone decides
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["held_locks", "lease"]
+__all__ = ["held_locks", "lease", "owner_now"]
 
 BEAT = 10.0
 """Seconds between two heartbeats."""
 STALE = 60.0
 """Seconds without a heartbeat after which a lock of another host is free."""
+BRIEF = 0.1
+"""Seconds for which a lock is tried at least: another process may only look at it."""
 
 
 @contextmanager
@@ -95,20 +98,53 @@ def held_locks(locks: Path, pattern: str) -> list[str]:
     return found
 
 
+def owner_now(locks: Path, name: str) -> dict[str, str] | None:
+    """Who holds a lock now: host, time, and a mark of its own; None where nobody does. Writes no lock."""
+    path = locks / f"{name}.lock"
+    try:
+        with path.open() as file:
+            text = file.read()
+            owner = json.loads(text) if text.startswith("{") else None
+            here = owner is not None and owner.get("host") == socket.gethostname() and fcntl is not None
+            if owner is None or (_kept(file) if here else _age_seen(path) < STALE):
+                return owner
+    except (OSError, ValueError):  # gone, not to be read, or written just now
+        return None
+    return None
+
+
+def _kept(file: IO[str]) -> bool:
+    """Whether a process of this host keeps a lock: the kernel knows, also of one that was killed."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    fcntl.flock(file, fcntl.LOCK_UN)
+    return False
+
+
+def _age_seen(path: Path) -> float:
+    """Seconds since the last heartbeat; by this host's clock where nothing can be written."""
+    try:
+        return _age(path)
+    except OSError:
+        return time.time() - path.stat().st_mtime
+
+
 def _wait_for(path: Path, file: IO[str], patience: float) -> None:
     """Acquire the lock, trying until the patience ends.
 
     Raises:
         Busy: another process still holds it.
     """
-    until = time.monotonic() + patience
+    until = time.monotonic() + max(patience, BRIEF)
     while True:
         try:
             return _acquire(path, file)
         except Busy:
             if time.monotonic() >= until:
                 raise
-            time.sleep(0.2)
+            time.sleep(0.2 if patience else BRIEF / 4)
 
 
 def _acquire(path: Path, file: IO[str]) -> None:
@@ -133,7 +169,8 @@ def _acquire(path: Path, file: IO[str]) -> None:
         raise busy
     file.seek(0)
     file.truncate()
-    file.write(json.dumps({"host": host, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())}))
+    since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    file.write(json.dumps({"host": host, "since": since, "mark": uuid.uuid4().hex}))  # no two owners are alike
     file.flush()
 
 

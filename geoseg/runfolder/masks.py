@@ -56,7 +56,7 @@ def _mask(folder: Path, sheet: Sheet, values: tuple[Value, ...], read_timeout: f
     with scratch(folder / name, ".tif") as temporary:
         with disk_faults(folder / name):
             blank = _write(temporary, sheet, blank_rows(read_strips(sheet, read_timeout), values, large))
-        if sheet_stat(Path(sheet.path)) != sheet.stat:
+        if sheet_stat(Path(sheet.path), read_timeout) != sheet.stat:
             raise SheetChanged(sheet.path, "was written while it was read", "wait until it is complete")
         if not blank:
             return ""

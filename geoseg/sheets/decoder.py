@@ -216,10 +216,14 @@ def decoder() -> Decoder:
     return made
 
 
-def sheet_stat(path: Path) -> tuple[int, int]:
+def sheet_stat(path: Path, patience: float = READ_TIMEOUT) -> tuple[int, int]:
     """`door.stat_key` of a sheet, or `Decoder.stat` of a remote one: another pair means that it was written again.
+
+    Args:
+        path: of the sheet.
+        patience: seconds that a server may take.
 
     Raises:
         SheetError: it is not there.
     """
-    return decoder().stat(path) if is_remote(path) else stat_key(path)
+    return decoder().stat(path, patience) if is_remote(path) else stat_key(path)

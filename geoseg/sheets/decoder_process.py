@@ -37,7 +37,7 @@ from geoseg.plan import Header
 from geoseg.sheets.door import gdal_settings, open_sheet, read_header
 from geoseg.sheets.kinds.addresses import is_remote
 from geoseg.sheets.kinds.part import changed
-from geoseg.sheets.kinds.remote import RemoteFile, remote_stat, watched
+from geoseg.sheets.kinds.remote import RemoteFile, remote_stat, sought, watched
 
 __all__ = ["FRAME", "Request", "main"]
 
@@ -243,7 +243,7 @@ def _header(request: Request) -> Header:
     with ExitStack() as stack:
         remote = None
         if request["remote"] and is_remote(path):
-            remote = stack.enter_context(closing(_remote(request)))
+            remote = stack.enter_context(closing(sought(path, request.get("patience", READ_TIMEOUT))))
             stack.enter_context(watched(remote))
         return read_header(path, codes=request["codes"], folders=request["folders"], remote=remote)
 

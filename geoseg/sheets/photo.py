@@ -70,7 +70,7 @@ class Photo:
             decoder().give_up(self)  # leave at once: do not wait for another thread that still reads
         self.close()
         if kind is None:
-            _check_unchanged(used)
+            _check_unchanged(used, self.patience)
 
     def close(self) -> None:
         """Close all files."""
@@ -142,7 +142,7 @@ class Photo:
         """Look at a sheet once more before its first pixel is read."""
         if sheet.path in self._used:
             return
-        if not _is_unchanged(sheet):
+        if not _is_unchanged(sheet, self.patience):
             raise SheetChanged(sheet.path, "was written again since it was planned", "run geoseg tile and infer again")
         if sheet.header.mask == "external":
             self._check_mask(sheet)
@@ -216,17 +216,17 @@ class Photo:
         return warp(SheetPixels(pixels, good, place, sheet.crs), grid, chunk)
 
 
-def _is_unchanged(sheet: Sheet) -> bool:
+def _is_unchanged(sheet: Sheet, patience: float) -> bool:
     """Whether a sheet and its external mask are the files that were planned."""
     path = Path(sheet.path)
     mask = stat_key(mask_path(path)) if sheet.header.mask == "external" else None
-    return sheet_stat(path) == sheet.stat and mask == sheet.header.mask_stat
+    return sheet_stat(path, patience) == sheet.stat and mask == sheet.header.mask_stat
 
 
-def _check_unchanged(used: list[Sheet]) -> None:
+def _check_unchanged(used: list[Sheet], patience: float) -> None:
     """Raise SheetChanged if a sheet was written while it was read: its pixels may be neither the old nor the new."""
     for sheet in used:
-        if not _is_unchanged(sheet):
+        if not _is_unchanged(sheet, patience):
             cure = "wait until it is complete, then run geoseg tile and infer again"
             raise SheetChanged(sheet.path, "was written while it was read", cure)
 

@@ -15,6 +15,7 @@ from rasterio.windows import Window
 
 from geoseg.errors import SheetError
 from geoseg.geometry.grid import Grid, is_nearly_square, same_crs
+from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Header, Sheet, transform_of
 from geoseg.sheets.decoder import sheet_stat
 
@@ -205,15 +206,17 @@ def degrees_of(sheet: Sheet) -> tuple[float, float]:
     return round(lon, 1), round(lat, 1)
 
 
-def place_sheet(path: Path, header: Header, grid: Grid) -> Sheet:
+def place_sheet(path: Path, header: Header, grid: Grid, patience: float = READ_TIMEOUT) -> Sheet:
     """A sheet with its place on the grid: as it lies (direct, flipped), or where it will be warped to.
+
+    `patience`: seconds that the server of a remote one may take.
 
     Raises:
         SheetError: it cannot be projected there, or lies far outside the grid's CRS.
     """
     own = header.crs
     _check_reach(grid.crs, path, header, _own_bounds(path, header))
-    stat = sheet_stat(path)
+    stat = sheet_stat(path, patience)
     upright = upright_transform(header)
     window = grid.place(upright, header.width, header.height, own)
     if window is not None:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 
+import click
 import numpy as np
 import pytest
-from support import write_sheet
+from support import PLACE, moved, write_sheet
 
+from geoseg.cli.main import cli
+from geoseg.options import HELP_GROUPS
 from geoseg.runfolder.folder import Run
 
 
@@ -30,6 +36,48 @@ def test_every_command_has_help(geoseg, command):
     assert code == 0
     assert out.startswith("Usage: geoseg")
     assert len(out.splitlines()) > 4
+
+
+def _leaves(command: click.Command, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    if not isinstance(command, click.Group):
+        yield names, command
+        return
+    for name in command.list_commands(click.Context(command)):
+        found = command.get_command(click.Context(command), name)
+        assert found is not None
+        yield from _leaves(found, *names, name)
+
+
+LEAVES = [pytest.param(names, command, id=" ".join(names)) for names, command in _leaves(cli)]
+
+
+@pytest.mark.parametrize(("names", "command"), LEAVES)
+def test_every_command_shows_examples_that_its_options_take(names, command):
+    lines = [line.strip() for line in (command.help or "").splitlines()]
+    examples = [shlex.split(line) for line in lines if line.startswith("geoseg ")]
+    assert examples
+    for words in examples:
+        assert tuple(words[1 : 1 + len(names)]) == names
+        command.make_context(" ".join(names), words[1 + len(names) :], parent=click.Context(cli))
+
+
+@pytest.mark.parametrize(("names", "command"), LEAVES)
+def test_a_help_fits_80_columns_and_loses_no_option(names, command, geoseg, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out, _ = geoseg(*names, "--help")
+    options = out[out.index("\nOptions:\n") :]
+    assert max(map(len, options.splitlines())) <= 80
+    for param in command.params:
+        for flag in (*param.opts, *param.secondary_opts) if isinstance(param, click.Option) else ():
+            assert re.search(rf"(^| ){re.escape(flag)}\b", options, re.MULTILINE), flag
+
+
+def test_the_options_of_a_night_stand_under_headings_in_their_order(geoseg):
+    _, out, _ = geoseg("run", "--help")
+    titles = re.findall(r"^(\S.*):$", out, re.MULTILINE)
+    assert titles == ["Options", *(name for name in HELP_GROUPS if name in titles)]
+    assert len(titles) > 8
+    assert "[default: 25]" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(
@@ -61,6 +109,8 @@ def test_every_command_has_help(geoseg, command):
         (["run", "SHEET", "-o", "RUN", "--device", "abacus"], 4, "not a device"),
         (["run", "SHEET", "-o", "RUN", "--max-ram", "lots"], 2, "is not a size"),
         (["run", "SHEET", "-o", "RUN", "--max-ram", "100M"], 2, "allow more"),
+        (["run", "SHEET", "-o", "RUN", "--max-ram", "100"], 2, "100 bytes (did you mean 100M?), but one block"),
+        (["run", "none.yaml"], 2, "none.yaml: does not exist"),
         (["run", "SHEET", "-o", "RUN", "--bands", "1,2"], 5, "wants 3 bands (red, green, blue), --bands names 2"),
         (["run", "SHEET", "-o", "RUN", "--patch-size", "100"], 2, "takes multiples of 16 px"),
         (["run", "SHEET", "-o", "RUN", "--patch-size", "256", "--overlap", "64"], 2, "needs more than 384 px"),
@@ -87,7 +137,7 @@ def test_an_unforeseen_error_is_one_line(tmp_path, geoseg, monkeypatch):
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("locale", ["C", "POSIX", "de_DE.ISO-8859-1"])
+@pytest.mark.parametrize("locale", ["C", "de_DE.ISO-8859-1"])  # POSIX is another name of C
 def test_names_are_read_in_any_locale(tmp_path, locale) -> None:
     """Sheets, run folder and words on the screen, where the locale knows ASCII only and UTF-8 mode was turned off."""
     write_sheet(tmp_path / "Größe 日本" / "Straße_é.tif", np.zeros((3, 40, 40), np.uint8))
@@ -99,3 +149,13 @@ def test_names_are_read_in_any_locale(tmp_path, locale) -> None:
     assert Run(tmp_path / "Läufe").plan.sheets[0].path.endswith("Größe 日本/Straße_é.tif")
     assert "Läufe" in done.stdout.decode()
     assert subprocess.run(stubborn, env=environment, capture_output=True, timeout=60).returncode == 0  # and ends
+
+
+def test_a_plan_says_what_it_gained_and_lost(tmp_path, geoseg):
+    paths = [
+        write_sheet(tmp_path / f"{k}.tif", np.zeros((3, 40, 40), np.uint8), place=moved(PLACE, 40 * k, 0))
+        for k in range(3)
+    ]
+    assert "sheets   2\n" in geoseg("tile", *paths[:2], "-o", tmp_path / "run")[1]
+    assert "sheets   2 (1 added, 1 dropped)\n" in geoseg("tile", *paths[1:], "-o", tmp_path / "run")[1]
+    assert "sheets   2\n" in geoseg("tile", *paths[1:], "-o", tmp_path / "run")[1]

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from plans import a_card
 from rasterio.windows import Window
 
-from geoseg.predict.region import predict_region, region_backend, region_lattice, snapped_ratio
+from geoseg.predict.lattice import snapped_ratio
+from geoseg.predict.region import predict_region, region_backend, region_lattice
 
 CARD = a_card(patch=64, overlap=32, margin=0, stride=16, mean=(0.0,) * 3, std=(1.0,) * 3)
 

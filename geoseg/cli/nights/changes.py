@@ -8,16 +8,17 @@ from pathlib import Path
 import click
 
 from geoseg.cli.common import FILE, options_of
+from geoseg.cli.groups import Command, option
 from geoseg.options import ChangesOptions
 from geoseg.request import stage_options
 
 
-@click.command("changes")
+@click.command("changes", cls=Command)
 @click.argument("old", type=FILE)
 @click.argument("new", type=FILE)
-@click.option("-o", "--out", type=FILE, required=True, help="The GeoPackage to write; a page (.html) goes beside it.")
+@option("-o", "--out", type=FILE, required=True, help="The GeoPackage to write; a page (.html) goes beside it.")
 @options_of(ChangesOptions)
-@click.option("--json", "as_json", is_flag=True, help="Print counts and the matrix of land cover as JSON.")
+@option("--json", "as_json", is_flag=True, help="Print counts and the matrix of land cover as JSON.")
 def command(old: Path, new: Path, out: Path, as_json: bool, **values: object) -> None:
     """What was added, removed and changed from OLD to NEW: run folders, or folders of published nights.
 

@@ -8,14 +8,15 @@ import click
 
 from geoseg import parse
 from geoseg.cli.common import FILE, Read
+from geoseg.cli.groups import Command, option
 
 
-@click.command("prune")
+@click.command("prune", cls=Command)
 @click.argument("run", type=FILE)
-@click.option(
+@option(
     "--keep", type=click.IntRange(1), default=7, show_default=True, help="Newest nights that stay whatever their age."
 )
-@click.option(
+@option(
     "--younger-than",
     "age",
     type=Read(parse.age),
@@ -23,12 +24,16 @@ from geoseg.cli.common import FILE, Read
     show_default=True,
     help="Nights younger than this stay too.",
 )
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@option("--dry-run", is_flag=True, help="Only say what would go.")
 def command(run: Path, keep: int, age: float, dry_run: bool) -> int:
     """Remove old published nights of a RUN (out/DATE).
 
     The night that `latest` names and the one before it always stay: readers on shared storage cannot be seen.
-    """
+
+    \b
+    geoseg prune run/ --dry-run
+    geoseg prune run/ --keep 30 --younger-than 8w
+    """  # noqa: D301 - click's own mark
     from geoseg.night.publish import prune
     from geoseg.runfolder.folder import Run
 

@@ -19,7 +19,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from geoseg.errors import SheetAway, SheetError
 from geoseg.sheets.kinds.addresses import LOOPBACK, address_of
-from geoseg.sheets.kinds.part import Part, changed
+from geoseg.sheets.kinds.part import TRY_AGAIN, Part, changed
 
 __all__ = ["HttpRanges"]
 
@@ -65,7 +65,7 @@ class HttpRanges:
             SheetAway: the server cannot be reached, or gives no whole answer in time.
             SheetError: it gives another answer.
         """
-        reason = "it does not answer"
+        reason = unheard = f"{self._parts.netloc} does not answer"
         for pause in PAUSES:
             time.sleep(max(0.0, min(pause, deadline - time.monotonic())))
             if time.monotonic() >= deadline:
@@ -73,7 +73,7 @@ class HttpRanges:
             try:
                 return self._ask(first, last, deadline)
             except TimeoutError:
-                reason = "it does not answer"
+                reason = unheard
             except SSLCertVerificationError as error:
                 what = f"lies on a server whose certificate is not trusted: {error.verify_message}"
                 raise SheetError(self.path, what, "name its authority's certificate in SSL_CERT_FILE") from error
@@ -82,8 +82,7 @@ class HttpRanges:
             finally:
                 if self._connection is not None and not self._whole:
                     self.close()
-        cure = "run geoseg tile and infer again when it answers, with a longer --read-timeout if it is slow"
-        raise SheetAway(self.path, f"cannot be read from its server: {reason}", cure)
+        raise SheetAway(self.path, f"cannot be read from its server: {reason}", TRY_AGAIN)
 
     def close(self) -> None:
         """Close the connection."""

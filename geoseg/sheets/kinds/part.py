@@ -8,7 +8,10 @@ from typing import Protocol
 
 from geoseg.errors import SheetChanged
 
-__all__ = ["Part", "Ranges", "changed"]
+__all__ = ["TRY_AGAIN", "Part", "Ranges", "changed"]
+
+TRY_AGAIN = "run geoseg tile and infer again when it answers, with a longer --read-timeout if it is slow"
+"""What helps where a server does not answer."""
 
 
 @dataclass(frozen=True)

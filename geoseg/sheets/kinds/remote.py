@@ -16,16 +16,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rasterio.errors import RasterioError
 
-from geoseg.errors import SheetError
+from geoseg.errors import SheetAway, SheetError
 from geoseg.sheets.kinds.addresses import address_of, check_address
 from geoseg.sheets.kinds.buckets import BucketRanges
 from geoseg.sheets.kinds.https import HttpRanges
-from geoseg.sheets.kinds.part import Part, Ranges, changed
+from geoseg.sheets.kinds.part import TRY_AGAIN, Part, Ranges, changed
 
-__all__ = ["RemoteFile", "remote_stat", "watched"]
+__all__ = ["RemoteFile", "remote_stat", "sought", "watched"]
 
 BLOCK = 1 << 20
 """Bytes of one request."""
@@ -33,6 +34,11 @@ MOST_KEPT = 64
 """Blocks that are kept, of all files together."""
 SHARE = 0.8
 """Of the time that an answer may take: the rest is for decoding."""
+SLOW = 20.0
+"""Seconds, or nearly all that an answer may take, after which a server is not asked again for `SILENT` seconds."""
+SILENT = 120.0
+_silent: dict[str, tuple[float, str]] = {}
+"""When each server, or bucket, was last found silent, and in which words."""
 _KINDS: dict[str, Callable[[Path], Ranges]] = {
     "https": HttpRanges,
     "http": HttpRanges,
@@ -195,6 +201,30 @@ def remote_stat(path: Path, patience: float) -> tuple[int, int]:
     Raises:
         SheetError: see `RemoteFile`.
     """
-    file = RemoteFile(path, patience, 16)
+    file = sought(path, patience, 16)
     file.close()
     return file.stat
+
+
+def sought(path: Path, patience: float, first: int = BLOCK) -> RemoteFile:
+    """A remote file that is looked for, not read: of a server that has just kept us waiting it fails at once.
+
+    A thousand sheets on a server that swallows what it is sent would else take a night. Sheets that are read are not
+    given up so quickly: a short gap of the network would cost them all.
+
+    Raises:
+        SheetError: see `RemoteFile`.
+    """
+    check_address(path)
+    host = urlsplit(address_of(path)).netloc
+    begun = time.monotonic()
+    since, what = _silent.get(host, (-SILENT, ""))
+    if begun - since < SILENT:
+        raise SheetAway(path, what, TRY_AGAIN)
+    try:
+        file = RemoteFile(path, patience, first)
+    except SheetAway as error:
+        if (now := time.monotonic()) - begun > min(SLOW, 0.9 * SHARE * patience):
+            _silent[host] = now, error.what
+        raise
+    return file

@@ -12,12 +12,14 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from geoseg.commit import LEFT_BEHIND, sweep
 from geoseg.errors import EnvironmentFault, GeosegError, ModelError, PlanError, SheetError
 from geoseg.geometry.blocks import Block, Panel, block_window, panels_of, shard_of
 from geoseg.geometry.grid import overlap
+from geoseg.geometry.lattice import Lattice
 from geoseg.gis.plan_drawing import draw_plan
 from geoseg.models.ensemble import Ensemble, ensemble_of
 from geoseg.models.facts import EngineFacts
@@ -25,7 +27,9 @@ from geoseg.models.files import load_model, shipped_model
 from geoseg.options import InferOptions
 from geoseg.plan import Plan, patches_of, plan_blocks
 from geoseg.predict.build import default_lanes, make_backend
+from geoseg.predict.choice import compiling
 from geoseg.progress import Progress, Steps, unheard
+from geoseg.runfolder.at_work import watched_by_status
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import Job
 from geoseg.runfolder.shards import Shard, mark_done, shard_name
@@ -52,7 +56,7 @@ INFER_STEPS = ("network", "patches")
 
 @dataclass(frozen=True)
 class InferReport:
-    """What was computed. `patches` counts all; `twice` those that were needed on both sides of a panel border."""
+    """What was computed. `patches` counts all, of `lattice`; `twice` those needed on both sides of a panel border."""
 
     blocks: int
     computed: int
@@ -61,6 +65,7 @@ class InferReport:
     megapixels: float
     seconds: float
     engine: EngineFacts
+    lattice: Lattice
     quarantined: tuple[str, ...]
 
 
@@ -88,9 +93,9 @@ class Work:
         with self.planning():
             plan = self.run.plan
             try:
-                job = fitted_job(self.run, plan, self.ensemble, self.options)
+                job = fitted_job(self.run, plan, self.ensemble, self.options, partial(self.steps.doing, "network"))
             except SheetError as error:  # a sample of the sheets was read
-                go_on_without(self.run, error, plan, self.renewed)
+                go_on_without(self.run, error, plan, self.renewed, self.options.read_timeout)
             else:
                 save_job(self.run, self.ensemble, job)
                 return plan, job
@@ -138,9 +143,10 @@ def infer(
     options = options or InferOptions()
     run = Run(Run.of(run).folder.absolute())
     _ = run.plan  # an error where there is none, before anything is locked
-    steps = Steps(INFER_STEPS, progress)
-    steps.at("network")
-    with run.lock() if shard is None else run.lock(shard_name(shard)):
+    name = "plan" if shard is None else shard_name(shard)
+    with run.lock(name), watched_by_status(run, "infer", name, progress) as hear:
+        steps = Steps(INFER_STEPS, hear)
+        steps.at("network")
         for place in (run.blocks, run.blocks / "probabilities"):
             sweep(place, 0 if shard is None else LEFT_BEHIND)  # other shards may be writing there
         ensemble = ensemble_of([load_model(p) for p in (options.model or (shipped_model(),))])
@@ -156,7 +162,7 @@ def _infer(work: Work) -> InferReport:
         damaged = _compute(work, plan, job, state, counts)
         if damaged is not None:  # damage that shows only now: go on without that sheet
             with work.planning():
-                go_on_without(work.run, damaged, plan, work.renewed)
+                go_on_without(work.run, damaged, plan, work.renewed, work.options.read_timeout)
         elif work.run.plan == plan and state_of(work.run, plan, job, state.stale).stale:
             what = "blocks are out of date just after they were computed"
             raise PlanError(work.run.folder, what, "run the same command again")
@@ -175,6 +181,7 @@ def _infer(work: Work) -> InferReport:
         megapixels=sum(r.pixels for r in records.values()) / 1e6,
         seconds=time.monotonic() - started,
         engine=job.facts,
+        lattice=job.lattice,
         quarantined=tuple(q.path for q in plan.quarantined),
     )
 
@@ -273,6 +280,7 @@ def _context(work: Work, plan: Plan, job: Job, stack: ExitStack, total: int) -> 
     """What panels share that are done in this process; computing begins when it is there."""
     lanes = work.options.threads or default_lanes()
     device = work.options.device
+    work.steps.doing("network", compiling(job.facts.engine, job.facts.precision))
     backend = make_backend(work.ensemble, job.facts, job.normalise, job.lattice.patch, device=device, lanes=lanes)
     stack.callback(backend.close)
     names = tuple(c.name for c in work.ensemble.classes.classes)

@@ -29,7 +29,7 @@ FARTHEST = 100_000.0
 """Metres on the ground that a sheet may have moved when it is written again."""
 
 
-def go_on_without(run: Run, error: SheetError, seen: Plan, renewed: set[str]) -> None:
+def go_on_without(run: Run, error: SheetError, seen: Plan, renewed: set[str], patience: float = READ_TIMEOUT) -> None:
     """Save a plan without a sheet that cannot be used any more, or with what has taken its place.
 
     Nothing is done where another shard has done it already. To be called while the plan is locked.
@@ -39,6 +39,7 @@ def go_on_without(run: Run, error: SheetError, seen: Plan, renewed: set[str]) ->
         error: what befell the sheet.
         seen: the plan in which it was.
         renewed: paths that were planned anew before; this one is added.
+        patience: seconds that a sheet may take.
 
     Raises:
         SheetError: the error, where it is not about a sheet of the plan.
@@ -53,7 +54,7 @@ def go_on_without(run: Run, error: SheetError, seen: Plan, renewed: set[str]) ->
     if isinstance(error, SheetChanged) and before.path not in renewed:
         renewed.add(before.path)
         try:
-            run.save(plan.renewed(_as_it_is_now(run, before, plan)))
+            run.save(plan.renewed(_as_it_is_now(run, before, plan, patience)))
             log.warning("%s: %s; it is planned anew", error.subject, error.what)
             return
         except SheetError as worse:
@@ -65,16 +66,17 @@ def go_on_without(run: Run, error: SheetError, seen: Plan, renewed: set[str]) ->
     run.save(changed)
 
 
-def _as_it_is_now(run: Run, before: Sheet, plan: Plan) -> Sheet:
+def _as_it_is_now(run: Run, before: Sheet, plan: Plan, patience: float) -> Sheet:
     """A sheet as its file is now.
 
     Raises:
         SheetError: it cannot be read, is another kind of image, or lies elsewhere.
     """
     path = Path(before.path)
-    stat = sheet_stat(path)
+    stat = sheet_stat(path, patience)
     named = {str(p.parent) for p in vrt_sources(before.header.virtual)} if before.header.virtual else None
-    header = decoder().header(path, folders=None if named is None else sorted(named), remote=is_remote(path))
+    folders = None if named is None else sorted(named)
+    header = decoder().header(path, folders=folders, remote=is_remote(path), patience=patience)
     if plan.crs_override or not header.crs or crs_fault(header.crs):
         header = replace(header, crs=before.header.crs)
     if "alpha" not in before.header.meanings:  # it was found to hold data, or the user said so
@@ -82,7 +84,7 @@ def _as_it_is_now(run: Run, before: Sheet, plan: Plan) -> Sheet:
     if _kind(header) != _kind(before.header):
         what = f"was written again as {_words(header)}; it was {_words(before.header)}"
         raise SheetError(path, what, "run geoseg tile again")
-    now = place_sheet(path, header, plan.grid)
+    now = place_sheet(path, header, plan.grid, patience)
     if now.stat != stat:
         raise SheetChanged(path, "is being written", "wait until it is complete, then run the same command again")
     metres = max(abs(a - b) for a, b in zip(_middle(now), _middle(before), strict=True)) * plan.gsd

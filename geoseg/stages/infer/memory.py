@@ -56,7 +56,12 @@ def widest_panel(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: Infe
         need = (base + rows * size) >> 20
         raise UsageError(
             "--max-ram",
-            f"{(allowed + base) >> 20} MiB, but one block needs about {need} MiB",
+            f"{_amount(allowed + base)}, but one block needs about {need} MiB",
             "allow more, or run tile with a smaller --block-size",
         )
     return int(min(widest, max(1, 32768 // size)))
+
+
+def _amount(size: int) -> str:
+    """Bytes in words: MiB, or what few bytes were probably meant to be."""
+    return f"{size >> 20} MiB" if size >= 1 << 20 else f"{size} bytes (did you mean {size}M?)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +20,11 @@ from geoseg.options import InferOptions
 from geoseg.plan import Plan
 from geoseg.predict.build import Setup
 from geoseg.predict.choice import decide
+from geoseg.predict.lattice import fitted_lattice, ratio_of
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import Job
 from geoseg.sheets.photo import Photo
-from geoseg.stages.infer.fit import bands_of, fitted_lattice, normalise_of, ratio_of
+from geoseg.stages.infer.fit import bands_of, normalise_of
 from geoseg.stages.infer.memory import widest_panel
 
 __all__ = ["fitted_job", "foreseen_job", "save_job"]
@@ -32,12 +34,17 @@ log = logging.getLogger(__name__)
 UNDECIDED = EngineFacts("", "", "", 0, "", "")
 
 
-def fitted_job(run: Run, plan: Plan, ensemble: Ensemble, options: InferOptions) -> Job:
-    """Fit the networks to the sheets and choose the engine; a choice made earlier for the same question stands."""
+def fitted_job(
+    run: Run, plan: Plan, ensemble: Ensemble, options: InferOptions, say: Callable[[str], None] = lambda text: None
+) -> Job:
+    """Fit the networks to the sheets and choose the engine; a choice made earlier for the same question stands.
+
+    `say` hears what takes long.
+    """
     job, setup, question = _without_engine(plan, ensemble, options)
     facts = _earlier_facts(run, question)
     if facts is None:
-        facts = decide(setup, options, lambda n: _sample(plan, job, n, options.read_timeout))
+        facts = decide(replace(setup, say=say), options, lambda n: _sample(plan, job, n, options.read_timeout))
         commit_state(run.engine_json, {"question": question, "facts": facts.to_json()})
     return replace(job, facts=facts)
 

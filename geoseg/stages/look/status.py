@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from geoseg.errors import PlanError
+from geoseg.runfolder.at_work import AtWork, at_work
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.state import State, state_of
 
@@ -24,6 +25,7 @@ class Status:
         finished: whether the outputs are there and up to date.
         next: the command that comes next.
         latest: folder of the night that readers of `latest` see, "" where none was published.
+        at_work: who works on the run now, and how far each is.
     """
 
     sheets: int
@@ -33,6 +35,7 @@ class Status:
     finished: bool
     next: str
     latest: str = ""
+    at_work: tuple[AtWork, ...] = ()
 
 
 def status(run: Run | Path) -> Status:
@@ -53,7 +56,9 @@ def status(run: Run | Path) -> Status:
     finished = state.complete and _outputs_hold(run, state)
     latest = str(run.latest.resolve()) if run.latest.exists() else ""
     quarantined = tuple(asdict(q) for q in plan.quarantined)
-    return Status(len(plan.sheets), quarantined, len(state.blocks), done, finished, _next(run, state, finished), latest)
+    working = tuple(at_work(run))
+    follows = "wait until it is done" if working else _next(run, state, finished)
+    return Status(len(plan.sheets), quarantined, len(state.blocks), done, finished, follows, latest, working)
 
 
 def _next(run: Run, state: State, finished: bool) -> str:

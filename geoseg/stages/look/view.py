@@ -46,9 +46,11 @@ def view(what: Run | Path, out: Path | None = None, *, size: int | None = None, 
         if not place.is_dir():
             raise UsageError(place, "is no run folder", "--web shows whole runs; leave it out for a raster")
         return web_map(place, out or place / "out" / "map.html", size or PHOTO)
+    if place.is_dir():
+        return view_run(place, out or place / "out" / "map.png", size or SIDE)
     if out is None:
-        raise UsageError("--out", "no picture named", "add -o PICTURE.png, or --web")
-    return (view_run if place.is_dir() else view_raster)(place, out, size or SIDE)
+        raise UsageError("--out", "no picture named", "add -o PICTURE.png")
+    return view_raster(place, out, size or SIDE)
 
 
 def view_run(run: Run | Path, out: Path, side: int = SIDE) -> Path:

@@ -27,6 +27,7 @@ from geoseg.gis.vector_formats import POSTGIS, check_formats, write_layers
 from geoseg.layers import makes_any, tables_of
 from geoseg.options import MosaicOptions
 from geoseg.progress import Progress, Steps, unheard
+from geoseg.runfolder.at_work import watched_by_status
 from geoseg.runfolder.folder import Run
 from geoseg.stages.features.write import write_features
 from geoseg.stages.mosaic import rasters
@@ -85,8 +86,12 @@ def mosaic(
     check_formats(options.vector_format)
     run = Run(Run.of(run).folder.absolute())
     _ = run.plan  # an error where there is none, before anything is locked
-    with run.lock(patience=patience), rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE):  # GDAL's own is 5 % of the machine
-        return _mosaic(run, options, progress, executor)
+    with (
+        run.lock(patience=patience),
+        watched_by_status(run, "mosaic", "plan", progress) as hear,
+        rasterio.Env(GDAL_CACHEMAX=RASTER_CACHE),  # GDAL's own is 5 % of the machine
+    ):
+        return _mosaic(run, options, hear, executor)
 
 
 def _mosaic(run: Run, options: MosaicOptions, progress: Progress, executor: Executor) -> MosaicReport:

@@ -16,6 +16,7 @@ import numpy as np
 from geoseg.errors import SheetError, UsageError
 from geoseg.geometry.grid import Grid
 from geoseg.geometry.ground import metres_per_unit
+from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Header, Plan, Quarantined, Sheet
 from geoseg.sheets.bands import bands_in_words, is_mask, without_alpha
 from geoseg.sheets.decoder import PixelRequest, decoder, sheet_stat
@@ -83,7 +84,7 @@ def settle_alpha(
     for path, header in found:
         if header.mask == "alpha" and choice != "mask":
             try:
-                before = known.get((str(path), sheet_stat(path))) if known else None
+                before = known.get((str(path), sheet_stat(path, read_timeout))) if known else None
                 data = choice == "none" or before == "none"
                 data = data or (before is None and _holds_data(path, header, read_timeout))
             except SheetError as error:
@@ -104,7 +105,7 @@ def _holds_data(path: Path, header: Header, read_timeout: float) -> bool:
     """
     band = (header.meanings.index("alpha") + 1,)
     high, wide = min(SAMPLE, header.height), min(SAMPLE, header.width)
-    stat = sheet_stat(path)
+    stat = sheet_stat(path, read_timeout)
     parts = []
     for down, right in ((0.5, 0.5), (0.2, 0.2), (0.2, 0.8), (0.8, 0.2), (0.8, 0.8)):
         row, col = int(down * (header.height - high)), int(right * (header.width - wide))
@@ -172,13 +173,13 @@ def _colour_bands(header: Header) -> int:
     return sum(m != "alpha" for m in header.meanings)
 
 
-def place_on(found: Found, grid: Grid) -> tuple[list[Sheet], list[Quarantined]]:
+def place_on(found: Found, grid: Grid, read_timeout: float = READ_TIMEOUT) -> tuple[list[Sheet], list[Quarantined]]:
     """Sheets that can be laid on the grid: as they are, flipped, or warped."""
     kept: list[Sheet] = []
     refused: list[Quarantined] = []
     for path, header in found:
         try:
-            kept.append(place_sheet(path, header, grid))
+            kept.append(place_sheet(path, header, grid, read_timeout))
         except SheetError as error:
             refused.append(_quarantine(error))
     return kept, refused
@@ -224,10 +225,14 @@ def usable(
 
 
 def placed(
-    found: Found, refused: list[Quarantined], grid: Grid, farthest: float | None = None
+    found: Found,
+    refused: list[Quarantined],
+    grid: Grid,
+    farthest: float | None = None,
+    read_timeout: float = READ_TIMEOUT,
 ) -> tuple[list[Sheet], list[Quarantined]]:
     """Sheets on the grid and not further than asked from the others, and all sheets that were refused so far."""
-    on_grid, lost = place_on(found, grid)
+    on_grid, lost = place_on(found, grid, read_timeout)
     kept, far = near(on_grid, grid, farthest)
     return kept, refused + lost + far
 

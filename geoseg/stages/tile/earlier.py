@@ -28,7 +28,7 @@ def check_same(options: TileOptions, earlier: Plan) -> None:
     patch, overlap = options.patch_size or old.patch, options.overlap or str(old.overlap)
     asked = lattice_of(replace(options, patch_size=patch, overlap=overlap))
     lattice = f"{old.patch} px, overlap {old.overlap} px" if earlier.asked_lattice else "the network's own patches"
-    same_lattice = earlier.asked_lattice and asked == old
+    same_lattice = earlier.asked_lattice and asked == replace(old, margin=0)
     same_gsd = options.gsd is None or abs(options.gsd / earlier.gsd - 1) <= 0.01
     same_anchor = options.anchor is None or _near_anchor(options.anchor, grid)
     same_place = not options.crs or same_crs(crs_wkt(options.crs), grid.crs)

@@ -20,6 +20,8 @@ from geoseg.geometry.grid import Grid, bounding, same_crs
 from geoseg.geometry.ground import metres_per_unit, shift_accuracy
 from geoseg.geometry.scatter import touching_groups
 from geoseg.gis.plan_drawing import draw_plan
+from geoseg.models.ensemble import Ensemble, ensemble_of
+from geoseg.models.files import load_model
 from geoseg.options import TileOptions
 from geoseg.plan import (
     Plan,
@@ -31,6 +33,9 @@ from geoseg.plan import (
     patch_windows,
     plan_blocks,
 )
+from geoseg.predict.lattice import fitted_lattice, ratio_of
+from geoseg.progress import unheard
+from geoseg.runfolder.at_work import watched_by_status
 from geoseg.runfolder.contents import recognise
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.masks import forget_masks
@@ -58,7 +63,9 @@ FINEST, COARSEST = 1e-3, 1e3
 class TileReport:
     """The plan, its size, and warnings; `disk` and `memory` are rough guesses, in bytes.
 
-    `passed_over` says what was not taken out of folders.
+    `patches` are those that `infer` scores, if it works with this lattice; `network`: whether the lattice is that of a
+    network that was named; `passed_over` says what was not taken out of folders; `came` and `left` count sheets
+    that the plan before did not hold, and those that only it held.
     """
 
     plan: Plan
@@ -68,7 +75,18 @@ class TileReport:
     disk: float
     memory: float
     warnings: tuple[str, ...]
+    network: bool = False
     passed_over: str = ""
+    came: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a plan is made for besides its sheets: how they were found, and the networks, None where none is named."""
+
+    listing: Listing
+    ensemble: Ensemble | None
 
 
 def tile(
@@ -91,18 +109,20 @@ def tile(
     """
     options, run = options or TileOptions(), Run.of(run)
     _check(options)
+    ensemble = ensemble_of([load_model(p) for p in options.model]) if options.model else None
     listing = list_sheets(sheets, subfolders=options.subfolders, is_run=Run.lies_in)
     folders = [str(f) for f in listing.searched] if "vrt" in options.allow else None
     headers, refused = accept.read_headers(
         list(listing.paths), options.read_timeout, folders, remote="remote" in options.allow
     )
-    with run.lock(patience=patience):
+    with run.lock(patience=patience), watched_by_status(run, "tile", "plan", unheard):
         sweep(run.folder, FRESH)
         sweep(run.locks)
-        return replace(_tile(headers, refused, run, options, listing), passed_over=listing.said)
+        report = _tile(headers, refused, run, options, Around(listing, ensemble))
+        return replace(report, passed_over=listing.said)
 
 
-def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOptions, listing: Listing) -> TileReport:
+def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOptions, around: Around) -> TileReport:
     """The stage, step by step, while the run is locked."""
     earlier = None if options.overwrite else run.plan_or_none()
     crs, override = _named_crs(options, earlier)
@@ -110,20 +130,24 @@ def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOpt
     headers, refused, no_masks = accept.settle_alpha(headers, refused, alpha, earlier, options.read_timeout)
     headers, refused = accept.usable(headers, refused, crs, options.bands, override=override)
     grid = earlier.grid if earlier else choose_grid(headers, crs, options.gsd, options.anchor)
-    placed, refused = accept.placed(headers, refused, grid, options.far)
-    check_one_set(placed, listing.searched)
+    placed, refused = accept.placed(headers, refused, grid, options.far, options.read_timeout)
+    check_one_set(placed, around.listing.searched)
     if earlier is not None:
         placed, refused = _known(placed, refused, run, earlier, options.retry_failed)
     accept.check_left(placed, refused, strict=options.strict)
     plan = replace(_plan(grid, placed, refused, options, earlier), alpha=alpha, crs_override=override)
-    plan = find_blanks(_with_nodata(plan, options, earlier), run, earlier, options.read_timeout)
+    plan = find_blanks(
+        _with_nodata(_with_lattice(plan, around.ensemble), options, earlier), run, earlier, options.read_timeout
+    )
     accept.check_left(list(plan.sheets), list(plan.quarantined), strict=options.strict)
     if earlier is not None and _same(plan, earlier) and run.patches_gpkg.exists():
-        return _report(earlier, len(patch_windows(earlier)), [])  # the first `tile` has given the warnings
+        return _report(earlier, len(patch_windows(earlier)), around, [])  # the first `tile` has given the warnings
     plan = replace(plan, planned=uuid.uuid4().hex, begun=run.identity or uuid.uuid4().hex)
     run.save(plan)
     forget_masks(run, plan, earlier)
-    return _report(plan, draw_plan(run.patches_gpkg, plan), _warnings(plan, no_masks))
+    report = _report(plan, draw_plan(run.patches_gpkg, plan), around, _warnings(plan, no_masks))
+    before, now = ({s.path for s in p.sheets} for p in (earlier or plan, plan))
+    return replace(report, came=len(now - before), left=len(before - now))
 
 
 def _check(options: TileOptions) -> None:
@@ -150,6 +174,19 @@ def _named_crs(options: TileOptions, earlier: Plan | None) -> tuple[str, bool]:
     if override and earlier is None:
         raise UsageError("--crs-override", "needs --crs", "for instance --crs EPSG:25833 --crs-override")
     return earlier.grid.crs if override and earlier else "", override
+
+
+def _with_lattice(plan: Plan, ensemble: Ensemble | None) -> Plan:
+    """The plan with the patches of a network, those that `infer` will work with; without one, as it is.
+
+    Raises:
+        UsageError: patch size or overlap that the network cannot take.
+    """
+    if ensemble is None:
+        return plan
+    card = ensemble.card
+    ratio = ratio_of(plan.gsd, card, resample=True)  # whether the GSD suits the network is for `infer` to say
+    return replace(plan, lattice=fitted_lattice(plan, card, ensemble.margin, ratio))
 
 
 def _with_nodata(plan: Plan, options: TileOptions, earlier: Plan | None) -> Plan:
@@ -183,9 +220,10 @@ def _same(plan: Plan, earlier: Plan) -> bool:
     return replace(plan, revision=earlier.revision, planned=earlier.planned) == earlier
 
 
-def _report(plan: Plan, patches: int, warnings: list[str]) -> TileReport:
-    blocks, disk, memory = len(plan_blocks(plan)), disk_needed(plan), memory_needed(plan)
-    return TileReport(plan, patches, blocks, megapixels(plan), disk, memory, tuple(warnings))
+def _report(plan: Plan, patches: int, around: Around, warnings: list[str]) -> TileReport:
+    blocks, disk, memory = plan_blocks(plan), disk_needed(plan), memory_needed(plan)
+    network = around.ensemble is not None
+    return TileReport(plan, patches, len(blocks), megapixels(plan), disk, memory, tuple(warnings), network)
 
 
 def _plan(

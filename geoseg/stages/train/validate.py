@@ -19,7 +19,8 @@ from geoseg.learn.loop import batch_loss, standardise
 from geoseg.learn.settings import TrainConfig
 from geoseg.metrics.pixels import Tally, tally
 from geoseg.models.card import Card
-from geoseg.predict.region import RegionPredictor, snapped_ratio
+from geoseg.predict.lattice import snapped_ratio
+from geoseg.predict.region import RegionPredictor
 
 __all__ = ["fit_temperature", "mean_loss", "validate"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -53,8 +54,9 @@ def server(folder: Path) -> Iterator[Server]:
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own() -> Iterator[Decoder]:
+    """One decoder for all: a process takes its time to start."""
     made = Decoder()
     yield made
     made.close()
@@ -197,7 +199,7 @@ def test_https_needs_a_certificate_that_is_trusted(
 def test_the_proxy_of_the_environment_is_asked_for_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
     with listener() as (url, taken):
         monkeypatch.setenv("https_proxy", url)
-        with pytest.raises(SheetAway, match="it does not answer"):
+        with pytest.raises(SheetAway, match="does not answer"):
             RemoteFile(Path("https://geoseg.invalid/a.tif"), 1)
         assert taken[0].recv(30).startswith(b"CONNECT geoseg.invalid:443 ")
 
@@ -306,9 +308,31 @@ def test_a_server_that_fails_for_good_is_away(folder: Path, own: Decoder) -> Non
 def test_a_server_that_never_answers_is_left_within_the_time(own: Decoder) -> None:
     with listener() as (url, _):
         begun = time.monotonic()
-        with pytest.raises(SheetAway, match="it does not answer"):
+        with pytest.raises(SheetAway, match="does not answer"):
             own.header(Path(f"{url}/a.tif"), remote=True, patience=3)
         assert time.monotonic() - begun < 6
+
+
+def test_a_silent_server_costs_its_time_once_and_others_nothing(
+    server: Server, own: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is asked of it next fails at once with the same words: headers and stats, with --read-timeout heeded."""
+    monkeypatch.setattr(importlib.import_module("geoseg.sheets.decoder"), "decoder", lambda: own)
+    with listener() as (url, taken):
+        begun = time.monotonic()
+        with pytest.raises(SheetAway, match=r"127\.0\.0\.1:\d+ does not answer") as first:
+            sheet_stat(Path(f"{url}/a.tif"), 3)
+        assert 1 < time.monotonic() - begun < 6
+        asked, begun = len(taken), time.monotonic()
+        for name in ("b.tif", "c.tif"):
+            with pytest.raises(SheetAway) as later:
+                own.header(Path(f"{url}/{name}"), remote=True, patience=3)
+            assert later.value.what == first.value.what
+            with pytest.raises(SheetAway):
+                sheet_stat(Path(f"{url}/{name}"), 3)
+        assert time.monotonic() - begun < 1
+        assert len(taken) == asked
+    assert own.header(_path(server), remote=True).width == 1100
 
 
 def test_a_server_that_drips_is_left_within_the_time(folder: Path, own: Decoder) -> None:

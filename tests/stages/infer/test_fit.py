@@ -15,7 +15,8 @@ from plans import a_card, a_header, a_plan, a_sheet
 
 from geoseg.errors import ModelError, UsageError
 from geoseg.geometry.lattice import Lattice
-from geoseg.stages.infer.fit import bands_of, fitted_lattice, normalise_of, ratio_of
+from geoseg.predict.lattice import fitted_lattice, ratio_of
+from geoseg.stages.infer.fit import bands_of, normalise_of
 
 
 def _plan(*headers, **facts):

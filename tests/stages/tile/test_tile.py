@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,25 @@ def test_options_that_cannot_be_meant_are_refused(tmp_path, geoseg, words, messa
     code, _, err = geoseg("tile", sheet, "-o", tmp_path / "run", *words)
     assert code == 2
     assert message in err
+
+
+@pytest.mark.parametrize("words", [[], ["--bbox", "{0},{1},{2},{3}"], ["--patch-size", 64, "--overlap", 32]], ids=str)
+def test_the_patches_of_a_plan_for_a_network_are_those_that_infer_scores(tmp_path, geoseg, blur_network, words):
+    sheet = write_sheet(tmp_path / "s.tif", np.random.default_rng(1).integers(0, 9, (3, 300, 700)).astype(np.uint8))
+    x, y, pixel = PLACE.c, PLACE.f, PLACE.a
+    box = (x + 400 * pixel, y - 90 * pixel, x + 600 * pixel, y - 20 * pixel)
+    words = [str(w).format(*box) for w in words]
+    run, patches = tmp_path / "run", re.compile(r"patches +([\d,]+ of \d+ px, overlap \d+ px)")
+    asked = ["tile", sheet, "-o", run, "--block-size", 256]
+    bare, planned = (geoseg(*asked, *more, *words)[1] for more in ([], ["--model", blur_network]))
+    computed = geoseg("infer", run, "--model", blur_network, "--engine", "torch")[1]
+    assert patches.search(planned)[1] == patches.search(computed)[1]
+    assert ("a network's own may differ" in bare) == ("--patch-size" not in words)
+    assert "may differ" not in planned
+    if not words:
+        assert patches.search(bare)[1] != patches.search(planned)[1]
+    assert geoseg("tile", sheet, "-o", run, *words)[0] == 0  # the plan stays as the network wants it
+    assert patches.search(geoseg("tile", sheet, "-o", run, *words)[1])[1] == patches.search(planned)[1]
 
 
 def test_gaps_of_kilometres_cost_nothing(tmp_path, truth_network):
