@@ -26,7 +26,7 @@ from geoseg.runfolder.blocks import BlockReader
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.photo import Photo
 
-__all__ = ["read_thinned", "run_picture", "with_legend_below"]
+__all__ = ["eight_bit", "run_picture", "with_legend_below"]
 
 Colour: TypeAlias = tuple[int, ...]
 
@@ -43,7 +43,7 @@ def run_picture(run: Run, side: int, window: Window | None = None, features: Pat
     plan, table = run.plan, run.table
     window = window or pictured([s.window for s in plan.sheets])
     step = max(1, -(-max(int(window.height), int(window.width)) // side))
-    photo, classes = read_thinned(run, window, step)
+    photo, classes = _read_thinned(run, window, step)
     place = plan.grid.window_transform(window) @ rasterio.Affine.scale(step)
     pictures = [photo, coloured(classes, table)]
     found = run.feature_files if features is None else [features]
@@ -59,7 +59,7 @@ def _strips(window: Window, step: int) -> Iterator[Window]:
         yield Window(window.col_off, window.row_off + top, window.width, min(high, int(window.height) - top))
 
 
-def read_thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
+def _read_thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
     """Photo (H, W, 3) and classes (H, W) of every `step`-th pixel.
 
     Without a photo, the classes in pale colours stand for it.
@@ -70,7 +70,7 @@ def read_thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
         for strip in _strips(window, step):
             pixels, valid = photo.read(strip)
             rgb = (pixels[:3] if len(pixels) >= 3 else np.repeat(pixels[:1], 3, 0))[:, ::step, ::step]
-            rgb = np.moveaxis(_eight_bit(rgb), 0, 2).copy()
+            rgb = np.moveaxis(eight_bit(rgb), 0, 2).copy()
             rgb[~valid[::step, ::step]] = 225
             photos.append(rgb)
             classes.append(reader.read(strip)[0][::step, ::step])
@@ -80,7 +80,7 @@ def read_thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
     return np.concatenate(photos), whole
 
 
-def _eight_bit(pixels: Image) -> Bytes:
+def eight_bit(pixels: Image) -> Bytes:
     """Pixels as bytes, the whole range of their type (floats: 0 to 1) as 0 to 255."""
     if pixels.dtype == np.uint8:
         return pixels
