@@ -18,12 +18,8 @@ QUALITY = 82
 EFFORT = 3
 """Of WEBP, 0 to 6: the next ones take longer for a few per cent less."""
 _DOUBT = (
-    (0, (178, 24, 43)),
-    (50, (239, 138, 98)),
-    (70, (253, 219, 199)),
-    (85, (224, 224, 224)),
-    (100, (247, 247, 247)),
-)
+    (0, (178, 24, 43)), (50, (239, 138, 98)), (70, (253, 219, 199)), (85, (224, 224, 224)), (100, (247, 247, 247)),
+)  # fmt: skip
 """Per cent and colour, as in the style of confidence rasters."""
 
 

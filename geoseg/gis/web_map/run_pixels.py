@@ -11,7 +11,7 @@ import rasterio
 import shapely
 from rasterio.enums import Resampling
 from rasterio.features import rasterize
-from rasterio.transform import Affine, from_bounds
+from rasterio.transform import Affine
 from rasterio.warp import reproject
 from rasterio.windows import Window
 
@@ -59,7 +59,8 @@ class RunPixels:
         window = self.window(box)
         if window is None or self.empty(box):
             return {}
-        source, target = self.placement.transform(window), from_bounds(*box, side, side)
+        scale = (box[2] - box[0]) / side
+        source, target = self.placement.transform(window), Affine(scale, 0, box[0], 0, -scale, box[3])
         values = np.stack(self.reader.read(window))
         crs = self.placement.crs
         classes, confidence = warped_values(values, (source, crs), target, side)

@@ -104,7 +104,7 @@ def _write(run: Run, made: Path, pixels: RunPixels, steps: Steps) -> tuple[str, 
     plan, table = run.plan, run.table
     first, last = pixels.placement.zooms(plan.extent)
     box = pixels.placement.bounds(plan.extent)
-    colours = [(0, 0, 0)] * 255
+    colours: list[Colour] = [(0, 0, 0)] * 255
     for c, colour in zip(table.classes, distinct([c.drawn for c in table.classes]), strict=True):
         colours[c.value] = colour
     kinds: dict[str, Kind] = {"photo": photo()} if pixels.photo is not None else {}

@@ -62,40 +62,47 @@ function noRanges(error) {
 const shown = {}, opacity = {};
 for (const layer of [...D.pictures, ...D.objects]) { shown[layer.id] = layer.shown; opacity[layer.id] = layer.opacity; }
 const home = { ...shown };
+const hash = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+function showAsked(now) {
+  const picked = (now.pick || "").split(":")[0];
+  if (now.show !== undefined) for (const id of Object.keys(shown)) shown[id] = now.show.split(",").includes(id);
+  if (picked in shown) shown[picked] = true;
+}
+showAsked(hash());
 const [west, south, east, north] = D.bounds;
 const sources = {}, layers = [{ id: "ground", type: "background", paint: { "background-color": getComputedStyle(document.documentElement).getPropertyValue("--ground").trim() } }];
 for (const p of D.pictures) {
   sources[p.id] = { type: "raster", tiles: [`tiles://${p.file}/{z}/{x}/{y}`], tileSize: 512, minzoom: D.zooms[0], maxzoom: D.zooms[1], bounds: D.bounds };
-  layers.push({ id: p.id, type: "raster", source: p.id, layout: { visibility: p.shown ? "visible" : "none" },
+  layers.push({ id: p.id, type: "raster", source: p.id, layout: { visibility: shown[p.id] ? "visible" : "none" },
     paint: { "raster-opacity": p.opacity, "raster-fade-duration": 0, "raster-resampling": p.id === "photo" ? "linear" : "nearest" } });
 }
+let chosen = null; // {layer, id, properties}
 const parts = {}; // layers of the style by layer of the page: [id, property, opacity]
 for (const o of D.objects) {
   sources[o.id] = { type: "vector", tiles: [`tiles://${o.file}/{z}/{x}/{y}`], minzoom: o.zooms[0], maxzoom: o.zooms[1], bounds: D.bounds };
-  const base = { source: o.id, "source-layer": o.id, layout: { visibility: o.shown ? "visible" : "none" } };
+  const base = { source: o.id, "source-layer": o.id, layout: { visibility: shown[o.id] ? "visible" : "none" } };
   const colour = (one, by) => (o.by ? ["match", ["get", o.by.column], ...o.by.values.flatMap((v) => [v[0], v[by]]), one] : one);
   const width = (least, most) => ["interpolate", ["exponential", 1.6], ["zoom"], D.zooms[1] - 4, least, D.zooms[1] + 1, most];
   const list = (parts[o.id] = []);
-  const add = (suffix, type, paint, dims) => {
-    layers.push({ ...base, id: `${o.id}${suffix}`, type, paint, layout: { ...base.layout, ...(type === "line" ? { "line-join": "round", "line-cap": o.kind === "LineString" ? "round" : "butt" } : {}) } });
+  const add = (suffix, type, paint, dims, more = {}) => {
+    layers.push({ ...base, ...more, id: `${o.id}${suffix}`, type, paint, layout: { ...base.layout, ...(type === "line" ? { "line-join": "round", "line-cap": o.kind === "LineString" ? "round" : "butt" } : {}) } });
     for (const [property, strength] of dims) list.push([`${o.id}${suffix}`, property, strength]);
   };
   if (o.kind === "Polygon") {
     if (o.fill > 0) add("", "fill", { "fill-color": colour(o.colour, 1), "fill-opacity": o.fill, "fill-antialias": false }, [["fill-opacity", o.fill]]);
-    add("-line", "line", { "line-color": colour(o.edge, 2), "line-width": width(0.8, 2.2), "line-opacity": o.line }, [["line-opacity", o.line]]);
+    add("-line", "line", { "line-color": colour(o.edge, 2), "line-width": width(0.8, 2.2), "line-opacity": o.line }, [["line-opacity", o.line]], o.fill > 0 ? { minzoom: D.zooms[1] - 4 } : {}); // further out, outlines are mud
   } else if (o.kind === "LineString") {
     add("", "line", { "line-color": o.edge, "line-width": width(1.8, 7), "line-opacity": o.line }, [["line-opacity", o.line]]);
     add("-line", "line", { "line-color": o.inside, "line-width": width(0.8, 3.6), "line-opacity": o.line }, [["line-opacity", o.line]]);
   } else
     add("", "circle", { "circle-color": o.colour, "circle-stroke-color": o.edge, "circle-stroke-width": 1, "circle-radius": width(1.5, 5), "circle-opacity": o.fill, "circle-stroke-opacity": o.line }, [["circle-opacity", o.fill], ["circle-stroke-opacity", o.line]]);
-  const chosen = { source: o.id, "source-layer": o.id, filter: ["==", ["get", "id"], ""] };
+  const chosen = { ...base, layout: { visibility: "none" }, filter: ["==", ["get", "id"], ""] };
   if (o.kind === "Point") layers.push({ ...chosen, id: `${o.id}-chosen`, type: "circle", paint: { "circle-radius": width(5, 10), "circle-color": "#fff0", "circle-stroke-color": "#00e5ff", "circle-stroke-width": 3 } });
   else layers.push({ ...chosen, id: `${o.id}-chosen`, type: "line", paint: { "line-color": "#00e5ff", "line-width": width(2.4, 4.5) } });
 }
 
 // --- the map
 
-const hash = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 const asked = (at) => {
   const v = (at || "").split("/").map(Number);
   return v.length === 3 && v.every(Number.isFinite) && Math.abs(v[1]) <= 90 && Math.abs(v[2]) <= 180 ? { zoom: v[0], center: [v[2], v[1]] } : null;
@@ -122,8 +129,17 @@ function start() {
   map.on("moveend", write);
   map.on("zoom", hints);
   map.on("load", () => { hints(); recall(); });
+  map.on("sourcedata", (e) => {
+    const first = D.pictures.find((p) => shown[p.id]) || D.objects[0]; // when there is something to see
+    if (first && e.sourceId === first.id && map.isSourceLoaded(first.id) && !document.documentElement.dataset.first)
+      map.once("render", () => { document.documentElement.dataset.first ||= String(Math.round(performance.now())); });
+  });
   const canvas = map.getCanvas();
-  map.on("mousemove", (e) => { canvas.style.cursor = at(e.point).length ? "pointer" : ""; });
+  let look = 0;
+  map.on("mousemove", (e) => {
+    cancelAnimationFrame(look);
+    if (!map.isMoving()) look = requestAnimationFrame(() => { canvas.style.cursor = at(e.point).length ? "pointer" : ""; });
+  });
 }
 function homeButton() {
   const box = document.createElement("div");
@@ -178,6 +194,7 @@ function apply(layer) {
   for (const id of styled(layer)) map.setLayoutProperty(id, "visibility", on ? "visible" : "none");
   if (layer.kind) for (const [id, property, strength] of parts[layer.id]) map.setPaintProperty(id, property, strength * opacity[layer.id]);
   else map.setPaintProperty(layer.id, "raster-opacity", opacity[layer.id]);
+  if (chosen && chosen.layer === layer.id && !on) choose(null);
   legend();
   hints();
 }
@@ -200,11 +217,12 @@ function legend() {
     const ends = text(box, "div", undefined, "ends");
     for (const v of ["0 %", "50 %", "100 %"]) text(ends, "span", v);
   }
-  const by = D.objects.filter((o) => o.by && shown[o.id]);
-  for (const o of by) {
-    text(box, "h3", o.name);
+  const keys = $("keys");
+  keys.textContent = "";
+  for (const o of D.objects.filter((o) => o.by && shown[o.id])) {
+    text(keys, "h3", o.name);
     for (const [value, fill, edge] of o.by.values) {
-      const e = text(box, "div", undefined, "entry"), s = text(e, "span", undefined, "sw");
+      const e = text(keys, "div", undefined, "entry"), s = text(e, "span", undefined, "sw");
       s.style.background = fill + "55";
       s.style.borderColor = edge;
       text(e, "span", value, "name");
@@ -219,11 +237,6 @@ function panel() {
   for (const o of [...D.objects].reverse()) row($("objects"), o, swatch(o));
   for (const p of [...D.pictures].reverse()) row($("pictures"), p, swatch(p));
   if (!D.objects.length) $("objects").parentElement.hidden = true;
-  const fold = (folded) => {
-    $("panel").classList.toggle("folded", folded);
-    $("fold").setAttribute("aria-expanded", String(!folded));
-    $("fold").setAttribute("aria-label", folded ? "Unfold the panel" : "Fold the panel");
-  };
   fold(narrow.matches);
   $("fold").onclick = () => fold(!$("panel").classList.contains("folded"));
   $("close").onclick = () => choose(null);
@@ -242,6 +255,11 @@ function panel() {
     setTimeout(() => { $("said").textContent = ""; }, 2500);
   };
 }
+function fold(folded) {
+  $("panel").classList.toggle("folded", folded);
+  $("fold").setAttribute("aria-expanded", String(!folded));
+  $("fold").setAttribute("aria-label", folded ? "Unfold the panel" : "Fold the panel");
+}
 function filter() {
   const least = Number($("confidence").value);
   $("least").textContent = `${least} %`;
@@ -251,11 +269,13 @@ function filter() {
 
 // --- what lies at a point
 
-let chosen = null;
 const at = (point) => map.queryRenderedFeatures([[point.x - 4, point.y - 4], [point.x + 4, point.y + 4]], { layers: D.objects.filter((o) => shown[o.id]).flatMap(styled) });
 async function pick(point, lngLat) {
   const found = at(point)[0];
   choose(found ? { layer: found.source, id: found.properties.id, properties: found.properties } : null);
+  const box = $("card").getBoundingClientRect(); // what was clicked shall not lie under its own card
+  if (found && point.x > box.left - 20 && point.y > box.top - 20 && point.y < box.bottom + 20)
+    map.panBy(narrow.matches ? [0, point.y - box.top + 50] : [point.x - box.left + 60, 0]);
   const mine = chosen, ground = await underfoot(lngLat);
   if (mine !== chosen) return;
   if (!found && ground) card("Ground", []);
@@ -264,8 +284,14 @@ async function pick(point, lngLat) {
   text($("ground"), "span", undefined, "sw").style.background = ground.colour;
   text($("ground"), "span", `Class here: ${ground.name}${ground.sure === null ? "" : `, ${ground.sure} % sure`}`);
 }
+function mark(layer, id) {
+  for (const o of D.objects) {
+    map.setLayoutProperty(`${o.id}-chosen`, "visibility", o.id === layer && shown[o.id] ? "visible" : "none");
+    if (o.id === layer) map.setFilter(`${o.id}-chosen`, ["==", ["get", "id"], id]);
+  }
+}
 function choose(feature) {
-  for (const o of D.objects) map.setFilter(`${o.id}-chosen`, ["==", ["get", "id"], feature && feature.layer === o.id ? feature.id : ""]);
+  mark(feature && feature.layer, feature && feature.id);
   chosen = feature;
   $("card").hidden = true;
   document.body.classList.remove("carded");
@@ -277,6 +303,7 @@ function choose(feature) {
   write();
 }
 function card(title, pairs) {
+  if (narrow.matches) fold(true);
   $("card").hidden = false;
   document.body.classList.add("carded");
   $("card").querySelector("h2").textContent = title;
@@ -288,7 +315,7 @@ function card(title, pairs) {
     text(r, "td", value);
   }
 }
-const said = (v) => (v === true ? "yes" : v === false ? "no" : typeof v === "number" ? number(v, 3) : String(v));
+const said = (v) => (v === true ? "yes" : v === false ? "no" : typeof v === "number" ? number(v, 2) : String(v));
 const pixel = async (name, lngLat) => {
   const p = D.pictures.find((p) => p.id === name);
   if (!p) return null;
@@ -312,8 +339,9 @@ async function underfoot(lngLat) {
 
 // --- the address says where the map is, what it shows, and what is chosen
 
-let written = "";
+let written = "", recalled = false;
 function write() {
+  if (!recalled) return;
   const c = map.getCenter(), order = [...D.pictures, ...D.objects].map((l) => l.id);
   const on = order.some((id) => shown[id] !== home[id]) ? `&show=${order.filter((id) => shown[id]).map(encodeURIComponent).join()}` : "";
   const pick = chosen ? `&pick=${encodeURIComponent(chosen.layer)}:${encodeURIComponent(chosen.id)}` : "";
@@ -323,12 +351,12 @@ function write() {
 function recall() {
   const now = hash(), place = asked(now.at), [layer, ...rest] = (now.pick || "").split(":"), id = rest.join(":");
   if (place) map.jumpTo(place);
-  if (now.show !== undefined) for (const l of Object.keys(shown)) shown[l] = now.show.split(",").includes(l);
+  showAsked(now);
   const o = D.objects.find((o) => o.id === layer);
-  if (o) shown[layer] = true;
   for (const l of [...D.pictures, ...D.objects]) apply(l);
+  recalled = true;
   if (!o || !id) return;
-  map.setFilter(`${layer}-chosen`, ["==", ["get", "id"], id]);
+  mark(layer, id);
   map.once("idle", () => {
     const found = map.querySourceFeatures(layer, { sourceLayer: layer, filter: ["==", ["get", "id"], id] })[0];
     if (found) choose({ layer, id, properties: found.properties });
