@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,13 +10,16 @@ import geopandas
 import numpy as np
 import pyogrio
 import rasterio
+import shapely
 from PIL import Image as Picture
 from PIL import ImageDraw
+from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Image, Shapes
 from geoseg.classes import ClassTable
 from geoseg.colours import of_role
+from geoseg.geometry.grid import Grid
 from geoseg.geometry.scatter import pictured
 from geoseg.gis.picture import coloured, side_by_side, with_outlines
 from geoseg.layers import role_of_table, tables
@@ -26,9 +29,12 @@ from geoseg.runfolder.blocks import BlockReader
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.photo import Photo
 
-__all__ = ["eight_bit", "run_picture", "with_legend_below"]
+__all__ = ["eight_bit", "pictured_windows", "place_picture", "run_picture", "with_legend_below"]
 
 Colour: TypeAlias = tuple[int, ...]
+
+OUTLINE = (0, 229, 255)
+"""Colour of what is pointed at; the web map has the same."""
 
 
 def run_picture(run: Run, side: int, window: Window | None = None, features: Path | None = None) -> Bytes:
@@ -50,6 +56,35 @@ def run_picture(run: Run, side: int, window: Window | None = None, features: Pat
     if found:
         pictures.append(with_outlines(photo, _layers(found[0], plan.grid.bounds(window), table), place))
     return with_legend_below(side_by_side(pictures), [(c.name, c.drawn) for c in table.classes])
+
+
+def pictured_windows(grid: Grid, shapes: Iterable[shapely.Geometry], least: int = 120, most: int = 800) -> list[Window]:
+    """A square window around each shape in the grid's CRS, with some of what lies around it.
+
+    Args:
+        grid: the run's.
+        shapes: any geometries.
+        least: pixels along the smallest window.
+        most: pixels along the largest; it shows a part of the shape.
+    """
+    found = []
+    for shape in shapes:
+        box = grid.covering(*shape.bounds)
+        side = int(min(most, max(least, 1.3 * max(box.width, box.height))))
+        centre = shape.representative_point() if side == most else shape.envelope.centroid
+        col, row = ~grid.transform @ (centre.x, centre.y)
+        found.append(Window(int(col) - side // 2, int(row) - side // 2, side, side))
+    return found
+
+
+def place_picture(run: Run, window: Window, shape: shapely.Geometry, side: int) -> Bytes:
+    """The photo of a window with the outline of one shape, at most `side` pixels wide (H, W, 3)."""
+    step = max(1, -(-int(window.width) // side))
+    photo, _ = _read_thinned(run, window, step)
+    place = run.plan.grid.window_transform(window) @ rasterio.Affine.scale(step)
+    edge = rasterize([shapely.boundary(shape)], photo.shape[:2], transform=place, all_touched=True, dtype="uint8") > 0
+    photo[edge] = OUTLINE
+    return photo
 
 
 def _strips(window: Window, step: int) -> Iterator[Window]:

@@ -60,8 +60,7 @@ def web_map(run: Run | Path, out: Path | None = None, *, most: int = MOST_IN_PAG
     place = out or run.out / "map.html"
     as_page = place.suffix.lower() in PAGES
     target = place.with_suffix("") if as_page else place
-    if target.exists() and not target.is_dir():
-        raise UsageError(target, "is a file", "name another folder for the web map")
+    _check_free(target)
     with _building(target) as made:
         tiles = run_tiles(run, made, Steps(STEPS, hear))
         facts, archives, notes = map_facts(run, tiles), tiles.archives(made), tiles.notes
@@ -94,15 +93,22 @@ def _building(target: Path) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def _put(made: Path, target: Path) -> None:
-    """Give a folder its name; an earlier map of that name goes, any other folder stays.
+def _check_free(target: Path) -> None:
+    """Check that a folder may take this name: nothing is there, or an earlier map.
 
     Raises:
-        UsageError: a folder of that name is no web map.
+        UsageError: something else is there.
     """
+    cure = "name another place with -o"
+    if target.exists() and not target.is_dir():
+        raise UsageError(target, "is a file, where the folder of a web map would be", cure)
+    if target.is_dir() and any(target.iterdir()) and not (target / "map.json").is_file():
+        raise UsageError(target, "is there already, and is no web map", cure)
+
+
+def _put(made: Path, target: Path) -> None:
+    """Give a folder its name; an earlier map of that name goes."""
     if target.exists():
-        if any(target.iterdir()) and not (target / "map.json").is_file():
-            raise UsageError(target, "is there already, and is no web map", "name another folder")
         with disk_faults(target):
             os.replace(target, made.with_suffix(".old"))
     with disk_faults(target):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from geoseg.arrays import Json
 from geoseg.classes import ClassTable, Colour
 from geoseg.colours import REVIEW_REASONS, css, darker, lighter, of_role
+from geoseg.geometry.ground import crs_name
 from geoseg.gis.columns import COLUMNS
 from geoseg.gis.web_map.mercator import degrees
 from geoseg.gis.web_map.pictures import confidence_colours
@@ -67,17 +68,6 @@ def _facts(run: Run, made: str) -> list[list[str]]:
         ["Sheets", f"{len(plan.sheets)}, {len(plan.quarantined)} set aside"],
         ["Pixel", f"{plan.gsd:.3f} m on the ground"],
     ]
-
-
-def crs_name(wkt: str) -> str:
-    """What people call a CRS (WKT): its code, or its name."""
-    from pyproj import CRS
-
-    if not wkt:
-        return "none"
-    crs = CRS.from_wkt(wkt)
-    code = crs.to_authority()
-    return f"{crs.name} ({':'.join(code)})" if code else str(crs.name)
 
 
 def _hex(colour: Colour) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,13 @@ from browser import CHROMIUM, Page, chromium
 from PIL import Image
 from pyproj import Transformer
 
+from geoseg.errors import UsageError
 from geoseg.gis.web_map.archive import tile_of
 from geoseg.gis.web_map.mercator import TILE, WORLD, Placement
 from geoseg.runfolder.folder import Run
+from geoseg.runfolder.plan_file import read_plan, write_plan
 from geoseg.stages.look.serve import server_of
-from geoseg.stages.look.web import fresh_map, web_map
+from geoseg.stages.look.web import WebMap, fresh_map, web_map
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium")
 
@@ -34,6 +36,12 @@ def folder(finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert made.page == place / "index.html"
     assert made.notes == ()
     return place
+
+
+@pytest.fixture(scope="module")
+def one(finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as one page."""
+    return web_map(finished[0], tmp_path_factory.mktemp("web") / "one.html").page
 
 
 def _facts(page: Path) -> dict:
@@ -91,37 +99,38 @@ def test_names_of_classes_and_attributes_are_text_and_the_page_runs_nothing_else
     assert "<" not in data[1]
 
 
-def test_a_small_run_is_one_page_and_a_large_one_a_folder_with_a_page_that_leads_there(
-    finished, tmp_path: Path
-) -> None:
-    run = Run(finished[0])
-    one = web_map(run, tmp_path / "a.html")
-    assert (one.page, one.folder) == (tmp_path / "a.html", None)
-    assert one.page.stat().st_size < 30_000_000
-    assert fresh_map(run, one.page) == one
-    large = web_map(run, tmp_path / "b.html", most=1_000_000)
+def test_a_small_run_is_one_page(finished, one: Path) -> None:
+    assert one.stat().st_size < 30_000_000
+    assert fresh_map(Run(finished[0]), one) == WebMap(one, None)
+    assert [p.name for p in one.parent.iterdir()] == [one.name]
+
+
+def test_a_large_run_is_a_folder_beside_a_page_that_leads_there(finished, tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/map.json").write_text("{}")  # an earlier map, which goes
+    large = web_map(Run(finished[0]), tmp_path / "b.html", most=1_000_000)
     assert large.folder == tmp_path / "b"
     assert "b/index.html" in (tmp_path / "b.html").read_text()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "b", "b.html"]
-    web_map(run, tmp_path / "b.html", most=1_000_000)  # takes the place of the earlier one
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.html", "b", "b.html"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "b.html"]
+    assert (large.folder / "photo.pmtiles").is_file()
+
+
+def test_what_is_no_map_is_never_replaced(finished, tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/letter.txt").write_text("dear")
+    for place, what in ((tmp_path / "own", "no web map"), (tmp_path / "own.html", "no web map")):
+        with pytest.raises(UsageError, match=what):
+            web_map(finished[0], place)
+    with pytest.raises(UsageError, match="is a file"):
+        web_map(finished[0], tmp_path / "own/letter.txt")
+    assert (tmp_path / "own/letter.txt").read_text() == "dear"
 
 
 def test_without_its_photo_a_run_has_a_map_that_says_so(finished_copy, tmp_path: Path) -> None:
     run, _ = finished_copy
-    text = (run / "plan.json").read_text()
-    plan = json.loads(text)
-    sheets = tmp_path / "sheets"
-    shutil.copytree(Path(plan["sheets"][0]["path"]).parent, sheets)
-    from dataclasses import replace
-
-    from geoseg.runfolder.plan_file import read_plan, write_plan
-
-    old = read_plan(run / "plan.json")
-    moved = tuple(replace(s, path=str(sheets / "gone" / Path(s.path).name)) for s in old.sheets)
-    write_plan(run / "plan.json", replace(old, sheets=moved))
-    job = json.loads((run / "infer.json").read_text())
-    assert job
+    plan = read_plan(run / "plan.json")
+    moved = tuple(replace(s, path=str(tmp_path / "gone" / Path(s.path).name)) for s in plan.sheets)
+    write_plan(run / "plan.json", replace(plan, sheets=moved))
     made = web_map(run, tmp_path / "map")
     assert len(made.notes) == 1
     assert "There is no photo" in made.notes[0]
@@ -146,15 +155,12 @@ def _differs(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @needs_chromium
-def test_a_browser_shows_the_page_from_the_disk_and_asks_for_nothing_else(
-    finished, tmp_path: Path, browser: Page
-) -> None:
-    made = web_map(finished[0], tmp_path / "one.html")
+def test_a_browser_shows_the_page_from_the_disk(one: Path, browser: Page) -> None:
     browser.asked.clear()
-    browser.open(made.page.as_uri())
+    browser.open(one.as_uri())
     browser.ready()
     assert browser.errors == []
-    assert [a for a in browser.asked if not a.startswith(("data:", "blob:"))] == [made.page.as_uri()]
+    assert [a for a in browser.asked if not a.startswith(("data:", "blob:"))] == [one.as_uri()]
     middle = browser.look()[200:600, 400:900]
     assert len(np.unique(middle.reshape(-1, 3), axis=0)) > 2000  # a photo, no blank page
 
