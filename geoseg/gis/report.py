@@ -16,7 +16,7 @@ __all__ = ["Measured", "ReportFacts", "html_page", "html_picture", "html_table",
 
 @dataclass(frozen=True)
 class Measured:
-    """A layer: its name, how many features it has, and their area (m2) or length (m) on the ground, where they have one."""
+    """A layer: its name, how many features it has, and their area (m2) or length (m) on the ground, if any."""
 
     name: str
     features: int
