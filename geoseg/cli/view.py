@@ -61,9 +61,9 @@ def _serve(what: Path, out: Path | None, port: int | None, hear: Progress) -> No
     from geoseg.gis.web_map.server import PORT
     from geoseg.stages.look.serve import server_of
 
-    with server_of(what, out, PORT if port is None else port, hear) as server:
-        click.echo(f"{server.address} shows the map on this machine; Ctrl-C ends it")
-        try:
+    try:
+        with server_of(what, out, PORT if port is None else port, hear) as server:
+            click.echo(f"{server.address} shows the map on this machine; Ctrl-C ends it")
             server.serve_forever()
-        except KeyboardInterrupt:
-            click.echo("")
+    except KeyboardInterrupt:
+        click.echo("")

@@ -15,7 +15,7 @@ from geoseg.classes import NODATA, Colour
 __all__ = ["Kind", "confidence_colours", "distinct", "paletted", "photo"]
 
 QUALITY = 82
-EFFORT = 3
+EFFORT = 2
 """Of WEBP, 0 to 6: the next ones take longer for a few per cent less."""
 _DOUBT = (
     (0, (178, 24, 43)), (50, (239, 138, 98)), (70, (253, 219, 199)), (85, (224, 224, 224)), (100, (247, 247, 247)),
@@ -70,7 +70,7 @@ def _png(palette: bytes) -> Callable[[Bytes], bytes]:
         buffer = io.BytesIO()
         image = Image.fromarray(np.ascontiguousarray(values), "L")
         image.putpalette(palette)
-        image.save(buffer, "PNG", transparency=NODATA, compress_level=6)
+        image.save(buffer, "PNG", transparency=NODATA, compress_level=3)
         return buffer.getvalue()
 
     return encode
