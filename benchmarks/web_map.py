@@ -43,7 +43,7 @@ PAN = """new Promise((done) => {
 def made(run: Path, out: Path) -> dict[str, float]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "geoseg", "view", str(run), "--web", "-q", "-o", str(out)], check=True)
+    subprocess.run([sys.executable, "-m", "geoseg", "-q", "view", str(run), "--web", "-o", str(out)], check=True)
     seconds = time.perf_counter() - start
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     size = sum(p.stat().st_size for p in out.iterdir())

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 @click.option(
     "--size", type=click.IntRange(min=64), help="Longest side of each part of the picture in pixels [default: 900]."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing of the steps.")
+@click.pass_context
 def command(
-    what: Path, out: Path | None, web: bool, serve: bool, port: int | None, size: int | None, quiet: bool
+    ctx: click.Context, what: Path, out: Path | None, web: bool, serve: bool, port: int | None, size: int | None
 ) -> None:
     """A quick look, with legend: WHAT is a run folder (photo, classes, features) or a class raster."""
     from geoseg.stages.look.view import check_web, view
@@ -39,7 +39,7 @@ def command(
         click.echo(view(what, out, size=size))
         return
     check_web(what, size)
-    with steps_shown(quiet) as shown:
+    with steps_shown(ctx.obj["quiet"]) as shown:
         if serve:
             _serve(what, out, port, shown.hear)
             return

@@ -113,7 +113,7 @@ def test_browsers_that_hang_up_are_no_fault(server: MapServer, capfd: pytest.Cap
 
 
 def test_ctrl_c_ends_it_cleanly(finished, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "geoseg", "view", str(finished[0]), "--serve", "--port", "0", "-q"]
+    command = [sys.executable, "-m", "geoseg", "-q", "view", str(finished[0]), "--serve", "--port", "0"]
     process = subprocess.Popen(
         [*command, "-o", str(tmp_path / "m")], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
