@@ -259,13 +259,13 @@ def verify(run: PathLike | Run) -> Verified:
 
 
 def view(run: PathLike | Run, out: PathLike | None = None, *, size: int | None = None, web: bool = False) -> Path:
-    """Draw a run (photo, classes, features) or a class raster as PNG with a legend, or a run as a web page.
+    """Draw a run (photo, classes, features) or a class raster as PNG with a legend, or a run as a web map.
 
     Args:
         run: a run folder or a class raster.
-        out: the PNG to write; with `web` the page [default: RUN/out/map.html].
-        size: longest side of each part of the picture, or of the page's photo, in pixels.
-        web: one page for the browser instead of a picture.
+        out: the PNG to write; with `web` the page or the folder [default: RUN/out/map.html or RUN/out/map].
+        size: longest side of each part of the picture, in pixels.
+        web: a map for the browser instead of a picture.
 
     Raises:
         PlanError: no run. UsageError: no picture named, or a raster without a colour table.

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from geoseg.classes import ClassTable, Colour
 
-__all__ = ["css", "darker", "lighter", "of_role"]
+__all__ = ["REVIEW_REASONS", "css", "darker", "lighter", "of_role"]
+
+
+REVIEW_REASONS: dict[str, Colour] = {
+    "low confidence": (214, 40, 40),
+    "odd shape": (240, 140, 20),
+    "doubtful car": (150, 60, 170),
+    "random place": (30, 110, 200),
+}
+"""Why a place of the table `review` is worth a look, in the styles of maps and pages."""
 
 
 def darker(colour: Colour, share: float = 0.45) -> Colour:

@@ -16,7 +16,7 @@ from pyproj.exceptions import CRSError
 from pyproj.transformer import AreaOfInterest, TransformerGroup
 from rasterio.crs import CRS as RasterioCRS
 
-__all__ = ["area_factors", "horizontal", "is_geographic", "metres_per_unit", "shift_accuracy", "utm_zone"]
+__all__ = ["area_factors", "crs_name", "horizontal", "is_geographic", "metres_per_unit", "shift_accuracy", "utm_zone"]
 
 
 _UTM_NORTH = {"ETRS89": ("258", range(28, 39)), "NAD83": ("269", range(1, 24))}
@@ -65,6 +65,15 @@ def shift_accuracy(source: str, target: str, lon: float, lat: float) -> float | 
         group = TransformerGroup(CRS.from_wkt(source), CRS.from_wkt(target), always_xy=True, area_of_interest=here)
     accuracy = group.transformers[0].accuracy if group.transformers else -1.0
     return float(accuracy) if accuracy >= 0 else None
+
+
+def crs_name(wkt: str) -> str:
+    """What people call a CRS (WKT): its name and code; "none" where there is none."""
+    if not wkt:
+        return "none"
+    crs = CRS.from_wkt(wkt)
+    code = crs.to_authority()
+    return f"{crs.name} ({':'.join(code)})" if code else str(crs.name)
 
 
 def is_geographic(wkt: str) -> bool:

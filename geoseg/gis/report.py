@@ -11,7 +11,17 @@ from importlib.resources import files
 
 from geoseg.arrays import Json
 
-__all__ = ["ReportFacts", "html_page", "html_picture", "html_table", "report_html", "with_changes"]
+__all__ = ["Measured", "ReportFacts", "html_page", "html_picture", "html_table", "report_html", "with_changes"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A layer: its name, how many features it has, and their area (m2) or length (m) on the ground, if any."""
+
+    name: str
+    features: int
+    area: float | None = None
+    length: float | None = None
 
 
 @dataclass(frozen=True)
@@ -22,9 +32,10 @@ class ReportFacts:
         title: of the page, and name of the output files.
         pictures: caption and PNG of each.
         areas: class, CSS colour, square metres.
-        features: how many by layer.
+        features: what there is of each layer.
         confidence: pixels by per cent, 0 to 100.
-        doubtful: areas of low confidence to look at first: id, class, area_m2, confidence, x and y of each.
+        doubtful: areas of low confidence to look at first: id, class, area_m2, confidence, x, y, picture (PNG) and map
+            (address in the web map) of each.
         quarantined: path, reason and cure of each sheet that was set aside.
         timings: seconds by step.
         models: name, uses and licence of each network.
@@ -35,7 +46,7 @@ class ReportFacts:
     title: str
     pictures: list[tuple[str, bytes]]
     areas: list[tuple[str, str, float]]
-    features: dict[str, int]
+    features: list[Measured]
     confidence: list[int]
     doubtful: list[Json]
     quarantined: list[dict[str, str]]
@@ -79,8 +90,8 @@ def report_html(facts: ReportFacts) -> str:
 def html_page(title: str, body: str) -> str:
     """A whole page with the style of reports; `body` is HTML, `title` is text."""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{escape(title)}</title>"
+        f'<!doctype html><html lang="en"><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
         f"<style>{_style()}</style><body>{body}</body></html>\n"
     )
 
@@ -125,8 +136,16 @@ def _areas(areas: list[tuple[str, str, float]]) -> str:
     return html_table(["class", "m2 on the ground", "share", ""], rows, (1, 2))
 
 
-def _features(features: dict[str, int]) -> str:
-    return html_table(["layer", "features"], [[escape(n), f"{k:,}"] for n, k in features.items()], (1,))
+def _features(layers: list[Measured]) -> str:
+    rows = [
+        [escape(one.name.replace("_", " ")), f"{one.features:,}", _or_nothing(one.area), _or_nothing(one.length)]
+        for one in layers
+    ]
+    return html_table(["layer", "features", "m2 on the ground", "m on the ground"], rows, (1, 2, 3))
+
+
+def _or_nothing(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
 
 
 def _histogram(counts: list[int]) -> str:
@@ -144,21 +163,18 @@ def _histogram(counts: list[int]) -> str:
 
 
 def _doubtful(rows: list[Json]) -> str:
+    """Small pictures of the places, each of which leads into the web map."""
     if not rows:
         return ""
-    cells = [
-        [
-            escape(str(r["id"])),
-            escape(r["class"]),
-            f"{r['area_m2']:,.0f}",
-            f"{r['confidence']:.0f}",
-            f"{r['x']:.1f}, {r['y']:.1f}",
-        ]
+    places = "".join(
+        f'<a href="{escape(r["map"])}"><figure>{html_picture(str(r["id"]), r["picture"])}<figcaption>'
+        f"<b>{escape(r['class'])}</b>, {r['confidence']:.0f} %<br>{r['area_m2']:,.0f} m2 · {escape(str(r['id']))}"
+        f'<br><span class="small">{r["x"]:.1f}, {r["y"]:.1f}</span></figcaption></figure></a>'
         for r in rows
-    ]
-    return "<p>Look at these first (largest areas of low confidence):</p>" + html_table(
-        ["id", "class", "m2", "confidence", "x, y"], cells, (2, 3)
     )
+    note = "A picture leads to its place in the web map, once that is there: <code>geoseg view RUN --web</code>."
+    head = "<p>Look at these first (largest areas of low confidence):</p>"
+    return f'{head}<div class="places">{places}</div><p class="small">{note}</p>'
 
 
 def _models(models: list[dict[str, str]]) -> str:

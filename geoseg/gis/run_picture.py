@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,13 +10,16 @@ import geopandas
 import numpy as np
 import pyogrio
 import rasterio
+import shapely
 from PIL import Image as Picture
 from PIL import ImageDraw
+from rasterio.features import rasterize
 from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Image, Shapes
 from geoseg.classes import ClassTable
 from geoseg.colours import of_role
+from geoseg.geometry.grid import Grid
 from geoseg.geometry.scatter import pictured
 from geoseg.gis.picture import coloured, side_by_side, with_outlines
 from geoseg.layers import role_of_table, tables
@@ -26,9 +29,12 @@ from geoseg.runfolder.blocks import BlockReader
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.photo import Photo
 
-__all__ = ["read_thinned", "run_picture", "with_legend_below"]
+__all__ = ["eight_bit", "pictured_windows", "place_picture", "run_picture", "with_legend_below"]
 
 Colour: TypeAlias = tuple[int, ...]
+
+OUTLINE = (0, 229, 255)
+"""Colour of what is pointed at; the web map has the same."""
 
 
 def run_picture(run: Run, side: int, window: Window | None = None, features: Path | None = None) -> Bytes:
@@ -43,13 +49,42 @@ def run_picture(run: Run, side: int, window: Window | None = None, features: Pat
     plan, table = run.plan, run.table
     window = window or pictured([s.window for s in plan.sheets])
     step = max(1, -(-max(int(window.height), int(window.width)) // side))
-    photo, classes = read_thinned(run, window, step)
+    photo, classes = _read_thinned(run, window, step)
     place = plan.grid.window_transform(window) @ rasterio.Affine.scale(step)
     pictures = [photo, coloured(classes, table)]
     found = run.feature_files if features is None else [features]
     if found:
         pictures.append(with_outlines(photo, _layers(found[0], plan.grid.bounds(window), table), place))
     return with_legend_below(side_by_side(pictures), [(c.name, c.drawn) for c in table.classes])
+
+
+def pictured_windows(grid: Grid, shapes: Iterable[shapely.Geometry], least: int = 120, most: int = 800) -> list[Window]:
+    """A square window around each shape in the grid's CRS, with some of what lies around it.
+
+    Args:
+        grid: the run's.
+        shapes: any geometries.
+        least: pixels along the smallest window.
+        most: pixels along the largest; it shows a part of the shape.
+    """
+    found = []
+    for shape in shapes:
+        box = grid.covering(*shape.bounds)
+        side = int(min(most, max(least, 1.3 * max(box.width, box.height))))
+        centre = shape.representative_point() if side == most else shape.envelope.centroid
+        col, row = ~grid.transform @ (centre.x, centre.y)
+        found.append(Window(int(col) - side // 2, int(row) - side // 2, side, side))
+    return found
+
+
+def place_picture(run: Run, window: Window, shape: shapely.Geometry, side: int) -> Bytes:
+    """The photo of a window with the outline of one shape, at most `side` pixels wide (H, W, 3)."""
+    step = max(1, -(-int(window.width) // side))
+    photo, _ = _read_thinned(run, window, step)
+    place = run.plan.grid.window_transform(window) @ rasterio.Affine.scale(step)
+    edge = rasterize([shapely.boundary(shape)], photo.shape[:2], transform=place, all_touched=True, dtype="uint8") > 0
+    photo[edge] = OUTLINE
+    return photo
 
 
 def _strips(window: Window, step: int) -> Iterator[Window]:
@@ -59,7 +94,7 @@ def _strips(window: Window, step: int) -> Iterator[Window]:
         yield Window(window.col_off, window.row_off + top, window.width, min(high, int(window.height) - top))
 
 
-def read_thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
+def _read_thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
     """Photo (H, W, 3) and classes (H, W) of every `step`-th pixel.
 
     Without a photo, the classes in pale colours stand for it.
@@ -70,7 +105,7 @@ def read_thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
         for strip in _strips(window, step):
             pixels, valid = photo.read(strip)
             rgb = (pixels[:3] if len(pixels) >= 3 else np.repeat(pixels[:1], 3, 0))[:, ::step, ::step]
-            rgb = np.moveaxis(_eight_bit(rgb), 0, 2).copy()
+            rgb = np.moveaxis(eight_bit(rgb), 0, 2).copy()
             rgb[~valid[::step, ::step]] = 225
             photos.append(rgb)
             classes.append(reader.read(strip)[0][::step, ::step])
@@ -80,7 +115,7 @@ def read_thinned(run: Run, window: Window, step: int) -> tuple[Bytes, Bytes]:
     return np.concatenate(photos), whole
 
 
-def _eight_bit(pixels: Image) -> Bytes:
+def eight_bit(pixels: Image) -> Bytes:
     """Pixels as bytes, the whole range of their type (floats: 0 to 1) as 0 to 255."""
     if pixels.dtype == np.uint8:
         return pixels

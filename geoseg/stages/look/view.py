@@ -18,39 +18,49 @@ from geoseg.gis.run_picture import run_picture, with_legend_below
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.door import gdal_settings, open_sheet
 
-__all__ = ["view", "view_raster", "view_run"]
+__all__ = ["check_web", "view", "view_raster", "view_run"]
 
 SIDE = 900
 """Longest side in pixels of each part of a picture."""
 
 
 def view(what: Run | Path, out: Path | None = None, *, size: int | None = None, web: bool = False) -> Path:
-    """Write a picture of a run or of a class raster, or a web page of a run; returns the file.
+    """Write a picture of a run or of a class raster, or the web map of a run; returns the file, or the map's page.
 
     Args:
         what: a run, its folder, or a class raster.
-        out: the PNG; with `web` the page, which is RUN/out/map.html otherwise.
-        size: longest side of each part of the picture, or of the page's photo, in pixels.
-        web: one page for the browser.
+        out: the PNG; with `web` the page or folder, which is RUN/out/map.html or RUN/out/map otherwise.
+        size: longest side of each part of the picture, in pixels.
+        web: a map for the browser.
 
     Raises:
-        UsageError: no picture is named, a page of a raster is asked for, or the raster shows no classes.
+        UsageError: no picture is named, a map of a raster is asked for, or the raster shows no classes.
         PlanError: no run, or not inferred yet.
         SheetError: the raster cannot be read.
     """
     place = what.folder if isinstance(what, Run) else what
     if web:
-        from geoseg.stages.look.web import SIDE as PHOTO
         from geoseg.stages.look.web import web_map
 
-        if not place.is_dir():
-            raise UsageError(place, "is no run folder", "--web shows whole runs; leave it out for a raster")
-        return web_map(place, out or place / "out" / "map.html", size or PHOTO)
+        check_web(place, size)
+        return web_map(place, out).page
     if place.is_dir():
         return view_run(place, out or place / "out" / "map.png", size or SIDE)
     if out is None:
         raise UsageError("--out", "no picture named", "add -o PICTURE.png")
     return view_raster(place, out, size or SIDE)
+
+
+def check_web(place: Path, size: int | None) -> None:
+    """Check that a web map can be made.
+
+    Raises:
+        UsageError: the place is no folder, or a size is given.
+    """
+    if not place.is_dir():
+        raise UsageError(place, "is no run folder", "a web map shows whole runs; leave --web out for a raster")
+    if size is not None:
+        raise UsageError("--size", "is for pictures", "leave it out: a web map holds every pixel of the photo")
 
 
 def view_run(run: Run | Path, out: Path, side: int = SIDE) -> Path:

@@ -1,101 +1,137 @@
-"""geoseg view --web: a finished run as one page for the browser."""
+"""geoseg view --web: a finished run as a map for the browser.
+
+run -> where it lies on Web Mercator -> pictures as tiles | tables as tiles -> the page -> one file, or a folder
+"""
 
 from __future__ import annotations
 
-import io
-import math
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
-import geopandas
-import numpy as np
-import pyogrio
-import shapely
-from PIL import Image
-from rasterio.transform import Affine
-
-from geoseg.arrays import Bytes
-from geoseg.classes import NODATA, ClassTable
-from geoseg.colours import css, darker, lighter, of_role
-from geoseg.commit import commit_bytes
-from geoseg.errors import PlanError
-from geoseg.geometry.scatter import pictured
-from geoseg.gis.picture import coloured
-from geoseg.gis.run_picture import read_thinned
-from geoseg.gis.web import WebFeature, WebLayer, WebMap, web_map_html
-from geoseg.layers import Table, role_of_table, tables
+from geoseg.commit import commit_bytes, commit_json, disk_faults, folder, read_json
+from geoseg.errors import UsageError
+from geoseg.gis.web_map.page import FORM, inlined_size, one_file, pointer_page, write_folder
+from geoseg.gis.web_map.server import PORT
+from geoseg.progress import Progress, Steps, unheard
 from geoseg.runfolder.folder import Run
+from geoseg.stages.look.web_facts import map_facts
+from geoseg.stages.look.web_tiles import STEPS, run_tiles
 
-__all__ = ["web_map"]
+__all__ = ["MOST_IN_PAGE", "WebMap", "fresh_map", "web_map"]
+
+MOST_IN_PAGE = 30_000_000
+"""Bytes of a page that holds its tiles itself."""
+INDEX, PAGES = "index.html", (".html", ".htm")
+LEFT = 3600.0
+"""Seconds after which a folder that was being built belongs to a process that was killed."""
 
 
-SIDE = 4096
-"""Longest side of the photo in the page, in pixels."""
+@dataclass(frozen=True)
+class WebMap:
+    """A web map that lies there: its page, the folder of its files if it is one, and what is missing in it."""
+
+    page: Path
+    folder: Path | None
+    notes: tuple[str, ...] = ()
 
 
-def web_map(run: Run | Path, out: Path, side: int = SIDE) -> Path:
-    """Write one HTML page with the photo (at most `side` pixels), the classes and all layers of a run.
+def web_map(run: Run | Path, out: Path | None = None, *, most: int = MOST_IN_PAGE, hear: Progress = unheard) -> WebMap:
+    """Write the web map of a run: one file, or a folder where that would be too large.
+
+    Args:
+        run: a run with its blocks and layers.
+        out: the page (NAME.html) or the folder; RUN/out/map.html or RUN/out/map otherwise. With NAME.html a map that
+            is too large for a page becomes the folder NAME, and the page leads there.
+        most: bytes of the largest page.
+        hear: is told how far it is.
 
     Raises:
-        PlanError: no run, or one without polygons.
+        PlanError: no run, or one that no mosaic has finished.
+        EnvironmentFault: the disk refuses it.
     """
     run = Run.of(run)
-    plan, table, files = run.plan, run.table, run.feature_files
-    if not files:
-        raise PlanError(run.folder, "has no polygons", "run geoseg mosaic first, without --no-vectors")
-    window = pictured([s.window for s in plan.sheets])
-    step = max(1, math.ceil(max(int(window.height), int(window.width)) / side))
-    photo, classes = read_thinned(run, window, step)
-    place = plan.grid.window_transform(window) @ Affine.scale(step)
-    content = WebMap(
-        title=files[0].stem,
-        photo=_encode(Image.fromarray(photo), "JPEG", quality=85),
-        classes=_encode(_transparent(classes, table), "PNG"),
-        size=(photo.shape[1], photo.shape[0]),
-        metres=plan.gsd * step,
-        layers=_layers(files[0], ~place, table),
-        legend=[(c.name, c.hex) for c in table.classes],
-    )
-    commit_bytes(out, web_map_html(content).encode())
-    return out
+    finished = run.finished
+    place = out or run.out / "map.html"
+    as_page = place.suffix.lower() in PAGES
+    target = place.with_suffix("") if as_page else place
+    _check_free(target)
+    with _building(target) as made:
+        tiles = run_tiles(run, made, Steps(STEPS, hear))
+        facts, archives, notes = map_facts(run, tiles), tiles.archives(made), tiles.notes
+        if as_page and inlined_size(archives) <= most:
+            commit_bytes(place, _mark(str(finished["key"])) + one_file(archives, facts))
+            if out is None and (target / "map.json").is_file():
+                shutil.rmtree(target)
+            return WebMap(place, None, notes)
+        write_folder(made, facts)
+        names = sorted(p.name for p in made.iterdir())
+        commit_json(made / "map.json", {"form": FORM, "run": finished["key"], "files": names})
+        _put(made, target)
+    if as_page:
+        commit_bytes(place, pointer_page(str(facts["title"]), target.name, str(facts["serve"]), PORT))
+    return WebMap(target / INDEX, target, notes)
 
 
-def _encode(picture: Image.Image, kind: str, **options: int) -> bytes:
-    """The bytes of a picture file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
+@contextmanager
+def _building(target: Path) -> Iterator[Path]:
+    """A new folder beside a place, which is gone in the end; those that killed processes left go first."""
+    parent = folder(target.parent)
+    for left in parent.glob(f".{target.name}-*.building"):
+        with suppress(OSError):
+            if left.stat().st_mtime < time.time() - LEFT:
+                shutil.rmtree(left)
+    made = folder(parent / f".{target.name}-{uuid.uuid4().hex[:12]}.building")
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
-def _transparent(classes: Bytes, table: ClassTable) -> Image.Image:
-    """A picture of the classes (H, W), transparent where there is no data."""
-    alpha = np.where(classes == NODATA, 0, 255).astype(np.uint8)
-    return Image.fromarray(np.dstack([coloured(classes, table), alpha]))
+def _check_free(target: Path) -> None:
+    """Check that a folder may take this name: nothing is there, or an earlier map.
+
+    Raises:
+        UsageError: something else is there.
+    """
+    cure = "name another place with -o"
+    if target.exists() and not target.is_dir():
+        raise UsageError(target, "is a file, where the folder of a web map would be", cure)
+    if target.is_dir() and any(target.iterdir()) and not (target / "map.json").is_file():
+        raise UsageError(target, "is there already, and is no web map", cure)
 
 
-def _layers(gpkg: Path, to_pixels: Affine, table: ClassTable) -> list[WebLayer]:
-    """The tables of a GeoPackage as layers of the page, from the bottom up."""
-    there = {str(name) for name, _ in pyogrio.list_layers(gpkg)}
-    layers = []
-    for name, look in sorted(tables().items(), key=lambda row: row[1].level):
-        if name in there:
-            colour = of_role(table, role_of_table(name))
-            inside = lighter(colour, 0.6) if look.geometry == "LineString" else colour
-            line, fill = css(darker(colour), look.line), css(inside, look.fill)
-            features = _features(gpkg, look, to_pixels, table)
-            layers.append(WebLayer(name, line, fill, look.on_map, look.geometry, features))
-    return layers
+def _put(made: Path, target: Path) -> None:
+    """Give a folder its name; an earlier map of that name goes."""
+    if target.exists():
+        with disk_faults(target):
+            os.replace(target, made.with_suffix(".old"))
+    with disk_faults(target):
+        os.replace(made, target)
+    shutil.rmtree(made.with_suffix(".old"), ignore_errors=True)
 
 
-def _features(gpkg: Path, look: Table, to_pixels: Affine, table: ClassTable) -> list[WebFeature]:
-    """Features of a table in pixels of the picture; the land cover's have the colours of their classes."""
-    frame = geopandas.read_file(gpkg, layer=look.name)
-    scale, corner = [to_pixels.a, to_pixels.e], [to_pixels.c, to_pixels.f]
-    shapes = shapely.transform(frame.geometry.to_numpy(), lambda xy: (xy * scale + corner).round(1))
-    facts = frame.drop(columns=[frame.geometry.name, "class_id", "run_id"], errors="ignore").to_dict("records")
-    colours = {c.name: css(c.drawn, look.fill) for c in table.classes} if look.name == "landcover" else {}
-    features: list[WebFeature] = []
-    for shape, fact in zip(shapes, facts, strict=True):
-        parts = shapely.get_rings(shape) if look.geometry == "Polygon" else [shape]
-        said = {k: v for k, v in fact.items() if v is not None and v == v}
-        features.append(([shapely.get_coordinates(p).tolist() for p in parts], colours.get(fact["class"], ""), said))
-    return features
+def fresh_map(run: Run, out: Path | None = None) -> WebMap | None:
+    """The web map of a run as it is now, where there is one at the place that `web_map` would give it."""
+    place = out or run.out / "map.html"
+    as_page = place.suffix.lower() in PAGES
+    target, key = place.with_suffix("") if as_page else place, str(run.finished["key"])
+    if (target / "map.json").is_file():
+        said = read_json(target / "map.json", "make the map again: geoseg view RUN --web")
+        if said.get("form") == FORM and said.get("run") == key:
+            return WebMap(target / INDEX, target)
+    elif as_page and place.is_file():
+        with place.open("rb") as file:
+            if file.readline() == _mark(key):
+                return WebMap(place, None)
+    return None
+
+
+def _mark(key: str) -> bytes:
+    """The first line of a page that holds its tiles: which run it shows."""
+    return f"<!-- geoseg web map {FORM} of {key} -->\n".encode()

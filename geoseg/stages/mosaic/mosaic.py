@@ -176,7 +176,7 @@ def _make(work: MosaicWork, options: MosaicOptions, progress: Progress) -> Outpu
             _exact(work, options, made)
     if options.vectors:
         with step("report"):
-            made.files.append(write_report(inputs, made))
+            made.files.append(write_report(inputs, made, work.fence.key))
     with step("catalogue"):
         made.files += write_stac(inputs, counts, made.files)
     if (target := _target(inputs, work.fence.key, options)) is not None:

@@ -21,6 +21,7 @@ from rasterio.windows import Window
 
 from geoseg.arrays import Bytes, Doubles, Ints, Values
 from geoseg.classes import NODATA
+from geoseg.colours import REVIEW_REASONS
 from geoseg.geometry.blocks import block_window, blocks_of
 from geoseg.geometry.grid import grown, overlap, slices
 from geoseg.geometry.ground import area_factors
@@ -50,10 +51,9 @@ SQUARE = 3.0
 STRETCH = 2048
 """Pixels along the squares that are looked at at a time, roughly."""
 
-LOW, SHAPE, DOUBT, RANDOM = "low confidence", "odd shape", "doubtful car", "random place"
+LOW, SHAPE, DOUBT, RANDOM = REVIEW_REASONS
 STRATUM = ("stratum_pixels", "stratum_places", "map_pixels", "map_places")
 """Columns of random places: pixels and random places of the class, and of the map; so none is deleted unseen."""
-COLOURS = {LOW: (214, 40, 40), SHAPE: (240, 140, 20), DOUBT: (150, 60, 170), RANDOM: (30, 110, 200)}
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ def _layer(inputs: Inputs, run_id: str, places: list[Place]) -> Layer:
         "run_id": _text(run_id for _ in places),
     }
     frame = geopandas.GeoDataFrame(data, geometry=[p.shape for p in places], crs=inputs.plan.grid.crs)
-    style = classes_qml("reason", list(COLOURS.items()), alpha=60)
+    style = classes_qml("reason", list(REVIEW_REASONS.items()), alpha=60)
     words = "places worth a look: write your verdict; random places say how good the map is (sampled)"
     return Layer(TABLE, frame, style, words, values={"verdict": VERDICTS, "should_be": tuple(names.values())})
 
