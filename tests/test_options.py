@@ -188,6 +188,7 @@ CHANGED: dict[type, dict[str, Change]] = {
         "simplify": _same(0.5),
         "smooth": _same(0.2),
         "square": _same(False),
+        "houses": _same(False),
         "all_cars": _same(True),
         "layers": _same(("cars",)),
         "vector_format": _same(("fgb",)),
