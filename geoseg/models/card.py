@@ -17,7 +17,7 @@ __all__ = ["Card"]
 
 LARGEST_PATCH = 32_768
 LARGEST_ARGUMENT = 4_096
-_TEXTS = ("name", "architecture", "dtype", "output", "good_for", "not_good_for", "training", "licence")
+_TEXTS = ("name", "architecture", "dtype", "output", "good_for", "not_good_for", "training", "parent", "licence")
 _NUMBERS = ("mean", "std", "gsd", "gsd_range", "temperature")
 _WHOLE = ("patch", "overlap", "margin", "stride")
 BANDS = ("red", "green", "blue", "nir", "grey", "height", "other")
@@ -30,6 +30,7 @@ class Card:
     `mean` and `std` are per band in the units of the data (0 to 255 for uint8). `patch`, `overlap`, `margin` and
     `stride` are in network pixels of `gsd` metres. `output` is "logits" or "probabilities"; `temperature` divides
     logits before softmax. `gsd_range`: metres that it was trained for. `arguments`: those of its architecture.
+    `parent`: the network whose weights its training began with.
     `patch_dependent`: scores depend on the patch size (global pooling), so only the trained size should be used.
 
     Raises:
@@ -56,6 +57,7 @@ class Card:
     good_for: str = ""
     not_good_for: str = ""
     training: str = ""
+    parent: str = ""
     licence: str = ""
     metrics: Json = field(default_factory=dict)
 
@@ -88,8 +90,9 @@ class Card:
             raise ModelError(self.name, what, cure)
 
     def to_json(self) -> Json:
-        """The card as JSON."""
-        return {**asdict(self), "classes": self.classes.to_json()}
+        """The card as JSON; without a parent it says nothing of one, so that keys of models stay what they were."""
+        value = {**asdict(self), "classes": self.classes.to_json()}
+        return value if self.parent else {k: v for k, v in value.items() if k != "parent"}
 
     @classmethod
     def from_text(cls, text: str, subject: object) -> Card:

@@ -155,7 +155,7 @@ def _verdicts(edited: Path, original: Path | None, run_id: str) -> geopandas.Geo
 
 def _review(package: Path) -> geopandas.GeoDataFrame:
     if REVIEW not in vector_layers(package):
-        empty = {name: [] for name in ("id", "verdict", "should_be", "run_id")}
+        empty: dict[str, list[object]] = {name: [] for name in ("id", "verdict", "should_be", "run_id")}
         return geopandas.GeoDataFrame(empty, geometry=[])
     frame = read_vectors(package, REVIEW)
     missing = [n for n in ("id", "class", "verdict", "should_be", "run_id") if n not in frame]
