@@ -13,6 +13,7 @@ import geopandas
 import numpy as np
 import pandas
 import shapely
+from pyproj import CRS
 
 from geoseg.gis.answers.edits import Edit
 from geoseg.gis.columns import VERDICTS
@@ -94,10 +95,15 @@ def _read_all(path: Path, crs: str) -> tuple[geopandas.GeoDataFrame, geopandas.G
     found = []
     for name, columns in ((REVIEW, REVIEW_COLUMNS), (EDITS, EDIT_COLUMNS)):
         frame = read_vectors(path, name) if name in layers else _empty(columns, crs)
-        if frame.crs is not None and frame.crs != crs:
-            frame = frame.to_crs(crs)
-        found.append(_typed(frame))
+        found.append(_typed(_laid(frame, crs)))
     return found[0], found[1]
+
+
+def _laid(frame: geopandas.GeoDataFrame, crs: str) -> geopandas.GeoDataFrame:
+    """The same ground in another CRS; nothing moves where it is the same one in other words."""
+    if frame.crs is None or CRS.from_user_input(crs).equals(frame.crs, ignore_axis_order=True):
+        return frame.set_crs(crs, allow_override=True)
+    return frame.to_crs(crs)
 
 
 def _empty(columns: Iterable[str], crs: str) -> geopandas.GeoDataFrame:
@@ -121,9 +127,9 @@ def add_answers(run: Run, crs: str, review: geopandas.GeoDataFrame, edits: list[
 
     Args:
         run: its folder.
-        crs: of all shapes.
-        review: answered places, with the columns of the table `review`.
-        edits: all edits of one file.
+        crs: of the run's grid.
+        review: answered places, with the columns of the table `review`; its CRS is that of the map.
+        edits: all edits of one file, in the CRS of the map.
         run_id: of the map that was edited.
 
     Raises:
@@ -131,9 +137,10 @@ def add_answers(run: Run, crs: str, review: geopandas.GeoDataFrame, edits: list[
         EnvironmentFault: it cannot be written, or is open in another program.
     """
     old_review, old_edits = _read_all(run.answers_gpkg, crs)
+    here = review.crs if review.crs is not None else crs
     turn = 1 + int(max([0, *old_review[ROUND], *old_edits[ROUND]]))
-    new_review = _new_places(review, _latest(old_review, ["run_id", "id"])).assign(**{ROUND: turn})
-    new_edits = _new_edits(_edit_frame(edits, run_id, crs), _latest(old_edits, ["run_id", "layer", "id"]))
+    new_review = _new_places(_laid(review, crs), _latest(old_review, ["run_id", "id"])).assign(**{ROUND: turn})
+    new_edits = _new_edits(_laid(_edit_frame(edits, run_id, here), crs), _latest(old_edits, ["run_id", "layer", "id"]))
     if not len(new_review) and not len(new_edits):
         return 0
     whole = (
@@ -159,7 +166,7 @@ def _answer(row: dict[str, object]) -> tuple[str, str, str]:
     return text_of(row["verdict"]), text_of(row["should_be"]), text_of(row.get("note"))
 
 
-def _edit_frame(edits: list[Edit], run_id: str, crs: str) -> geopandas.GeoDataFrame:
+def _edit_frame(edits: list[Edit], run_id: str, crs: object) -> geopandas.GeoDataFrame:
     data = {
         "layer": [e.layer for e in edits],
         "id": [e.id for e in edits],

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import geopandas
+import numpy as np
+import pyogrio
 
 from geoseg.classes import ClassTable
 from geoseg.commit import commit_file, digest
@@ -150,13 +152,15 @@ def _verdicts(edited: Path, original: Path | None, run_id: str) -> geopandas.Geo
         return frame
     before = {row["id"]: (row["verdict"], row["should_be"]) for row in _review(original).to_dict("records")}
     new = [before.get(r["id"]) != (r["verdict"], r["should_be"]) for r in frame.to_dict("records")]
-    return frame[new]
+    return frame[np.array(new, bool)]
 
 
 def _review(package: Path) -> geopandas.GeoDataFrame:
-    if REVIEW not in vector_layers(package):
+    layers = vector_layers(package)
+    if REVIEW not in layers:
         empty: dict[str, list[object]] = {name: [] for name in ("id", "verdict", "should_be", "run_id")}
-        return geopandas.GeoDataFrame(empty, geometry=[])
+        system = pyogrio.read_info(package, layer=layers[0])["crs"] if layers else None
+        return geopandas.GeoDataFrame(empty, geometry=[], crs=system)
     frame = read_vectors(package, REVIEW)
     missing = [n for n in ("id", "class", "verdict", "should_be", "run_id") if n not in frame]
     if missing:
