@@ -98,7 +98,15 @@ def _check_run(run: Run) -> None:
 
 
 def _files(run: Run, edited: Path | None) -> list[Path]:
-    return run.feature_files if edited is None else [edited]
+    """The file that was named, or the map of the run.
+
+    Raises:
+        PlanError: no mosaic has finished here.
+    """
+    if edited is not None:
+        return [edited]
+    made = {run.folder / name for name in run.finished["files"]}
+    return [file for file in run.feature_files if file in made]
 
 
 def _write(run: Run, out: Path, statements: list[Statement]) -> Written:
