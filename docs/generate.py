@@ -398,6 +398,7 @@ CARD = {
     "good_for": "What it was made for. Shown in reports.",
     "not_good_for": "What it is known to fail at. Shown in reports.",
     "training": "How it was trained, on which data.",
+    "parent": "The network whose weights its training began with, and the SHA-256 of its file.",
     "licence": "Licence of the weights and of the data that they were made from.",
     "metrics": "Scores, each with its protocol.",
 }

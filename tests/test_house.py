@@ -14,7 +14,7 @@ ROOMS = sorted({p.parent for p in MODULES})
 
 RUN_FILES = {
     "plan.json", "infer.json", "engine.json", "run.json", "contents.json", "stamp.json", "ledger.json", "mosaic.json",
-    "patches.gpkg", "catalog.json",
+    "patches.gpkg", "catalog.json", "answers.gpkg",
 }  # fmt: skip
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "changes": "What changed from one night to another.",
     "prune": "Remove old published nights of a run.",
     "view": "A quick look at a run or class raster, as PNG.",
+    "corrections": "Make a training set of what you wrote into a map.",
     "train": "Train a network from a config.",
     "evaluate": "Score rasters, runs or models against labels.",
     "model": "Look at, import, export and time model files.",
@@ -33,7 +34,7 @@ COMMANDS = {
 }
 
 
-PLACES = {name: f"nights.{name}" for name in ("changes", "prune")}
+PLACES = {"changes": "nights.changes", "prune": "nights.prune", "corrections": "answers.corrections"}
 """Where in geoseg.cli a command lies, if not in a module of its name."""
 
 

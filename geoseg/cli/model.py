@@ -76,6 +76,7 @@ def info(file: Path | None, as_json: bool) -> None:
         ("good for", card.good_for or "not said"),
         ("not good for", card.not_good_for or "not said"),
         ("training", card.training or "not said"),
+        *([("began as", card.parent)] if card.parent else []),
         ("licence", card.licence or "not said"),
         ("SHA-256", model.sha256),
     ]

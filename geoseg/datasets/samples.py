@@ -18,7 +18,7 @@ from rasterio.windows import Window
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from geoseg.arrays import Bytes, Image
-from geoseg.classes import NOT
+from geoseg.classes import NOT, UNLABELLED
 from geoseg.datasets.items import Item, read_aux, read_item, read_labels
 from geoseg.learn.augment import Augmentation, change_photo, draw_pose, lay_crop
 from geoseg.spawn import without_main
@@ -40,23 +40,31 @@ INDEX_MOST = 4000
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Items of one data set and its share of the samples."""
+    """Items of one data set and its share of the samples.
+
+    `patchy`: most pixels are not known, so every sample lies on one that is, if only that it is not of some class.
+    """
 
     name: str
     items: tuple[Item, ...]
     share: float = 1.0
+    patchy: bool = False
 
 
 @lru_cache(maxsize=512)
-def class_places(item: Item) -> dict[int, Places]:
-    """For each class index some pixels of the item's region that have it; read by strips of rows."""
+def class_places(item: Item, *, denied: bool = False) -> dict[int, Places]:
+    """For each class index some pixels of the item's region that have it; read by strips of rows.
+
+    `denied`: also for each label `NOT + k`, and out of all pixels, since few may be known.
+    """
+    most, step = (UNLABELLED, 1) if denied else (NOT, INDEX_STEP)
     row, col, height, width = item.region
     places: dict[int, list[Places]] = {}
     for top in range(row, row + height, 1024):
         part = Window(col, top, width, min(1024, row + height - top))
-        codes = read_labels(item, part)[::INDEX_STEP, ::INDEX_STEP]
-        for code in np.unique(codes[codes < NOT]).tolist():
-            found = np.argwhere(codes == code).astype(np.int32) * INDEX_STEP
+        codes = read_labels(item, part)[::step, ::step]
+        for code in np.unique(codes[codes < most]).tolist():
+            found = np.argwhere(codes == code).astype(np.int32) * step
             places.setdefault(int(code), []).append(found + np.array([top, col], np.int32))
     return {code: _thin(np.concatenate(parts)) for code, parts in places.items()}
 
@@ -118,7 +126,7 @@ class Samples(Dataset[Sample]):
         items = self.sets[which].items
         item = items[int(rng.choice(len(items), p=self.areas[which]))]
         pose = draw_pose(rng, self.augmentation, self.crop.side, self.crop.gsd / item.image.gsd)
-        row, col = self._place(rng, item, pose.reach)
+        row, col = self._place(rng, item, pose.reach, patchy=self.sets[which].patchy)
         window = Window(col, row, pose.reach, pose.reach)
         image, codes, valid = read_item(item, window)
         if self.crop.aux:
@@ -126,15 +134,15 @@ class Samples(Dataset[Sample]):
         crop, labels = lay_crop(image, codes, valid, pose, self.fill)
         return (*change_photo(crop, labels, rng, self.augmentation, self.fill, self.crop.full), which)
 
-    def _place(self, rng: np.random.Generator, item: Item, reach: int) -> tuple[int, int]:
+    def _place(self, rng: np.random.Generator, item: Item, reach: int, *, patchy: bool) -> tuple[int, int]:
         """Upper left corner (row, column) of a source window: on a class drawn evenly, or anywhere.
 
         The window lies inside the region where that is large enough.
         """
         top, left, height, width = item.region
         centre = rng.uniform(top, top + height), rng.uniform(left, left + width)
-        if rng.uniform() < self.balance:
-            places = class_places(item)
+        if rng.uniform() < self.balance or patchy:
+            places = class_places(item, denied=patchy)
             if places:
                 chosen = places[sorted(places)[int(rng.integers(len(places)))]]
                 y, x = chosen[int(rng.integers(len(chosen)))]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from geoseg.classes import ISPRS, NODATA, ClassTable
+from geoseg.datasets.corrections.items import correction_items
 from geoseg.datasets.folders import (
     ImageFacts,
     box_items,
@@ -78,7 +79,7 @@ def labelled_sets(
             items = [_as_type(i, dtype) for i in prefix_names(parts[split], name)]
             whole[split] += items
             if items:
-                sets[split].append(LabelledSet(name, tuple(items), section.share))
+                sets[split].append(LabelledSet(name, tuple(items), section.share, section.kind in PATCHY))
     refuse_leaks(whole)
     return sets
 
@@ -228,12 +229,18 @@ def _scenes(section: DataSection, table: ClassTable, bands: tuple[str, ...], cac
     )
 
 
+def _corrections(section: DataSection, table: ClassTable, bands: tuple[str, ...], cache: Path | None) -> list[Item]:
+    chosen = replace(_facts(section, bands), wanted=())  # crops hold the bands in the network's order
+    return correction_items(section.root, table, len(bands), chosen)
+
+
 OWN: dict[str, Callable[[DataSection, ClassTable, tuple[str, ...], Path | None], list[Item]]] = {
     "pairs": _pairs,
     "patches": _patches,
     "polygons": _polygons,
     "boxes": _boxes,
     "unlabelled": _unlabelled,
+    "corrections": _corrections,
     "scenes": _scenes,
 }
 
@@ -253,6 +260,9 @@ def _voc(section: DataSection, table: ClassTable) -> Parts:
 def _cityscapes(section: DataSection, table: ClassTable) -> Parts:
     return cityscapes_items(section.root)
 
+
+PATCHY = ("corrections",)
+"""Kinds of which most pixels are not known: every sample lies on one that is."""
 
 OFFICIAL: dict[str, Callable[[DataSection, ClassTable], Parts]] = {
     "isprs": _isprs,

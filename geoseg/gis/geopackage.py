@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -55,11 +55,16 @@ def write_geopackage(path: Path, layers: list[Layer], *, date: str = DATE) -> No
         package.commit()
 
 
+def _nothing(path: Path) -> None:
+    """Do nothing with a file."""
+
+
 @contextmanager
-def new_geopackage(path: Path, *, date: str = DATE) -> Iterator[GeoPackage]:
+def new_geopackage(path: Path, *, date: str = DATE, ready: Callable[[Path], None] = _nothing) -> Iterator[GeoPackage]:
     """A GeoPackage that is written a batch of features at a time.
 
-    `GeoPackage.commit` gives it its name; without that nothing stays.
+    `GeoPackage.commit` gives it its name; without that nothing stays. `ready` is called just before, with the finished
+    file under its temporary name.
 
     Raises:
         OpenElsewhere: another program has the file open that it would replace; better told before the work.
@@ -68,7 +73,7 @@ def new_geopackage(path: Path, *, date: str = DATE) -> Iterator[GeoPackage]:
         pass
     with scratch(path, path.suffix) as temporary:
         try:
-            yield GeoPackage(path, temporary, date)
+            yield GeoPackage(path, temporary, date, ready)
         finally:
             for rest in temporary.parent.glob(temporary.name + "-*"):  # SQLite's journals
                 rest.unlink(missing_ok=True)
@@ -81,6 +86,7 @@ class GeoPackage:
     path: Path
     temporary: Path
     date: str
+    ready: Callable[[Path], None] = _nothing
     heads: dict[str, Layer] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     tables: Counter[str] = field(default_factory=Counter)
@@ -130,7 +136,12 @@ class GeoPackage:
         with self._faults():
             _describe(self.temporary, list(self.heads.values()), self.date)
         with held_alone(self.path):
-            settle(self.temporary, self.path, lambda temporary: _check(self.path, temporary, self.counts, self.tables))
+            settle(self.temporary, self.path, self._finish)
+
+    def _finish(self, temporary: Path) -> None:
+        """Check the file, then show it to who waits for it."""
+        _check(self.path, temporary, self.counts, self.tables)
+        self.ready(temporary)
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

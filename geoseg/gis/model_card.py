@@ -42,11 +42,16 @@ def markdown_card(card: Card, sha256: str) -> str:
         "| value | name | role | colour |",
         "| --- | --- | --- | --- |",
         *(f"| {c.value} | {c.name} | {c.role} | `{c.hex}` |" for c in card.classes.classes),
-        *("", "## Training", "", _stated(card.training), "", "## Scores", "", *_scores(card.metrics)),
+        *("", "## Training", "", _stated(card.training), *_parent(card), "", "## Scores", "", *_scores(card.metrics)),
         *("", f"Confidence is calibrated with temperature {card.temperature:g}.", ""),
         *("## Licence", "", _stated(card.licence), "", f"Weights SHA-256: `{sha256}`", ""),
     ]
     return "\n".join(lines)
+
+
+def _parent(card: Card) -> list[str]:
+    """The network that it began as."""
+    return ["", f"Began as: {card.parent}"] if card.parent else []
 
 
 def _stated(text: str) -> str:

@@ -25,7 +25,7 @@ import pyogrio
 
 from geoseg.errors import UsageError
 
-__all__ = ["VECTORS", "read_table", "read_vectors", "vector_layers"]
+__all__ = ["VECTORS", "check_geopackage", "read_table", "read_vectors", "vector_layers"]
 
 VECTORS = (".gpkg", ".geojson", ".json", ".fgb", ".shp", ".parquet")
 """Suffixes of files that are taken for vectors."""
@@ -60,15 +60,24 @@ def read_vectors(path: Path, layer: str | None = None) -> geopandas.GeoDataFrame
     return frame
 
 
+def check_geopackage(path: Path) -> None:
+    """Make sure that SQLite may open a file by itself: a GeoPackage of tables only.
+
+    Raises:
+        UsageError: the file is not there, is no GeoPackage, or could open others.
+    """
+    if _kind(path) != "gpkg":
+        raise UsageError(path, "is no GeoPackage", "give a GeoPackage")
+    _check_tables(path)
+
+
 def read_table(path: Path, name: str) -> pandas.DataFrame:
     """A table without geometry of a GeoPackage.
 
     Raises:
         UsageError: the file is not there, is no GeoPackage, has no such table, or could open other files.
     """
-    if _kind(path) != "gpkg":
-        raise UsageError(path, "is no GeoPackage", "give a GeoPackage")
-    _check_tables(path)
+    check_geopackage(path)
     return pandas.DataFrame(_read(path, lambda: pyogrio.read_dataframe(path, layer=name)))
 
 

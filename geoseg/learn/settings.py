@@ -82,7 +82,9 @@ class SplitSection(_Section):
 class DataSection(_Section):
     """One data set; its `kind` decides which keys count."""
 
-    kind: Literal["isprs", "voc", "cityscapes", "pairs", "patches", "polygons", "boxes", "unlabelled", "scenes"]
+    kind: Literal[
+        "isprs", "voc", "cityscapes", "pairs", "patches", "polygons", "boxes", "unlabelled", "corrections", "scenes"
+    ]
     name: str = ""
     root: Path = Path(".")
     share: float = Field(1.0, gt=0)

@@ -17,7 +17,7 @@ __all__ = ["AUX", "Card"]
 
 LARGEST_PATCH = 32_768
 LARGEST_ARGUMENT = 4_096
-_TEXTS = ("name", "architecture", "dtype", "output", "good_for", "not_good_for", "training", "licence")
+_TEXTS = ("name", "architecture", "dtype", "output", "good_for", "not_good_for", "training", "parent", "licence")
 _NUMBERS = ("mean", "std", "gsd", "gsd_range", "temperature")
 _WHOLE = ("patch", "overlap", "margin", "stride")
 AUX = {"contact": "where two buildings meet, or nearly meet"}
@@ -32,6 +32,7 @@ class Card:
     `mean` and `std` are per band in the units of the data (0 to 255 for uint8). `patch`, `overlap`, `margin` and
     `stride` are in network pixels of `gsd` metres. `output` is "logits" or "probabilities"; `temperature` divides
     logits before softmax. `gsd_range`: metres that it was trained for. `arguments`: those of its architecture.
+    `parent`: the network whose weights its training began with.
     `patch_dependent`: scores depend on the patch size (global pooling), so only the trained size should be used.
     `aux`: scores beside the classes, which the network gives after those of the classes (a key of `AUX`).
 
@@ -60,6 +61,7 @@ class Card:
     good_for: str = ""
     not_good_for: str = ""
     training: str = ""
+    parent: str = ""
     licence: str = ""
     metrics: Json = field(default_factory=dict)
 
@@ -94,11 +96,9 @@ class Card:
             raise ModelError(self.name, what, cure)
 
     def to_json(self) -> Json:
-        """The card as JSON; without `aux` where there is none, so that older cards keep their hashes."""
+        """The card as JSON; without `aux` and `parent` where there is none, so that older cards keep their hashes."""
         value = {**asdict(self), "classes": self.classes.to_json()}
-        if not self.aux:
-            del value["aux"]
-        return value
+        return {k: v for k, v in value.items() if v or k not in ("aux", "parent")}
 
     @property
     def scores(self) -> int:

@@ -72,6 +72,16 @@ class RunPaths:
         return self.folder / "parts"
 
     @property
+    def originals(self) -> Path:
+        """GeoPackages as mosaics have made them, packed: what people have changed since is told by them."""
+        return self.folder / "originals"
+
+    @property
+    def answers_gpkg(self) -> Path:
+        """What people have said of the maps of this run: verdicts and edits."""
+        return self.folder / "answers.gpkg"
+
+    @property
     def out(self) -> Path:
         """The outputs, which GIS users open."""
         return self.folder / "out"

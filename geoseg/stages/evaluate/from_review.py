@@ -15,6 +15,7 @@ import geopandas
 
 from geoseg.arrays import Json
 from geoseg.errors import UsageError
+from geoseg.gis.answers.answers import with_answers
 from geoseg.gis.columns import VERDICTS
 from geoseg.gis.vector_door import read_vectors, vector_layers
 from geoseg.metrics.strata import Estimate, Stratum, overall_accuracy, users_accuracy
@@ -64,7 +65,8 @@ def evaluate_review(edited: Path, run: Run | Path | None = None) -> Json:
 
     Args:
         edited: GeoPackage with the table `review`, with verdicts.
-        run: the finished run that made it, to be sure that it did.
+        run: the finished run that made it, to be sure that it did; verdicts that its answers.gpkg holds count where
+            the table has none.
 
     Returns:
         Plain data: `overall_accuracy` and, by class, `users_accuracy`, each with value, standard error (None where it
@@ -77,6 +79,8 @@ def evaluate_review(edited: Path, run: Run | Path | None = None) -> Json:
     """
     frame = _table(edited)
     run_id = _run_id(edited, frame, run)
+    if run is not None:
+        frame = with_answers(Run.of(run), frame)
     sample = _sample(edited, frame[frame["sampled"].fillna(False).astype(bool)])
     return _report(edited, run_id, sample)
 

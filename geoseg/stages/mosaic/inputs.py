@@ -13,6 +13,7 @@ from rasterio.windows import Window
 from geoseg import parse
 from geoseg.arrays import Json
 from geoseg.classes import ClassTable
+from geoseg.commit import digest
 from geoseg.errors import Busy, PlanError
 from geoseg.geometry.blocks import Block
 from geoseg.geometry.scatter import touching_groups
@@ -116,6 +117,8 @@ def mosaic_key(inputs: Inputs, options: MosaicOptions) -> str:
         inputs.plan.values_everywhere,
         [q.path for q in inputs.plan.quarantined],
     ]
+    if options.review and inputs.run.answers_gpkg.is_file():
+        parts.append(digest(inputs.run.answers_gpkg))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -19,6 +19,8 @@ import rasterio
 
 from geoseg.commit import folder, sweep
 from geoseg.errors import UsageError
+from geoseg.gis.answers.keep import keep_before_replacing
+from geoseg.gis.answers.originals import forget_originals, keep_original
 from geoseg.gis.databases.postgis import check_database, write_database
 from geoseg.gis.databases.target import Target, holds
 from geoseg.gis.geopackage import Layer, new_geopackage
@@ -111,6 +113,8 @@ def _mosaic(run: Run, options: MosaicOptions, progress: Progress, executor: Exec
     if target is not None:
         check_database(target, tables_of((c.role for c in inputs.table.classes), options.layers))
     earlier = earlier_files(run)
+    _keep_answers(inputs, earlier)
+    key = mosaic_key(inputs, options)  # the answers decide what the next review asks
     names = [str(file.relative_to(run.folder)) for file in earlier]
     with at_work(inputs, key, options, executor, names) as work:
         run.run_json.unlink(missing_ok=True)
@@ -120,7 +124,16 @@ def _mosaic(run: Run, options: MosaicOptions, progress: Progress, executor: Exec
         work.fence.check()
         _remove(earlier, made.files)
         write_run_json(inputs, key, made)
+    forget_originals(run, key[:12])
     return MosaicReport(run.out, tuple(made.files), made.areas, made.features, False, time.monotonic() - started)
+
+
+def _keep_answers(inputs: Inputs, earlier: set[Path]) -> None:
+    """Copy what people have written into GeoPackages that are about to go, before anything is touched."""
+    names = {f"{inputs.name}.gpkg"} | {file.name for file in earlier}
+    for file in inputs.run.feature_files:
+        if file.name in names:
+            keep_before_replacing(inputs.run, file, inputs.plan.grid.crs, inputs.table)
 
 
 def _check_layers(inputs: Inputs, options: MosaicOptions) -> None:
@@ -224,8 +237,10 @@ def _features(
     inputs = work.context.inputs
     path = inputs.run.out / f"{inputs.name}.gpkg"
     do = lambda parts: _counted(work.each(make_step, parts), steps, "feature layers", len(parts), "sectors")
-    last = partial(add_review, inputs, options, work.fence.key[:12])
-    written = write_features(partial(new_geopackage, path), work.context.districts, do, counts, last)
+    run_id = work.fence.key[:12]
+    last = partial(add_review, inputs, options, run_id)
+    new = partial(new_geopackage, path, ready=partial(keep_original, inputs.run, run_id))
+    written = write_features(new, work.context.districts, do, counts, last)
     made.features |= written.features
     made.checks |= written.checks
     made.files.append(path)

@@ -11,7 +11,7 @@ neither on blocks nor on sectors, nor on how outlines are simplified. Memory doe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import geopandas
 import numpy as np
@@ -25,6 +25,7 @@ from geoseg.colours import REVIEW_REASONS
 from geoseg.geometry.blocks import block_window, blocks_of
 from geoseg.geometry.grid import grown, overlap, slices
 from geoseg.geometry.ground import area_factors
+from geoseg.gis.answers.known import Known, known_of
 from geoseg.gis.columns import VERDICTS
 from geoseg.gis.geopackage import GeoPackage, Layer
 from geoseg.gis.styles import classes_qml
@@ -84,16 +85,24 @@ def add_review(inputs: Inputs, options: MosaicOptions, run_id: str, package: Geo
     """
     if not options.review:
         return
-    ranked: list[Place] = [*_odd_shapes(package, options.review), *_doubtful_cars(package, options.review)]
+    known = known_of(inputs.run, inputs.plan.grid.crs)
+    most = options.review + len(known.shapes)
+    ranked = _not_asked([*_odd_shapes(package, most), *_doubtful_cars(package, most)], known)
     drawn, seed = nothing_drawn(), seed_of(f"{inputs.job.key} {inputs.plan.grid.to_json()} {inputs.plan.area}")
     side = max(4, round(LARGEST / inputs.plan.gsd))
     for core, window in _squares(inputs, side):
         classes, confidence = inputs.reader.read(window)
         inside = slices(core, window)
         drawn = with_pixels(drawn, classes[inside], (int(core.row_off), int(core.col_off)), seed)
-        found = _unsure(inputs, options, (classes, confidence), (core, window), side)
-        ranked = _best([*ranked, *found], options.review)
-    package.add([_layer(inputs, run_id, [*_best(ranked, options.review), *_random(inputs, drawn)])])
+        found = _unsure(inputs, replace(options, review=most), (classes, confidence), (core, window), side)
+        ranked = _best([*ranked, *_not_asked(found, known)], options.review)
+    places = [*_best(ranked, options.review), *_random(inputs, drawn)]
+    package.add([_layer(inputs, run_id, places, known)])
+
+
+def _not_asked(places: list[Place], known: Known) -> list[Place]:
+    """Places that nobody has looked at; what people have said of this run stays said."""
+    return [place for place in places if not known.covers(place.shape)]
 
 
 def _best(places: Iterable[Place], most: int) -> list[Place]:
@@ -243,11 +252,11 @@ def _random(inputs: Inputs, drawn: Drawn) -> list[Place]:
     return [place for _, place in sorted(found, key=lambda pair: (pair[0], pair[1].id))]
 
 
-def _layer(inputs: Inputs, run_id: str, places: list[Place]) -> Layer:
+def _layer(inputs: Inputs, run_id: str, places: list[Place], known: Known) -> Layer:
     """The table, in the order in which places are worth a look."""
     names = {c.value: c.name for c in inputs.table.classes}
-    empty = _text(None for _ in places)
     strata = np.array([p.stratum for p in places], np.int64).reshape(-1, len(STRATUM))
+    said = [known.verdict(p.id, names[p.value]) if p.stratum[0] else ("", "") for p in places]
     data = {
         "id": _text(p.id for p in places),
         "rank": np.arange(1, len(places) + 1),
@@ -257,9 +266,9 @@ def _layer(inputs: Inputs, run_id: str, places: list[Place]) -> Layer:
         "score": np.array([p.score for p in places], float),
         "area_m2": np.round(np.array([p.area for p in places], float), 3),
         "confidence": np.round(np.array([p.confidence for p in places], float), 1),
-        "verdict": empty,
-        "should_be": empty,
-        "note": empty,
+        "verdict": _text(verdict or None for verdict, _ in said),
+        "should_be": _text(true or None for _, true in said),
+        "note": _text(None for _ in places),
         "sampled": strata[:, 0] > 0,
         **dict(zip(STRATUM, strata.T, strict=True)),
         "run_id": _text(run_id for _ in places),

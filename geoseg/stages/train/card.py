@@ -11,7 +11,9 @@ from geoseg.classes import ClassTable
 from geoseg.learn.checkpoint import Row
 from geoseg.learn.settings import TrainConfig
 from geoseg.models.card import Card
+from geoseg.models.files import load_model
 from geoseg.networks import geometry_of
+from geoseg.weights import model_path
 
 __all__ = ["card_of", "finished_card"]
 
@@ -85,7 +87,19 @@ def finished_card(
         f"{steps} steps of {config.batch * config.accumulate} crops of {config.crop} px ({stages}), {start}, "
         f"on {', '.join(sets.get('train', []))}; {config.loss.kind}, {config.optimiser}, seed {config.seed}"
     )
-    return replace(card, temperature=temperature, metrics=metrics, training=training)
+    return replace(card, temperature=temperature, metrics=metrics, training=training, parent=_parent(config))
+
+
+def _parent(config: TrainConfig) -> str:
+    """Name and SHA-256 of the network whose weights training began with; "" where it has no card of geoseg's."""
+    source = config.model.init
+    if source is None or source == "torchvision":
+        return ""
+    path = model_path(source)
+    if path.suffix in (".pth", ".pt") and not path.with_suffix(".json").is_file():
+        return ""
+    found = load_model(path)
+    return f"{found.card.name}, SHA-256 {found.sha256}"
 
 
 def _best_scores(card: Card, names: list[str], history: Sequence[Row]) -> Json:

@@ -234,3 +234,19 @@ def test_places_are_shared_out_by_area_with_some_for_each_class() -> None:
     assert allocation({0: 5}) == {0: 5}
     assert allocation({}) == {}
     assert set(allocation(dict.fromkeys(range(80), 1000)).values()) == {2}
+
+
+def test_what_was_answered_is_not_asked_again(drawn_map, table, tmp_path) -> None:
+    _review(drawn_map, tmp_path / "town")
+    first = table.iloc[:3]
+    with closing(sqlite3.connect(tmp_path / "town/out/town.gpkg")) as database, database:
+        for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+            database.execute(f'DROP TRIGGER "{name}"')
+        database.execute("UPDATE review SET verdict = 'ok' WHERE rank <= 3")
+    again = _review(drawn_map, tmp_path / "town", MosaicOptions(sheet_rasters=False, review=39))
+    ranked, before = again[~again["sampled"]], table[~table["sampled"]]
+    assert not set(ranked["id"]) & set(first["id"])
+    assert ranked["id"].tolist()[:30] == before["id"].tolist()[3:33]
+    assert _comparable(again[again["sampled"]].drop(columns="rank")) == _comparable(
+        table[table["sampled"]].drop(columns="rank")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import layouts
 import numpy as np
 import pytest
+import rasterio
 import torch
 import yaml
 from affine import Affine
@@ -22,10 +24,13 @@ from rasterio.warp import Resampling, reproject, transform_bounds
 from support import CONFIGS, CRS, PLACE, moved, write_sheet
 from trainings import tiny_config, weights_of
 
+import geoseg as geoseg_package
+from geoseg.datasets.corrections.manifest import Manifest, image_path, label_path, write_manifest
 from geoseg.errors import TrainingError, UsageError
 from geoseg.gis.picture import write_png
 from geoseg.learn.loop import Steps
 from geoseg.learn.settings import TrainConfig
+from geoseg.models.card import Card
 from geoseg.models.files import load_model, shipped_model
 from geoseg.stages.evaluate.evaluate import EvaluateOptions, evaluate_model
 from geoseg.stages.train.train import train
@@ -93,6 +98,11 @@ def test_the_shipped_network_can_be_the_start(tmp_path: Path) -> None:
     shipped, own = load_model(shipped_model()).state, weights_of(tmp_path)
     assert shipped is not None
     assert torch.allclose(shipped["head.weight"], own["head.weight"], atol=1e-6)
+    sha = hashlib.sha256(shipped_model().read_bytes()).hexdigest()
+    found, parent = load_model(tmp_path / "model.safetensors").card, load_model(shipped_model()).card
+    assert found.parent == f"{parent.name}, SHA-256 {sha}"
+    assert Card.from_json(found.to_json(), "card") == found
+    assert "parent" not in parent.to_json()
 
 
 @pytest.mark.parametrize("photos", [False, True])
@@ -298,12 +308,43 @@ def _rehearsal(name: str, root: Path) -> dict[str, object]:
             section["root"] = str(makers[section["kind"]](root / section["kind"]))
         if section["kind"] == "scenes":
             section.update(count=2, metres=16)
+        if section["kind"] == "corrections":
+            section["root"] = str(_a_set_of_corrections(root / "set"))
         if section["kind"] == "unlabelled":
             section["root"] = str(layouts.potsdam(root / "photos") / "2_Ortho_RGB")
     for key in ("backbone_weights", "init"):  # fetched from the network
         value["model"].pop(key, None)
     value |= {"crop": 64, "batch": 2, "threads": 1, "workers": 0}
     return value
+
+
+def _a_set_of_corrections(folder: Path) -> Path:
+    """One crop of which a few pixels are known."""
+    labels = np.full((200, 200), 255, np.uint8)
+    labels[80:120, 80:120], labels[20:40, 20:40] = 1, 254
+    photo = np.random.default_rng(1).integers(0, 60, (3, 200, 200), np.uint8)
+    photo[0, labels == 1], photo[2, labels == 254] = 200, 200
+    write_sheet(image_path(folder, "0_0"), photo)
+    write_sheet(label_path(folder, "0_0"), labels, nodata=255)
+    values = {"1": "building", "254": "not impervious surface"}
+    write_manifest(folder, Manifest([], [], values, 0.1, 3, "uint8", ["0_0"], {}))
+    return folder
+
+
+def test_a_network_learns_what_people_said(tmp_path: Path) -> None:
+    """One crop with a few known pixels: after a few steps the network says the same of them."""
+    root = str(_a_set_of_corrections(tmp_path / "set"))
+    data = [{"kind": "corrections", "root": root}]
+    config = tiny_config(data=data, stages=[{"steps": 30, "rate": 0.01, "augment": 0}], average=0.0)
+    train(config.model_copy(update={"model": config.model.model_copy(update={"gsd": 0.1})}), tmp_path / "o")
+    network = geoseg_package.load_model(tmp_path / "o/model.safetensors")
+    with rasterio.open(image_path(Path(root), "0_0")) as dataset:
+        classes, _ = network.segment(dataset.read())
+    assert (classes[80:120, 80:120] == 1).mean() > 0.9
+    assert (classes[20:40, 20:40] != 0).mean() > 0.9
+    card = load_model(tmp_path / "o/model.safetensors").card
+    assert "on corrections1" in card.training
+    assert card.parent == ""
 
 
 SHIPPED = sorted(p.name for p in CONFIGS.glob("*.yaml") if p.name not in ("nightly.yaml", "default_model.yaml"))
@@ -316,7 +357,7 @@ def test_every_config_reaches_its_first_validation(name: str, tmp_path: Path, ge
     path.write_text(yaml.safe_dump(_rehearsal(name, tmp_path / "data")))
     code, out, err = geoseg("train", path, "-o", tmp_path / "o", "--max-steps", 2)
     assert code == 0, err
-    if name == "adapt.yaml":  # nothing there to validate on
+    if name in ("adapt.yaml", "corrections.yaml"):  # nothing there to validate on
         assert "2 steps" in out
         return
     assert "best validation mIoU" in out

@@ -1,0 +1,133 @@
+"""Crops of the photo around corrections: anchored squares of the grid, each with what lies around it.
+
+statements -> squares that they touch -> photo and labels of each, as GeoTIFFs
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from rasterio.io import MemoryFile
+from rasterio.windows import Window
+
+from geoseg.arrays import Image, Json, Valid
+from geoseg.classes import NODATA, ClassTable
+from geoseg.commit import commit_bytes
+from geoseg.datasets.corrections.manifest import image_path, label_path
+from geoseg.geometry.blocks import Block, block_window, blocks_of
+from geoseg.geometry.grid import grown, slices
+from geoseg.plan import Plan
+from geoseg.runfolder.blocks import BlockReader
+from geoseg.sheets.photo import Photo
+from geoseg.stages.corrections.labels import burn
+from geoseg.stages.corrections.statements import Statement
+
+__all__ = ["Ground", "Written", "write_crops"]
+
+CORE, AROUND = 32.0, 16.0
+"""Metres along a square, and what a crop shows around it: a network sees 20 m and more around a pixel."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What crops are cut from: the plan, the photo in the network's bands, the map, and the values of labels."""
+
+    plan: Plan
+    photo: Photo
+    reader: BlockReader
+    table: ClassTable
+    values: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Written:
+    """Names of the crops, and known pixels by what is known of them, each counted once."""
+
+    crops: list[str]
+    pixels: Counter[str]
+
+
+def write_crops(folder: Path, ground: Ground, statements: list[Statement]) -> Written:
+    """Write the crops of all squares of which anything is known; memory holds one of them.
+
+    Raises:
+        SheetError: a sheet cannot be read.
+        PlanError: a block of the map cannot be read.
+    """
+    side, around = (max(8, round(metres / ground.plan.gsd)) for metres in (CORE, AROUND))
+    tree = shapely.STRtree([one.shape for one in statements])
+    crops, pixels = [], Counter[str]()
+    for square in sorted(set(_squares(ground.plan, statements, side))):
+        core = block_window(square, side)
+        window = grown(core, around)
+        frame = shapely.box(*ground.plan.grid.bounds(window))
+        near = [statements[i] for i in sorted(tree.query(frame).tolist())]
+        image, valid = ground.photo.read(window)
+        classes = ground.reader.read(window)[0]
+        labels = burn(near, ground.values, classes, ground.plan.grid.window_transform(window))
+        labels[~valid] = NODATA
+        counts = np.bincount(labels[slices(core, window)].ravel(), minlength=256)
+        known = {said: int(counts[value]) for said, value in ground.values.items() if counts[value]}
+        if not known:
+            continue
+        name = f"{square[0]}_{square[1]}"
+        commit_bytes(image_path(folder, name), _geotiff(ground, window, image, valid))
+        commit_bytes(label_path(folder, name), _geotiff(ground, window, labels[None], None))
+        crops.append(name)
+        pixels.update(known)
+    return Written(crops, pixels)
+
+
+def _squares(plan: Plan, statements: list[Statement], side: int) -> Iterator[Block]:
+    """Anchored squares that a statement touches."""
+    inverse = ~plan.grid.transform
+    for one in statements:
+        if one.shape.is_empty:
+            continue
+        left, bottom, right, top = one.shape.bounds
+        (col, row), (last_col, last_row) = inverse @ (left, top), inverse @ (right, bottom)
+        first = int(np.floor(col)), int(np.floor(row))
+        size = max(1, int(np.ceil(last_col)) - first[0]), max(1, int(np.ceil(last_row)) - first[1])
+        for square in blocks_of([Window(*first, *size)], side):
+            if one.shape.intersects(shapely.box(*plan.grid.bounds(block_window(square, side)))):
+                yield square
+
+
+def _geotiff(ground: Ground, window: Window, bands: Image, valid: Valid | None) -> bytes:
+    """A crop (C, H, W) with a mask; without `valid` it holds labels, with the colours of their classes."""
+    profile: Json = {
+        "driver": "GTiff",
+        "count": len(bands),
+        "height": window.height,
+        "width": window.width,
+        "dtype": bands.dtype.name,
+        "crs": ground.plan.grid.crs,
+        "transform": ground.plan.grid.window_transform(window),
+        "compress": "deflate",
+        "predictor": 3 if bands.dtype.kind == "f" else 2 if valid is not None else 1,
+        "nodata": NODATA if valid is None else None,
+    }
+    with MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(bands)
+            if valid is None:
+                dataset.write_colormap(1, _colours(ground))
+            elif not valid.all():
+                dataset.write_mask(valid)
+        return bytes(memory.getbuffer())
+
+
+def _colours(ground: Ground) -> dict[int, tuple[int, int, int, int]]:
+    """The colour of each class; half as dark for ground that is not of it."""
+    colours = {c.name: c.drawn for c in ground.table.classes}
+    found = {}
+    for said, value in ground.values.items():
+        r, g, b = colours[said.removeprefix("not ")]
+        pale = said.startswith("not ")
+        found[value] = ((r + 255) // 2, (g + 255) // 2, (b + 255) // 2, 255) if pale else (r, g, b, 255)
+    return found
