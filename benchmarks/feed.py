@@ -5,8 +5,8 @@
 
 The network is one 1 x 1 convolution, so the whole of `infer` runs: planning, decoding, cutting, blending, arg-max,
 compressing, committing. Its own CPU is taken inside its calls and shown apart. Each round is a process of its own; the
-median round is printed. Start-up (imports, kernels, the trial of the graph, a sheet of 600 px) is apart. The floor is rasterio alone: it
-reads the same sheet in strips of 512 rows and writes the same blocks, in one thread.
+median round is printed. Start-up (imports, kernels, the trial of the graph, a sheet of 600 px) is apart. The floor is
+rasterio alone: it reads the same sheet in strips of 512 rows and writes the same blocks, in one thread.
 
 CPU seconds of a step are those of the threads that do it. A step in a decoder process is counted by the process.
 """
@@ -111,6 +111,7 @@ class Meter:
         self.inner: dict[int, list[float]] = defaultdict(lambda: [0.0])
 
     def wrap(self, step: str, function):
+        """The function, timed as a step."""
         import threading
 
         def timed(*args, **kwargs):
@@ -198,7 +199,7 @@ def one(work: Path, source: Path, patch: int, readers: int) -> dict[str, object]
 
 
 def floor(work: Path, source: Path) -> dict[str, float]:
-    """rasterio alone: read the sheet, write the blocks that `infer` wrote."""
+    """Rasterio alone: read the sheet, write the blocks that `infer` wrote."""
     import rasterio
 
     written = []

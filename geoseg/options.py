@@ -171,6 +171,12 @@ class InferOptions:
     threads: int | None = option(
         None, "Patches computed side by side on a CPU [default: all cores].", least=1, results=False
     )
+    readers: int | None = option(
+        None,
+        "Processes that decode sheets side by side [default: one for every four cores, at most 8].",
+        least=1,
+        results=False,
+    )
     max_ram: int | None = option(None, "Memory to stay under: 2G.", metavar="SIZE", read=parse.size, results=False)
     model_timeout: float = _seconds(
         MODEL_TIMEOUT, "A TorchScript, torch.export or ONNX network that takes longer for its first patch is refused."
