@@ -19,7 +19,7 @@ import numpy as np
 from geoseg.arrays import Image, Json
 from geoseg.errors import EnvironmentFault, SheetAway, SheetChanged, SheetError
 from geoseg.options import READ_TIMEOUT
-from geoseg.sheets.readers.shared import HALF, NAME, make_shared
+from geoseg.sheets.readers.memory import HALF, NAME, make_shared
 from geoseg.sheets.readers.talk import COPIED, FRAME
 from geoseg.spawn import child_environment
 

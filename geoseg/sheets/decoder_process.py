@@ -35,8 +35,8 @@ from geoseg.sheets.door import gdal_settings, open_sheet, read_header
 from geoseg.sheets.kinds.addresses import is_remote
 from geoseg.sheets.kinds.part import changed
 from geoseg.sheets.kinds.remote import RemoteFile, remote_stat, watched
+from geoseg.sheets.readers.memory import HALF, SharedPixels, map_shared
 from geoseg.sheets.readers.parts import row_chunks
-from geoseg.sheets.readers.shared import HALF, SharedPixels, map_shared
 from geoseg.sheets.readers.talk import COPIED, FRAME, Request
 
 __all__ = ["main"]

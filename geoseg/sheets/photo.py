@@ -26,7 +26,7 @@ from geoseg.sheets.decoder import PixelRequest, decoder
 from geoseg.sheets.door import mask_path
 from geoseg.sheets.nodata import Place, blanks_of, mask_of, nodata_values, place_of, valid_by_value
 from geoseg.sheets.readers.parts import parts_of, read_parts
-from geoseg.sheets.readers.unchanged import check_unchanged, is_unchanged
+from geoseg.sheets.readers.same_file import check_unchanged, is_unchanged
 from geoseg.sheets.warp import CHUNK, SheetPixels, chunks_of, source_part, warp
 
 __all__ = ["Photo", "area_mask"]

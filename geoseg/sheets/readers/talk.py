@@ -3,7 +3,7 @@
 request (one JSON line) -> stdin      stdout -> frames: kind, length, body
 kind "J": JSON, an answer, or {"error": [class, subject, what, cure]}
 kind "P": pixels of some rows, band after band
-kind "S": the same, in a half of the shared memory (`geoseg.sheets.readers.shared`); an empty line answers that it
+kind "S": the same, in a half of the shared memory (`geoseg.sheets.readers.memory`); an empty line answers that it
           was copied out
 """
 
