@@ -13,7 +13,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -210,9 +210,13 @@ class Decoder:
         return self._handle
 
 
-@cache
 def decoder(number: int = 0) -> Decoder:
     """A decoder that this process uses; each number stands for another one, which starts when it is first asked."""
+    return _decoder(number)
+
+
+@lru_cache(maxsize=64)
+def _decoder(number: int) -> Decoder:
     made = Decoder()
     atexit.register(made.close)
     return made
