@@ -165,6 +165,7 @@ def one(work: Path, source: Path, patch: int, readers: int) -> dict[str, object]
     from dataclasses import fields
 
     from geoseg.options import InferOptions, TileOptions
+    from geoseg.sheets.decoder import decoder
     from geoseg.stages.infer import infer
     from geoseg.stages.infer import panel as stage
     from geoseg.stages.tile import tile
@@ -177,6 +178,8 @@ def one(work: Path, source: Path, patch: int, readers: int) -> dict[str, object]
         shutil.rmtree(run, ignore_errors=True)
         tile([path], run, TileOptions())
     infer(work / "feed_warm", asked)  # kernels and the decoder are loaded
+    for number in range(readers if more else 0):
+        decoder(number).header(source)  # they start, which a small sheet does not ask of them
     with ExitStack() as stack:
         steps(meter, stack)
         stream = stage.stream_panel
