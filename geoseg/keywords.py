@@ -57,6 +57,7 @@ class InferKeywords(WorkKeywords, total=False):
     range: Numbers | None
     resample: bool
     threads: int | None
+    readers: int | None
     max_ram: str | float | None
     model_timeout: float
     read_timeout: float

@@ -176,6 +176,7 @@ CHANGED: dict[type, dict[str, Change]] = {
         "range": _same((0.0, 200.0)),
         "resample": _same(True),
         "threads": _same(2),
+        "readers": _same(2),
         "max_ram": _same(8 << 30),
         "model_timeout": _same(90.0),
         "read_timeout": _same(7.0),

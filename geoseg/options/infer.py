@@ -49,6 +49,13 @@ class InferOptions:
     threads: int | None = option(
         None, "Patches computed side by side on a CPU [default: all cores].", least=1, results=False, group="Computing"
     )
+    readers: int | None = option(
+        None,
+        "Processes that decode sheets side by side [default: one for every four cores, at most 8].",
+        least=1,
+        results=False,
+        group="Computing",
+    )
     max_ram: int | None = option(
         None, "Memory to stay under: 2G.", metavar="SIZE", read=parse.size, results=False, group="Computing"
     )

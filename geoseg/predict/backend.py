@@ -31,8 +31,8 @@ class AnyStrip(Protocol):
     def add(self, scores: Scores, col: int) -> None:
         """Add the scores of one patch, whose weighted inside starts at this column of the panel."""
 
-    def divide(self, sums: Floats) -> None:
-        """Divide the first rows by the sums (rows, W) of the weights that were added there; 1 where all were."""
+    def divide(self, sums: Floats, col: int) -> None:
+        """Divide the first rows from a column on by the sums (rows, W) of the weights that were added there."""
 
     def shares(self, rows: int) -> Bytes:
         """Softmax of the first rows in percent, (K, rows, W)."""

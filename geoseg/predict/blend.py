@@ -15,6 +15,8 @@ from geoseg.kernel import inline_kernel, kernel
 
 __all__ = ["Strip", "cut"]
 
+COLUMNS = 512
+"""Columns that finishing takes at a time: seven rows of them fit the first cache."""
 Scale = tuple[Floats, Floats]
 """Mean, and 1 / deviation, of each band."""
 
@@ -75,50 +77,56 @@ def _finish(
     """Arg-max (ties to the lower class) and softmax of the winner for as many ring rows as `good` has; then zero them.
 
     The first channels of the strip are those of the `values`. `out`: class and confidence (rows, W), 255 where not
-    `good` (rows, W).
+    `good` (rows, W). Some columns at a time, so that what the loops hand on stays in the first cache.
     """
     classes_out, confidence_out = out
     classes, (ring, width) = len(values), strip.shape[1:]
-    best, label, total = np.empty(width, np.float32), np.empty(width, np.uint8), np.empty(width, np.float32)
-    part, power = np.empty(width, np.float32), np.empty(width, np.int32)
+    most = min(width, COLUMNS)
+    best, label, total = np.empty(most, np.float32), np.empty(most, np.uint8), np.empty(most, np.float32)
+    part, power = np.empty(most, np.float32), np.empty(most, np.int32)
     bits = power.view(np.float32)
     for y in range(len(good)):
         r = (first + y) % ring
-        for x in range(width):
-            best[x], label[x], total[x] = strip[0, r, x], values[0], np.float32(0)
-        for k in range(1, classes):
-            v = values[k]
-            row = strip[k, r]
-            for x in range(width):
-                s = row[x]
-                higher = s > best[x]
-                best[x] = s if higher else best[x]
-                label[x] = v if higher else label[x]
-        for k in range(classes):
-            row = strip[k, r]
-            for x in range(width):
-                p, n = _exp((row[x] - best[x]) * inverse_t)
-                part[x], power[x] = p, (n + 127) << 23
-            for x in range(width):
-                total[x] += part[x] * bits[x]
-                row[x] = np.float32(0)
-        valid, classes_row, confidence_row = good[y], classes_out[y], confidence_out[y]
-        for x in range(width):
-            percent = np.uint8(np.float32(100) / total[x] + np.float32(0.5))
-            classes_row[x] = label[x] if valid[x] else NODATA
-            confidence_row[x] = percent if valid[x] else NODATA
+        for left in range(0, width, most):
+            cols = min(most, width - left)
+            row = strip[0, r, left : left + cols]
+            for x in range(cols):
+                best[x], label[x], total[x] = row[x], values[0], np.float32(0)
+            for k in range(1, classes):
+                v = values[k]
+                row = strip[k, r, left : left + cols]
+                for x in range(cols):
+                    s = row[x]
+                    higher = s > best[x]
+                    best[x] = s if higher else best[x]
+                    label[x] = v if higher else label[x]
+            for k in range(classes):
+                row = strip[k, r, left : left + cols]
+                for x in range(cols):
+                    p, n = _exp((row[x] - best[x]) * inverse_t)
+                    part[x], power[x] = p, (n + 127) << 23
+                for x in range(cols):
+                    total[x] += part[x] * bits[x]
+                    row[x] = np.float32(0)
+            valid = good[y, left : left + cols]
+            classes_row, confidence_row = classes_out[y, left : left + cols], confidence_out[y, left : left + cols]
+            for x in range(cols):
+                percent = np.uint8(np.divide(np.float32(100), total[x]) + np.float32(0.5))
+                classes_row[x] = label[x] if valid[x] else NODATA
+                confidence_row[x] = percent if valid[x] else NODATA
 
 
 @kernel
-def _divide(strip: Floats, first: int, sums: Floats) -> None:
-    """Divide as many ring rows as `sums` (rows, W) has by it, where it is not 1."""
-    classes, ring, width = strip.shape
-    for y in range(len(sums)):
+def _divide(strip: Floats, first: int, col: int, sums: Floats) -> None:
+    """Divide as many ring rows as `sums` (rows, W) has by it, from a column on."""
+    classes, ring, _ = strip.shape
+    rows, cols = sums.shape
+    for y in range(rows):
         r, divisor = (first + y) % ring, sums[y]
-        for x in range(width):
-            if divisor[x] != np.float32(1):
-                for k in range(classes):
-                    strip[k, r, x] /= divisor[x]
+        for k in range(classes):
+            row = strip[k, r, col : col + cols]
+            for x in range(cols):  # dividing by 1 changes no bit
+                row[x] = np.divide(row[x], divisor[x])
 
 
 @kernel
@@ -192,9 +200,9 @@ class Strip:
         self.reach = self.inner
         _add(self.sums, self.first, col, scores, self.weights, self.margin)
 
-    def divide(self, sums: Floats) -> None:
-        """Divide the first rows by the sums (rows, W) of the weights that were added there; 1 where all were."""
-        _divide(self.sums, self.first, sums)
+    def divide(self, sums: Floats, col: int) -> None:
+        """Divide the first rows from a column on by the sums (rows, W) of the weights that were added there."""
+        _divide(self.sums, self.first, col, sums)
 
     def shares(self, rows: int) -> Bytes:
         """Softmax of the first rows in percent, uint8 (K, rows, W); to be called before `finish`."""

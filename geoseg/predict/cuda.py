@@ -67,9 +67,10 @@ class DeviceStrip:
         inside = scores[:, self.margin : self.margin + self.inner, self.margin + left : self.margin + right]
         self.sums[:, :, col + left : col + right].addcmul_(inside.float(), self.weights[:, left:right])
 
-    def divide(self, sums: Floats) -> None:
-        """Divide the first rows by the sums (rows, W) of the weights that were added there; 1 where all were."""
-        self.sums[:, : len(sums)] /= torch.from_numpy(sums).to(self.sums.device)
+    def divide(self, sums: Floats, col: int) -> None:
+        """Divide the first rows from a column on by the sums (rows, W) of the weights that were added there."""
+        rows, cols = sums.shape
+        self.sums[:, :rows, col : col + cols] /= torch.from_numpy(sums).to(self.sums.device)
 
     def shares(self, rows: int) -> Bytes:
         """Softmax of the first rows in percent, (K, rows, W)."""

@@ -144,9 +144,8 @@ class _Panel:
     def finish_row(self, k: int, good: Valid) -> None:
         """Finish the first stride of rows of patch row k, and hand over those that lie in the panel."""
         rows, panel = self.lattice.stride, self.window
-        sums = self.kept.sums(k)
-        if sums is not None:
-            self.strip.divide(sums)
+        for left, sums in self.kept.sums(k):
+            self.strip.divide(sums, left)
         shares = self.strip.shares(rows) if self.probabilities else None
         aux = self.strip.beside(good)
         classes, confidence = self.strip.finish(good)
@@ -158,7 +157,7 @@ class _Panel:
             part = slice(top, bottom)
             cut = None if shares is None else shares[:, part]
             self.ends.sink(Finished(k * rows + top, classes[part], confidence[part], cut, aux[:, part]))
-            self.ends.progress(int(good[part].sum()))
+            self.ends.progress(int(np.count_nonzero(good[part])))
 
 
 def stream_panel(ends: Ends, lattice: Lattice, panel: Window, backend: Backend, *, probabilities: bool = False) -> int:

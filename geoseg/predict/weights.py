@@ -52,23 +52,28 @@ class KeptWeights:
         """The positive weights along one axis."""
         return blend_weights(self.lattice)[self.lattice.margin : self.lattice.patch - self.lattice.margin]
 
-    def sums(self, row: int) -> Floats | None:
-        """Sums (stride, width) for the first stride of rows of a patch row, 1 where no patch was left out; None for 1.
+    def sums(self, row: int) -> list[tuple[int, Floats]]:
+        """Sums for the first stride of rows of a patch row: column and values (stride, W) of each run with a gap.
 
-        Added up in the order of the lattice, columns first, so that a pixel's sum does not depend on the panel.
+        1 where no patch was left out; runs of columns in which none was are not there. Added up in the order of the
+        lattice, columns first, so that a pixel's sum does not depend on the panel.
         """
         stride, inside = self.lattice.stride, self._inside
         reaching = range(max(self.rows.start, row - (len(inside) - 1) // stride), row + 1)
         if self.kept[reaching.start - self.rows.start : reaching.stop - self.rows.start].all():
-            return None
-        sums, gaps = np.zeros((stride, self.width), np.float32), np.zeros((stride, self.width), bool)
-        for k in reaching:
-            across, gap = self._across(k)
-            down = inside[(row - k) * stride :][:stride]
-            sums[: len(down)] += down[:, None] * across
-            gaps[: len(down)] |= gap
-        sums[~gaps | (sums == 0)] = 1
-        return sums
+            return []
+        lines = [(*self._across(k), inside[(row - k) * stride :][:stride]) for k in reaching]
+        any_gap = np.logical_or.reduce([gap for _, gap, _ in lines])
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], any_gap, [False]])))
+        found = []
+        for left, right in edges.reshape(-1, 2).tolist():
+            sums, gaps = np.zeros((stride, right - left), np.float32), np.zeros((stride, right - left), bool)
+            for across, gap, down in lines:
+                sums[: len(down)] += down[:, None] * across[left:right]
+                gaps[: len(down)] |= gap[left:right]
+            sums[~gaps | (sums == 0)] = 1
+            found.append((left, sums))
+        return found
 
     def _across(self, k: int) -> tuple[Floats, Valid]:
         """Sums (width,) of the kept weights along a patch row, and where one of its patches was left out."""

@@ -24,9 +24,9 @@ from geoseg.errors import SheetAway, SheetError
 from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Header, header_from_json
 from geoseg.sheets.decoder_handle import DecoderHandle, ProcessGone
-from geoseg.sheets.decoder_process import Request
 from geoseg.sheets.door import stat_key
 from geoseg.sheets.kinds.addresses import is_remote
+from geoseg.sheets.readers.talk import Request
 from geoseg.spawn import module_command
 
 __all__ = ["Decoder", "PixelRequest", "decoder", "sheet_stat"]
@@ -103,12 +103,13 @@ class Decoder:
         size, number = self._ask(request, lambda handle: handle.receive_json()["stat"], patience)
         return int(size), int(number)
 
-    def read(self, wanted: PixelRequest, who: object = None) -> Image:
+    def read(self, wanted: PixelRequest, who: object = None, out: Image | None = None) -> Image:
         """Pixels (C, H, W) of a window in the file's data type; without bands its own mask, uint8 (1, H, W).
 
         Args:
             wanted: the pixels.
             who: the reader on whose behalf `give_up` may end the request.
+            out: an array (C, H, W) to fill and return, where it has the file's data type.
 
         Raises:
             SheetError: it is damaged, or decoding it crashes, takes too much memory or never ends.
@@ -117,7 +118,8 @@ class Decoder:
         shape = (len(wanted.bands) or 1, rows.stop - rows.start, cols.stop - cols.start)
 
         def receive(handle: DecoderHandle) -> Image:
-            pixels = np.empty(shape, handle.receive_json()["dtype"])
+            dtype = np.dtype(handle.receive_json()["dtype"])
+            pixels = out if out is not None and out.dtype == dtype else np.empty(shape, dtype)
             done = 0
             while done < shape[1]:
                 done += handle.receive_pixels(pixels[:, done:])
@@ -208,9 +210,13 @@ class Decoder:
         return self._handle
 
 
-@lru_cache(maxsize=1)
-def decoder() -> Decoder:
-    """The decoder that this process uses."""
+def decoder(number: int = 0) -> Decoder:
+    """A decoder that this process uses; each number stands for another one, which starts when it is first asked."""
+    return _decoder(number)
+
+
+@lru_cache(maxsize=64)
+def _decoder(number: int) -> Decoder:
     made = Decoder()
     atexit.register(made.close)
     return made

@@ -1,6 +1,6 @@
 """The process side of the decoder: start it, send it a line, receive frames within a time, end it.
 
-The frames are those of `geoseg.sheets.decoder_process`.
+The frames are those of `geoseg.sheets.readers.talk`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import numpy as np
 from geoseg.arrays import Image, Json
 from geoseg.errors import EnvironmentFault, SheetAway, SheetChanged, SheetError
 from geoseg.options import READ_TIMEOUT
-from geoseg.sheets.decoder_process import FRAME
+from geoseg.sheets.readers.memory import HALF, NAME, make_shared
+from geoseg.sheets.readers.talk import COPIED, FRAME
 from geoseg.spawn import child_environment
 
 __all__ = ["DecoderHandle", "ProcessGone"]
@@ -47,17 +48,24 @@ class DecoderHandle:
         self.command, self.patience, self.owner = command, READ_TIMEOUT, os.getpid()
         self._broken_off = self._closed = False
         self._environment = child_environment()
+        shared = make_shared()
+        named = {} if shared is None else {NAME: str(shared.number)}
         try:
             self.process = subprocess.Popen(
                 command,
+                pass_fds=() if shared is None else (shared.number,),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
-                env=self._environment,
+                env={**self._environment, **named},
             )
         except OSError as error:
             raise _start_fault(str(error), "see ulimit -u and ulimit -n") from error
+        finally:
+            if shared is not None:
+                shared.release()
+        self._shared, self._turn = shared, 0
         _widen(self.process)
 
     @property
@@ -87,6 +95,8 @@ class DecoderHandle:
             ProcessGone: it reads no more.
         """
         assert self.process.stdin is not None  # it was started with a pipe
+        if line != COPIED:
+            self._turn = 0
         try:
             self.process.stdin.write(line)
         except OSError as error:
@@ -122,9 +132,28 @@ class DecoderHandle:
             raise _error(*json.loads(body)["error"])
         bands, _, width = rest.shape
         rows = int(size // (bands * width * rest.itemsize))
-        for band in rest[:, :rows]:
+        part = rest[:, :rows]
+        if kind == b"S":
+            self._copy_shared(part, size)
+            return rows
+        whole = part if all(band.flags.c_contiguous for band in part) else np.empty(part.shape, part.dtype)
+        for band in whole:
             self._fill(memoryview(band.reshape(-1).view(np.uint8)))
+        if whole is not part:
+            part[...] = whole
         return rows
+
+    def _copy_shared(self, part: Image, size: int) -> None:
+        """Copy pixels out of the shared memory, and let the process fill that half again.
+
+        Raises:
+            ProcessGone: the process names more than there is; so it has gone wrong.
+        """
+        if self._shared is None or not 0 < size == part.nbytes <= HALF:
+            raise ProcessGone("its process gives more pixels than there are")
+        part[...] = self._shared.room(self._turn, part.dtype, part.shape)
+        self._turn += 1
+        self.send(COPIED)
 
     def break_off(self) -> None:
         """Kill the process, whatever it is doing."""
@@ -138,6 +167,8 @@ class DecoderHandle:
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()
+        if self._shared is not None:
+            self._shared.close()
         with suppress(subprocess.TimeoutExpired):  # it hangs in the kernel, and ends when that lets it go
             self.process.wait(GRACE)
 

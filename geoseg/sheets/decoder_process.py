@@ -1,8 +1,6 @@
 """The process in which GDAL decodes sheets; `geoseg.sheets.decoder` starts it and talks to it.
 
-    request (one JSON line) -> stdin      stdout -> frames: kind, length, body
-    kind "J": JSON, an answer, or {"error": [class, subject, what, cure]}
-    kind "P": pixels of some rows, band after band
+    request (one JSON line) -> stdin      stdout -> frames (`geoseg.sheets.readers.talk`)
 
 It opens no file but the sheet that a request names, and is the only process that talks to the servers of remote ones.
 It ignores signals: the end of its input is its own end. Its memory is limited.
@@ -13,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import struct
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -21,7 +18,7 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
-from typing import BinaryIO, Literal, NotRequired, TypedDict
+from typing import BinaryIO
 
 import numpy as np
 import rasterio
@@ -38,10 +35,12 @@ from geoseg.sheets.door import gdal_settings, open_sheet, read_header
 from geoseg.sheets.kinds.addresses import is_remote
 from geoseg.sheets.kinds.part import changed
 from geoseg.sheets.kinds.remote import RemoteFile, remote_stat, sought, watched
+from geoseg.sheets.readers.memory import HALF, SharedPixels, map_shared
+from geoseg.sheets.readers.parts import row_chunks
+from geoseg.sheets.readers.talk import COPIED, FRAME, Request
 
-__all__ = ["FRAME", "Request", "main"]
+__all__ = ["main"]
 
-FRAME = struct.Struct("<cQ")
 CHUNK = 16 << 20
 """Bytes of pixels between two signs of life."""
 ALLOWANCE = 2 << 30
@@ -51,29 +50,11 @@ MOST_OPEN = 64
 MOST_HELD = 512 << 20
 """Bytes of decoded blocks that all open files may keep: GDAL keeps the last block of each."""
 
-Answer = Json | Image
+Answer = Json | Image | int
+"""JSON, pixels, or the number of bytes of pixels in the shared memory."""
+Shape = tuple[int, ...]
 RowsCols = tuple[tuple[int, int], tuple[int, int]]
 """First and last + 1 row, first and last + 1 column."""
-
-
-class Request(TypedDict):
-    """One request. "header" needs `codes`, `folders` and `remote`, "read" the others; `decoder.PixelRequest` explains.
-
-    "stat" is for remote sheets.
-    """
-
-    do: Literal["header", "read", "stat", "forget"]
-    path: str
-    patience: NotRequired[float]
-    codes: NotRequired[bool]
-    remote: NotRequired[bool]
-    stat: NotRequired[list[int]]
-    bands: NotRequired[list[int]]
-    window: NotRequired[list[int]]
-    cache: NotRequired[int]
-    holes: NotRequired[bool]
-    virtual: NotRequired[str]
-    folders: NotRequired[list[str] | None]
 
 
 @dataclass(frozen=True)
@@ -97,9 +78,12 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # so that nothing a library prints is taken for an answer
     end_with_parent()
-    server = _Server(bytes_held())
-    _send(answers, {"ready": True})
+    shared = map_shared()
+    server = _Server(bytes_held(), shared)
+    _send(answers, {"ready": True, "shared": shared is not None})
     for line in sys.stdin.buffer:
+        if line == COPIED:
+            continue  # the last pixels were copied out
         try:
             for answer in server.answers(json.loads(line)):
                 _send(answers, answer)
@@ -111,6 +95,9 @@ def main() -> None:
 
 def _send(answers: BinaryIO, answer: Answer) -> None:
     """One frame."""
+    if isinstance(answer, int):
+        answers.write(FRAME.pack(b"S", answer))
+        return
     if isinstance(answer, np.ndarray):
         kind, body = b"P", answer.reshape(-1).view(np.uint8).data
     else:
@@ -123,8 +110,8 @@ def _send(answers: BinaryIO, answer: Answer) -> None:
 class _Server:
     """The open sheets, and the memory they are read into. `held`: bytes of address space when the process began."""
 
-    def __init__(self, held: int) -> None:
-        self.held = held
+    def __init__(self, held: int, shared: SharedPixels | None) -> None:
+        self.held, self.shared = held, shared
         self.buffer = np.empty(0, np.uint8)
         self.open: OrderedDict[tuple[str, tuple[int, ...]], _Open] = OrderedDict()
 
@@ -156,7 +143,7 @@ class _Server:
             raise SheetError(path, what, "convert it with gdal_translate -of GTiff") from error
 
     def _pixels(self, request: Request) -> Iterator[Answer]:
-        row0, row1, col0, col1 = request["window"]
+        _, _, col0, col1 = request["window"]
         patience = request.get("patience", READ_TIMEOUT)
         with rasterio.Env(**gdal_settings(request["cache"])):
             file = self._open(request)
@@ -167,19 +154,37 @@ class _Server:
             if request["bands"]:
                 with watched(file.remote, patience):
                     _refuse_holes(request, file)
-            for top, bottom in _chunks(row0, row1, max(1, CHUNK // row_bytes), dataset.block_shapes[0][0]):
+            chunks = self._chunks(request, file, row_bytes)
+            shared = self.shared if max(b - a for a, b in chunks) * row_bytes <= HALF else None
+            for turn, (top, bottom) in enumerate(chunks):
                 window = ((top, bottom), (col0, col1))
-                pixels = self._room(np.dtype(dtype), (len(bands), bottom - top, col1 - col0))
+                pixels = self._room(shared, turn, np.dtype(dtype), (len(bands), bottom - top, col1 - col0))
                 try:
                     with watched(file.remote, patience):
                         self._read(dataset, request["bands"], window, pixels)
                 except RasterioError as error:
                     what = f"is damaged: {error.__cause__ or error}"
                     raise SheetError(request["path"], what, "copy it again, then run geoseg tile again") from error
-                yield pixels
+                yield pixels if shared is None else pixels.nbytes
 
-    def _room(self, dtype: np.dtype[np.generic], shape: tuple[int, ...]) -> Image:
-        """An array to read into. It is always the same memory, because fresh pages cost more than filling them."""
+    def _chunks(self, request: Request, file: _Open, row_bytes: int) -> list[tuple[int, int]]:
+        """Row ranges that are read at a time: whole blocks, or parts of blocks where the cache keeps the rest."""
+        block = file.dataset.block_shapes[0][0]
+        if block * row_bytes > CHUNK and self.shared is not None and request["cache"] >= 2 * file.rows * row_bytes:
+            block = 1
+        first, last = request["window"][:2]
+        return row_chunks(first, last, max(1, CHUNK // row_bytes), block)
+
+    def _room(self, shared: SharedPixels | None, turn: int, dtype: np.dtype[np.generic], shape: Shape) -> Image:
+        """An array to read into. It is always the same memory, because fresh pages cost more than filling them.
+
+        Raises:
+            BrokenPipeError: the other process has gone.
+        """
+        if shared is not None:
+            if turn > 1 and not sys.stdin.buffer.readline():  # until what lies in this half was copied out
+                raise BrokenPipeError
+            return shared.room(turn, dtype, shape)
         size = int(np.prod(shape)) * dtype.itemsize
         if self.buffer.nbytes < size:
             self.buffer = np.empty(size, np.uint8)
@@ -275,15 +280,6 @@ def _refuse_holes(request: Request, file: _Open) -> None:
             what = f"is damaged: block {col}, {row} (column, row) is not in the file"
             cure = "copy it again; if blocks are left out on purpose, say what they mean with --nodata"
             raise SheetError(request["path"], what, cure)
-
-
-def _chunks(first: int, last: int, rows: int, block: int) -> Iterator[tuple[int, int]]:
-    """Row ranges of about so many rows, cut where the file's blocks are."""
-    step = max(block, rows // block * block)
-    while first < last:
-        cut = min(last, (first // step + 1) * step)
-        yield first, cut
-        first = cut
 
 
 if __name__ == "__main__":

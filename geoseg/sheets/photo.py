@@ -8,6 +8,7 @@ Where sheets overlap the first valid pixel wins, in the order of the plan. Nothi
 from __future__ import annotations
 
 from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -21,12 +22,19 @@ from geoseg.errors import SheetChanged, SheetError
 from geoseg.geometry.grid import Grid, overlap, slices
 from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Plan, Sheet, transform_of
-from geoseg.sheets.decoder import PixelRequest, decoder, sheet_stat
-from geoseg.sheets.door import mask_path, stat_key
+from geoseg.sheets.decoder import PixelRequest, decoder
+from geoseg.sheets.door import mask_path
 from geoseg.sheets.nodata import Place, blanks_of, mask_of, nodata_values, place_of, valid_by_value
+from geoseg.sheets.readers.parts import parts_of, read_parts
+from geoseg.sheets.readers.same_file import check_unchanged, is_unchanged
 from geoseg.sheets.warp import CHUNK, SheetPixels, chunks_of, source_part, warp
 
 __all__ = ["Photo", "area_mask"]
+
+Coming = Future[tuple[Image, Valid]]
+"""Pixels and validity that another thread reads."""
+ChunkKey = tuple[str, int, int]
+"""A sheet's path, row and column of a chunk."""
 
 
 def area_mask(area: str, grid: Grid, window: Window) -> Valid:
@@ -46,19 +54,29 @@ class Photo:
         bands: 1-based band numbers by the path of each sheet.
         width: columns of the widest window that will be read.
         patience: seconds without a sign of life after which a sheet is given up.
+        readers: decoder processes that share the work.
     """
 
     def __init__(
-        self, plan: Plan, bands: dict[str, tuple[int, ...]], *, width: int = 8192, patience: float = READ_TIMEOUT
+        self,
+        plan: Plan,
+        bands: dict[str, tuple[int, ...]],
+        *,
+        width: int = 8192,
+        patience: float = READ_TIMEOUT,
+        readers: int = 1,
     ) -> None:
         self.plan, self.bands, self.patience = plan, bands, patience
         self.dtype = np.dtype(plan.sheets[0].header.dtype) if plan.sheets else np.dtype("uint8")
         self.count = len(next(iter(bands.values()))) if bands else 0
         self._used: set[str] = set()
-        self._decoding = False
-        self._chunks: OrderedDict[tuple[str, int, int], tuple[Image, Valid]] = OrderedDict()
+        self._decoding = 0
+        self._chunks: OrderedDict[ChunkKey, tuple[Image, Valid]] = OrderedDict()
         self._most_chunks = 2 * (width // CHUNK + 2)
         rows = max((s.header.block[0] for s in plan.sheets), default=1)
+        self._places = {s.path: i for i, s in enumerate(plan.sheets)}
+        self.readers = range(max(1, readers))
+        self._pool = ThreadPoolExecutor(readers, "decoder") if readers > 1 else None
         self._cache = 2 * width * min(rows, 4096) * max(self.count, 3) * self.dtype.itemsize
 
     def __enter__(self) -> Photo:
@@ -67,15 +85,19 @@ class Photo:
     def __exit__(self, kind: object, *_: object) -> None:
         used = [s for s in self.plan.sheets if s.path in self._used]
         if kind is not None and self._decoding:
-            decoder().give_up(self)  # leave at once: do not wait for another thread that still reads
+            for number in self.readers:
+                decoder(number).give_up(self)  # leave at once: do not wait for another thread that still reads
         self.close()
         if kind is None:
-            _check_unchanged(used, self.patience)
+            check_unchanged(used, self.patience)
 
     def close(self) -> None:
         """Close all files."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
         if self._used:
-            decoder().forget()
+            for number in self.readers:
+                decoder(number).forget()
         self._used.clear()
         self._chunks.clear()
 
@@ -92,57 +114,86 @@ class Photo:
             return (pixels if good.all() else np.where(good, pixels, self.dtype.type(0))), good
         image = np.zeros((self.count, window.height, window.width), self.dtype)
         valid = np.zeros((window.height, window.width), bool)
-        for sheet in meeting:
-            part = overlap(sheet.window, window)
-            if part is None:
-                continue
+        parts = [(sheet, part) for sheet in meeting if (part := overlap(sheet.window, window)) is not None]
+        ahead = self._read_ahead(parts)
+        for sheet, part in parts:
             rows, cols = slices(part, window)
             if valid[rows, cols].all():
                 continue
-            pixels, good = self.read_sheet(sheet, part)
-            good &= ~valid[rows, cols]
-            if good.all():
+            free = not valid[rows, cols].any()
+            coming = ahead.get(sheet.path)
+            out = image[:, rows, cols] if free and coming is None else None
+            pixels, good = self.read_sheet(sheet, part, out) if coming is None else coming.result()
+            if not free:
+                good &= ~valid[rows, cols]
+            if not good.all():
+                image[:, rows, cols] = np.where(good, pixels, 0 if free else image[:, rows, cols])
+            elif pixels is not out:
                 image[:, rows, cols] = pixels
-            else:
-                image[:, rows, cols][:, good] = pixels[:, good]
             valid[rows, cols] |= good
         return image, valid
+
+    def _read_ahead(self, parts: list[tuple[Sheet, Window]]) -> dict[str, Coming]:
+        """Sheets that no other of them overlaps, each read by one of the decoders; the others wait for their turn."""
+        if self._pool is None or len(parts) < 2:
+            return {}
+        apart = [
+            (sheet, part)
+            for sheet, part in parts
+            if sheet.mode != "warped" and not any(s is not sheet and overlap(p, part) for s, p in parts)
+        ]
+        found = {}
+        for sheet, part in apart:
+            number = self._places[sheet.path] % len(self.readers)
+            found[sheet.path] = self._pool.submit(self.read_sheet, sheet, part, None, number)
+        return found
 
     def validity(self, sheet: Sheet, part: Window) -> Valid:
         """Validity (H, W) of one sheet alone, in a window inside its footprint."""
         return self.read_sheet(sheet, part)[1]
 
-    def read_sheet(self, sheet: Sheet, part: Window) -> tuple[Image, Valid]:
-        """Pixels (C, H, W) and validity (H, W) of one sheet alone, in a window inside its footprint."""
+    def read_sheet(
+        self, sheet: Sheet, part: Window, out: Image | None = None, number: int | None = None
+    ) -> tuple[Image, Valid]:
+        """Pixels (C, H, W) and validity (H, W) of one sheet alone, in a window inside its footprint.
+
+        Args:
+            sheet: the sheet.
+            part: the window.
+            out: an array that may be filled with the pixels, and is then the one that is returned.
+            number: the decoder that reads all of it; None for all of them.
+        """
         if sheet.mode == "warped":
             return self._read_warped(sheet, part)
         rows, cols = slices(part, sheet.window)
         if sheet.mode == "flipped":
             high = sheet.window.height
-            pixels, good = self._read_file(sheet, slice(high - rows.stop, high - rows.start), cols)
+            pixels, good = self._read_file(sheet, slice(high - rows.stop, high - rows.start), cols, number=number)
             return pixels[:, ::-1], good[::-1].copy()
-        return self._read_file(sheet, rows, cols)
+        return self._read_file(sheet, rows, cols, out, number)
 
     # --- one sheet as it lies in its file
 
-    def _read_file(self, sheet: Sheet, rows: slice, cols: slice) -> tuple[Image, Valid]:
+    def _read_file(
+        self, sheet: Sheet, rows: slice, cols: slice, out: Image | None = None, number: int | None = None
+    ) -> tuple[Image, Valid]:
         """Pixels as they lie in the file, and their validity."""
         self._begin(sheet)
         bands = self.bands[sheet.path]
-        pixels = self._decode(place_of(sheet, bands), rows, cols)
+        pixels = self._decode_parts(sheet, rows, cols, out, number)
         good = valid_by_value(pixels, nodata_values(self.plan.values_everywhere, sheet.header))
         mask = mask_of(sheet, bands)
         if mask is not None:
-            good &= self._read_mask(sheet, mask, rows, cols) > 0
+            good &= self._read_mask(sheet, mask, rows, cols, number or 0) > 0
         if sheet.blanks:
-            good &= self._decode(blanks_of(self.plan.masks, sheet), rows, cols)[0] > 0
+            good &= self._decode(blanks_of(self.plan.masks, sheet), rows, cols, number or 0)[0] > 0
         return pixels, good
 
     def _begin(self, sheet: Sheet) -> None:
         """Look at a sheet once more before its first pixel is read."""
         if sheet.path in self._used:
             return
-        if not _is_unchanged(sheet, self.patience):
+        if not is_unchanged(sheet, self.patience):
             raise SheetChanged(sheet.path, "was written again since it was planned", "run geoseg tile and infer again")
         if sheet.header.mask == "external":
             self._check_mask(sheet)
@@ -157,78 +208,93 @@ class Photo:
         if found != expected:
             raise _mask_error(sheet, f"has {found} rows and columns, expected {expected}")
 
-    def _read_mask(self, sheet: Sheet, mask: Place, rows: slice, cols: slice) -> Image:
+    def _read_mask(self, sheet: Sheet, mask: Place, rows: slice, cols: slice, number: int) -> Image:
         """Mask (H, W) of a sheet, 0 where there is no data."""
         try:
-            return np.asarray(self._decode(mask, rows, cols)[0])
+            return np.asarray(self._decode(mask, rows, cols, number)[0])
         except SheetError as error:
             if mask.path == Path(sheet.path):
                 raise
             raise _mask_error(sheet, error.what) from error
 
-    def _decode(self, place: Place, rows: slice, cols: slice) -> Image:
-        holes = bool(self.plan.nodata)
+    def _decode_parts(self, sheet: Sheet, rows: slice, cols: slice, out: Image | None, number: int | None) -> Image:
+        """Pixels of a sheet, decoded by one decoder, or by all side by side."""
+        place = place_of(sheet, self.bands[sheet.path])
+        parts = [(rows, cols)]
+        if self._pool is not None and number is None:
+            parts = parts_of(rows, cols, sheet.header.block, len(self.readers))
+        if len(parts) < 2 or self._pool is None:
+            return self._decode(place, rows, cols, number or 0, out)
+        shape = (len(place.bands), rows.stop - rows.start, cols.stop - cols.start)
+        whole = np.empty(shape, sheet.header.dtype) if out is None else out
+
+        read_parts(self._pool, parts, whole, lambda i, part, there: self._decode(place, *part, i, there))
+        return whole
+
+    def _decode(self, place: Place, rows: slice, cols: slice, number: int, out: Image | None = None) -> Image:
+        holes, cache = bool(self.plan.nodata), self._cache // len(self.readers)
         wanted = PixelRequest(
-            place.path, place.stat, place.bands, rows, cols, self._cache, holes, self.patience, place.virtual
+            place.path, place.stat, place.bands, rows, cols, cache, holes, self.patience, place.virtual
         )
-        self._decoding = True
+        self._decoding += 1
         try:
-            return decoder().read(wanted, who=self)
+            return decoder(number).read(wanted, self, out)
         finally:
-            self._decoding = False
+            self._decoding -= 1
 
     # --- one sheet that is warped
 
     def _read_warped(self, sheet: Sheet, part: Window) -> tuple[Image, Valid]:
         image = np.zeros((self.count, part.height, part.width), self.dtype)
         valid = np.zeros((part.height, part.width), bool)
-        for chunk in chunks_of(part):
+        chunks = list(chunks_of(part))
+        coming = self._warp_ahead(sheet, chunks)
+        for chunk in chunks:
             both = overlap(chunk, part)
             assert both is not None  # `chunks_of` gives those that meet the part
-            pixels, good = self._kept_chunk(sheet, chunk)
+            pixels, good = self._kept_chunk(sheet, chunk, coming.get(_chunk_key(sheet, chunk)))
             there, here = slices(both, chunk), slices(both, part)
             image[(slice(None), *here)] = pixels[(slice(None), *there)]
             valid[here] = good[there]
         return image, valid
 
-    def _kept_chunk(self, sheet: Sheet, chunk: Window) -> tuple[Image, Valid]:
-        """A warped chunk; the last few are kept."""
-        key = (sheet.path, int(chunk.row_off), int(chunk.col_off))
+    def _warp_ahead(self, sheet: Sheet, chunks: list[Window]) -> dict[ChunkKey, Coming]:
+        """Chunks that are not kept from before, warped side by side; the same columns by the same decoder."""
+        if self._pool is None:
+            return {}
+        return {
+            key: self._pool.submit(self._warp, sheet, chunk, int(chunk.col_off) // CHUNK % len(self.readers))
+            for chunk in chunks
+            if (key := _chunk_key(sheet, chunk)) not in self._chunks
+        }
+
+    def _kept_chunk(self, sheet: Sheet, chunk: Window, coming: Coming | None) -> tuple[Image, Valid]:
+        """A warped chunk, which may be coming; the last few are kept."""
+        key = _chunk_key(sheet, chunk)
         if key in self._chunks:
             self._chunks.move_to_end(key)
             return self._chunks[key]
-        self._chunks[key] = made = self._warp(sheet, chunk)
+        self._chunks[key] = made = self._warp(sheet, chunk, 0) if coming is None else coming.result()
         while len(self._chunks) > self._most_chunks:
             self._chunks.popitem(last=False)
         return made
 
-    def _warp(self, sheet: Sheet, chunk: Window) -> tuple[Image, Valid]:
+    def _warp(self, sheet: Sheet, chunk: Window, number: int) -> tuple[Image, Valid]:
         grid, shape = self.plan.grid, (chunk.height, chunk.width)
         nothing = np.zeros((self.count, *shape), self.dtype), np.zeros(shape, bool)
         inside = source_part(sheet, grid, chunk)
         if inside is None:
             return nothing
         rows, cols = inside
-        pixels, good = self._read_file(sheet, rows, cols)
+        pixels, good = self._read_file(sheet, rows, cols, number=number)
         if not good.any():
             return nothing
         place = transform_of(sheet.header) @ Affine.translation(cols.start, rows.start)
         return warp(SheetPixels(pixels, good, place, sheet.crs), grid, chunk)
 
 
-def _is_unchanged(sheet: Sheet, patience: float) -> bool:
-    """Whether a sheet and its external mask are the files that were planned."""
-    path = Path(sheet.path)
-    mask = stat_key(mask_path(path)) if sheet.header.mask == "external" else None
-    return sheet_stat(path, patience) == sheet.stat and mask == sheet.header.mask_stat
-
-
-def _check_unchanged(used: list[Sheet], patience: float) -> None:
-    """Raise SheetChanged if a sheet was written while it was read: its pixels may be neither the old nor the new."""
-    for sheet in used:
-        if not _is_unchanged(sheet, patience):
-            cure = "wait until it is complete, then run geoseg tile and infer again"
-            raise SheetChanged(sheet.path, "was written while it was read", cure)
+def _chunk_key(sheet: Sheet, chunk: Window) -> ChunkKey:
+    return sheet.path, int(chunk.row_off), int(chunk.col_off)
 
 
 def _mask_error(sheet: Sheet, what: str) -> SheetError:

@@ -25,11 +25,11 @@ def _sums(weights: KeptWeights, panel: Window) -> np.ndarray:
     stride = weights.lattice.stride
     out = np.ones((panel.height, panel.width), np.float32)
     for k in weights.rows:
-        found = weights.sums(k)
-        for y in range(stride):
-            row = k * stride + y - panel.row_off
-            if 0 <= row < panel.height and found is not None:
-                out[row] = found[y]
+        for left, found in weights.sums(k):
+            for y in range(stride):
+                row = k * stride + y - panel.row_off
+                if 0 <= row < panel.height:
+                    out[row, left : left + found.shape[1]] = found[y]
     return out
 
 

@@ -20,7 +20,11 @@ from geoseg.sheets.photo import area_mask
 if TYPE_CHECKING:
     from geoseg.stages.infer.panel import PanelContext
 
-__all__ = ["BlockSink"]
+__all__ = ["WRITERS", "BlockSink"]
+
+
+WRITERS = 2
+"""Threads that compress and commit blocks: while one waits for the disk, another compresses."""
 
 
 class BlockSink:
@@ -94,7 +98,7 @@ class BlockSink:
     def _commit(self, block: Block) -> None:
         pixels, key, now = self.open.pop(block), block_key(self.plan, self.job, block), time.monotonic()
         seconds, self.since = now - self.since, now
-        while len(self.pending) > 1 or (self.pending and self.pending[0].done()):
+        while len(self.pending) >= WRITERS or (self.pending and self.pending[0].done()):
             self.pending.pop(0).result()  # bounds memory, and raises what went wrong while writing
         self.context.check()
         self.pending.append(self.writer.submit(self._write, block, key, pixels, seconds))

@@ -248,7 +248,7 @@ def _tasks(work: Work, plan: Plan, job: Job, stale: list[Block], needed: int) ->
     widest = widest_panel(plan, job.lattice, work.ensemble, options)
     panels = _panels(plan, job, stale, widest, executor.workers, needed)
     fence = Fence.around(work.run, job.key)
-    settings = PanelSettings(options.device, options.read_timeout)
+    settings = PanelSettings(options.device, options.read_timeout, options.readers)
     return [
         Task(
             fence,
@@ -284,7 +284,7 @@ def _context(work: Work, plan: Plan, job: Job, stack: ExitStack, total: int) -> 
     backend = make_backend(work.ensemble, job.facts, job.normalise, job.lattice.patch, device=device, lanes=lanes)
     stack.callback(backend.close)
     names = tuple(c.name for c in work.ensemble.classes.classes)
-    settings = PanelSettings(device, work.options.read_timeout)
+    settings = PanelSettings(device, work.options.read_timeout, work.options.readers)
     work.steps.at("patches", 0, total, "px")
     return PanelContext(work.run.blocks, plan, job, names, work.ensemble.aux, backend, settings)
 

@@ -14,6 +14,7 @@ from geoseg.models.ensemble import Ensemble
 from geoseg.options import InferOptions
 from geoseg.plan import Plan
 from geoseg.predict.stream import buffered_rows
+from geoseg.sheets.readers.parts import default_readers
 
 __all__ = ["resident", "widest_panel"]
 
@@ -49,7 +50,7 @@ def widest_panel(plan: Plan, lattice: Lattice, ensemble: Ensemble, options: Infe
         + 4 * side * classes
         + 2 * size * (1 + (classes + 1 if options.probabilities else 1))
     )
-    base = resident() + WORK_MEMORY + DECODER_MEMORY
+    base = resident() + WORK_MEMORY + (options.readers or default_readers()) * DECODER_MEMORY
     allowed = (4 << 30 if options.max_ram is None else options.max_ram) - base
     widest = allowed // (rows * size)
     if widest < 1:

@@ -29,7 +29,8 @@ from geoseg.runfolder.folder import Run
 from geoseg.runfolder.job import Job
 from geoseg.runfolder.state import state_of
 from geoseg.sheets.photo import Photo
-from geoseg.stages.infer.block_sink import BlockSink
+from geoseg.sheets.readers.parts import default_readers
+from geoseg.stages.infer.block_sink import WRITERS, BlockSink
 from geoseg.work.task import Advance, Fence
 
 __all__ = ["Blocks", "PanelContext", "PanelSettings", "compute_panel", "load_context", "panel_name"]
@@ -43,6 +44,7 @@ class PanelSettings:
 
     device: str = "auto"
     read_timeout: float = READ_TIMEOUT
+    readers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -125,9 +127,10 @@ def compute_panel(context: PanelContext, blocks: Blocks, advance: Advance) -> in
     for panel in panels_of(context.stale(blocks), plan.block, 1 << 30):
         window = _clipped(plan, panel.window)
         width = window.width + 2 * job.lattice.patch
+        patience, readers = context.settings.read_timeout, context.settings.readers or default_readers()
         with (
-            Photo(plan, job.bands, width=width, patience=context.settings.read_timeout) as photo,
-            ThreadPoolExecutor(1, "writer") as writer,
+            Photo(plan, job.bands, width=width, patience=patience, readers=readers) as photo,
+            ThreadPoolExecutor(WRITERS, "writer") as writer,
         ):
             sink = BlockSink(context, window, set(panel.blocks), writer)
             ends = Ends(photo.read, sink, plan.footprint, sink.wanted, advance)

@@ -44,8 +44,8 @@ def _reading(monkeypatch, path: Path, act) -> None:
     """`act(number)` after each read of a sheet."""
     read, times = Photo.read_sheet, iter(range(10_000))
 
-    def acting(self, sheet, part):
-        found = read(self, sheet, part)
+    def acting(self, sheet, part, *more):
+        found = read(self, sheet, part, *more)
         if sheet.path == str(path):
             act(next(times))
         return found
