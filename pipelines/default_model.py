@@ -8,8 +8,8 @@
     python pipelines/default_model.py houses   # counts attached houses one by one, on the strip that it never saw
     python pipelines/default_model.py add      # adds both to geoseg/weights/NAME.safetensors and its card
 
-configs/default_model.yaml and configs/contact.yaml name the data, which lie under data/. benchmarks/real_points/ says on
-which real places the network is chosen (tune) and on which it is scored (test); none of them is learned from.
+configs/default_model.yaml and configs/contact.yaml name the data, which lie under data/. benchmarks/real_points/ says
+on which real places the network is chosen (tune) and on which it is scored (test); none of them is learned from.
 """
 
 from __future__ import annotations
@@ -177,20 +177,8 @@ def houses() -> None:
     found = {}
     for half, box in STRIP.items():
         run, figures = CONTACT_RUN / half, CONTACT_RUN / f"{half}.json"
-        geoseg: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "geoseg",
-            "run",
-            sheet,
-            "-o",
-            run,
-            "--bbox",
-            box,
-            "--nodata",
-            "255~2",
-        ]
-        subprocess.run([*geoseg, "--model", CONTACT_RUN / "model.safetensors"], check=True)
+        geoseg: list[str | Path] = [sys.executable, "-m", "geoseg", "run", sheet, "-o", run, "--bbox", box]
+        subprocess.run([*geoseg, "--nodata", "255~2", "--model", CONTACT_RUN / "model.safetensors"], check=True)
         score: list[str | Path] = [sys.executable, ROOT / "benchmarks" / "attached_houses.py", "town", run, outlines]
         subprocess.run([*score, "--bbox", box, "--json", figures], check=True)
         found[half] = json.loads(figures.read_text())
