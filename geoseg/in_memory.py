@@ -128,6 +128,7 @@ def features(
     crs: Any,
     table: ClassTable,
     confidence: Bytes | None = None,
+    contact: Bytes | None = None,
     **options: Unpack[MosaicKeywords],
 ) -> dict[str, geopandas.GeoDataFrame]:
     """Feature layers of a class raster in memory; nothing is written.
@@ -138,7 +139,8 @@ def features(
         crs: projected, in anything that rasterio takes.
         table: what the values mean.
         confidence: per cent (H, W) uint8; 100 everywhere by default.
-        options: those of `geoseg mosaic` that concern layers: layers, min_area, simplify, square, all_cars.
+        contact: per cent (H, W) uint8 at which buildings meet; without it attached houses are one building.
+        options: those of `geoseg mosaic` that concern layers: layers, min_area, simplify, square, houses, all_cars.
 
     Returns:
         A GeoDataFrame by layer: landcover, buildings, roads, road_centrelines, trees, tree_points, cars.
@@ -156,6 +158,6 @@ def features(
     """
     from geoseg.stages.features.memory import array_raster, features_of
 
-    raster = array_raster(np.asarray(classes, np.uint8), transform, crs, table, confidence)
+    raster = array_raster(np.asarray(classes, np.uint8), transform, crs, table, confidence, contact)
     found = features_of(raster, stage_options(MosaicOptions, options))
     return {layer.name: layer.frame for layer in found}

@@ -261,7 +261,9 @@ def _contact(item: Item, part: Window) -> Bytes:
         return np.full(shape, NODATA, np.uint8)
     place = Affine(*item.image.transform[:6]) @ Affine.translation(part.col_off, part.row_off)
     polygons = PolygonFile(labels.path, labels.codes, labels.column, labels.rest)
-    return contact_of_file(polygons, labels.buildings, item.image.crs, place, shape)
+    contact = contact_of_file(polygons, labels.buildings, item.image.crs, place, shape)
+    unknown = (_polygon_labels(item, part) == NODATA) & (contact == 0)  # who knows what stands there
+    return np.where(unknown, NODATA, contact).astype(np.uint8)
 
 
 def _box_labels(item: Item, part: Window) -> Bytes:

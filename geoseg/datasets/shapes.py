@@ -122,11 +122,12 @@ def contact_of_file(polygons: PolygonFile, buildings: int, crs: str, place: Affi
 
 
 def burn_contact(buildings: Shapes, place: Affine, shape: tuple[int, int], reach: float = CONTACT) -> Bytes:
-    """Where buildings meet or nearly meet: 1 within `reach` of two of them, else 0; uint8 (H, W).
+    """Where buildings meet or nearly meet: 1 within `reach` of the outlines of two of them, else 0; uint8 (H, W).
 
-    `reach` is in the units of `place`.
+    `reach` is in the units of `place`. An outline that is there twice counts once.
     """
-    strips = [(s, 1) for s in shapely.buffer(buildings, reach)]
+    once = list({shape.wkb: shape for shape in shapely.normalize(buildings)}.values())
+    strips = [(s, 1) for s in shapely.buffer(shapely.boundary(once), reach)]
     if not strips:
         return np.zeros(shape, np.uint8)
     many = rasterize(strips, out_shape=shape, transform=place, fill=0, dtype="int32", merge_alg=MergeAlg.add)

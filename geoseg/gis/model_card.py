@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from geoseg.arrays import Json
-from geoseg.models.card import Card
+from geoseg.models.card import AUX, Card
 from geoseg.models.mlm import OWN
 
 __all__ = ["markdown_card", "mlm_item"]
@@ -42,11 +42,17 @@ def markdown_card(card: Card, sha256: str) -> str:
         "| value | name | role | colour |",
         "| --- | --- | --- | --- |",
         *(f"| {c.value} | {c.name} | {c.role} | `{c.hex}` |" for c in card.classes.classes),
+        *_beside(card),
         *("", "## Training", "", _stated(card.training), *_parent(card), "", "## Scores", "", *_scores(card.metrics)),
         *("", f"Confidence is calibrated with temperature {card.temperature:g}.", ""),
         *("## Licence", "", _stated(card.licence), "", f"Weights SHA-256: `{sha256}`", ""),
     ]
     return "\n".join(lines)
+
+
+def _beside(card: Card) -> list[str]:
+    """The scores beside the classes."""
+    return ["", *(f"Also a score `{name}`: {AUX[name]}." for name in card.aux)] if card.aux else []
 
 
 def _parent(card: Card) -> list[str]:
@@ -152,7 +158,7 @@ def _output(card: Card) -> Json:
         "name": "scores",
         "tasks": ["semantic-segmentation"],
         "result": {
-            "shape": [-1, len(card.classes), card.patch, card.patch],
+            "shape": [-1, card.scores, card.patch, card.patch],
             "dim_order": ["batch", "class", "height", "width"],
             "data_type": "float32",
         },

@@ -69,6 +69,10 @@ _KNOWN = {
 }
 
 
+WITH_AUX = ("unet_mobilenet", "unet_efficientnet")
+"""The networks that can give scores beside their classes."""
+
+
 def make_network(name: str, bands: int, classes: int, **arguments: object) -> nn.Module:
     """A network with random weights.
 
@@ -76,6 +80,9 @@ def make_network(name: str, bands: int, classes: int, **arguments: object) -> nn
         UsageError: there is no such network (names the nearest), or it does not take these arguments.
         EnvironmentFault: it needs a package that is not installed.
     """
+    if arguments.get("aux_scores") and not name.startswith(WITH_AUX):
+        cure = f"use one of {', '.join(n for n in NETWORKS if n.startswith(WITH_AUX))}, or leave `aux` out"
+        raise UsageError(name, "has no scores beside its classes", cure)
     if "/" in name:
         return smp_network(name, bands, classes, **arguments)
     if name not in NETWORKS:

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from geoseg.models.card import AUX
 from geoseg.predict.answers import scores_in
 
 __all__ = ["TTA", "Wrapped"]
@@ -79,7 +80,7 @@ class Wrapped(nn.Module):
         self.side, self.inner = side, side * ratio.numerator // ratio.denominator
         self.passes, self.classes = TTA[tta], classes
         self.aux = aux or [()] * len(networks)
-        self.names = tuple(dict.fromkeys(name for own in self.aux for name in own))
+        self.names = tuple(name for name in AUX if any(name in own for own in self.aux))
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (B, K + A, P, P) of patches (B, C, P, P)."""

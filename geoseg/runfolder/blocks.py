@@ -206,6 +206,8 @@ class BlockReader:
                 self._checked.add(block)
             with rasterio.open(path, driver="GTiff") as dataset:
                 bands = [i for i, name in enumerate(dataset.descriptions, 1) if name == band] if band else [1, 2]
+                if not bands:
+                    return np.zeros((0, int(part.height), int(part.width)), np.uint8)
                 return np.asarray(dataset.read(bands, window=part), np.uint8)
         except (OSError, rasterio.errors.RasterioError) as error:
             raise PlanError(path, f"cannot be read: {error}", "delete it and run geoseg infer again") from error

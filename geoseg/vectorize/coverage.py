@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from rasterio.windows import Window
 
-from geoseg.arrays import Ints, Shapes
+from geoseg.arrays import Doubles, Ints, Mask, Shapes
 
 __all__ = [
     "FINE",
@@ -58,12 +58,43 @@ def straight_on(polygons: Shapes) -> Shapes:
 
 
 def walls_straight_on(polygons: Shapes, families: Ints) -> Shapes:
-    """`straight_on`, where polygons (N,) of one family keep their common walls; families (N,), -1 for those alone."""
+    """`straight_on`, where polygons (N,) of one family keep their common walls, point by point.
+
+    `families` (N,): polygons of one number are a family, -1 are those alone.
+    """
     out = straight_on(polygons)
     for family in np.unique(families[families >= 0]):
         mine = families == family
-        out[mine] = shapely.coverage_simplify(polygons[mine], 2 / FINE)
+        out[mine] = _between_walls(polygons[mine])
     return out
+
+
+def _between_walls(polygons: Shapes) -> Shapes:
+    """Polygons of one family; only points that no two of them share are looked at."""
+    xy, polygon = shapely.get_coordinates(polygons, return_index=True)
+    points, number = np.unique(xy, axis=0, return_inverse=True)
+    pairs = np.unique(np.column_stack([number.ravel(), polygon]), axis=0)
+    shared = (np.bincount(pairs[:, 0], minlength=len(points)) > 1)[number.ravel()]
+    rings, owner = shapely.get_rings(polygons, return_index=True)
+    ends = np.cumsum(shapely.get_num_coordinates(rings))
+    new = [_straight_ring(xy[a : b - 1], shared[a : b - 1]) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    parts = [np.flatnonzero(owner == i) for i in range(len(polygons))]
+    thin = np.array([shapely.Polygon(new[p[0]], [new[k] for k in p[1:]]) for p in parts], object)
+    return np.where(shapely.is_valid(thin), thin, polygons)  # a spike narrower than the tolerance stays as it is
+
+
+def _straight_ring(xy: Doubles, kept: Mask) -> shapely.LinearRing:
+    """A ring of points (N, 2), each once, without those on straight edges that need not be kept."""
+    at = np.flatnonzero(kept)
+    if not len(at):
+        return shapely.simplify(shapely.LinearRing(xy), 2 / FINE)
+    xy, at = np.roll(xy, -at[0], axis=0), at - at[0]
+    closed = np.concatenate([xy, xy[:1]])
+    arcs = [closed[a : b + 1] for a, b in zip(at, [*at[1:], len(xy)], strict=True)]
+    thin = [
+        a if len(a) < 3 else shapely.get_coordinates(shapely.simplify(shapely.LineString(a), 2 / FINE)) for a in arcs
+    ]
+    return shapely.LinearRing(np.concatenate([a[:-1] for a in thin]))
 
 
 def open_edges(polygons: Shapes, window: Window) -> Ints:

@@ -47,7 +47,8 @@ def export_model(model: ModelFile, out: Path) -> float:
     network = build_network(model)
     if not isinstance(network, torch.nn.Module):
         raise ModelError(model.path, "is no torch module", "export from the original weights")
-    plain = PlainNetwork(network).eval()
+    # Deepness takes every channel for a class
+    plain = PlainNetwork(network, len(model.card.classes) if out.suffix == ".onnx" and model.card.aux else 0).eval()
     commit_file(out, lambda path: writers[out.suffix](plain, model.card, path), lambda path: None)
     if out.suffix == ".pt2":
         write_card(out, replace(model.card, architecture="export"), digest(out))
@@ -67,7 +68,8 @@ def _agreement(a: Network, b: Network, card: Card) -> float:
     for patch in sample_patches(card):
         x = torch.from_numpy(patch)[None]
         with torch.inference_mode():
-            shares.append(float((a(x).argmax(1) == b(x).argmax(1)).float().mean()))
+            mine, theirs = (network(x)[:, : len(card.classes)].argmax(1) for network in (a, b))
+            shares.append(float((mine == theirs).float().mean()))
     return float(np.mean(shares))
 
 
@@ -110,7 +112,7 @@ def deepness_keys(card: Card) -> dict[str, str]:
         "tiles_overlap": json.dumps(round(100 * card.overlap / card.patch)),
         "standardization_mean": json.dumps([round(m / full, 6) for m in card.mean]),
         "standardization_std": json.dumps([round(s / full, 6) for s in card.std]),
-        "geoseg": json.dumps(replace(card, architecture="onnx").to_json()),
+        "geoseg": json.dumps(replace(card, architecture="onnx", aux=()).to_json()),
     }
 
 

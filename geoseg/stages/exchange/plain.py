@@ -13,17 +13,20 @@ __all__ = ["PlainNetwork", "sample_patches"]
 
 
 class PlainNetwork(torch.nn.Module):
-    """A network whose output is one tensor, also where the network itself gives a dict with "out"."""
+    """A network whose output is one tensor, also where the network itself gives a dict with "out".
 
-    def __init__(self, network: torch.nn.Module) -> None:
+    `classes`: only the scores of so many classes; 0 for all that it gives.
+    """
+
+    def __init__(self, network: torch.nn.Module, classes: int = 0) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.classes = network, classes
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Scores (B, K, H, W) of images (B, C, H, W)."""
         out = self.network(x)
         scores: torch.Tensor = out["out"] if isinstance(out, dict) else out
-        return scores
+        return scores[:, : self.classes] if self.classes else scores
 
 
 def sample_patches(card: Card, count: int = 2) -> Floats:

@@ -195,15 +195,15 @@ def _of_core(outlined: _Outlined, squared: dict[int, Squared], checks: Checks) -
     wanted = regions.mine & (regions.values != NODATA)
     number = np.cumsum(wanted) - 1
     rings = regions.rings.chosen(np.flatnonzero(wanted), regions.values)
-    polygons = wanted[cover.owner]
+    polygons, homes = wanted[cover.owner], regions.homes[wanted]  # a house may lie beyond the core, its home does not
     corner = np.array([piece.core[0].start, piece.core[1].start])
     at = corner[0] + int(ground.window.row_off), corner[1] + int(ground.window.col_off)
     return Classified(
         piece=piece,
         rings=rings,
         states=regions.states[wanted],
-        homes=regions.homes[wanted],
-        part_of=cut_from(piece.codes[piece.core], codes, rings.first - corner, at, piece.whole_of),
+        homes=homes,
+        part_of=cut_from(piece.codes[piece.core], codes, homes - corner, at, piece.whole_of),
         coverage=Placed(cover.polygons[polygons], number[cover.owner[polygons]], cover.part[polygons]),
         squared={int(number[i]): s for i, s in squared.items() if wanted[i]},
         table=outlined.table,

@@ -33,6 +33,7 @@ from geoseg.stages.features.streets import KIND_CODES, REACH, Streets, coarse_st
 from geoseg.stages.features.table import sheet_at
 from geoseg.vectorize.dice import Codes, Limits, code_core
 from geoseg.vectorize.houses.code import Towns, code_houses
+from geoseg.vectorize.houses.split import HouseOptions
 from geoseg.vectorize.join import Frame, frame_of_core, wholes
 from geoseg.vectorize.labels import Sides
 from geoseg.vectorize.smooth import smooth_classes
@@ -129,14 +130,16 @@ class District:
     @property
     def attached(self) -> bool:
         """True where attached houses are told apart."""
-        return self.options.houses and "contact" in self.raster.aux and "buildings" in self.options.layers
+        return self.options.houses and "contact" in self.raster.aux
 
     def _houses(self, codes: Values, clean: Values, place: tuple[Window, Window]) -> Values:
         """The codes of a core, where attached houses have their own; place: the core, and the window of `clean`."""
         raster, (core, window) = self.raster, place
         values = tuple(c.value for c in raster.table.classes if c.role == "building")
         contact = raster.reader.beside(window, "contact")
-        towns = Towns(np.asarray(clean), contact, values, raster.plan.gsd, self.limits.largest)
+        smallest = max([HouseOptions.least, *(self.least[v] for v in values)])
+        options = HouseOptions(least=smallest)
+        towns = Towns(np.asarray(clean), contact, values, raster.plan.gsd, self.limits.largest, options)
         return code_houses(codes, codes_of(raster.table), slices(core, window), towns)
 
     @property

@@ -28,6 +28,7 @@ class Towns:
         values: class values of buildings.
         gsd: metres along a pixel.
         largest: longest side in pixels of regions that are cut; larger ones are cut where sectors meet.
+        options: how houses are told apart.
     """
 
     raster: Bytes
@@ -35,6 +36,7 @@ class Towns:
     values: tuple[int, ...]
     gsd: float
     largest: int
+    options: HouseOptions
 
 
 def code_houses(coded: Values, codes: Codes, core: Part, towns: Towns) -> Values:
@@ -50,7 +52,7 @@ def code_houses(coded: Values, codes: Codes, core: Part, towns: Towns) -> Values
     for value in towns.values:
         small = codes.code_of[value, SMALL]
         for part, region in _regions(towns, value, core):
-            houses = split_houses(region, towns.contact[part], towns.gsd)
+            houses = split_houses(region, towns.contact[part], towns.gsd, towns.options)
             if houses.max() < 2:
                 continue
             there, here = _within(part, core)
@@ -69,7 +71,7 @@ def _regions(towns: Towns, value: int, core: Part) -> Iterator[tuple[Part, Mask]
     roots = np.flatnonzero(parent == np.arange(len(parent)))
     firsts, ends = firsts[roots], ends[roots] + 1
     sizes = ends - firsts
-    least = 2 * HouseOptions().least / towns.gsd**2
+    least = 2 * towns.options.least / towns.gsd**2
     wanted = (sizes.prod(1) >= least) & (sizes.max(1) <= towns.largest)
     for axis, side in enumerate(core):
         wanted &= (firsts[:, axis] < side.stop) & (ends[:, axis] > side.start)
