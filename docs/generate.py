@@ -386,6 +386,7 @@ CARD = {
     "std": "Standard deviation of each band, in the same units.",
     "gsd": "Metres on the ground of one pixel at which the network works.",
     "gsd_range": "Smallest and largest GSD of sheets that it takes. Sheets up to 20 % outside are still taken.",
+    "aux": "Scores that the network gives after those of the classes: `contact`, where two buildings meet.",
     "arguments": 'Arguments of the architecture, such as `{"width": 32}`.',
     "dtype": "Data type of the sheets that it was trained on.",
     "patch": "Side of a patch, in network pixels.",

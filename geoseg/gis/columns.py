@@ -40,6 +40,8 @@ COLUMNS: dict[str, Column] = {
     "vertices": Column("Corners", "Number of corners."),
     "iou_raw": Column("Fit (IoU)", "How well the polygon covers the pixels that it was made from; 1 is exact."),
     "status": Column("Shape", "How its outline was drawn.", ("squared", "round", "simplified")),
+    "cut": Column("Attached", "Whether it is one of several houses that a region was cut into."),
+    "region_id": Column("Lies in", "Land cover polygon that it lies in: houses that were cut apart share one."),
     "width_m": Column("Width (m)", "Width on the ground."),
     "length_m": Column("Length (m)", "Length on the ground."),
     "crown_diameter_m": Column("Crown diameter (m)", "Diameter of the circle with the same area."),

@@ -48,7 +48,6 @@ class Card:
     std: tuple[float, ...]
     gsd: float
     gsd_range: tuple[float, float]
-    aux: tuple[str, ...] = ()
     arguments: Json = field(default_factory=dict)
     dtype: str = "uint8"
     patch: int = 512
@@ -64,6 +63,7 @@ class Card:
     parent: str = ""
     licence: str = ""
     metrics: Json = field(default_factory=dict)
+    aux: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         cure = "correct its card"

@@ -14,6 +14,7 @@ from support import CRS
 from geoseg.commit import commit_state
 from geoseg.errors import Busy, PlanError
 from geoseg.runfolder.folder import Run
+from geoseg.runfolder.paths import RunPaths
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def test_every_path_lies_in_the_folder_under_a_name_of_its_own(tmp_path) -> None
     run = Run(tmp_path)
     found = [
         getattr(run, name)
-        for name, one in vars(Run).items()
+        for name, one in {**vars(RunPaths), **vars(Run)}.items()
         if isinstance(one, property) and one.fget.__annotations__.get("return") == "Path"
         if name not in ("classes", "confidence")
     ]
