@@ -1,7 +1,7 @@
 """Attached houses one by one: drawn rows from damaged masks, and a real town, cut along `contact` and not cut.
 
     python benchmarks/attached_houses.py rows [--seeds 10]
-    python benchmarks/attached_houses.py town RUN OUTLINES [--bbox W,S,E,N] [--json FILE]
+    python benchmarks/attached_houses.py town RUN OUTLINES [--bbox W,S,E,N] [--json FILE] [--picture ...]
 
 `rows`: terraces of houses, turned, with steps in depth and in their fronts; masks are damaged as in
 `vector_quality.py`, contact is damaged alike. `town`: the layer `buildings` of a finished run against outlines drawn by
@@ -19,9 +19,13 @@ from typing import Any
 
 import geopandas
 import numpy as np
+import rasterio
 import shapely
+from PIL import Image, ImageDraw
+from rasterio.enums import Resampling
 from rasterio.features import rasterize
 from rasterio.transform import Affine
+from rasterio.windows import from_bounds
 from scipy import ndimage
 from vector_quality import damage
 
@@ -133,6 +137,26 @@ def town(run: Path, outlines: Path, bbox: str) -> dict[str, dict[str, float]]:
     return {n: scores(truth, np.asarray(f.geometry)) for n, f in (("cut", frame), ("not cut", whole))}
 
 
+def draw(run: Path, photo: Path, around: str, path: Path) -> None:
+    """A photo with regions of buildings on the left, and with houses on the right; around: W,S,E,N."""
+    left, bottom, right, top = map(float, around.split(","))
+    (file,) = [p for p in (run / "out").glob("*.gpkg") if not p.stem.endswith("_exact")]
+    frame = geopandas.read_file(file, layer="buildings")
+    side = 560
+    with rasterio.open(photo) as dataset:
+        window = from_bounds(left, bottom, right, top, dataset.transform)
+        pixels = dataset.read((1, 2, 3), window=window, out_shape=(3, side, side), resampling=Resampling.average)
+    place = np.array([side / (right - left), -side / (top - bottom)])
+    panels = []
+    for shapes in (frame.dissolve("region_id").geometry, frame.geometry):
+        panel = Image.fromarray(np.moveaxis(pixels, 0, 2))
+        for ring in shapely.get_rings(shapely.get_parts(np.asarray(shapes))):
+            xy = (shapely.get_coordinates(ring) - [left, top]) * place
+            ImageDraw.Draw(panel).line([tuple(p) for p in xy.tolist()], (255, 236, 60), 2)
+        panels.append(np.asarray(panel))
+    Image.fromarray(np.hstack([panels[0], np.full((side, 8, 3), 255, np.uint8), panels[1]])).save(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = parser.add_subparsers(dest="what", required=True)
@@ -143,6 +167,7 @@ def main() -> None:
     real.add_argument("outlines", type=Path)
     real.add_argument("--bbox", default="")
     real.add_argument("--json", type=Path)
+    real.add_argument("--picture", nargs=3, metavar=("PHOTO", "W,S,E,N", "FILE"), help="draw a place of the run")
     options = parser.parse_args()
     if options.what == "rows":
         rows(options.seeds)
@@ -152,6 +177,9 @@ def main() -> None:
         print(name, {k: round(v, 3) for k, v in figures.items()})
     if options.json:
         options.json.write_text(json.dumps(found, indent=1))
+    if options.picture:
+        photo, around, path = options.picture
+        draw(options.run, Path(photo), around, Path(path))
 
 
 if __name__ == "__main__":
