@@ -25,7 +25,7 @@ from geoseg.plan import Header
 from geoseg.sheets.decoder_handle import DecoderHandle, ProcessGone, Refusal
 from geoseg.sheets.door import stat_key
 from geoseg.sheets.kinds.addresses import is_remote
-from geoseg.sheets.readers.answers import dtype_in, error_in, header_in, stat_in
+from geoseg.sheets.readers.answers import dtype_in, error_in, header_in, rows_in, stat_in
 from geoseg.sheets.readers.talk import Request
 from geoseg.spawn import module_command
 
@@ -110,6 +110,15 @@ class Decoder:
         """
         request: Request = {"do": "stat", "path": str(path)}
         return self._ask(request, lambda handle: _read(handle.receive_json(), stat_in), patience)
+
+    def block_rows(self, path: Path, stat: tuple[int, int], virtual: str, patience: float = READ_TIMEOUT) -> int:
+        """Rows of the blocks that a file has, where GDAL shows one tall strip as many.
+
+        Raises:
+            SheetError: it cannot be opened.
+        """
+        request: Request = {"do": "rows", "path": str(path), "stat": list(stat), "virtual": virtual}
+        return self._ask(request, lambda handle: _read(handle.receive_json(), rows_in), patience)
 
     def read(self, wanted: PixelRequest, who: object = None, out: Image | None = None) -> Image:
         """Pixels (C, H, W) of a window in the file's data type; without bands its own mask, uint8 (1, H, W).

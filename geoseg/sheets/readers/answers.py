@@ -13,7 +13,7 @@ from geoseg.errors import SheetAway, SheetChanged, SheetError
 from geoseg.plan import Header, header_from_json
 from geoseg.sheets.door import CODE_DTYPES
 
-__all__ = ["dtype_in", "error_in", "header_in", "stat_in"]
+__all__ = ["dtype_in", "error_in", "header_in", "rows_in", "stat_in"]
 
 MOST = 1 << 31
 """Rows, columns or bands that no file has."""
@@ -46,6 +46,13 @@ def stat_in(value: Json) -> tuple[int, int]:
     if not isinstance(size, int) or not isinstance(number, int):
         raise TypeError("stat key")
     return size, number
+
+
+def rows_in(value: Json) -> int:
+    """Rows of a block."""
+    rows = value["rows"]
+    _demand(type(rows) is int and 0 < rows < MOST, "rows")
+    return int(rows)
 
 
 def dtype_in(value: Json, wanted: str) -> str:
