@@ -155,7 +155,7 @@ class Photo:
 
     def _read_ahead(self, parts: list[tuple[Sheet, Window]]) -> dict[str, Coming]:
         """Sheets that no other of them overlaps, each read by one of the decoders; the others wait for their turn."""
-        if self._pool is None or len(parts) < 2:
+        if self._pool is None or self._closed or len(parts) < 2:
             return {}
         found = {}
         for sheet, part in apart(parts):
@@ -218,7 +218,7 @@ class Photo:
     def _decode_parts(self, sheet: Sheet, rows: slice, cols: slice, out: Image | None, number: int | None) -> Image:
         """Pixels of a sheet, decoded by one decoder, or by all side by side."""
         place = place_of(sheet, self.bands[sheet.path])
-        if self._pool is None or number is not None:
+        if self._pool is None or self._closed or number is not None:
             return self._decode(place, rows, cols, number, out)
         parts = parts_of(rows, cols, real_block(sheet, self._blocks, self.patience), len(self.readers))
         if len(parts) < 2:
@@ -262,7 +262,7 @@ class Photo:
 
     def _warp_ahead(self, sheet: Sheet, chunks: list[Window]) -> dict[ChunkKey, Coming]:
         """Chunks that are not kept from before, warped side by side; the same columns by the same decoder."""
-        if self._pool is None:
+        if self._pool is None or self._closed:
             return {}
         return {
             key: self._pool.submit(self._warp, sheet, chunk, int(chunk.col_off) // CHUNK % len(self.readers))

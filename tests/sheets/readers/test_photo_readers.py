@@ -12,7 +12,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 from support import PLACE, moved, write_sheet
 
-from geoseg.errors import SheetError, UsageError
+from geoseg.errors import SheetError
 from geoseg.options import InferOptions, TileOptions
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.decoder import Decoder, decoder
@@ -118,54 +118,57 @@ decoding.main()
 
 
 @pytest.fixture
-def poisoned():
-    """Three decoders that choke on sheets by their name."""
+def poison():
+    """From when it is called, three decoders choke on sheets by their name; `tile` reads them before."""
     kept = [(decoder(k), decoder(k).command) for k in range(3)]
-    for one, _ in kept:
-        one.close()
-        one.command = (sys.executable, "-c", POISON)
-    yield
+
+    def begin() -> None:
+        for one, _ in kept:
+            one.close()
+            one.command = (sys.executable, "-c", POISON)
+
+    yield begin
     for one, command in kept:
         one.close()
         one.command = command
 
 
-def test_a_readers_crash_costs_only_its_sheet(poisoned, tmp_path, blur_network) -> None:
+def test_a_readers_crash_costs_only_its_sheet(poison, tmp_path, blur_network) -> None:
     for k, name in enumerate(("a", "crash", "c")):
         write_sheet(tmp_path / "in" / f"{name}.tif", _pixels(96, 128), place=moved(PLACE, 128 * k, 0))
     options = InferOptions(model=(blur_network,), engine="torch", precision="f32", threads=1, readers=3)
     blocks = {}
     for name, sheets in (("with", "a crash c"), ("without", "a c")):
         tile([tmp_path / "in" / f"{s}.tif" for s in sheets.split()], tmp_path / name, TileOptions(block_size=64))
+    poison()
+    for name in ("with", "without"):
         infer(tmp_path / name, options)
         blocks[name] = {p.name: p.read_bytes() for p in (tmp_path / name / "blocks").glob("*.tif")}
     assert [q.path for q in Run(tmp_path / "with").plan.quarantined] == [str(tmp_path / "in/crash.tif")]
     assert blocks["with"] == blocks["without"]
 
 
-def test_a_photo_that_is_left_reads_nothing_more(poisoned, tmp_path) -> None:
-    """One sheet is damaged while the decoders of the others never end."""
+def test_a_photo_that_is_left_reads_nothing_more(poison, tmp_path) -> None:
+    """Two decoders never end, and two sheets wait for their turn."""
     for k in range(4):
         write_sheet(tmp_path / "in" / f"endless{k}.tif", _pixels(96, 128), place=moved(PLACE, 128 * k, 0))
     tile([tmp_path / "in"], tmp_path / "run")
     plan = Run(tmp_path / "run").plan
+    poison()
     begin = time.monotonic()
     told: list[BaseException] = []
-    with (
-        pytest.raises(ZeroDivisionError),
-        Photo(plan, {s.path: (1, 2, 3) for s in plan.sheets}, width=512, patience=60, readers=2) as photo,
-    ):
+    photo = Photo(plan, {s.path: (1, 2, 3) for s in plan.sheets}, width=512, patience=60, readers=2)
 
-        def read() -> None:
-            try:
-                photo.read(Window(0, 0, 512, 96))
-            except Exception as error:  # whatever it is, it is told to the test
-                told.append(error)
+    def read() -> None:
+        try:
+            photo.read(Window(0, 0, 512, 96))
+        except Exception as error:  # whatever it is, it is told to the test
+            told.append(error)
 
-        thread = threading.Thread(target=read)
-        thread.start()
-        time.sleep(2)
-        raise ZeroDivisionError
+    thread = threading.Thread(target=read)
+    thread.start()
+    time.sleep(2)
+    photo.__exit__(ZeroDivisionError)
     thread.join(10)
     assert not thread.is_alive()
     assert time.monotonic() - begin < 30
@@ -186,7 +189,7 @@ def test_decoders_are_one_for_each_number_whoever_asks_first() -> None:
 
 
 def test_more_readers_than_any_machine_needs_are_refused(geoseg, tmp_path) -> None:
-    code, _, err = geoseg("infer", "-o", tmp_path, "--readers", 65)
+    code, _, err = geoseg("infer", tmp_path, "--readers", 65)
     assert code == 2
     assert "--readers" in err
     assert "64" in err
