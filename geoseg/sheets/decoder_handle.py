@@ -92,11 +92,14 @@ class DecoderHandle:
 
         Raises:
             EnvironmentFault: it ends before that, or takes too long.
+            ProcessGone: `break_off` was called meanwhile.
         """
         usual, self.patience = self.patience, max(self.patience, START)
         try:
             self.receive_json()
         except (ProcessGone, Refusal) as gone:
+            if self._broken_off:
+                raise  # whoever asked has left, maybe before it had started
             said = last_words(self.command, self._environment) or str(gone)
             raise start_fault(said, "repair the installation") from gone
         finally:
