@@ -51,8 +51,9 @@ class InferOptions:
     )
     readers: int | None = option(
         None,
-        "Processes that decode sheets side by side [default: one for every four cores, at most 8].",
+        "Processes that decode sheets side by side, up to 64 [default: one for every four cores, at most 8].",
         least=1,
+        most=64,
         results=False,
         group="Computing",
     )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 import numpy as np
@@ -89,9 +89,8 @@ def _square(sheet: Sheet, row: int, col: int, shape: tuple[int, int], read_timeo
 
 
 def _request(place: Place, rows: slice, cols: slice, read_timeout: float, *, holes: bool = False) -> PixelRequest:
-    return PixelRequest(
-        place.path, place.stat, place.bands, rows, cols, holes=holes, patience=read_timeout, virtual=place.virtual
-    )
+    wanted = PixelRequest(place.path, place.stat, place.bands, rows, cols, holes=holes, patience=read_timeout)
+    return replace(wanted, virtual=place.virtual, dtype=place.dtype)
 
 
 def read_strips(sheet: Sheet, read_timeout: float) -> Iterator[Strip]:

@@ -13,19 +13,19 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from geoseg.arrays import Image
+from geoseg.arrays import Image, Json
 from geoseg.errors import SheetAway, SheetError
 from geoseg.options import READ_TIMEOUT
-from geoseg.plan import Header, header_from_json
-from geoseg.sheets.decoder_handle import DecoderHandle, ProcessGone
+from geoseg.plan import Header
+from geoseg.sheets.decoder_handle import DecoderHandle, ProcessGone, Refusal
 from geoseg.sheets.door import stat_key
 from geoseg.sheets.kinds.addresses import is_remote
+from geoseg.sheets.readers.answers import dtype_in, error_in, header_in, rows_in, stat_in
 from geoseg.sheets.readers.talk import Request
 from geoseg.spawn import module_command
 
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 TRIES = 2
 
 Got = TypeVar("Got")
+Said = TypeVar("Said")
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class PixelRequest:
     `stat`: its stat key; another one has the file opened again. `bands`: 1-based, none for the mask inside the file.
     `rows`, `cols`: of the file. `cache`: bytes for GDAL's block cache. `holes`: whether blocks that are not in the file
     may be read as 0. `patience`: seconds that each part of the answer (16 MB of pixels) may take. `virtual`: the
-    checked text of a virtual raster.
+    checked text of a virtual raster. `dtype`: the data type that the file has; "" for any that sheets may have.
     """
 
     path: Path
@@ -57,6 +58,7 @@ class PixelRequest:
     holes: bool = False
     patience: float = READ_TIMEOUT
     virtual: str = ""
+    dtype: str = ""
 
 
 class Decoder:
@@ -90,7 +92,14 @@ class Decoder:
         """
         allowed = None if folders is None else list(folders)
         request: Request = {"do": "header", "path": str(path), "codes": codes, "folders": allowed, "remote": remote}
-        return self._ask(request, lambda handle: header_from_json(handle.receive_json()), patience)
+
+        def receive(said: Json) -> Header:
+            header = header_in(said)
+            if header.virtual and folders is None:
+                raise ValueError("virtual")  # its text would have other files opened
+            return header
+
+        return self._ask(request, lambda handle: _read(handle.receive_json(), receive), patience)
 
     def stat(self, path: Path, patience: float = READ_TIMEOUT) -> tuple[int, int]:
         """The stat key of a remote sheet: its size, and a number that changes when it is written again.
@@ -100,8 +109,16 @@ class Decoder:
             SheetAway: its server does not answer.
         """
         request: Request = {"do": "stat", "path": str(path)}
-        size, number = self._ask(request, lambda handle: handle.receive_json()["stat"], patience)
-        return int(size), int(number)
+        return self._ask(request, lambda handle: _read(handle.receive_json(), stat_in), patience)
+
+    def block_rows(self, path: Path, stat: tuple[int, int], virtual: str, patience: float = READ_TIMEOUT) -> int:
+        """Rows of the blocks that a file has, where GDAL shows one tall strip as many.
+
+        Raises:
+            SheetError: it cannot be opened.
+        """
+        request: Request = {"do": "rows", "path": str(path), "stat": list(stat), "virtual": virtual}
+        return self._ask(request, lambda handle: _read(handle.receive_json(), rows_in), patience)
 
     def read(self, wanted: PixelRequest, who: object = None, out: Image | None = None) -> Image:
         """Pixels (C, H, W) of a window in the file's data type; without bands its own mask, uint8 (1, H, W).
@@ -118,11 +135,9 @@ class Decoder:
         shape = (len(wanted.bands) or 1, rows.stop - rows.start, cols.stop - cols.start)
 
         def receive(handle: DecoderHandle) -> Image:
-            dtype = np.dtype(handle.receive_json()["dtype"])
+            dtype = np.dtype(_read(handle.receive_json(), lambda said: dtype_in(said, wanted.dtype)))
             pixels = out if out is not None and out.dtype == dtype else np.empty(shape, dtype)
-            done = 0
-            while done < shape[1]:
-                done += handle.receive_pixels(pixels[:, done:])
+            handle.receive_pixels(pixels)
             return pixels
 
         request: Request = {
@@ -171,10 +186,10 @@ class Decoder:
         Raises:
             SheetError: the answer is an error, or no process survives the request.
         """
-        line = json.dumps({**request, "patience": patience}).encode() + b"\n"
+        line, path = json.dumps({**request, "patience": patience}).encode() + b"\n", request["path"]
         for left in reversed(range(TRIES)):
             try:
-                return self._exchange(line, receive, patience)
+                return self._exchange(line, path, receive, patience)
             except ProcessGone as gone:
                 if not left or self._given_up:
                     if is_remote(request["path"]):
@@ -185,7 +200,7 @@ class Decoder:
                 log.info("%s: %s; trying again", request["path"], gone)
         raise AssertionError("the last try returns or raises")
 
-    def _exchange(self, line: bytes, receive: Callable[[DecoderHandle], Got], patience: float) -> Got:
+    def _exchange(self, line: bytes, path: str, receive: Callable[[DecoderHandle], Got], patience: float) -> Got:
         complete = False
         try:
             handle = self._start(patience)
@@ -193,9 +208,10 @@ class Decoder:
             got = receive(handle)
             complete = True
             return got
-        except SheetError:
+        except Refusal as refusal:
+            error = _read(refusal.said, lambda said: error_in(said, path))
             complete = True  # an answer like any other
-            raise
+            raise error from None
         finally:
             if not complete:
                 self.close()  # the rest of its answer would be taken for the answer to the next request
@@ -210,16 +226,25 @@ class Decoder:
         return self._handle
 
 
+def _read(said: Said, read: Callable[[Said], Got]) -> Got:
+    """What an answer means; ProcessGone where no decoder would give it."""
+    try:
+        return read(said)
+    except (KeyError, TypeError, ValueError, MemoryError) as error:
+        raise ProcessGone(f"its process answers with nonsense ({type(error).__name__}: {error})") from error
+
+
 def decoder(number: int = 0) -> Decoder:
     """A decoder that this process uses; each number stands for another one, which starts when it is first asked."""
-    return _decoder(number)
+    with _DECODERS_LOCK:
+        if number not in _DECODERS:
+            _DECODERS[number] = made = Decoder()
+            atexit.register(made.close)
+        return _DECODERS[number]
 
 
-@lru_cache(maxsize=64)
-def _decoder(number: int) -> Decoder:
-    made = Decoder()
-    atexit.register(made.close)
-    return made
+_DECODERS: dict[int, Decoder] = {}
+_DECODERS_LOCK = threading.Lock()
 
 
 def sheet_stat(path: Path, patience: float = READ_TIMEOUT) -> tuple[int, int]:

@@ -128,6 +128,8 @@ class _Server:
                 yield asdict(_header(request))
             elif request["do"] == "stat":
                 yield {"stat": remote_stat(Path(path), request.get("patience", READ_TIMEOUT))}
+            elif request["do"] == "rows":
+                yield {"rows": self._open(request).rows}
             elif request["do"] == "read":
                 yield from self._pixels(request)
             else:

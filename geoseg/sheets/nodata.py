@@ -46,18 +46,20 @@ BORDERS = ((255, 243, 255), (0, 0, 3))
 class Place:
     """Where pixels are read: a file, its stat key, and 1-based bands; no bands for the mask inside the file.
 
-    `virtual`: the checked text of a virtual raster.
+    `virtual`: the checked text of a virtual raster. `dtype`: the data type of its pixels; "" where it is not known.
     """
 
     path: Path
     stat: tuple[int, int]
     bands: tuple[int, ...]
     virtual: str = ""
+    dtype: str = ""
 
 
 def place_of(sheet: Sheet, bands: tuple[int, ...]) -> Place:
     """Where bands of a sheet are read."""
-    return Place(Path(sheet.path), sheet.stat, bands, sheet.header.virtual)
+    dtype = sheet.header.dtype if bands else "uint8"
+    return Place(Path(sheet.path), sheet.stat, bands, sheet.header.virtual, dtype)
 
 
 def nodata_values(declared: Iterable[Value], header: Header) -> list[Value]:

@@ -7,8 +7,11 @@ Where sheets overlap the first valid pixel wins, in the order of the plan. Nothi
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +21,15 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from geoseg.arrays import Image, Valid
-from geoseg.errors import SheetChanged, SheetError
+from geoseg.errors import SheetError
 from geoseg.geometry.grid import Grid, overlap, slices
 from geoseg.options import READ_TIMEOUT
 from geoseg.plan import Plan, Sheet, transform_of
 from geoseg.sheets.decoder import PixelRequest, decoder
-from geoseg.sheets.door import mask_path
 from geoseg.sheets.nodata import Place, blanks_of, mask_of, nodata_values, place_of, valid_by_value
 from geoseg.sheets.readers.parts import parts_of, read_parts
-from geoseg.sheets.readers.same_file import check_unchanged, is_unchanged
+from geoseg.sheets.readers.same_file import begin, check_unchanged, mask_error
+from geoseg.sheets.readers.strips import apart, real_block
 from geoseg.sheets.warp import CHUNK, SheetPixels, chunks_of, source_part, warp
 
 __all__ = ["Photo", "area_mask"]
@@ -35,6 +38,8 @@ Coming = Future[tuple[Image, Valid]]
 """Pixels and validity that another thread reads."""
 ChunkKey = tuple[str, int, int]
 """A sheet's path, row and column of a chunk."""
+AWAY = 10.0
+"""Seconds that decoders which are told to end may take: they are killed, but a dead disk keeps a process."""
 
 
 def area_mask(area: str, grid: Grid, window: Window) -> Valid:
@@ -70,36 +75,51 @@ class Photo:
         self.dtype = np.dtype(plan.sheets[0].header.dtype) if plan.sheets else np.dtype("uint8")
         self.count = len(next(iter(bands.values()))) if bands else 0
         self._used: set[str] = set()
-        self._decoding = 0
+        self._lock, self._decoding, self._closed = threading.Lock(), 0, False
+        self._blocks: dict[str, tuple[int, int]] = {}
         self._chunks: OrderedDict[ChunkKey, tuple[Image, Valid]] = OrderedDict()
         self._most_chunks = 2 * (width // CHUNK + 2)
         rows = max((s.header.block[0] for s in plan.sheets), default=1)
         self._places = {s.path: i for i, s in enumerate(plan.sheets)}
         self.readers = range(max(1, readers))
         self._pool = ThreadPoolExecutor(readers, "decoder") if readers > 1 else None
-        self._cache = 2 * width * min(rows, 4096) * max(self.count, 3) * self.dtype.itemsize
+        self._column = 2 * min(rows, 4096) * max(self.count, 3) * self.dtype.itemsize
+        self._cache = width * self._column
 
     def __enter__(self) -> Photo:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         used = [s for s in self.plan.sheets if s.path in self._used]
-        if kind is not None and self._decoding:
-            for number in self.readers:
-                decoder(number).give_up(self)  # leave at once: do not wait for another thread that still reads
         self.close()
         if kind is None:
             check_unchanged(used, self.patience)
 
     def close(self) -> None:
-        """Close all files."""
+        """Close all files. What other threads still read is broken off, and nothing more is read."""
+        with self._lock:
+            self._closed = True
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
+        self._break_off()
         if self._used:
             for number in self.readers:
                 decoder(number).forget()
         self._used.clear()
         self._chunks.clear()
+
+    def _break_off(self) -> None:
+        """End what the decoders do for this photo, and wait until no thread writes into an array any more.
+
+        A thread may only now come to its turn, so they are told more than once.
+        """
+        end = time.monotonic() + AWAY
+        while self._decoding and time.monotonic() < end:
+            for number in self.readers:
+                decoder(number).give_up(self)
+            time.sleep(0.01)
+        if self._pool is not None and not self._decoding:
+            self._pool.shutdown(wait=True)
 
     def read(self, window: Window) -> tuple[Image, Valid]:
         """Pixels (C, H, W) of a window, and where any sheet has data (H, W); 0 elsewhere.
@@ -135,15 +155,10 @@ class Photo:
 
     def _read_ahead(self, parts: list[tuple[Sheet, Window]]) -> dict[str, Coming]:
         """Sheets that no other of them overlaps, each read by one of the decoders; the others wait for their turn."""
-        if self._pool is None or len(parts) < 2:
+        if self._pool is None or self._closed or len(parts) < 2:
             return {}
-        apart = [
-            (sheet, part)
-            for sheet, part in parts
-            if sheet.mode != "warped" and not any(s is not sheet and overlap(p, part) for s, p in parts)
-        ]
         found = {}
-        for sheet, part in apart:
+        for sheet, part in apart(parts):
             number = self._places[sheet.path] % len(self.readers)
             found[sheet.path] = self._pool.submit(self.read_sheet, sheet, part, None, number)
         return found
@@ -178,69 +193,56 @@ class Photo:
         self, sheet: Sheet, rows: slice, cols: slice, out: Image | None = None, number: int | None = None
     ) -> tuple[Image, Valid]:
         """Pixels as they lie in the file, and their validity."""
-        self._begin(sheet)
+        if sheet.path not in self._used:
+            begin(sheet, self.patience)
+            self._used.add(sheet.path)
         bands = self.bands[sheet.path]
         pixels = self._decode_parts(sheet, rows, cols, out, number)
         good = valid_by_value(pixels, nodata_values(self.plan.values_everywhere, sheet.header))
         mask = mask_of(sheet, bands)
         if mask is not None:
-            good &= self._read_mask(sheet, mask, rows, cols, number or 0) > 0
+            good &= self._read_mask(sheet, mask, rows, cols, number) > 0
         if sheet.blanks:
-            good &= self._decode(blanks_of(self.plan.masks, sheet), rows, cols, number or 0)[0] > 0
+            good &= self._decode(blanks_of(self.plan.masks, sheet), rows, cols, number)[0] > 0
         return pixels, good
 
-    def _begin(self, sheet: Sheet) -> None:
-        """Look at a sheet once more before its first pixel is read."""
-        if sheet.path in self._used:
-            return
-        if not is_unchanged(sheet, self.patience):
-            raise SheetChanged(sheet.path, "was written again since it was planned", "run geoseg tile and infer again")
-        if sheet.header.mask == "external":
-            self._check_mask(sheet)
-        self._used.add(sheet.path)
-
-    def _check_mask(self, sheet: Sheet) -> None:
-        try:
-            mask = decoder().header(mask_path(Path(sheet.path)), patience=self.patience)
-        except SheetError as error:
-            raise _mask_error(sheet, error.what) from error
-        found, expected = (mask.height, mask.width), (sheet.header.height, sheet.header.width)
-        if found != expected:
-            raise _mask_error(sheet, f"has {found} rows and columns, expected {expected}")
-
-    def _read_mask(self, sheet: Sheet, mask: Place, rows: slice, cols: slice, number: int) -> Image:
+    def _read_mask(self, sheet: Sheet, mask: Place, rows: slice, cols: slice, number: int | None) -> Image:
         """Mask (H, W) of a sheet, 0 where there is no data."""
         try:
             return np.asarray(self._decode(mask, rows, cols, number)[0])
         except SheetError as error:
             if mask.path == Path(sheet.path):
                 raise
-            raise _mask_error(sheet, error.what) from error
+            raise mask_error(sheet, error.what) from error
 
     def _decode_parts(self, sheet: Sheet, rows: slice, cols: slice, out: Image | None, number: int | None) -> Image:
         """Pixels of a sheet, decoded by one decoder, or by all side by side."""
         place = place_of(sheet, self.bands[sheet.path])
-        parts = [(rows, cols)]
-        if self._pool is not None and number is None:
-            parts = parts_of(rows, cols, sheet.header.block, len(self.readers))
-        if len(parts) < 2 or self._pool is None:
-            return self._decode(place, rows, cols, number or 0, out)
+        if self._pool is None or self._closed or number is not None:
+            return self._decode(place, rows, cols, number, out)
+        parts = parts_of(rows, cols, real_block(sheet, self._blocks, self.patience), len(self.readers))
+        if len(parts) < 2:
+            return self._decode(place, rows, cols, None, out)
         shape = (len(place.bands), rows.stop - rows.start, cols.stop - cols.start)
         whole = np.empty(shape, sheet.header.dtype) if out is None else out
-
         read_parts(self._pool, parts, whole, lambda i, part, there: self._decode(place, *part, i, there))
         return whole
 
-    def _decode(self, place: Place, rows: slice, cols: slice, number: int, out: Image | None = None) -> Image:
-        holes, cache = bool(self.plan.nodata), self._cache // len(self.readers)
-        wanted = PixelRequest(
-            place.path, place.stat, place.bands, rows, cols, cache, holes, self.patience, place.virtual
-        )
-        self._decoding += 1
+    def _decode(self, place: Place, rows: slice, cols: slice, number: int | None, out: Image | None = None) -> Image:
+        """Pixels from one decoder, whose cache holds what it reads of a row of blocks; None for the first one."""
+        share = self._cache if number is None else self._cache // len(self.readers)
+        cache = max(share, min(self._cache, (cols.stop - cols.start) * self._column))
+        holes = bool(self.plan.nodata)
+        wanted = PixelRequest(place.path, place.stat, place.bands, rows, cols, cache, holes, self.patience)
+        with self._lock:
+            if self._closed:
+                raise SheetError(place.path, "is read after its photo was closed", "run the same command again")
+            self._decoding += 1
         try:
-            return decoder(number).read(wanted, self, out)
+            return decoder(number or 0).read(replace(wanted, virtual=place.virtual, dtype=place.dtype), self, out)
         finally:
-            self._decoding -= 1
+            with self._lock:
+                self._decoding -= 1
 
     # --- one sheet that is warped
 
@@ -260,7 +262,7 @@ class Photo:
 
     def _warp_ahead(self, sheet: Sheet, chunks: list[Window]) -> dict[ChunkKey, Coming]:
         """Chunks that are not kept from before, warped side by side; the same columns by the same decoder."""
-        if self._pool is None:
+        if self._pool is None or self._closed:
             return {}
         return {
             key: self._pool.submit(self._warp, sheet, chunk, int(chunk.col_off) // CHUNK % len(self.readers))
@@ -295,7 +297,3 @@ class Photo:
 
 def _chunk_key(sheet: Sheet, chunk: Window) -> ChunkKey:
     return sheet.path, int(chunk.row_off), int(chunk.col_off)
-
-
-def _mask_error(sheet: Sheet, what: str) -> SheetError:
-    return SheetError(sheet.path, f"has a .msk that {what}", "delete the .msk or make it again")

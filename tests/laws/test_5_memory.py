@@ -18,12 +18,14 @@ import sys
 from pathlib import Path
 from geoseg.stages.tile.tile import TileOptions, tile
 from geoseg.stages.infer.infer import InferOptions, infer
-sheet, run, model, ram = sys.argv[1:]
+sheet, run, model, ram, readers = sys.argv[1:]
 tile([Path(sheet)], Path(run), TileOptions(block_size=1024, overwrite=True))
 limit = int(ram) or None
-infer(Path(run), InferOptions(model=(Path(model),), engine="torch", precision="f32", threads=1, max_ram=limit))
+more = {"max_ram": limit, "readers": int(readers)}
+infer(Path(run), InferOptions(model=(Path(model),), engine="torch", precision="f32", threads=1, **more))
 from geoseg.sheets.decoder import decoder
-processes = ["self", str(decoder().process.pid)]
+started = [p for k in range(int(readers)) if (p := decoder(k).process) is not None]
+processes = ["self", *(str(p.pid) for p in started)]
 peaks = [x for p in processes for x in Path("/proc", p, "status").read_text().splitlines() if x.startswith("VmHWM")]
 print(*(int(p.split()[1]) // 1024 for p in peaks))  # getrusage would count the parent's memory at the fork
 """
@@ -49,12 +51,12 @@ def tall_sheet(path, width, height):
     return path
 
 
-def peak(tmp_path, sheet, network, ram=0) -> int:
-    """MB of a fresh process that tiles and infers, with its decoder."""
+def peak(tmp_path, sheet, network, ram=0, readers=1) -> int:
+    """MB of a fresh process that tiles and infers, with its decoders."""
     run = (
-        tmp_path / f"run_{sheet.stem}_{ram}"
+        tmp_path / f"run_{sheet.stem}_{ram}_{readers}"
     )  # one of its own: where blocks are done already, nothing would be measured
-    words = [sys.executable, "-c", CHILD, str(sheet), str(run), str(network), str(ram << 20)]
+    words = [sys.executable, "-c", CHILD, str(sheet), str(run), str(network), str(ram << 20), str(readers)]
     said = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]
     print(said)
     return sum(map(int, said.split()))
@@ -72,12 +74,13 @@ def test_ten_times_the_height_takes_the_same_memory(tmp_path, network):
     assert high <= 1.1 * low, (low, high)
 
 
-def test_max_ram_is_obeyed(tmp_path, network):
+@pytest.mark.parametrize(("readers", "more"), [(1, 400), pytest.param(3, 640, marks=pytest.mark.slow)])
+def test_max_ram_is_obeyed(tmp_path, network, readers, more):
     sheet = tall_sheet(tmp_path / "wide.tif", 12_000, 3000)
-    free = peak(tmp_path, sheet, network)
+    free = peak(tmp_path, sheet, network, 0, readers)
     idle = peak(
-        tmp_path, sheet, network
+        tmp_path, sheet, network, 0, readers
     )  # all done: what Python and torch take alone, which differs by hundreds of MB between builds
-    tight = peak(tmp_path, sheet, network, idle + 400)
-    assert tight <= idle + 400
+    tight = peak(tmp_path, sheet, network, idle + more, readers)
+    assert tight <= idle + more
     assert tight < free

@@ -7,7 +7,8 @@ blocks that two windows share are then decoded once, and stay in the cache of th
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import pairwise
 
 from geoseg.arrays import Image
@@ -31,7 +32,7 @@ def parts_of(rows: slice, cols: slice, block: tuple[int, int], readers: int) -> 
     Args:
         rows: rows of the file.
         cols: columns of the file.
-        block: rows and columns of its blocks.
+        block: rows and columns of its blocks, as they lie in the file.
         readers: parts at most.
     """
     most = min(readers, (rows.stop - rows.start) * (cols.stop - cols.start) // SMALLEST)
@@ -39,7 +40,8 @@ def parts_of(rows: slice, cols: slice, block: tuple[int, int], readers: int) -> 
         return [(rows, cols)]
     if _blocks(cols, block[1]) > 1:
         return [(rows, part) for part in _cut(cols, block[1], most)]
-    return [(part, cols) for part in _cut(rows, block[0], most)]
+    few = _blocks(rows, block[0]) // 2  # the next window may cut elsewhere, and a block then is decoded once more
+    return [(part, cols) for part in _cut(rows, block[0], max(1, min(most, few)))]
 
 
 def read_parts(
@@ -60,8 +62,12 @@ def read_parts(
         if found is not there:
             there[...] = found
 
-    for coming in [pool.submit(one, i, *part) for i, part in enumerate(parts)]:
-        coming.result()
+    coming = [pool.submit(one, i, *part) for i, part in enumerate(parts)]
+    for part_read in coming:
+        with suppress(CancelledError):
+            part_read.exception()  # all have ended, also after an error: the array is the caller's again
+    for done in coming:
+        done.result()
 
 
 def _blocks(along: slice, block: int) -> int:

@@ -22,10 +22,10 @@ COPIED = b"\n"
 class Request(TypedDict):
     """One request. "header" needs `codes`, `folders` and `remote`, "read" the others; `decoder.PixelRequest` explains.
 
-    "stat" is for remote sheets.
+    "stat" is for remote sheets; "rows" asks for the rows of the blocks that the file has, and needs `stat`, `virtual`.
     """
 
-    do: Literal["header", "read", "stat", "forget"]
+    do: Literal["header", "read", "rows", "stat", "forget"]
     path: str
     patience: NotRequired[float]
     codes: NotRequired[bool]

@@ -40,6 +40,19 @@ def test_shares_take_memory_too() -> None:
     assert _widest(ram, probabilities=True) <= _widest(ram)
 
 
+@pytest.mark.parametrize("more", [{"readers": 8}, {"readers": 8, "probabilities": True}])
+def test_readers_take_memory_too(more) -> None:
+    ram = resident() + (2 << 30)
+    assert _widest(ram, **more) < _widest(ram, **{**more, "readers": 1})
+
+
+def test_scores_beside_the_classes_take_memory_too(monkeypatch) -> None:
+    ram = resident() + (800 << 20)
+    without = _widest(ram)
+    monkeypatch.setattr(Ensemble, "aux", property(lambda ensemble: ("contact",) * 3))
+    assert _widest(ram) < without
+
+
 def test_too_little_for_one_block_says_how_much_is_needed() -> None:
     with pytest.raises(UsageError, match=r"100 MiB, but one block needs about \d+ MiB") as caught:
         _widest(100 << 20)
