@@ -17,7 +17,7 @@ import pyogrio
 from geoseg.commit import disk_faults, scratch, settle
 from geoseg.errors import EnvironmentFault
 from geoseg.gis.columns import with_aliases, write_columns
-from geoseg.gis.geopackage_logs import held_alone
+from geoseg.gis.geopackage_logs import held_alone, held_as_kept
 
 __all__ = ["GeoPackage", "Layer", "new_geopackage", "write_geopackage"]
 
@@ -60,11 +60,17 @@ def _nothing(path: Path) -> None:
 
 
 @contextmanager
-def new_geopackage(path: Path, *, date: str = DATE, ready: Callable[[Path], None] = _nothing) -> Iterator[GeoPackage]:
+def new_geopackage(
+    path: Path,
+    *,
+    date: str = DATE,
+    ready: Callable[[Path], None] = _nothing,
+    keep: Callable[[Path], str] | None = None,
+) -> Iterator[GeoPackage]:
     """A GeoPackage that is written a batch of features at a time.
 
     `GeoPackage.commit` gives it its name; without that nothing stays. `ready` is called just before, with the finished
-    file under its temporary name.
+    file under its temporary name; `keep` with the file that will be replaced (see `held_as_kept`).
 
     Raises:
         OpenElsewhere: another program has the file open that it would replace; better told before the work.
@@ -73,7 +79,7 @@ def new_geopackage(path: Path, *, date: str = DATE, ready: Callable[[Path], None
         pass
     with scratch(path, path.suffix) as temporary:
         try:
-            yield GeoPackage(path, temporary, date, ready)
+            yield GeoPackage(path, temporary, date, ready, keep)
         finally:
             for rest in temporary.parent.glob(temporary.name + "-*"):  # SQLite's journals
                 rest.unlink(missing_ok=True)
@@ -87,6 +93,7 @@ class GeoPackage:
     temporary: Path
     date: str
     ready: Callable[[Path], None] = _nothing
+    keep: Callable[[Path], str] | None = None
     heads: dict[str, Layer] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     tables: Counter[str] = field(default_factory=Counter)
@@ -135,7 +142,7 @@ class GeoPackage:
         """
         with self._faults():
             _describe(self.temporary, list(self.heads.values()), self.date)
-        with held_alone(self.path):
+        with held_as_kept(self.path, self.keep) if self.keep else held_alone(self.path):
             settle(self.temporary, self.path, self._finish)
 
     def _finish(self, temporary: Path) -> None:

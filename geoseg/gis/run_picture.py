@@ -52,9 +52,9 @@ def run_picture(run: Run, side: int, window: Window | None = None, features: Pat
     photo, classes = _read_thinned(run, window, step)
     place = plan.grid.window_transform(window) @ rasterio.Affine.scale(step)
     pictures = [photo, coloured(classes, table)]
-    found = run.feature_files if features is None else [features]
+    found = features or run.feature_file
     if found:
-        pictures.append(with_outlines(photo, _layers(found[0], plan.grid.bounds(window), table), place))
+        pictures.append(with_outlines(photo, _layers(found, plan.grid.bounds(window), table), place))
     return with_legend_below(side_by_side(pictures), [(c.name, c.drawn) for c in table.classes])
 
 

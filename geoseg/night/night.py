@@ -121,7 +121,7 @@ def _in_database(run: Run, outputs: MosaicOptions) -> bool:
         return True
     check_package()
     name, plan = file_name(outputs.name or run.folder.resolve().name), run.plan
-    return holds(Target(name, plan.grid.crs, str(run.finished["key"]), plan.identity))
+    return holds(Target(name, plan.grid.crs, run.map_key, plan.identity))
 
 
 def _stages(

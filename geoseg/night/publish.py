@@ -1,6 +1,7 @@
 """Nights of a run: each finished one is kept under its date, and `latest` is switched to it at once.
 
-out/ -> out/<date>/ (hard links: unchanged bytes cost nothing) -> out/catalog.json
+out/ -> out/<date>/ (hard links: unchanged bytes cost nothing; GeoPackages, which people edit, are copies)
+     -> out/catalog.json
      -> out/latest, a link that is replaced in one step
 
 A reader of `latest` sees the old night or the new one, never half of both.
@@ -16,6 +17,7 @@ import os
 import shutil
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,6 +102,8 @@ def _filled(run: Run, date: str, key: str, files: list[str]) -> Path:
                 commit_bytes(there, own_item(run, source, final.name))
             elif name.endswith(PROJECT_END):
                 commit_bytes(there, own_project(source))
+            elif name.endswith(".gpkg"):
+                _copied(source, there)  # people write into it, and a link would change with it
             else:
                 _linked(source, there)
         value = {"date": date, "published": time.time(), "key": key, "files": files}
@@ -122,6 +126,18 @@ def _linked(source: Path, there: Path) -> None:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV):
             raise
         shutil.copy2(source, there)
+
+
+def _copied(source: Path, there: Path) -> None:
+    """A copy, which shares its bytes with the source where the disk can do that (XFS, Btrfs)."""
+    with source.open("rb") as old, there.open("wb") as new:
+        left = os.fstat(old.fileno()).st_size
+        with suppress(OSError, AttributeError):  # other disks and systems
+            while left and (done := os.copy_file_range(old.fileno(), new.fileno(), left)):
+                left -= done
+        old.seek(new.seek(0, os.SEEK_END))  # from where it stopped
+        shutil.copyfileobj(old, new, 1 << 20)
+    shutil.copystat(source, there)
 
 
 def _switch(link: Path, folder: Path) -> None:

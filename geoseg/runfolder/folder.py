@@ -16,7 +16,7 @@ from geoseg.errors import PlanError, UsageError
 from geoseg.plan import Plan
 from geoseg.runfolder.job import Job, job_from_json
 from geoseg.runfolder.lease import lease
-from geoseg.runfolder.paths import NIGHT_JSON, RunPaths
+from geoseg.runfolder.paths import NIGHT_JSON, RunPaths, without_exact
 from geoseg.runfolder.plan_file import read_plan, write_plan
 
 if TYPE_CHECKING:
@@ -137,6 +137,34 @@ class Run(RunPaths):
         """
         return dict(read_json(self.run_json, f"run geoseg mosaic {self.folder} first"))
 
+    @property
+    def map_key(self) -> str:
+        """The key of the last map without the answers that its review knew; a run id is its start.
+
+        Raises:
+            PlanError: no mosaic has finished here.
+        """
+        finished = self.finished
+        return str(finished.get("map_key", finished["key"]))
+
+    @property
+    def run_id(self) -> str:
+        """Names the last map in its features, and in copies of them.
+
+        Raises:
+            PlanError: no mosaic has finished here.
+        """
+        return self.map_key[:12]
+
+    @property
+    def feature_file(self) -> Path | None:
+        """The GeoPackage of features that the last mosaic made, not copies beside it; None where it made none."""
+        try:
+            made = without_exact(sorted(self.outputs(".gpkg")))
+        except (PlanError, KeyError, TypeError):
+            made = self.feature_files
+        return next((file for file in made if file.is_file()), None)
+
     def lock(self, name: str = "plan", *, patience: float = 0.0) -> AbstractContextManager[None]:
         """Hold a lock of the run for a `with` block; see `lease`. A planned run may be looked at read-only."""
         return lease(self.locks, name, patience=patience, look=self.plan_json.exists())
@@ -179,7 +207,8 @@ class Run(RunPaths):
         import geopandas
         import pyogrio
 
-        for path in self.feature_files[:1]:
+        path = self.feature_file
+        if path is not None:
             names = [str(n) for n, _ in pyogrio.list_layers(path) if n != "layer_styles"]
             if name in names:
                 frame: geopandas.GeoDataFrame = geopandas.read_file(path, layer=name)

@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["NIGHT_JSON", "RunPaths"]
+__all__ = ["EXACT", "NIGHT_JSON", "RunPaths", "without_exact"]
+
+EXACT = "_exact"
+"""What the name of a GeoPackage of exact outlines adds to that of its features."""
 
 NIGHT_JSON = "night.json"
 """What the folder of a published night holds beside its outputs: date, time, key and files."""
@@ -77,6 +80,11 @@ class RunPaths:
         return self.folder / "originals"
 
     @property
+    def run_ids_json(self) -> Path:
+        """The run ids of all maps that were made here."""
+        return self.originals / "run_ids.json"
+
+    @property
     def answers_gpkg(self) -> Path:
         """What people have said of the maps of this run: verdicts and edits."""
         return self.folder / "answers.gpkg"
@@ -118,6 +126,11 @@ class RunPaths:
 
     @property
     def feature_files(self) -> list[Path]:
-        """GeoPackages of features, without exact outlines and without temporary files."""
-        found = sorted(self.out.glob("*.gpkg"))
-        return [p for p in found if not p.stem.endswith("_exact") and not p.name.startswith(".")]
+        """GeoPackages in `out/`, without exact outlines (which lie beside their features) and temporary files."""
+        return without_exact(sorted(self.out.glob("[!.]*.gpkg")))
+
+
+def without_exact(files: list[Path]) -> list[Path]:
+    """GeoPackages without each NAME_exact.gpkg whose NAME.gpkg is among them, too."""
+    names = {file.stem for file in files}
+    return [file for file in files if not (file.stem.endswith(EXACT) and file.stem.removesuffix(EXACT) in names)]

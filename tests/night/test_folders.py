@@ -69,6 +69,20 @@ def test_what_is_published_does_not_change_when_outputs_do(run) -> None:
     assert (folder / "a.tif").read_bytes() == b"oneout/a.tif"
 
 
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_map_that_is_edited_later_does_not_change_the_night(run, knows, monkeypatch) -> None:
+    if not knows:
+        monkeypatch.delattr(os, "copy_file_range")
+    package, made = run.out / "map.gpkg", b"made" * 100_000
+    package.write_bytes(made)
+    names = ["out/map.gpkg"]
+    commit_state(run.run_json, {"files": names, "sha256": {n: digest(run.folder / n) for n in names}})
+    folder = publish(run, "2026-01-01")
+    with package.open("rb+") as file:  # as SQLite writes: into the same file
+        file.write(b"mine")
+    assert (folder / "map.gpkg").read_bytes() == made
+
+
 def test_an_output_that_is_missing_is_named_and_nothing_is_published(run) -> None:
     (run.out / "a.tif").unlink()
     with pytest.raises(PlanError, match="is missing"):

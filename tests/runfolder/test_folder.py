@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +99,16 @@ def test_layers_are_read_by_name_and_an_unknown_one_names_the_others(run) -> Non
     assert run.layer("cars")["id"].tolist() == ["a"]
     with pytest.raises(PlanError, match="has no layer 'trees' .*cars"):
         run.layer("trees")
+    _finish(run, "out/x.gpkg", "out/x_exact.gpkg")
+    shutil.copy(run.out / "x_exact.gpkg", run.out / "a copy.gpkg")  # a user's, which comes first by name
+    assert run.feature_file == run.out / "x.gpkg"
+
+
+def test_a_run_may_be_named_exact(run) -> None:
+    run.out.mkdir()
+    for name in ("town_exact.gpkg", "town_exact_exact.gpkg"):
+        (run.out / name).touch()
+    assert run.feature_files == [run.out / "town_exact.gpkg"]
 
 
 def test_one_at_a_time_works_on_a_run(run) -> None:

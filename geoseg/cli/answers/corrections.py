@@ -35,6 +35,8 @@ def command(run: Path, edited: Path | None, out: Path, as_json: bool) -> None:
         return
     click.echo(table([(f"answers, {kind}", str(many)) for kind, many in found.answers.items()]))
     click.echo(table([(said, f"{many:,} px") for said, many in found.pixels.items()]))
+    if found.withdrawn:
+        click.echo(f"{found.withdrawn} earlier answers are no more in this file, and were withdrawn")
     if not found.compared:
         click.echo("geoseg: warning: no original of this map is kept, so only its verdicts were taken", err=True)
     click.echo(f"wrote {found.crops} crops to {found.out}; next: geoseg train configs/corrections.yaml")

@@ -21,6 +21,7 @@ class Manifest:
     """What a set holds.
 
     Attributes:
+        run: identity of the run, "" for sets of before.
         run_ids: maps that people have looked at.
         parents: name, key and SHA-256 of each network that made the latest of them.
         values: meaning of each label value: a class, or `not` and a class; 255 is not known.
@@ -39,6 +40,7 @@ class Manifest:
     dtype: str
     crops: list[str]
     counts: dict[str, dict[str, int]]
+    run: str = ""
 
 
 def label_values(table: ClassTable) -> dict[str, int]:

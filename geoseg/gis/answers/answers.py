@@ -5,7 +5,8 @@ verdicts of `review`, edits -> those that are new, with the number of the round 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,31 +16,29 @@ import pandas
 import shapely
 from pyproj import CRS
 
-from geoseg.gis.answers.edits import Edit
-from geoseg.gis.columns import VERDICTS
-from geoseg.gis.geopackage import Layer, write_geopackage
-from geoseg.gis.styles import classes_qml
+from geoseg.gis.answers.edits import WITHDRAWN, Edit
+from geoseg.gis.answers.tables import EDIT_COLUMNS, EDITS, REVIEW, REVIEW_COLUMNS, ROUND, empty_table, layers_of, typed
+from geoseg.gis.geopackage import write_geopackage
 from geoseg.gis.vector_door import read_vectors, vector_layers
 from geoseg.runfolder.folder import Run
 
-__all__ = ["EDITS", "REVIEW", "Answers", "add_answers", "is_answered", "read_answers", "text_of", "with_answers"]
+__all__ = [
+    "EDITS",
+    "REVIEW",
+    "Answers",
+    "Source",
+    "add_answers",
+    "answer_of",
+    "answers_hash",
+    "is_answered",
+    "is_judged",
+    "read_answers",
+    "text_of",
+    "with_answers",
+]
 
-REVIEW, EDITS = "review", "edits"
-
-REVIEW_COLUMNS = (
-    "id", "rank", "reason", "class", "class_id", "score", "area_m2", "confidence", "verdict", "should_be", "note",
-    "sampled", "stratum_pixels", "stratum_places", "map_pixels", "map_places", "run_id",
-)  # fmt: skip
-COUNTS = ("stratum_pixels", "stratum_places", "map_pixels", "map_places")
-EDIT_COLUMNS = ("layer", "id", "edit", "says", "class", "run_id")
-ROUND = "round"
-_COLOURS = {"ok": (60, 150, 70), "wrong": (214, 40, 40), "should_be": (240, 140, 20)}
-_EDIT_COLOURS = {
-    "added": (30, 150, 60),
-    "moved": (245, 160, 20),
-    "deleted": (215, 40, 40),
-    "reclassified": (60, 110, 220),
-}
+_ASKED = ("run_id", "id", "class", "verdict", "should_be")
+"""Columns of places that the next review knows."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,16 @@ class Answers:
     @property
     def shapes(self) -> list[shapely.Geometry]:
         """The ground that somebody has looked at."""
-        return [*self.review.geometry, *self.edits.geometry[self.edits.geom_type.isin(["Polygon", "MultiPolygon"])]]
+        judged = self.review.geometry[is_judged(self.review)]
+        return [*judged, *self.edits.geometry[self.edits.geom_type.isin(["Polygon", "MultiPolygon"])]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where answers come from: the run id of the map, and a name of the file, "" for one that is not known again."""
+
+    run_id: str
+    file: str
 
 
 def text_of(value: object) -> str:
@@ -60,10 +68,21 @@ def text_of(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def is_answered(frame: pandas.DataFrame) -> pandas.Series:
-    """Which rows of a table `review` somebody has filled in."""
+def is_judged(frame: pandas.DataFrame) -> pandas.Series:
+    """Which rows of a table `review` say what the ground is, or is not."""
     said = [bool(text_of(v) or text_of(s)) for v, s in zip(frame["verdict"], frame["should_be"], strict=True)]
     return pandas.Series(said, index=frame.index, dtype=bool)
+
+
+def is_answered(frame: pandas.DataFrame) -> pandas.Series:
+    """Which rows of a table `review` somebody has filled in, if only with a note."""
+    said = [any(answer_of({str(k): v for k, v in row.items()})) for row in frame.to_dict("records")]
+    return pandas.Series(said, index=frame.index, dtype=bool)
+
+
+def answer_of(row: Mapping[str, object]) -> tuple[str, str, str]:
+    """What somebody has written of a place: verdict, class that it should be, note."""
+    return text_of(row["verdict"]), text_of(row["should_be"]), text_of(row.get("note"))
 
 
 def read_answers(run: Run, crs: str) -> Answers:
@@ -77,10 +96,24 @@ def read_answers(run: Run, crs: str) -> Answers:
         UsageError: answers.gpkg cannot be read.
     """
     review, edits = _read_all(run.answers_gpkg, crs)
-    return Answers(
-        _latest(review, ["run_id", "id"]),
-        _latest(edits, ["run_id", "layer", "id"]),
-    )
+    review, edits = _latest(review, ["run_id", "id"]), _latest(edits, ["run_id", "layer", "id"])
+    stands = edits["edit"] != WITHDRAWN
+    return Answers(review[is_answered(review)].reset_index(drop=True), edits[stands].reset_index(drop=True))
+
+
+def answers_hash(run: Run, crs: str) -> str:
+    """Hash of what the next review needs to know, whatever program has saved answers.gpkg; "" where that is nothing.
+
+    Raises:
+        UsageError: answers.gpkg cannot be read.
+    """
+    answers = read_answers(run, crs)
+    rows = []
+    for frame, names in ((answers.review, _ASKED), (answers.edits, ("run_id", "layer", "id"))):
+        shapes = shapely.to_wkb(shapely.normalize(frame.geometry.to_numpy()), byte_order=1)
+        for row, shape in zip(frame.to_dict("records"), shapes, strict=True):
+            rows.append(repr((*(text_of(row[n]) for n in names), bool(row.get("sampled")), int(row[ROUND]), shape)))
+    return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest() if rows else ""
 
 
 def _latest(frame: geopandas.GeoDataFrame, names: list[str]) -> geopandas.GeoDataFrame:
@@ -95,8 +128,9 @@ def _read_all(path: Path, crs: str) -> tuple[geopandas.GeoDataFrame, geopandas.G
     layers = vector_layers(path) if path.is_file() else []
     found = []
     for name, columns in ((REVIEW, REVIEW_COLUMNS), (EDITS, EDIT_COLUMNS)):
-        frame = read_vectors(path, name) if name in layers else _empty(columns, crs)
-        found.append(_typed(_laid(frame, crs)))
+        frame = read_vectors(path, name) if name in layers else empty_table(columns, crs)
+        missing = {column: None for column in (*columns, ROUND) if column not in frame}
+        found.append(typed(_laid(frame.assign(**missing), crs)))
     return found[0], found[1]
 
 
@@ -107,55 +141,68 @@ def _laid(frame: geopandas.GeoDataFrame, crs: str) -> geopandas.GeoDataFrame:
     return frame.to_crs(crs)
 
 
-def _empty(columns: Iterable[str], crs: str) -> geopandas.GeoDataFrame:
-    return geopandas.GeoDataFrame({name: [] for name in (*columns, ROUND)}, geometry=[], crs=crs)
-
-
-def _typed(frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
-    """The same types of columns whatever rows there are, so that files get the same columns."""
-    kinds: dict[str, type] = {
-        **dict.fromkeys(("rank", "class_id", *COUNTS, ROUND), np.int64),
-        **dict.fromkeys(("score", "area_m2", "confidence"), np.float64),
-        "sampled": bool,
-    }
-    names = [n for n in frame.columns if n != frame.geometry.name]
-    filled = {n: frame[n].fillna(0) for n in names if n in kinds}
-    return frame.assign(**filled).astype({n: kinds.get(n, object) for n in names})
-
-
-def add_answers(run: Run, crs: str, review: geopandas.GeoDataFrame, edits: list[Edit], run_id: str) -> int:
-    """Add what answers.gpkg does not hold yet; returns how many places and features those are.
+def add_answers(
+    run: Run, crs: str, places: tuple[geopandas.GeoDataFrame, set[str]], edits: list[Edit] | None, source: Source
+) -> tuple[int, int]:
+    """Add what answers.gpkg does not hold yet; returns how many places and features those are, and were withdrawn.
 
     Args:
         run: its folder.
         crs: of the run's grid.
-        review: answered places, with the columns of the table `review`; its CRS is that of the map.
-        edits: all edits of one file, in the CRS of the map.
-        run_id: of the map that was edited.
+        places: answered ones, with the columns of the table `review`, in the CRS of the map; ids of those whose cells
+            are empty.
+        edits: all edits of one file, in the CRS of the map; None where they cannot be told.
+        source: the map that was edited, and the file.
 
     Raises:
         UsageError: answers.gpkg cannot be read.
         EnvironmentFault: it cannot be written, or is open in another program.
     """
     old_review, old_edits = _read_all(run.answers_gpkg, crs)
+    review, emptied = places
     here = review.crs if review.crs is not None else crs
-    turn = 1 + int(max([0, *old_review[ROUND], *old_edits[ROUND]]))
-    new_review = _new_places(_laid(review, crs), _latest(old_review, ["run_id", "id"])).assign(**{ROUND: turn})
-    new_edits = _new_edits(_laid(_edit_frame(edits, run_id, here), crs), _latest(old_edits, ["run_id", "layer", "id"]))
-    if not len(new_review) and not len(new_edits):
-        return 0
+    turn = {ROUND: 1 + int(max([0, *old_review[ROUND], *old_edits[ROUND]]))}
+    last_review, last_edits = _latest(old_review, ["run_id", "id"]), _latest(old_edits, ["run_id", "layer", "id"])
+    new_review = _new_places(_laid(review.assign(file=source.file), crs), last_review)
+    now = _laid(_edit_frame(edits or [], source, here), crs)
+    new_edits = _new_edits(now, last_edits)
+    gone = _emptied(last_review, emptied, source), _withdrawn(last_edits, now, source, told=edits is not None)
+    if not any(len(frame) for frame in (new_review, new_edits, *gone)):
+        return 0, 0
     whole = (
-        _joined(old_review, new_review, (*REVIEW_COLUMNS, ROUND)),
-        _joined(old_edits, new_edits.assign(**{ROUND: turn}), (*EDIT_COLUMNS, ROUND)),
+        _joined([old_review, new_review.assign(**turn), gone[0].assign(**turn)], (*REVIEW_COLUMNS, ROUND)),
+        _joined([old_edits, new_edits.assign(**turn), gone[1].assign(**turn)], (*EDIT_COLUMNS, ROUND)),
     )
-    write_geopackage(run.answers_gpkg, _layers(*whole))
-    return len(new_review) + len(new_edits.drop_duplicates(["layer", "id"]))
+    write_geopackage(run.answers_gpkg, layers_of(*whole))
+    return len(new_review) + len(new_edits.drop_duplicates(["layer", "id"])), sum(len(frame) for frame in gone)
+
+
+def _emptied(last: geopandas.GeoDataFrame, names: set[str], source: Source) -> geopandas.GeoDataFrame:
+    """Places of the same file whose cells somebody has emptied since, without an answer."""
+    ours = _is_of(last, source) & last["id"].isin(names) & is_answered(last)
+    return last[ours].assign(verdict=None, should_be=None, note=None)
+
+
+def _withdrawn(
+    last: geopandas.GeoDataFrame, now: geopandas.GeoDataFrame, source: Source, *, told: bool
+) -> geopandas.GeoDataFrame:
+    """Edits that the same file held and holds no more, each once."""
+    there = {*zip(now["layer"], now["id"], strict=True)}
+    gone = [pair not in there for pair in zip(last["layer"], last["id"], strict=True)]
+    ours = _is_of(last, source) & np.array(gone, bool) & (last["edit"] != WITHDRAWN) & told
+    return last[ours].drop_duplicates(["layer", "id"]).assign(**{"edit": WITHDRAWN, "says": "", "class": ""})
+
+
+def _is_of(rows: geopandas.GeoDataFrame, source: Source) -> pandas.Series:
+    """Which answers came from a file."""
+    ours = (rows["run_id"] == source.run_id) & (rows["file"] == source.file) & bool(source.file)
+    return pandas.Series(ours, dtype=bool)
 
 
 def _new_places(review: geopandas.GeoDataFrame, old: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
     """Places whose answer is another one than the last."""
-    said = {_place_key(row): _answer(row) for row in old.to_dict("records")}
-    new = [said.get(_place_key(row)) != _answer(row) for row in review.to_dict("records")]
+    said = {_place_key(row): answer_of(row) for row in old.to_dict("records")}
+    new = [said.get(_place_key(row)) != answer_of(row) for row in review.to_dict("records")]
     return review[np.array(new, bool)]
 
 
@@ -163,18 +210,15 @@ def _place_key(row: dict[str, object]) -> tuple[str, str]:
     return text_of(row["run_id"]), text_of(row["id"])
 
 
-def _answer(row: dict[str, object]) -> tuple[str, str, str]:
-    return text_of(row["verdict"]), text_of(row["should_be"]), text_of(row.get("note"))
-
-
-def _edit_frame(edits: list[Edit], run_id: str, crs: object) -> geopandas.GeoDataFrame:
+def _edit_frame(edits: list[Edit], source: Source, crs: object) -> geopandas.GeoDataFrame:
     data = {
         "layer": [e.layer for e in edits],
         "id": [e.id for e in edits],
         "edit": [e.kind for e in edits],
         "says": [e.says for e in edits],
         "class": [e.name for e in edits],
-        "run_id": [run_id for _ in edits],
+        "run_id": [source.run_id for _ in edits],
+        "file": [source.file for _ in edits],
     }
     return geopandas.GeoDataFrame(data, geometry=[e.shape for e in edits], crs=crs)
 
@@ -195,31 +239,12 @@ def _by_feature(edits: geopandas.GeoDataFrame) -> dict[tuple[str, str, str], set
     return found
 
 
-def _joined(old: geopandas.GeoDataFrame, new: geopandas.GeoDataFrame, columns: Iterable[str]) -> geopandas.GeoDataFrame:
+def _joined(frames: list[geopandas.GeoDataFrame], columns: Iterable[str]) -> geopandas.GeoDataFrame:
     names = [*columns, "geometry"]
-    parts = [frame.reindex(columns=names) for frame in (old, new) if len(frame)]
+    parts = [frame.reindex(columns=names) for frame in frames if len(frame)]
     if not parts:
-        return _typed(old.reindex(columns=names))
-    return _typed(geopandas.GeoDataFrame(pandas.concat(parts, ignore_index=True), crs=old.crs))
-
-
-def _layers(review: geopandas.GeoDataFrame, edits: geopandas.GeoDataFrame) -> list[Layer]:
-    return [
-        Layer(
-            REVIEW,
-            review,
-            classes_qml("verdict", list(_COLOURS.items()), alpha=60),
-            "places with a verdict, of all maps of this run; of several rounds the last one counts",
-            values={"verdict": VERDICTS},
-        ),
-        Layer(
-            EDITS,
-            edits,
-            classes_qml("edit", list(_EDIT_COLOURS.items()), alpha=60),
-            "ground that somebody has edited, and what that says of it",
-            geometry_type="Unknown",
-        ),
-    ]
+        return typed(frames[0].reindex(columns=names))
+    return typed(geopandas.GeoDataFrame(pandas.concat(parts, ignore_index=True), crs=frames[0].crs))
 
 
 def with_answers(run: Run, frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFrame:
@@ -231,7 +256,7 @@ def with_answers(run: Run, frame: geopandas.GeoDataFrame) -> geopandas.GeoDataFr
     known = read_answers(run, frame.crs).review
     said = {_place_key(row): row for row in known.to_dict("records")}
     rows = [said.get(_place_key(row)) for row in frame.to_dict("records")]
-    empty = ~is_answered(frame)
+    empty = ~is_judged(frame)
     filled = frame.astype({"verdict": object, "should_be": object})
     for name in ("verdict", "should_be"):
         values = [None if row is None else row[name] for row in rows]

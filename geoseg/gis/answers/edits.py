@@ -23,10 +23,13 @@ from geoseg.gis.answers.blobs import shape_of
 from geoseg.gis.vector_door import check_geopackage
 from geoseg.layers import ROLES, role_of_table, tables
 
-__all__ = ["IS", "IS_NOT", "NOTHING", "Edit", "edits_of"]
+__all__ = ["IS", "IS_NOT", "NOTHING", "WITHDRAWN", "Edit", "edits_of", "mark_of"]
 
 IS, IS_NOT, NOTHING = "is", "is not", ""
 """What an edit says of its ground: it is of the class, is of any other class, or nothing that could be learned."""
+
+WITHDRAWN = "withdrawn"
+"""The kind of an edit that is no more in the file that it came from."""
 
 NEAR = 1e-6
 """Units of the CRS within which corners are the same: programs write numbers in their own ways."""
@@ -204,8 +207,12 @@ def _of_feature(layer: str, before: list[_Row], now: list[_Row], table: ClassTab
 
 def _added(layer: str, row: _Row, name: str) -> Edit:
     shape = _area(row.shape)
-    mark = "added_" + hashlib.sha256(shapely.to_wkb(shape.normalize())).hexdigest()[:12]
-    return Edit(layer, mark, "added", _says(layer) if name else NOTHING, name, shape)
+    return Edit(layer, mark_of(shape), "added", _says(layer) if name else NOTHING, name, shape)
+
+
+def mark_of(shape: shapely.Geometry) -> str:
+    """Names what somebody has drawn, by its shape."""
+    return "added_" + hashlib.sha256(shapely.to_wkb(shape.normalize())).hexdigest()[:12]
 
 
 def _says(layer: str) -> str:

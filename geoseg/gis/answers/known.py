@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import geopandas
 import shapely
 
-from geoseg.gis.answers.answers import read_answers, text_of
+from geoseg.gis.answers.answers import is_judged, read_answers, text_of
 from geoseg.runfolder.folder import Run
 
 __all__ = ["Known", "known_of"]
@@ -43,7 +43,7 @@ class Known:
         true = should_be or (was if verdict == "ok" else "")
         if true:
             return ("ok", "") if true == now else ("should_be", true)
-        return ("wrong", "") if now == was else ("", "")
+        return ("wrong", "") if verdict == "wrong" and now == was else ("", "")
 
 
 def known_of(run: Run, crs: str) -> Known:
@@ -59,5 +59,5 @@ def known_of(run: Run, crs: str) -> Known:
 
 def _random(review: geopandas.GeoDataFrame) -> dict[str, tuple[str, str, str]]:
     """Verdicts on random places; of several maps the last one that was judged."""
-    rows = review[review["sampled"]].sort_values("round", kind="stable").to_dict("records")
+    rows = review[review["sampled"] & is_judged(review)].sort_values("round", kind="stable").to_dict("records")
     return {row["id"]: (text_of(row["class"]), text_of(row["verdict"]), text_of(row["should_be"])) for row in rows}

@@ -1,7 +1,8 @@
 """GeoPackages as mosaics have made them: only by them can edits in place be told from what geoseg wrote.
 
 A hash of each polygon would tell that a building is gone, but not where it stood. So the whole file is kept, packed;
-one of each run id until a later mosaic is finished. Its name says which file it is the original of.
+those of the last maps, so that copies of them that people are still at work on can be compared. Its name says which
+file it is the original of. The run ids of all maps are kept as a list.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from geoseg.commit import commit_file, digest, folder, scratch, sweep
+from geoseg.commit import commit_file, commit_json, digest, folder, read_json, scratch, sweep
+from geoseg.errors import PlanError
 from geoseg.runfolder.folder import Run
 
 __all__ = ["forget_originals", "keep_original", "known_files", "known_runs", "original_of"]
 
 END = ".gpkg.gz"
 LEVEL = 1
+MAPS = 3
+"""Of how many maps originals are kept."""
 
 
 def keep_original(run: Run, run_id: str, package: Path) -> None:
@@ -28,7 +32,10 @@ def keep_original(run: Run, run_id: str, package: Path) -> None:
         EnvironmentFault: the disk is full, or refuses it.
     """
     path = folder(run.originals) / f"{run_id}.{digest(package)}{END}"
+    if run_id not in (known := _listed(run)):
+        commit_json(run.run_ids_json, [*known, run_id])
     if path.is_file():
+        path.touch()  # the latest is told by its time
         return
     commit_file(path, lambda temporary: _pack(package, temporary), lambda temporary: None)
 
@@ -54,8 +61,15 @@ def known_files(run: Run) -> set[str]:
 
 
 def known_runs(run: Run) -> list[str]:
-    """Run ids of which there is an original, the latest first."""
-    return list(dict.fromkeys(name for name, _, _ in reversed(_kept(run))))
+    """Run ids of all maps that were made here, the latest first; those with an original before all others."""
+    return list(dict.fromkeys([*(name for name, _, _ in reversed(_kept(run))), *reversed(_listed(run))]))
+
+
+def _listed(run: Run) -> list[str]:
+    try:
+        return [str(name) for name in read_json(run.run_ids_json)]
+    except (PlanError, TypeError):
+        return []
 
 
 @contextmanager
@@ -71,10 +85,13 @@ def original_of(run: Run, run_id: str) -> Iterator[Path | None]:
         yield temporary
 
 
-def forget_originals(run: Run, run_id: str) -> None:
-    """Remove all originals but that of a run id, once its mosaic is finished."""
-    for name, _, path in _kept(run):
-        if name != run_id:
+def forget_originals(run: Run) -> None:
+    """Remove originals, once a mosaic is finished: all but the latest one of each of the last maps."""
+    spared: list[str] = []
+    for name, _, path in reversed(_kept(run)):
+        if name in spared or len(spared) == MAPS:
             path.unlink(missing_ok=True)
+        else:
+            spared.append(name)
     if run.originals.is_dir():
         sweep(run.originals, 0)

@@ -34,7 +34,10 @@ __all__ = ["CorrectionsReport", "corrections"]
 
 @dataclass(frozen=True)
 class CorrectionsReport:
-    """What was made: the set's folder, its crops, answers by what they say, known pixels by class; `new`: answers."""
+    """What was made: the set's folder, its crops, answers by what they say, known pixels by class; `new`: answers.
+
+    `withdrawn`: answers that the same file held before.
+    """
 
     out: Path
     crops: int
@@ -42,6 +45,7 @@ class CorrectionsReport:
     answers: dict[str, int]
     pixels: dict[str, int]
     compared: bool
+    withdrawn: int = 0
 
 
 def corrections(run: Run | Path, edited: Path | None, out: Path, *, patience: float = 0.0) -> CorrectionsReport:
@@ -62,21 +66,44 @@ def corrections(run: Run | Path, edited: Path | None, out: Path, *, patience: fl
     run = Run(Run.of(run).folder.absolute())
     plan = run.plan
     _check_run(run)
-    if out.exists() and not is_set(out) and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(out, "holds something else than corrections", "name a new folder")
+    earlier = _earlier(run, out)
     with run.lock(patience=patience):
         taken = [take_answers(run, file, plan.grid.crs, run.table) for file in _files(run, edited)]
         answers = read_answers(run, plan.grid.crs)
-        statements, counts = statements_of(answers, run.table, run.answers_gpkg)
+        statements, counts = statements_of(answers, run.table, run.answers_gpkg, _run_id(run))
         if not statements:
             cure = "fill in verdicts or edit polygons of NAME.gpkg in QGIS, then run it again"
             raise UsageError(edited or run.folder, "says nothing of the ground", cure)
         written = _write(run, out, statements)
         manifest = _manifest(run, answers, dict(sorted(counts.items())), written)
-        _remove_others(out, manifest)
         write_manifest(out, manifest)
-    new, pixels = sum(k.new for k in taken), dict(written.pixels)
-    return CorrectionsReport(out, len(written.crops), new, manifest.counts["answers"], pixels, _all_compared(taken))
+        _remove_others(out, earlier, manifest)  # last: whatever stops this, the manifest names crops that are there
+    new, gone, pixels = sum(k.new for k in taken), sum(k.withdrawn for k in taken), dict(written.pixels)
+    return CorrectionsReport(
+        out, len(written.crops), new, manifest.counts["answers"], pixels, _all_compared(taken), gone
+    )
+
+
+def _earlier(run: Run, out: Path) -> list[str]:
+    """The crops of a set of this run that a folder holds.
+
+    Raises:
+        UsageError: it holds something else, or corrections of another run.
+    """
+    if not is_set(out):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UsageError(out, "holds something else than corrections", "name a new folder")
+        return []
+    earlier = read_manifest(out)
+    if earlier.run not in ("", run.identity):
+        what = f"holds corrections of another run ({earlier.run[:12]}), expected of {run.folder} ({run.identity[:12]})"
+        raise UsageError(out, what, "name a new folder: a config may list several sets")
+    return earlier.crops
+
+
+def _run_id(run: Run) -> str:
+    """The run id of the present map; "" where no mosaic has finished since."""
+    return run.run_id if run.run_json.is_file() else ""
 
 
 def _all_compared(taken: Iterable[Kept]) -> bool:
@@ -105,8 +132,9 @@ def _files(run: Run, edited: Path | None) -> list[Path]:
     """
     if edited is not None:
         return [edited]
-    made = {run.folder / name for name in run.finished["files"]}
-    return [file for file in run.feature_files if file in made]
+    _ = run.finished
+    file = run.feature_file
+    return [] if file is None else [file]
 
 
 def _write(run: Run, out: Path, statements: list[Statement]) -> Written:
@@ -131,12 +159,12 @@ def _manifest(run: Run, answers: Answers, counts: dict[str, int], written: Writt
         dtype=plan.sheets[0].header.dtype,
         crops=written.crops,
         counts={"answers": counts, "pixels": dict(written.pixels)},
+        run=run.identity,
     )
 
 
-def _remove_others(out: Path, manifest: Manifest) -> None:
+def _remove_others(out: Path, earlier: list[str], manifest: Manifest) -> None:
     """Remove crops of an earlier set of which nothing is known any more."""
-    if is_set(out):
-        for crop in {*read_manifest(out).crops} - {*manifest.crops}:
-            image_path(out, crop).unlink(missing_ok=True)
-            label_path(out, crop).unlink(missing_ok=True)
+    for crop in {*earlier} - {*manifest.crops}:
+        image_path(out, crop).unlink(missing_ok=True)
+        label_path(out, crop).unlink(missing_ok=True)

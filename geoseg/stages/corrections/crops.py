@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from geoseg.classes import NODATA, ClassTable
 from geoseg.commit import commit_bytes
 from geoseg.datasets.corrections.manifest import image_path, label_path
 from geoseg.geometry.blocks import Block, block_window, blocks_of
-from geoseg.geometry.grid import grown, slices
+from geoseg.geometry.grid import grown, overlap, slices
 from geoseg.plan import Plan
 from geoseg.runfolder.blocks import BlockReader
 from geoseg.sheets.photo import Photo
@@ -31,6 +31,10 @@ __all__ = ["Ground", "Written", "write_crops"]
 
 CORE, AROUND = 32.0, 16.0
 """Metres along a square, and what a crop shows around it: a network sees 20 m and more around a pixel."""
+
+
+_LARGE = 1000
+"""Corners from which on a shape is cut to each crop before it is burnt."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def write_crops(folder: Path, ground: Ground, statements: list[Statement]) -> Wr
         core = block_window(square, side)
         window = grown(core, around)
         frame = shapely.box(*ground.plan.grid.bounds(window))
-        near = [statements[i] for i in sorted(tree.query(frame).tolist())]
+        near = [_cut(statements[i], frame) for i in sorted(tree.query(frame).tolist())]
         image, valid = ground.photo.read(window)
         classes = ground.reader.read(window)[0]
         labels = burn(near, ground.values, classes, ground.plan.grid.window_transform(window))
@@ -83,17 +87,30 @@ def write_crops(folder: Path, ground: Ground, statements: list[Statement]) -> Wr
     return Written(crops, pixels)
 
 
+def _cut(one: Statement, frame: shapely.Polygon) -> Statement:
+    """What a statement says within a crop and a little around it: large shapes have too many corners to burn each time.
+
+    Those about pixels like the one in their middle stay whole.
+    """
+    if one.alike or shapely.get_num_coordinates(one.shape) < _LARGE:
+        return one
+    around = frame.buffer(max(frame.bounds[2] - frame.bounds[0], 1.0), join_style="mitre")
+    return replace(one, shape=shapely.intersection(one.shape, around))
+
+
 def _squares(plan: Plan, statements: list[Statement], side: int) -> Iterator[Block]:
-    """Anchored squares that a statement touches."""
+    """Anchored squares of the plan's extent that a statement touches."""
     inverse = ~plan.grid.transform
     for one in statements:
         if one.shape.is_empty:
             continue
+        shapely.prepare(one.shape)
         left, bottom, right, top = one.shape.bounds
         (col, row), (last_col, last_row) = inverse @ (left, top), inverse @ (right, bottom)
         first = int(np.floor(col)), int(np.floor(row))
         size = max(1, int(np.ceil(last_col)) - first[0]), max(1, int(np.ceil(last_row)) - first[1])
-        for square in blocks_of([Window(*first, *size)], side):
+        inside = overlap(Window(*first, *size), plan.extent)  # who draws a polygon around a country means the photo
+        for square in blocks_of([inside] if inside is not None else [], side):
             if one.shape.intersects(shapely.box(*plan.grid.bounds(block_window(square, side)))):
                 yield square
 

@@ -14,12 +14,13 @@ import shapely
 from geoseg.arrays import Json
 from geoseg.classes import ClassTable
 from geoseg.errors import UsageError
-from geoseg.gis.answers.answers import Answers, is_answered, text_of
+from geoseg.gis.answers.answers import Answers, is_judged, text_of
 from geoseg.gis.answers.edits import IS, NOTHING
 from geoseg.gis.columns import VERDICTS
 
 __all__ = ["Statement", "statements_of"]
 
+_FOREIGN = "of a class that this map lacks"
 MIDDLE = 1 / 3
 """Share of the side of a random place that its verdict speaks of: the pixel in its middle is what was judged."""
 
@@ -41,7 +42,9 @@ class Statement:
         return self.said.startswith("not ")
 
 
-def statements_of(answers: Answers, table: ClassTable, subject: Path) -> tuple[list[Statement], Counter[str]]:
+def statements_of(
+    answers: Answers, table: ClassTable, subject: Path, run_id: str = ""
+) -> tuple[list[Statement], Counter[str]]:
     """All statements in the order in which they are laid on each other, and how many answers there are of each kind.
 
     Later rounds count more than earlier ones, edits more than verdicts, and "is" more than "is not".
@@ -50,6 +53,7 @@ def statements_of(answers: Answers, table: ClassTable, subject: Path) -> tuple[l
         answers: of a run.
         table: classes of its map.
         subject: the file that is named in errors.
+        run_id: of its map. Answers to other maps may name classes that it lacks: these are counted, and say nothing.
 
     Raises:
         UsageError: a verdict that is none, or a class that the map lacks; names the place.
@@ -57,18 +61,30 @@ def statements_of(answers: Answers, table: ClassTable, subject: Path) -> tuple[l
     names = [c.name for c in table.classes]
     counts: Counter[str] = Counter()
     ranked: list[tuple[tuple[int, int, bool], str, Statement]] = []
-    review = answers.review[is_answered(answers.review)]
+    review = answers.review[is_judged(answers.review)]
     for row in review.to_dict("records"):
+        if _is_foreign(row, ("class", "should_be"), names, run_id):
+            counts[_FOREIGN] += 1
+            continue
         kind, statement = _of_place(row, names, subject)
         counts[kind] += 1
-        ranked.append(((int(row["round"]), 0, not statement.denies), str(row["id"]), statement))
+        if statement.said:
+            ranked.append(((int(row["round"]), 0, not statement.denies), str(row["id"]), statement))
     for row in answers.edits.to_dict("records"):
+        if _is_foreign(row, ("class",), names, run_id):
+            counts[_FOREIGN] += 1
+            continue
         found = _of_edit(row, names, subject)
         counts[row["edit"] if found is not None else "of no ground or class"] += 1
         if found is not None:
             ranked.append(((int(row["round"]), 1, not found.denies), str(row["id"]), found))
     ranked.sort(key=lambda one: (one[0], one[1], shapely.to_wkb(one[2].shape)))
     return [statement for _, _, statement in ranked], counts
+
+
+def _is_foreign(row: Json, columns: tuple[str, ...], names: list[str], run_id: str) -> bool:
+    """Whether an answer to another map names a class that this one lacks."""
+    return text_of(row["run_id"]) != run_id and any(text_of(row[c]) not in ("", *names) for c in columns)
 
 
 def _of_place(row: Json, names: list[str], subject: Path) -> tuple[str, Statement]:
@@ -83,11 +99,12 @@ def _of_place(row: Json, names: list[str], subject: Path) -> tuple[str, Statemen
         )
     true = _known(name if verdict == "ok" else should_be, names, place, subject)
     kind = "ok" if verdict == "ok" else "corrected" if true else "wrong"
+    denied = _known(name, names, place, subject)
     shape = shapely.make_valid(row["geometry"])
     if row["sampled"]:
         shape = shapely.affinity.scale(shape, MIDDLE, MIDDLE, origin="center")
-    said = true or f"not {_known(name, names, place, subject)}"
-    return kind, Statement(shape, said, alike=bool(row["sampled"]))
+    said = true or (f"not {denied}" if denied else "")  # nothing: a place of one's own that is not what it is not
+    return kind if said else "of no ground or class", Statement(shape, said, alike=bool(row["sampled"]))
 
 
 def _of_edit(row: Json, names: list[str], subject: Path) -> Statement | None:

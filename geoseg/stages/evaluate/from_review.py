@@ -81,7 +81,7 @@ def evaluate_review(edited: Path, run: Run | Path | None = None) -> Json:
     run_id = _run_id(edited, frame, run)
     if run is not None:
         frame = with_answers(Run.of(run), frame)
-    sample = _sample(edited, frame[frame["sampled"].fillna(False).astype(bool)])
+    sample = _sample(edited, frame[frame["sampled"].eq(True)])
     return _report(edited, run_id, sample)
 
 
@@ -210,7 +210,7 @@ def _run_id(edited: Path, frame: geopandas.GeoDataFrame, run: Run | Path | None)
         raise UsageError(edited, f"its table review was made by {len(made)} runs, expected one", MAKE)
     if run is not None:
         run = Run.of(run)
-        expected = str(run.finished["key"])[:12]
+        expected = run.run_id
         if made[0] != expected:
             what = f"was made by run {made[0]}, expected {expected}, which {run.folder} holds now"
             raise UsageError(edited, what, "review the GeoPackage of this run, or name the run that made this one")

@@ -89,9 +89,9 @@ def _around(frames: list[geopandas.GeoDataFrame]) -> shapely.Polygon:
 
 def _features_of(run: Run) -> Path:
     """The vector file of a finished run."""
-    if not run.feature_files:
+    if run.feature_file is None:
         raise UsageError(run.folder, "has no polygons", "run geoseg mosaic without --no-vectors")
-    return run.feature_files[0]
+    return run.feature_file
 
 
 def _layers(path: Path, single: str) -> dict[str, geopandas.GeoDataFrame]:

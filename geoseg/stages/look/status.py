@@ -74,7 +74,9 @@ def _outputs_hold(run: Run, state: State) -> bool:
         return False
     made = run.finished
     same = made.get("blocks", {}) == {f"{b[0]}_{b[1]}": state.fresh[b].sha256 for b in state.blocks}
-    return same and all(_has(run.folder / name, size) for name, size in made.get("files", {}).items())
+    edited = run.feature_file  # which people may edit in its place
+    sizes = {run.folder / name: size for name, size in made.get("files", {}).items()}
+    return same and all(_has(path, size) or path == edited for path, size in sizes.items())
 
 
 def _has(path: Path, size: int) -> bool:

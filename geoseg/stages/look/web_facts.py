@@ -33,7 +33,7 @@ def map_facts(run: Run, tiles: RunTiles) -> Json:
     plan, table, finished = run.plan, run.table, run.finished
     made = datetime.fromtimestamp(run.run_json.stat().st_mtime, UTC).date().isoformat()
     sheets = f"{len(plan.sheets)} sheet{'s' * (len(plan.sheets) != 1)}"
-    title = run.feature_files[0].stem if run.feature_files else run.folder.resolve().name
+    title = file.stem if (file := run.feature_file) else run.folder.resolve().name
     areas = finished.get("areas_m2", {})
     box = tiles.box
     return {
@@ -61,7 +61,7 @@ def _facts(run: Run, made: str) -> list[list[str]]:
     model = ", ".join(str(m.get("name", "")) for m in finished.get("models", [])) or "none"
     return [
         ["Made", made],
-        ["Run", str(finished["key"])[:12]],
+        ["Run", run.run_id],
         ["geoseg", str(finished["versions"]["geoseg"])],
         ["Network", model],
         ["CRS of the run", crs_name(plan.grid.crs)],

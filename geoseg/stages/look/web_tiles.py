@@ -58,7 +58,7 @@ def run_tiles(run: Run, made: Path, steps: Steps) -> RunTiles:
     """
     plan = run.plan
     placement = Placement.of(plan.grid, plan.extent)
-    packages = run.feature_files[:1]
+    packages = [file] if (file := run.feature_file) else []
     there = {str(n) for p in packages for n, _ in pyogrio.list_layers(p)}
     notes = [] if packages else ["The run has no feature layers."]
     if placement.local:

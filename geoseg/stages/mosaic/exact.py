@@ -17,6 +17,7 @@ from geoseg.gis.geopackage import Layer, write_geopackage
 from geoseg.gis.styles import fill_qml
 from geoseg.layers import ROLES
 from geoseg.options import MosaicOptions
+from geoseg.runfolder.paths import EXACT
 from geoseg.stages.mosaic.inputs import Inputs
 from geoseg.vectorize.join import join
 from geoseg.vectorize.trace import Regions, trace
@@ -45,7 +46,7 @@ def exact_layers(
         layers.append(
             Layer(c.slug, chosen.reset_index(drop=True), _style(c), f"{c.name}: polygons of at least {smallest:g} m2")
         )
-    path = inputs.run.out / f"{inputs.name}_exact.gpkg"
+    path = inputs.run.out / f"{inputs.name}{EXACT}.gpkg"
     write_geopackage(path, layers)
     return [path], features
 

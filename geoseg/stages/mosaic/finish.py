@@ -14,7 +14,7 @@ from geoseg.runfolder.folder import Run
 from geoseg.stages.mosaic.inputs import Inputs
 from geoseg.stages.mosaic.work import left_over
 
-__all__ = ["Outputs", "earlier_files", "still_finished", "versions", "write_run_json"]
+__all__ = ["Outputs", "earlier_files", "map_still_finished", "still_finished", "versions", "write_run_json"]
 
 
 @dataclass
@@ -40,6 +40,17 @@ def still_finished(run: Run, key: str) -> Json | None:
         return None
 
 
+def map_still_finished(run: Run, key: str) -> Json | None:
+    """run.json if its map belongs to this key, and all files but NAME.gpkg are there at their size."""
+    try:
+        value, package = run.finished, run.feature_file
+        others = {name: size for name, size in value["files"].items() if run.folder / name != package}
+        sizes = {name: (run.folder / name).stat().st_size for name in others}
+        return value if package is not None and value["map_key"] == key and sizes == others else None
+    except (PlanError, ValueError, KeyError, TypeError, OSError):
+        return None
+
+
 def earlier_files(run: Run) -> set[Path]:
     """Files that the last finished mosaic of this run wrote, and what one that was stopped had yet to remove."""
     try:
@@ -56,11 +67,12 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{p: metadata.version(p) for p in packages}}
 
 
-def write_run_json(inputs: Inputs, key: str, made: Outputs) -> None:
-    """Commit run.json: with it the mosaic is finished."""
+def write_run_json(inputs: Inputs, keys: tuple[str, str], made: Outputs) -> None:
+    """Commit run.json: with it the mosaic is finished. `keys`: of the mosaic, and of its map."""
     plan, job, folder = inputs.plan, inputs.job, inputs.run.folder
     value = {
-        "key": key,
+        "key": keys[0],
+        "map_key": keys[1],
         "versions": versions(),
         "grid": plan.grid.to_json(),
         "gsd_m": plan.gsd,

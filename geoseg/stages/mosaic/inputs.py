@@ -13,7 +13,6 @@ from rasterio.windows import Window
 from geoseg import parse
 from geoseg.arrays import Json
 from geoseg.classes import ClassTable
-from geoseg.commit import digest
 from geoseg.errors import Busy, PlanError
 from geoseg.geometry.blocks import Block
 from geoseg.geometry.scatter import touching_groups
@@ -26,7 +25,7 @@ from geoseg.runfolder.shards import shards_pending
 from geoseg.runfolder.state import state_of
 from geoseg.stages.features.raster import ClassRaster
 
-__all__ = ["Inputs", "load_inputs", "mosaic_key", "shifted", "tags_of"]
+__all__ = ["Inputs", "load_inputs", "map_key", "mosaic_key", "shifted", "tags_of"]
 
 LONGEST = 200
 """Bytes of a sheet's name that outputs take over: with what is added to it, a file name may have 255."""
@@ -103,8 +102,17 @@ def load_inputs(run: Run, options: MosaicOptions) -> Inputs:
     return Inputs(run, raster, reader, job, run.models, {b: state.fresh[b] for b in state.blocks}, name)
 
 
-def mosaic_key(inputs: Inputs, options: MosaicOptions) -> str:
-    """Hash of all that decides the outputs."""
+def mosaic_key(inputs: Inputs, options: MosaicOptions, answers: str = "") -> str:
+    """Hash of all that decides the outputs; `answers`: hash of those that the review knows, "" for none."""
+    key = map_key(inputs, options)
+    return hashlib.sha256(f"{key} {answers}".encode()).hexdigest() if answers else key
+
+
+def map_key(inputs: Inputs, options: MosaicOptions) -> str:
+    """Hash of all that decides the map: what people said of it decides only which places its review names.
+
+    The run id is its start, so copies of a map stay copies of it when somebody answers.
+    """
     parts = [
         version(),
         inputs.job.key,
@@ -117,8 +125,6 @@ def mosaic_key(inputs: Inputs, options: MosaicOptions) -> str:
         inputs.plan.values_everywhere,
         [q.path for q in inputs.plan.quarantined],
     ]
-    if options.review and inputs.run.answers_gpkg.is_file():
-        parts.append(digest(inputs.run.answers_gpkg))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -6,9 +6,10 @@ blocks -> class raster, confidence raster -> sheet rasters -> feature layers, ex
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -17,14 +18,16 @@ from typing import TypeVar
 import pyogrio
 import rasterio
 
+from geoseg.arrays import Json
 from geoseg.commit import folder, sweep
 from geoseg.errors import UsageError
-from geoseg.gis.answers.keep import keep_before_replacing
+from geoseg.gis.answers.answers import answers_hash
+from geoseg.gis.answers.keep import Keeper
 from geoseg.gis.answers.originals import forget_originals, keep_original
 from geoseg.gis.databases.postgis import check_database, write_database
 from geoseg.gis.databases.target import Target, holds
 from geoseg.gis.geopackage import Layer, new_geopackage
-from geoseg.gis.geopackage_logs import held_alone
+from geoseg.gis.geopackage_logs import held_alone, held_as_kept
 from geoseg.gis.vector_formats import POSTGIS, check_formats, write_layers
 from geoseg.layers import makes_any, tables_of
 from geoseg.options import MosaicOptions
@@ -36,8 +39,8 @@ from geoseg.stages.mosaic import rasters
 from geoseg.stages.mosaic.areas import class_areas, class_counts
 from geoseg.stages.mosaic.catalogue import write_project, write_stac
 from geoseg.stages.mosaic.exact import exact_layers
-from geoseg.stages.mosaic.finish import Outputs, earlier_files, still_finished, write_run_json
-from geoseg.stages.mosaic.inputs import Inputs, load_inputs, mosaic_key
+from geoseg.stages.mosaic.finish import Outputs, earlier_files, map_still_finished, still_finished, write_run_json
+from geoseg.stages.mosaic.inputs import Inputs, load_inputs, map_key, mosaic_key
 from geoseg.stages.mosaic.report import write_report
 from geoseg.stages.mosaic.review import TABLE, add_review
 from geoseg.stages.mosaic.work import RASTER_CACHE, MosaicWork, at_work, make_sheet, make_step, make_trace
@@ -48,6 +51,7 @@ from geoseg.work.parts import keep_only, made_files
 __all__ = ["MosaicOptions", "MosaicReport", "mosaic", "mosaic_steps"]
 
 Made = TypeVar("Made")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -100,40 +104,50 @@ def _mosaic(run: Run, options: MosaicOptions, progress: Progress, executor: Exec
     started = time.monotonic()
     inputs = load_inputs(run, options)
     _check_layers(inputs, options)
-    key = mosaic_key(inputs, options)
-    done = still_finished(run, key)
-    target = _target(inputs, key, options)
-    if done is not None and not options.overwrite and (target is None or holds(target)):
-        keep_only(run)
-        files = tuple(run.folder / f for f in done["files"])
-        return MosaicReport(run.out, files, done["areas_m2"], done["features"], True, 0.0)
-    for file in run.feature_files:  # told before the work, not after it
+    keeper = Keeper.of(run, inputs.plan.grid.crs, inputs.table)
+    target = _target(inputs, map_key(inputs, options), options)
+    if not options.overwrite and (target is None or holds(target)):
+        done = still_finished(run, mosaic_key(inputs, options, _answers(inputs, options)))
+        done = done or _as_edited(keeper, map_key(inputs, options))
+        if done is not None:
+            keep_only(run)
+            files = tuple(run.folder / f for f in done["files"])
+            return MosaicReport(run.out, files, done["areas_m2"], done["features"], True, 0.0)
+    earlier = earlier_files(run)
+    ours = [f for f in run.feature_files if f in earlier or f.name == f"{inputs.name}.gpkg"]
+    for file in ours:  # told before the work, not after it
         with held_alone(file):
             pass
     if target is not None:
         check_database(target, tables_of((c.role for c in inputs.table.classes), options.layers))
-    earlier = earlier_files(run)
-    _keep_answers(inputs, earlier)
-    key = mosaic_key(inputs, options)  # the answers decide what the next review asks
+    for file in ours:  # and kept before anything is touched, since answers decide what the next review asks
+        keeper.keep(file)
     names = [str(file.relative_to(run.folder)) for file in earlier]
-    with at_work(inputs, key, options, executor, names) as work:
+    with at_work(inputs, _answers(inputs, options), options, executor, names) as work:
         run.run_json.unlink(missing_ok=True)
         for place in (folder(run.out), run.out / "sheets"):
             sweep(place, 0)
-        made = _make(work, options, progress)
+        made = _make(work, options, progress, keeper)
         work.fence.check()
-        _remove(earlier, made.files)
-        write_run_json(inputs, key, made)
-    forget_originals(run, key[:12])
+        _remove(earlier, made.files, keeper)
+        write_run_json(inputs, (work.fence.key, work.context.map_key), made)
+    forget_originals(run)
     return MosaicReport(run.out, tuple(made.files), made.areas, made.features, False, time.monotonic() - started)
 
 
-def _keep_answers(inputs: Inputs, earlier: set[Path]) -> None:
-    """Copy what people have written into GeoPackages that are about to go, before anything is touched."""
-    names = {f"{inputs.name}.gpkg"} | {file.name for file in earlier}
-    for file in inputs.run.feature_files:
-        if file.name in names:
-            keep_before_replacing(inputs.run, file, inputs.plan.grid.crs, inputs.table)
+def _answers(inputs: Inputs, options: MosaicOptions) -> str:
+    """Hash of the answers that a review knows; "" where none is made."""
+    return answers_hash(inputs.run, inputs.plan.grid.crs) if options.review else ""
+
+
+def _as_edited(keeper: Keeper, key: str) -> Json | None:
+    """run.json if nothing but NAME.gpkg differs from the map of a key: that somebody has edited, and it is left."""
+    done, package = map_still_finished(keeper.run, key), keeper.run.feature_file
+    if done is None or package is None or not keeper.is_edited(package):
+        return None
+    keeper.take(package)
+    log.warning("%s was edited and is left as it is; --overwrite makes it anew", package)
+    return done
 
 
 def _check_layers(inputs: Inputs, options: MosaicOptions) -> None:
@@ -144,12 +158,13 @@ def _check_layers(inputs: Inputs, options: MosaicOptions) -> None:
         raise UsageError("--layers", f"{names}: no class of this network is one", "choose others, or --no-vectors")
 
 
-def _remove(earlier: set[Path], files: list[Path]) -> None:
+def _remove(earlier: set[Path], files: list[Path], keeper: Keeper) -> None:
     """Files of another name, of a sheet that is gone, of an option that was left out."""
-    written = {file.resolve() for file in files}
-    for old in earlier:
+    written, edited = {file.resolve() for file in files}, {*keeper.run.feature_files}
+    for old in sorted(earlier):
         if old.resolve() not in written:
-            old.unlink(missing_ok=True)
+            with held_as_kept(old, keeper.keep) if old in edited else nullcontext():
+                old.unlink(missing_ok=True)
 
 
 def mosaic_steps(options: MosaicOptions) -> tuple[str, ...]:
@@ -167,7 +182,7 @@ def mosaic_steps(options: MosaicOptions) -> tuple[str, ...]:
     return tuple(name for name, chosen in wanted.items() if chosen)
 
 
-def _make(work: MosaicWork, options: MosaicOptions, progress: Progress) -> Outputs:
+def _make(work: MosaicWork, options: MosaicOptions, progress: Progress, keeper: Keeper) -> Outputs:
     """Make all files but run.json."""
     inputs = work.context.inputs
     counts = class_counts(inputs.records.values())
@@ -183,16 +198,16 @@ def _make(work: MosaicWork, options: MosaicOptions, progress: Progress) -> Outpu
             made.files += _sheets(work, steps)
     if options.vectors:
         with step("feature layers"):
-            layers = _features(work, options, made, counts, steps)
+            layers = _features(work, (made, keeper), options, counts, steps)
     if options.exact:
         with step("exact polygons"):
             _exact(work, options, made)
     if options.vectors:
         with step("report"):
-            made.files.append(write_report(inputs, made, work.fence.key))
+            made.files.append(write_report(inputs, made, work.context.map_key))
     with step("catalogue"):
         made.files += write_stac(inputs, counts, made.files)
-    if (target := _target(inputs, work.fence.key, options)) is not None:
+    if (target := _target(inputs, work.context.map_key, options)) is not None:
         with step("database"):
             work.fence.check()
             mapped = [layer for layer in layers if layer.name != TABLE]  # verdicts belong to a person, not to a night
@@ -231,15 +246,15 @@ def _sheets(work: MosaicWork, steps: Steps) -> list[Path]:
 
 
 def _features(
-    work: MosaicWork, options: MosaicOptions, made: Outputs, counts: dict[int, int], steps: Steps
+    work: MosaicWork, kept: tuple[Outputs, Keeper], options: MosaicOptions, counts: dict[int, int], steps: Steps
 ) -> list[Layer]:
     """NAME.gpkg, NAME.qgz, and each layer in other formats; returns the layers, without features."""
-    inputs = work.context.inputs
+    inputs, (made, keeper) = work.context.inputs, kept
     path = inputs.run.out / f"{inputs.name}.gpkg"
     do = lambda parts: _counted(work.each(make_step, parts), steps, "feature layers", len(parts), "sectors")
-    run_id = work.fence.key[:12]
+    run_id = work.context.map_key[:12]
     last = partial(add_review, inputs, options, run_id)
-    new = partial(new_geopackage, path, ready=partial(keep_original, inputs.run, run_id))
+    new = partial(new_geopackage, path, ready=partial(keep_original, inputs.run, run_id), keep=keeper.keep)
     written = write_features(new, work.context.districts, do, counts, last)
     made.features |= written.features
     made.checks |= written.checks

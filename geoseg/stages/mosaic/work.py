@@ -21,7 +21,7 @@ from geoseg.runfolder.folder import Run
 from geoseg.stages.features.sector import District, Found, Step, districts, do_step
 from geoseg.stages.features.store import FileStore
 from geoseg.stages.mosaic.exact import trace_block
-from geoseg.stages.mosaic.inputs import Inputs, load_inputs, mosaic_key
+from geoseg.stages.mosaic.inputs import Inputs, load_inputs, map_key, mosaic_key
 from geoseg.stages.mosaic.rasters import sheet_rasters
 from geoseg.vectorize.join import Frame
 from geoseg.vectorize.rings import Regions
@@ -58,6 +58,7 @@ class MosaicContext:
     options: MosaicOptions
     districts: list[District]
     kept: KeptParts
+    map_key: str
 
 
 def load_context(fence: Fence, options: MosaicOptions) -> MosaicContext:
@@ -67,15 +68,16 @@ def load_context(fence: Fence, options: MosaicOptions) -> MosaicContext:
         PlanError: the run is not what it was when the mosaic began.
     """
     inputs = load_inputs(fence.folder, options)
-    if mosaic_key(inputs, options) != fence.key:
+    if mosaic_key(inputs, options, _answers_said(fence.folder)) != fence.key:
         raise PlanError(fence.run, "has changed since this mosaic began", "run the same command again")
     return _context(inputs, options, fence)
 
 
 def _context(inputs: Inputs, options: MosaicOptions, fence: Fence) -> MosaicContext:
-    found = districts(inputs.raster, options, fence.key)
+    key = map_key(inputs, options)
+    found = districts(inputs.raster, options, key)
     kept = KeptParts(inputs.run, name_of(fence.key), KINDS, fence.check)
-    return MosaicContext(inputs, options, found, kept)
+    return MosaicContext(inputs, options, found, kept, key)
 
 
 def make_sheet(context: MosaicContext, number: int, advance: Advance) -> list[str]:
@@ -130,15 +132,17 @@ class MosaicWork:
 
 @contextmanager
 def at_work(
-    inputs: Inputs, key: str, options: MosaicOptions, executor: Executor, earlier: Iterable[str] = ()
+    inputs: Inputs, answers: str, options: MosaicOptions, executor: Executor, earlier: Iterable[str] = ()
 ) -> Iterator[MosaicWork]:
     """Say in the run folder which mosaic is at work. Parts that still run afterwards commit nothing.
 
     Kept results are removed if nothing was raised. `earlier`: files of the run to remove when the mosaic is done; if
-    it is not, the next mosaic hears of them (`left_over`).
+    it is not, the next mosaic hears of them (`left_over`). `answers`: hash of those that the review knows; it is said
+    there, since more may be kept while workers still begin.
     """
     run, attempt, left = inputs.run, uuid.uuid4().hex, sorted(earlier)
-    _say(run, attempt, left)
+    key = mosaic_key(inputs, options, answers)
+    _say(run, attempt, left, answers)
     keep_only(run, "" if options.overwrite else name_of(key))
     fence = Fence.around(run, key, attempt)
     done = False
@@ -153,9 +157,17 @@ def at_work(
                 keep_only(run)
 
 
-def _say(run: Run, attempt: str, left: Iterable[str]) -> None:
+def _say(run: Run, attempt: str, left: Iterable[str], answers: str = "") -> None:
     folder(run.locks)
-    commit_json(run.mosaic_json, {"attempt": attempt, "left": list(left)})
+    commit_json(run.mosaic_json, {"attempt": attempt, "left": list(left), "answers": answers})
+
+
+def _answers_said(run: Run) -> str:
+    """Hash of the answers that the mosaic at work knows."""
+    try:
+        return str(read_json(run.mosaic_json)["answers"])
+    except (KeyError, TypeError):
+        return ""
 
 
 def left_over(run: Run) -> set[str]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from rasterio.features import rasterize
 from support import write_sheet
 
 from geoseg.classes import ISPRS, NODATA, NOT
-from geoseg.datasets.corrections.manifest import label_values, read_manifest
+from geoseg.datasets.corrections.manifest import label_values, read_manifest, write_manifest
 from geoseg.datasets.items import read_labels
 from geoseg.datasets.samples import Crop, LabelledSet, Samples
 from geoseg.datasets.sets import labelled_sets
@@ -192,6 +193,31 @@ def test_what_cannot_be_used_is_refused_with_its_cure(town: Mapped, tmp_path, ge
     ))  # fmt: skip
     with pytest.raises(UsageError, match="was made by run abc, expected"):
         corrections(town.run, town.package, tmp_path / "set")
+
+
+def test_a_set_of_another_run_is_refused_and_stays(town: Mapped, tmp_path) -> None:
+    out = tmp_path / "set"
+    _edit(town.package, ("UPDATE review SET verdict = 'ok' WHERE rank = 1", ()))
+    corrections(town.run, town.package, out)
+    manifest = read_manifest(out)
+    write_manifest(out, replace(manifest, run="another"))
+    with pytest.raises(UsageError, match="holds corrections of another run .another., expected of"):
+        corrections(town.run, town.package, out)
+    assert all((out / "images" / f"{crop}.tif").is_file() for crop in manifest.crops)
+
+
+def test_a_polygon_around_a_country_speaks_of_the_photo(town: Mapped, tmp_path) -> None:
+    x, y = geopandas.read_file(town.package, layer="buildings").total_bounds[:2]
+    _edit(
+        town.package,
+        ("INSERT INTO landcover (geom, class) VALUES (?, 'tree')", (_blob(shapely.Point(x, y).buffer(3e5, 500)),)),
+    )
+    corrections(town.run, town.package, tmp_path / "set")
+    assert (_whole(town, tmp_path / "set") == VALUES["tree"]).all()
+
+
+def _blob(shape: shapely.Geometry) -> bytes:
+    return b"GP\0\1" + bytes(4) + shapely.to_wkb(shape)
 
 
 def test_a_map_without_a_photo_gives_no_corrections(tmp_path) -> None:

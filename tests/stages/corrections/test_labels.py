@@ -13,6 +13,7 @@ from rasterio.transform import Affine
 
 from geoseg.classes import ISPRS, NODATA
 from geoseg.datasets.corrections.manifest import label_values
+from geoseg.errors import UsageError
 from geoseg.gis.answers.answers import Answers
 from geoseg.stages.corrections.labels import burn
 from geoseg.stages.corrections.statements import Statement, statements_of
@@ -47,6 +48,17 @@ def test_labels_of_a_part_are_part_of_the_labels() -> None:
 def test_a_judged_pixel_without_data_says_nothing() -> None:
     nowhere = np.full((10, 10), NODATA, np.uint8)
     assert (burn([Statement(HERE, "tree", alike=True)], VALUES, nowhere, PLACE) == NODATA).all()
+
+
+def test_answers_to_other_maps_of_other_classes_are_counted_and_skipped() -> None:
+    rows = [{**PLACE_ROW, "class": "barn", "round": 1}, {**PLACE_ROW, "id": "3", "run_id": "now", "round": 1}]
+    edits = geopandas.GeoDataFrame([{**EDIT, "class": "barn", "round": 1}], geometry=[HERE])
+    answers = Answers(geopandas.GeoDataFrame(rows, geometry=[HERE] * 2), edits)
+    found, counts = statements_of(answers, ISPRS, "answers", "now")
+    assert [s.said for s in found] == ["tree"]
+    assert counts == {"of a class that this map lacks": 2, "ok": 1}
+    with pytest.raises(UsageError, match="buildings 1 is said to be 'barn'"):
+        statements_of(Answers(answers.review[:0], edits), ISPRS, "answers", "r")
 
 
 EDIT = {"layer": "buildings", "id": "1", "edit": "added", "says": "is", "class": "building", "run_id": "r"}

@@ -14,7 +14,7 @@ from geoseg.runfolder.folder import Run
 from geoseg.stages.features.sector import Step
 from geoseg.stages.infer.infer import infer
 from geoseg.stages.mosaic import work as mosaic_work
-from geoseg.stages.mosaic.inputs import load_inputs, mosaic_key
+from geoseg.stages.mosaic.inputs import load_inputs
 from geoseg.stages.mosaic.mosaic import mosaic
 from geoseg.stages.mosaic.work import at_work, load_context, make_sheet
 from geoseg.work import parts as kept_parts
@@ -134,7 +134,7 @@ def test_a_mosaic_that_another_one_has_overtaken_leaves_it_alone(drawn_town, mon
     """A machine that was suspended wakes up: its lease is another's, whose parts and say are not touched."""
     options = MosaicOptions(name="late", sheet_rasters=False, sector=SECTOR, layers=("landcover",))
     inputs = load_inputs(Run(drawn_town), options)
-    with mosaic_work.at_work(inputs, mosaic_key(inputs, options), options, LOCAL) as work:
+    with mosaic_work.at_work(inputs, "", options, LOCAL) as work:
         parts = work.context.kept
         kept = parts.folder
         parts.once("something", lambda: (1, []))
@@ -159,8 +159,8 @@ def test_a_part_of_an_earlier_mosaic_writes_nothing(job, alone, planned) -> None
     options = MosaicOptions(vectors=False)
     inputs = load_inputs(Run(planned), options)
     late: list[Task] = []
-    with at_work(inputs, mosaic_key(inputs, options), options, LOCAL) as work:
+    with at_work(inputs, "", options, LOCAL) as work:
         late.append(Task(work.fence, load_context, make_sheet, options, 0, "late"))
-    with at_work(inputs, mosaic_key(inputs, options), options, LOCAL):
+    with at_work(inputs, "", options, LOCAL):
         assert "another mosaic has begun" in str(do(late[0]))
     assert not (planned / "out" / "sheets").exists()
