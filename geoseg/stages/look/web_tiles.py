@@ -86,17 +86,17 @@ def _pictures(
     Where the photo cannot be read, the tiles are made once more without it.
     """
     (placement, package), plan = sources, run.plan
-    reader = BlockReader(run.blocks, plan, plan_blocks(plan))
+    reader, values = BlockReader(run.blocks, plan, plan_blocks(plan)), tuple(c.value for c in run.table.classes)
     why = "It was made from a class raster: there is no photo." if run.job.facts.engine == NO_NETWORK else ""
     if not why:
         try:
             with Photo(plan, run.job.bands) as sheets:
-                return _write(run, made, RunPixels(placement, plan.extent, reader, sheets, package), steps), []
+                return _write(run, made, RunPixels(placement, plan.extent, reader, values, sheets, package), steps), []
         except SheetError as error:
             why = f"There is no photo: {error}"
             for path in made.glob("*.pmtiles"):
                 path.unlink()
-    return _write(run, made, RunPixels(placement, plan.extent, reader, None, package), steps), [why]
+    return _write(run, made, RunPixels(placement, plan.extent, reader, values, None, package), steps), [why]
 
 
 def _write(run: Run, made: Path, pixels: RunPixels, steps: Steps) -> tuple[str, ...]:
