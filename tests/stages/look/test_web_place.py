@@ -110,7 +110,7 @@ def test_several_processes_at_once_leave_one_whole_map(tmp_path: Path) -> None:
             for _ in range(15):
                 with building(place) as made:
                     put(_map(made, word), place)
-        except Exception as error:  # noqa: BLE001 - told below
+        except Exception as error:
             faults.append(error)
 
     threads = [threading.Thread(target=work, args=(w,)) for w in "abcd"]
