@@ -2,8 +2,9 @@
 
 table -> batches -> in Web Mercator, in a file beside the archive; counted -> tiles
 
-No tile is coarsened or thinned: GDAL's limits of a tile are lifted, and where the tiles of a zoom would hold too much
-for a browser, the layer begins at the zoom below it. The page says from where on it is shown. Of a layer only one batch
+No feature is left out: GDAL's limits of a tile are lifted, and where the tiles of a zoom would hold too much for a
+browser, the layer begins at the zoom below it. The page says from where on it is shown. Outlines are exact at the last
+zoom; further out they lack what is smaller than half a pixel. Of a layer only one batch
 is held at a time, and two numbers for each tile.
 """
 
@@ -36,6 +37,8 @@ UNITS = 8192
 """Units along a tile: as fine as MapLibre draws."""
 LEFT_OUT = ("class_id", "run_id")
 """Columns that say nothing on a map of one run."""
+HALF_A_PIXEL = UNITS // 1024
+"""By which outlines are simplified, but for those of the last zoom, from which all nearer ones are drawn."""
 UNLIMITED = "2000000000"
 
 
@@ -145,7 +148,8 @@ def _tiled(
     made = VectorTiles(crowd.first(zooms[0]), zooms[1], tuple(c for c, any_ in used.items() if any_), features)
     options = {
         "NAME": table, "MINZOOM": str(made.first), "MAXZOOM": str(made.last), "EXTENT": str(UNITS),
-        "BUFFER": str(UNITS // 64), "MAX_SIZE": UNLIMITED, "MAX_FEATURES": UNLIMITED,
+        "BUFFER": str(UNITS // 64), "SIMPLIFICATION": str(HALF_A_PIXEL), "SIMPLIFICATION_MAX_ZOOM": "0",
+        "MAX_SIZE": UNLIMITED, "MAX_FEATURES": UNLIMITED,
     }  # fmt: skip
 
     def write(temporary: Path) -> None:

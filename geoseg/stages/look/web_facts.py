@@ -12,7 +12,7 @@ from geoseg.colours import REVIEW_REASONS, css, darker, lighter, of_role
 from geoseg.geometry.ground import crs_name
 from geoseg.gis.columns import COLUMNS
 from geoseg.gis.web_map.mercator import degrees
-from geoseg.gis.web_map.pictures import confidence_colours
+from geoseg.gis.web_map.pictures import CONFIDENCE_STEP, confidence_colours
 from geoseg.gis.web_map.vector_tiles import VectorTiles
 from geoseg.layers import Table, role_of_table, tables
 from geoseg.runfolder.folder import Run
@@ -57,6 +57,7 @@ def map_facts(run: Run, tiles: RunTiles, serve: str) -> Json:
             {"name": c.name, "colour": _hex(colour), "area": areas.get(c.name)}
             for c, colour in zip(table.classes, tiles.colours, strict=True)
         ],
+        "step": CONFIDENCE_STEP,
         "ramp": [_hex(c) for c in confidence_colours()],
         "pictures": [_picture(name, tiles, table) for name in tiles.pictures],
         "objects": [_objects(look, tiles.vectors[look.name], table) for look in _looks(tiles.vectors)],

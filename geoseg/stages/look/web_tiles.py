@@ -12,7 +12,7 @@ from geoseg.classes import Colour
 from geoseg.errors import SheetError
 from geoseg.gis.web_map.archive import new_archive
 from geoseg.gis.web_map.mercator import Bounds, Placement
-from geoseg.gis.web_map.pictures import Kind, confidence_colours, distinct, paletted, photo
+from geoseg.gis.web_map.pictures import CONFIDENCE_STEP, Kind, confidence_colours, distinct, paletted, photo
 from geoseg.gis.web_map.pyramid import Pictures, Pyramid, write_tiles
 from geoseg.gis.web_map.run_pixels import RunPixels
 from geoseg.gis.web_map.vector_tiles import VectorTiles, write_vector_tiles
@@ -110,7 +110,10 @@ def _write(run: Run, made: Path, pixels: RunPixels, steps: Steps) -> tuple[str, 
     kinds: dict[str, Kind] = {"photo": photo()} if pixels.photo is not None else {}
     if pixels.package is not None:
         kinds[LANDCOVER] = paletted(colours, "mode")
-    kinds |= {"classes": paletted(colours, "mode"), "confidence": paletted(confidence_colours(), "mean")}
+    kinds |= {
+        "classes": paletted(colours, "mode"),
+        "confidence": paletted(confidence_colours(), "mean", CONFIDENCE_STEP),
+    }
     share = [0, round(1_000_000 * megapixels(plan))]
 
     def source(box: Bounds, side: int) -> Pictures:

@@ -113,6 +113,14 @@ def test_smaller_pictures_are_modes_and_means_of_what_is_there() -> None:
     assert abs(int(blue) - 50) <= 2
 
 
+def test_confidence_is_rounded_in_files_alone() -> None:
+    kind = paletted(confidence_colours(), "mean", 5)
+    values = np.tile(np.array([[0, 2, 3, 52, 53, 98, 100, 255]], np.uint8), (8, 1))
+    shown = np.asarray(Image.open(io.BytesIO(kind.encode(values))))
+    assert shown[0].tolist() == [0, 0, 5, 50, 55, 100, 100, 255]
+    assert kind.shrink(values)[0].tolist() == [1, 28, 76, 100]
+
+
 def test_a_pixel_tells_its_value_by_its_colour() -> None:
     assert len(set(confidence_colours())) == 101
     assert len(set(distinct([(9, 9, 255)] * 40))) == 40
