@@ -133,7 +133,9 @@ def _tiled(
     path: Path, moved: Path, table: str, batches: Iterator[geopandas.GeoDataFrame], zooms: tuple[int, int]
 ) -> VectorTiles | None:
     """Write batches into a GeoPackage `moved`, and its tiles into `path`."""
-    crowd, used, features = None, {}, 0
+    crowd: Crowd | None = None
+    used: dict[str, bool] = {}
+    features = 0
     for frame in batches:
         pyogrio.write_dataframe(
             frame, moved, driver="GPKG", layer=table, append=features > 0, layer_options={"SPATIAL_INDEX": "NO"}
