@@ -41,10 +41,13 @@ const tile = async (name, z, x, y) => {
   const found = await archive(name).getZxy(z, x, y);
   return found ? found.data : null;
 };
+let seen; // objects wait until there is a first picture to look at, or for three seconds
+const first = new Promise((done) => { seen = done; setTimeout(done, 3000); });
 const NOTHING = Uint8Array.from(atob("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="), (c) => c.charCodeAt(0));
 maplibregl.addProtocol("tiles", async ({ url }) => {
   const [name, z, x, y] = url.slice("tiles://".length).split("/");
   try {
+    if (!rasters.has(name)) await first;
     const data = await tile(name, +z, +x, +y);
     return { data: data || (rasters.has(name) ? NOTHING.slice().buffer : new ArrayBuffer(0)) };
   } catch (error) {
@@ -118,6 +121,7 @@ function start() {
     maxBounds: [west - 2 * wide, Math.max(-85, south - 2 * high), east + 2 * wide, Math.min(85, north + 2 * high)], locale: { "Map.Title": "Map" },
     bounds: D.bounds, fitBoundsOptions: { padding: around() }, ...(asked(hash().at) || {}),
   });
+  if (!D.pictures.some((p) => shown[p.id])) seen();
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
@@ -130,9 +134,9 @@ function start() {
   map.on("zoom", hints);
   map.on("load", () => { hints(); recall(); });
   map.on("sourcedata", (e) => {
-    const first = D.pictures.find((p) => shown[p.id]) || D.objects[0]; // when there is something to see
-    if (first && e.sourceId === first.id && map.isSourceLoaded(first.id) && !document.documentElement.dataset.first)
-      map.once("render", () => { document.documentElement.dataset.first ||= String(Math.round(performance.now())); });
+    const lowest = D.pictures.find((p) => shown[p.id]) || D.objects[0]; // when there is something to see
+    if (lowest && e.sourceId === lowest.id && map.isSourceLoaded(lowest.id) && !document.documentElement.dataset.first)
+      map.once("render", () => { document.documentElement.dataset.first ||= String(Math.round(performance.now())); seen(); });
   });
   const canvas = map.getCanvas();
   let look = 0;
