@@ -177,7 +177,7 @@ def test_a_map_is_stale_when_people_have_edited_the_layers(finished_copy, tiled,
         assert fresh_map(run, place) is None
 
 
-def test_a_file_that_is_gone_is_named_with_its_cure(finished, tiled, tmp_path: Path) -> None:
+def test_a_map_that_lacks_a_file_is_not_served(finished, tiled, tmp_path: Path) -> None:
     web_map(finished[0], tmp_path / "map")
     (tmp_path / "map/photo.pmtiles").unlink()
     with pytest.raises(PlanError, match="photo.pmtiles.*make the map again"):
