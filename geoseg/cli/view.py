@@ -52,15 +52,17 @@ def command(
         from geoseg.stages.look.web import web_map
 
         made = web_map(what, out, hear=shown.hear)
-    _echo(what, made)
+    _echo(what, out, made)
 
 
-def _echo(what: Path, made: WebMap) -> None:
+def _echo(what: Path, out: Path | None, made: WebMap) -> None:
     for note in made.notes:
         click.echo(f"geoseg: warning: {note}", err=True)
     click.echo(made.page)
     if made.folder is not None:
-        click.echo(f"it needs a web server that knows ranges; for this machine: geoseg view {what} --serve")
+        from geoseg.stages.look.web_facts import serve_command
+
+        click.echo(f"it needs a web server that knows ranges; for this machine: {serve_command(what, out)}")
 
 
 def _serve(what: Path, out: Path | None, port: int | None, hear: Progress) -> None:

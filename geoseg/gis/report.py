@@ -11,7 +11,16 @@ from importlib.resources import files
 
 from geoseg.arrays import Json
 
-__all__ = ["Measured", "ReportFacts", "html_page", "html_picture", "html_table", "report_html", "with_changes"]
+__all__ = [
+    "Measured",
+    "ReportFacts",
+    "html_page",
+    "html_picture",
+    "html_table",
+    "report_html",
+    "with_changes",
+    "without_map",
+]
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,12 @@ def with_changes(page: str, title: str, lines: Sequence[str]) -> str:
     return f"{head}{section}{mark}{rest}"
 
 
+def without_map(page: str) -> str:
+    """A report without its links into the web map, for places where no such map lies."""
+    page = re.sub(r'<a class="place" href="[^"]*">(.*?)</a>', r"\1", page, flags=re.DOTALL)
+    return re.sub(r'<p class="small to-map">.*?</p>', "", page, flags=re.DOTALL)
+
+
 def _style() -> str:
     """The page's style sheet on one line."""
     text = files("geoseg.gis").joinpath("pages", "report.css").read_text(encoding="utf-8")
@@ -167,14 +182,14 @@ def _doubtful(rows: list[Json]) -> str:
     if not rows:
         return ""
     places = "".join(
-        f'<a href="{escape(r["map"])}"><figure>{html_picture(str(r["id"]), r["picture"])}<figcaption>'
+        f'<a class="place" href="{escape(r["map"])}"><figure>{html_picture(str(r["id"]), r["picture"])}<figcaption>'
         f"<b>{escape(r['class'])}</b>, {r['confidence']:.0f} %<br>{r['area_m2']:,.0f} m2 · {escape(str(r['id']))}"
         f'<br><span class="small">{r["x"]:.1f}, {r["y"]:.1f}</span></figcaption></figure></a>'
         for r in rows
     )
     note = "A picture leads to its place in the web map, once that is there: <code>geoseg view RUN --web</code>."
     head = "<p>Look at these first (largest areas of low confidence):</p>"
-    return f'{head}<div class="places">{places}</div><p class="small">{note}</p>'
+    return f'{head}<div class="places">{places}</div><p class="small to-map">{note}</p>'
 
 
 def _models(models: list[dict[str, str]]) -> str:

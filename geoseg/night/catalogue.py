@@ -12,19 +12,26 @@ from pathlib import Path
 
 from geoseg.commit import commit_bytes, read_json
 from geoseg.gis.project import deeper
+from geoseg.gis.report import without_map
 from geoseg.gis.stac import catalog, item_of_catalog, with_file
 from geoseg.runfolder.folder import NIGHT_JSON, Run
 
-__all__ = ["ITEM_END", "PROJECT_END", "own_item", "own_project", "write_catalog"]
+__all__ = ["ITEM_END", "PROJECT_END", "REPORT", "own_item", "own_project", "own_report", "write_catalog"]
 
 ITEM_END = ".stac.json"
 PROJECT_END = ".qgz"
+REPORT = "report.html"
 _DESCRIPTION = "Published nights, the oldest first: classes of the ground from orthophotos, as rasters and polygons."
 
 
 def own_project(project: Path) -> bytes:
     """The QGIS project of a run as that of one night, whose folder lies one further from the photos."""
     return deeper(project.read_bytes())
+
+
+def own_report(report: Path) -> bytes:
+    """The report of a run as that of one night: the web map, which shows the newest run alone, is not published."""
+    return without_map(report.read_text("utf-8")).encode()
 
 
 def own_item(run: Run, item: Path, night: str) -> bytes:

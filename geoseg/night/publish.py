@@ -23,7 +23,7 @@ from pathlib import Path
 
 from geoseg.commit import commit_bytes, read_json
 from geoseg.errors import EnvironmentFault, PlanError, UsageError
-from geoseg.night.catalogue import ITEM_END, PROJECT_END, own_item, own_project, write_catalog
+from geoseg.night.catalogue import ITEM_END, PROJECT_END, REPORT, own_item, own_project, own_report, write_catalog
 from geoseg.runfolder.folder import NIGHT_JSON, Run
 
 __all__ = ["Published", "date_of", "nights", "prune", "publish"]
@@ -104,6 +104,8 @@ def _filled(run: Run, date: str, key: str, files: list[str]) -> Path:
                 commit_bytes(there, own_project(source))
             elif name.endswith(".gpkg"):
                 _copied(source, there)  # people write into it, and a link would change with it
+            elif source.name == REPORT:
+                commit_bytes(there, own_report(source))
             else:
                 _linked(source, there)
         value = {"date": date, "published": time.time(), "key": key, "files": files}

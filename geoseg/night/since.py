@@ -12,6 +12,7 @@ from geoseg.arrays import Json
 from geoseg.commit import commit_bytes, commit_json, read_json
 from geoseg.errors import PlanError, SheetError, UsageError
 from geoseg.gis.report import with_changes
+from geoseg.night.catalogue import REPORT
 from geoseg.night.publish import nights
 from geoseg.runfolder.folder import Run
 from geoseg.stages.changes import CHANGES_GPKG, compare
@@ -20,7 +21,7 @@ __all__ = ["changes_since"]
 
 log = logging.getLogger(__name__)
 
-DONE, REPORT = "changes.json", "report.html"
+DONE = "changes.json"
 
 
 def changes_since(run: Run, folder: Path) -> Json:

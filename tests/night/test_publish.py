@@ -115,3 +115,13 @@ def test_projects_of_a_run_and_of_its_nights_find_the_photos_in_a_folder_that_wa
     (asset,) = [a for a in json.loads((night / "town.stac.json").read_text())["assets"].values() if "qgz" in a["href"]]
     data = (night / "town.qgz").read_bytes()
     assert (asset["file:size"], asset["file:checksum"]) == (len(data), "1220" + hashlib.sha256(data).hexdigest())
+
+
+def test_the_report_of_a_night_leads_to_no_map_that_is_not_published(finished_copy) -> None:
+    run = Run(finished_copy[0])
+    folder = publish(run, "2026-01-01")
+    own, of_night = ((place / "report.html").read_text("utf-8") for place in (run.out, folder))
+    assert set(re.findall(r'href="map\.html[^"]*&amp;run=([0-9a-f]{12})"', own)) == {run.finished["key"][:12]}
+    assert "map.html" not in of_night
+    assert "view RUN --web" not in of_night
+    assert of_night.count("<figcaption>") == own.count("<figcaption>") > 0

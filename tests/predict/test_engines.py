@@ -60,7 +60,7 @@ def cpu_backend(model, engine, lattice, precision="f32", **how):
         wrapped, (how.get("batch", 1), 3, lattice.patch, lattice.patch), precision, how.get("lanes", 1)
     )
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
-    return CpuBackend(score, Conversion(normalise, card.classes.values, card.temperature), **how)
+    return CpuBackend(score, Conversion(normalise, card.classes.values, card.temperature, aux=len(card.aux)), **how)
 
 
 LATTICE = Lattice(640, 416, 192)
@@ -85,7 +85,7 @@ def test_the_device_path_agrees_with_the_cpu_path(model, scene, eager):
     card = model.card
     wrapped = Wrapped([build_network(model)], [False], [1.0], LATTICE.patch)
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
-    conversion = Conversion(normalise, card.classes.values, card.temperature)
+    conversion = Conversion(normalise, card.classes.values, card.temperature, aux=len(card.aux))
     backend = DeviceBackend(wrapped, conversion, device="cpu", precision="f32", batch=4)
     other = stream(scene, backend, LATTICE)
     assert (other[0] == eager[0]).mean() >= 0.9999
@@ -97,7 +97,7 @@ def test_cuda_agrees_with_the_cpu(model, scene, eager):
     card = model.card
     wrapped = Wrapped([build_network(model)], [False], [1.0], LATTICE.patch)
     normalise = Normalise(np.array(card.mean, np.float32), np.array(card.std, np.float32))
-    conversion = Conversion(normalise, card.classes.values, card.temperature)
+    conversion = Conversion(normalise, card.classes.values, card.temperature, aux=len(card.aux))
     backend = DeviceBackend(wrapped, conversion, device="cuda", batch=8)
     assert (stream(scene, backend, LATTICE)[0] == eager[0]).mean() >= 0.999
 

@@ -29,6 +29,8 @@ WORLD = 2 * math.pi * 6_378_137.0
 MERCATOR = "EPSG:3857"
 HIGHEST = 85.0
 """Degrees of latitude beyond which Web Mercator is of no use."""
+EDGE = 0.01
+"""Share of a window's side that is added around it."""
 NEARLY = 0.15
 """Share of a zoom by which pixels may be finer than those of the tiles: 1/9 of their width."""
 FINEST = 24
@@ -41,11 +43,13 @@ class Placement:
     """How a grid is laid on Web Mercator.
 
     A grid without a CRS, or one that Web Mercator cannot show, is laid around the point 0, 0, where the projection is
-    true to scale: `local` says so, and `shift` (x, y) is what its coordinates are moved by.
+    true to scale: `local` says so, and `shift` (x, y) is what its coordinates are moved by. `window` is the part of the
+    grid that is shown.
     """
 
     grid: Grid
     crs: str
+    window: Window
     shift: tuple[float, float] = (0.0, 0.0)
     local: bool = False
 
@@ -54,8 +58,8 @@ class Placement:
         """Where a window of a grid lies."""
         left, bottom, right, top = grid.bounds(window)
         if grid.crs and _on_earth(grid.crs, (left, bottom, right, top)):
-            return cls(grid, grid.crs)
-        return cls(grid, MERCATOR, (-(left + right) / 2, -(bottom + top) / 2), local=True)
+            return cls(grid, grid.crs, window)
+        return cls(grid, MERCATOR, window, (-(left + right) / 2, -(bottom + top) / 2), local=True)
 
     @cached_property
     def _transformer(self) -> pyproj.Transformer:
@@ -74,8 +78,25 @@ class Placement:
         moved = left + self.shift[0], bottom + self.shift[1], right + self.shift[0], top + self.shift[1]
         return moved if self.local else transform_bounds(self.crs, MERCATOR, *moved, densify_pts=21)
 
+    @cached_property
+    def _box(self) -> Bounds:
+        """Box of Web Mercator around the window, with a little more: its curved sides are known by some points."""
+        left, bottom, right, top = self.bounds(self.window)
+        spare = EDGE * max(right - left, top - bottom)
+        return left - spare, bottom - spare, right + spare, top + spare
+
+    def part(self, box: Bounds) -> Bounds | None:
+        """The part of a box of Web Mercator where the window lies; None where it does not.
+
+        A tile that holds half the world has no place in a CRS that is made for some degrees, as UTM is.
+        """
+        low, high = np.maximum(box[:2], self._box[:2]), np.minimum(box[2:], self._box[2:])
+        if (low >= high).any():
+            return None
+        return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
     def source(self, box: Bounds) -> Bounds:
-        """Box of the grid's CRS around one of Web Mercator."""
+        """Box of the grid's CRS around one of Web Mercator, which lies where the CRS is of use: see `part`."""
         left, bottom, right, top = box if self.local else transform_bounds(MERCATOR, self.crs, *box, densify_pts=21)
         return left - self.shift[0], bottom - self.shift[1], right - self.shift[0], top - self.shift[1]
 

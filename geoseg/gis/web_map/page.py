@@ -23,7 +23,7 @@ __all__ = ["FORM", "LICENCES", "inlined_size", "one_file", "pointer_page", "writ
 STYLES = ("vendor/maplibre-gl.css", "pages/map.css")
 SCRIPTS = ("vendor/maplibre-gl.js", "vendor/pmtiles.js", "pages/map.js")
 LICENCES = ("MapLibre GL JS", "vendor/LICENSE-maplibre-gl.txt"), ("pmtiles", "vendor/LICENSE-pmtiles.txt")
-FORM = 1
+FORM = 2
 """Raised when the page or its tiles change, so that maps of earlier versions are made anew."""
 
 _POLICY = (

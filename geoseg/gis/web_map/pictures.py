@@ -12,11 +12,13 @@ from PIL import Image
 from geoseg.arrays import Bytes
 from geoseg.classes import NODATA, Colour
 
-__all__ = ["Kind", "confidence_colours", "distinct", "paletted", "photo"]
+__all__ = ["CONFIDENCE_STEP", "Kind", "confidence_colours", "distinct", "paletted", "photo"]
 
 QUALITY = 82
 EFFORT = 2
 """Of WEBP, 0 to 6: the next ones take longer for a few per cent less."""
+CONFIDENCE_STEP = 5
+"""Per cent between two colours of confidence: finer ones are noise to the eye, and three times the bytes."""
 _DOUBT = (
     (0, (178, 24, 43)), (50, (239, 138, 98)), (70, (253, 219, 199)), (85, (224, 224, 224)), (100, (247, 247, 247)),
 )  # fmt: skip
@@ -45,17 +47,18 @@ def photo() -> Kind:
     return Kind("webp", _mean_colour, lambda pixels: not pixels[..., 3].any(), _webp)
 
 
-def paletted(colours: Sequence[Colour], shrink: str) -> Kind:
+def paletted(colours: Sequence[Colour], shrink: str, step: int = 1) -> Kind:
     """Values (H, W) that stand for colours, 255 for nothing.
 
     Args:
         colours: by value.
         shrink: "mode" or "mean".
+        step: values are rounded to its multiples, but only in files: means are of the values themselves.
     """
     flat = np.full((256, 3), 0, np.uint8)
     flat[: len(colours)] = colours
     palette = flat.tobytes()
-    return Kind("png", {"mode": _mode, "mean": _mean}[shrink], lambda v: bool((v == NODATA).all()), _png(palette))
+    return Kind("png", {"mode": _mode, "mean": _mean}[shrink], lambda v: bool((v == NODATA).all()), _png(palette, step))
 
 
 def _webp(pixels: Bytes) -> bytes:
@@ -65,10 +68,13 @@ def _webp(pixels: Bytes) -> bytes:
     return buffer.getvalue()
 
 
-def _png(palette: bytes) -> Callable[[Bytes], bytes]:
+def _png(palette: bytes, step: int) -> Callable[[Bytes], bytes]:
+    rounded = np.minimum((np.arange(256) + step // 2) // step * step, NODATA - 1).astype(np.uint8)
+    rounded[NODATA] = NODATA
+
     def encode(values: Bytes) -> bytes:
         buffer = io.BytesIO()
-        image = Image.fromarray(np.ascontiguousarray(values), "L")
+        image = Image.fromarray(rounded[values], "L")
         image.putpalette(palette)
         image.save(buffer, "PNG", transparency=NODATA, compress_level=3)
         return buffer.getvalue()

@@ -32,17 +32,24 @@ SPARE = 3
 
 @dataclass(frozen=True)
 class RunPixels:
-    """Where the pictures of a run come from: a photo and a GeoPackage only where there are some."""
+    """Where the pictures of a run come from: a photo and a GeoPackage only where there are some.
+
+    `values` are those of the class table: what people drew with another one is in no picture.
+    """
 
     placement: Placement
     extent: Window
     reader: BlockReader
+    values: tuple[int, ...]
     photo: Photo | None
     package: Path | None
 
     def window(self, box: Bounds) -> Window | None:
         """The window of the grid that shows a box of Web Mercator, with a little more; None where it meets none."""
-        return overlap(grown(self.placement.grid.covering(*self.placement.source(box)), SPARE), self.extent)
+        part = self.placement.part(box)
+        if part is None:
+            return None
+        return overlap(grown(self.placement.grid.covering(*self.placement.source(part)), SPARE), self.extent)
 
     def empty(self, box: Bounds) -> bool:
         """Whether nothing lies in a box."""
@@ -75,13 +82,14 @@ class RunPixels:
 
     def _landcover(self, package: Path, box: Bounds, target: Affine, side: int) -> Bytes:
         """Class values of the land cover's polygons (side, side)."""
-        columns = ["class_id"]
-        near = self.placement.source(box)
-        _, _, blobs, (values,) = pyogrio.raw.read(package, layer="landcover", columns=columns, bbox=near)
-        shapes: Shapes = shapely.transform(shapely.from_wkb(blobs), self.placement.xy)
-        pairs = [(shape, int(value)) for shape, value in zip(shapes, values, strict=True)]
-        if not pairs:
+        near = self.placement.source(self.placement.part(box) or box)
+        _, _, blobs, (values,) = pyogrio.raw.read(package, layer="landcover", columns=["class_id"], bbox=near)
+        shapes: Shapes = shapely.from_wkb(blobs)
+        known = np.isin(values, self.values) & ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+        if not known.any():
             return np.full((side, side), NODATA, np.uint8)
+        moved = shapely.transform(shapes[known], self.placement.xy)
+        pairs = [(shape, int(value)) for shape, value in zip(moved, values[known], strict=True)]
         return np.asarray(rasterize(pairs, (side, side), fill=NODATA, transform=target, dtype="uint8"), np.uint8)
 
 

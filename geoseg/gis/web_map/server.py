@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from geoseg.errors import EnvironmentFault, PlanError
 
-__all__ = ["PORT", "MapServer", "map_server"]
+__all__ = ["PORT", "MapServer", "hosts_of", "map_server"]
 
 PORT = 8321
 """Where maps are served by default."""
@@ -50,6 +50,11 @@ class MapServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/"
 
 
+def hosts_of(port: int) -> set[str]:
+    """What a browser may call this server in `Host`; it leaves out the port where that is the one of HTTP."""
+    return {f"{host}:{port}" for host in HOSTS} | (set(HOSTS) if port == 80 else set())
+
+
 def map_server(files: Mapping[str, Path], port: int = PORT) -> MapServer:
     """A server of some files; call its `serve_forever`.
 
@@ -58,12 +63,17 @@ def map_server(files: Mapping[str, Path], port: int = PORT) -> MapServer:
         port: where it listens on 127.0.0.1; 0 for any that is free.
 
     Raises:
-        PlanError: a file is no regular one.
+        PlanError: a file is not there, or is no regular one.
         EnvironmentFault: the port is taken.
     """
+    cure = "make the map again: geoseg view RUN --web"
     for path in files.values():
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            raise PlanError(path, "is no regular file", "make the map again: geoseg view RUN --web")
+        try:
+            mode = os.lstat(path).st_mode
+        except OSError as error:
+            raise PlanError(path, f"cannot be served: {error.strerror}", cure) from error
+        if not stat.S_ISREG(mode):
+            raise PlanError(path, "is no regular file", cure)
     try:
         return MapServer(("127.0.0.1", port), partial(_Request, dict(files)))
     except OSError as error:
@@ -93,8 +103,7 @@ class _Request(BaseHTTPRequestHandler):
         """No line for each tile."""
 
     def _answer(self, body: bool) -> None:
-        hosts = {f"{h}:{self.server.server_port}" for h in HOSTS}  # type: ignore[attr-defined]
-        if self.headers.get("Host", "") not in hosts:
+        if self.headers.get("Host", "") not in hosts_of(self.server.server_port):  # type: ignore[attr-defined]
             self._refuse(421, "this server is for 127.0.0.1 alone")
             return
         path = self.files.get(unquote(urlsplit(self.path).path).removeprefix("/"))

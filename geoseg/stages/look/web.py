@@ -5,22 +5,17 @@ run -> where it lies on Web Mercator -> pictures as tiles | tables as tiles -> t
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from geoseg.commit import commit_bytes, commit_json, disk_faults, folder, read_json
-from geoseg.errors import UsageError
+from geoseg.commit import commit_bytes, commit_json, read_json
 from geoseg.gis.web_map.page import FORM, inlined_size, one_file, pointer_page, write_folder
 from geoseg.gis.web_map.server import PORT
 from geoseg.progress import Progress, Steps, unheard
 from geoseg.runfolder.folder import Run
-from geoseg.stages.look.web_facts import map_facts
+from geoseg.stages.look.web_facts import map_facts, serve_command
+from geoseg.stages.look.web_place import LIST, building, check_free, put
 from geoseg.stages.look.web_tiles import STEPS, run_tiles
 
 __all__ = ["MOST_IN_PAGE", "WebMap", "fresh_map", "web_map"]
@@ -28,8 +23,6 @@ __all__ = ["MOST_IN_PAGE", "WebMap", "fresh_map", "web_map"]
 MOST_IN_PAGE = 30_000_000
 """Bytes of a page that holds its tiles itself."""
 INDEX, PAGES = "index.html", (".html", ".htm")
-LEFT = 3600.0
-"""Seconds after which a folder that was being built belongs to a process that was killed."""
 
 
 @dataclass(frozen=True)
@@ -52,86 +45,60 @@ def web_map(run: Run | Path, out: Path | None = None, *, most: int = MOST_IN_PAG
         hear: is told how far it is.
 
     Raises:
+        UsageError: something that is no web map has the name of the folder.
         PlanError: no run, or one that no mosaic has finished.
         EnvironmentFault: the disk refuses it.
     """
     run = Run.of(run)
-    finished = run.finished
-    place = out or run.out / "map.html"
-    as_page = place.suffix.lower() in PAGES
-    target = place.with_suffix("") if as_page else place
-    _check_free(target)
-    with _building(target) as made:
+    state = _state(run)  # before anything is read: what is edited meanwhile makes the map stale
+    place, target, as_page = _places(run, out)
+    check_free(target)
+    with building(target) as made:
         tiles = run_tiles(run, made, Steps(STEPS, hear))
-        facts, archives, notes = map_facts(run, tiles), tiles.archives(made), tiles.notes
+        command = serve_command(run.folder, out)
+        facts, archives, notes = map_facts(run, tiles, command), tiles.archives(made), tiles.notes
         if as_page and inlined_size(archives) <= most:
-            commit_bytes(place, _mark(str(finished["key"])) + one_file(archives, facts))
-            if out is None and (target / "map.json").is_file():
+            commit_bytes(place, _mark(state) + one_file(archives, facts))
+            if out is None and (target / LIST).is_file():
                 shutil.rmtree(target)
             return WebMap(place, None, notes)
         write_folder(made, facts)
         names = sorted(p.name for p in made.iterdir())
-        commit_json(made / "map.json", {"form": FORM, "run": finished["key"], "files": names})
-        _put(made, target)
+        commit_json(made / LIST, {"form": FORM, "run": state, "files": names})
+        put(made, target)
     if as_page:
-        commit_bytes(place, pointer_page(str(facts["title"]), target.name, str(facts["serve"]), PORT))
+        commit_bytes(place, pointer_page(str(facts["title"]), target.name, command, PORT))
     return WebMap(target / INDEX, target, notes)
 
 
-@contextmanager
-def _building(target: Path) -> Iterator[Path]:
-    """A new folder beside a place, which is gone in the end; those that killed processes left go first."""
-    parent = folder(target.parent)
-    for left in parent.glob(f".{target.name}-*.building"):
-        with suppress(OSError):
-            if left.stat().st_mtime < time.time() - LEFT:
-                shutil.rmtree(left)
-    made = folder(parent / f".{target.name}-{uuid.uuid4().hex[:12]}.building")
-    try:
-        yield made
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+def _places(run: Run, out: Path | None) -> tuple[Path, Path, bool]:
+    """Where a map is to lie: the page or folder, the folder where a page is too large, and whether a page is wanted."""
+    place = out or run.out / "map.html"
+    as_page = place.suffix.lower() in PAGES
+    return place, place.with_suffix("") if as_page else place, as_page
 
 
-def _check_free(target: Path) -> None:
-    """Check that a folder may take this name: nothing is there, or an earlier map.
-
-    Raises:
-        UsageError: something else is there.
-    """
-    cure = "name another place with -o"
-    if target.exists() and not target.is_dir():
-        raise UsageError(target, "is a file, where the folder of a web map would be", cure)
-    if target.is_dir() and any(target.iterdir()) and not (target / "map.json").is_file():
-        raise UsageError(target, "is there already, and is no web map", cure)
-
-
-def _put(made: Path, target: Path) -> None:
-    """Give a folder its name; an earlier map of that name goes."""
-    if target.exists():
-        with disk_faults(target):
-            os.replace(target, made.with_suffix(".old"))
-    with disk_faults(target):
-        os.replace(made, target)
-    shutil.rmtree(made.with_suffix(".old"), ignore_errors=True)
+def _state(run: Run) -> str:
+    """What a map shows: the run, and its layers as people have left them."""
+    facts = [p.stat() for p in run.feature_files[:1]]
+    return " ".join([str(run.finished["key"]), *(f"{f.st_size:x}-{f.st_mtime_ns:x}" for f in facts)])
 
 
 def fresh_map(run: Run, out: Path | None = None) -> WebMap | None:
     """The web map of a run as it is now, where there is one at the place that `web_map` would give it."""
-    place = out or run.out / "map.html"
-    as_page = place.suffix.lower() in PAGES
-    target, key = place.with_suffix("") if as_page else place, str(run.finished["key"])
-    if (target / "map.json").is_file():
-        said = read_json(target / "map.json", "make the map again: geoseg view RUN --web")
-        if said.get("form") == FORM and said.get("run") == key:
+    place, target, as_page = _places(run, out)
+    state = _state(run)
+    if (target / LIST).is_file():
+        said = read_json(target / LIST, "make the map again: geoseg view RUN --web")
+        if isinstance(said, dict) and said.get("form") == FORM and said.get("run") == state:
             return WebMap(target / INDEX, target)
-    elif as_page and place.is_file():
+    if as_page and place.is_file():
         with place.open("rb") as file:
-            if file.readline() == _mark(key):
+            if file.readline() == _mark(state):
                 return WebMap(place, None)
     return None
 
 
-def _mark(key: str) -> bytes:
+def _mark(state: str) -> bytes:
     """The first line of a page that holds its tiles: which run it shows."""
-    return f"<!-- geoseg web map {FORM} of {key} -->\n".encode()
+    return f"<!-- geoseg web map {FORM} of {state} -->\n".encode()

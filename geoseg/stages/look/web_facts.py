@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from datetime import UTC, datetime
+from pathlib import Path
 
 from geoseg.arrays import Json
 from geoseg.classes import ClassTable, Colour
@@ -11,13 +12,13 @@ from geoseg.colours import REVIEW_REASONS, css, darker, lighter, of_role
 from geoseg.geometry.ground import crs_name
 from geoseg.gis.columns import COLUMNS
 from geoseg.gis.web_map.mercator import degrees
-from geoseg.gis.web_map.pictures import confidence_colours
+from geoseg.gis.web_map.pictures import CONFIDENCE_STEP, confidence_colours
 from geoseg.gis.web_map.vector_tiles import VectorTiles
 from geoseg.layers import Table, role_of_table, tables
 from geoseg.runfolder.folder import Run
 from geoseg.stages.look.web_tiles import LANDCOVER, REVIEW, RunTiles
 
-__all__ = ["map_facts"]
+__all__ = ["map_facts", "serve_command"]
 
 PICTURES = {
     "photo": ("Photo", 1.0, ("#8a9a72", "#b9a58c", "#66757d", "#d3ccbd")),
@@ -28,8 +29,14 @@ PICTURES = {
 """Name, opacity and colours of the swatch of each picture."""
 
 
-def map_facts(run: Run, tiles: RunTiles) -> Json:
-    """All that the page shows besides the tiles."""
+def serve_command(run: Path, out: Path | None) -> str:
+    """The command that serves the web map of a run at the place that `web_map` was given."""
+    place = [] if out is None else ["-o", str(out)]
+    return shlex.join(["geoseg", "view", str(run), "--serve", *place])
+
+
+def map_facts(run: Run, tiles: RunTiles, serve: str) -> Json:
+    """All that the page shows besides the tiles; `serve` is the command that serves it."""
     plan, table, finished = run.plan, run.table, run.finished
     made = datetime.fromtimestamp(run.run_json.stat().st_mtime, UTC).date().isoformat()
     sheets = f"{len(plan.sheets)} sheet{'s' * (len(plan.sheets) != 1)}"
@@ -41,7 +48,8 @@ def map_facts(run: Run, tiles: RunTiles) -> Json:
         "about": f"{made} · {sheets} · {plan.gsd:.2f} m pixels",
         "notes": list(tiles.notes),
         "facts": _facts(run, made),
-        "serve": f"geoseg view {shlex.quote(str(run.folder))} --serve",
+        "serve": serve,
+        "run": str(finished["key"])[:12],
         "bounds": [*degrees(box[0], box[1]), *degrees(box[2], box[3])],
         "zooms": list(tiles.zooms),
         "local": list(tiles.placement.shift) if tiles.placement.local else None,
@@ -49,6 +57,7 @@ def map_facts(run: Run, tiles: RunTiles) -> Json:
             {"name": c.name, "colour": _hex(colour), "area": areas.get(c.name)}
             for c, colour in zip(table.classes, tiles.colours, strict=True)
         ],
+        "step": CONFIDENCE_STEP,
         "ramp": [_hex(c) for c in confidence_colours()],
         "pictures": [_picture(name, tiles, table) for name in tiles.pictures],
         "objects": [_objects(look, tiles.vectors[look.name], table) for look in _looks(tiles.vectors)],

@@ -12,7 +12,7 @@ from geoseg.classes import Colour
 from geoseg.errors import SheetError
 from geoseg.gis.web_map.archive import new_archive
 from geoseg.gis.web_map.mercator import Bounds, Placement
-from geoseg.gis.web_map.pictures import Kind, confidence_colours, distinct, paletted, photo
+from geoseg.gis.web_map.pictures import CONFIDENCE_STEP, Kind, confidence_colours, distinct, paletted, photo
 from geoseg.gis.web_map.pyramid import Pictures, Pyramid, write_tiles
 from geoseg.gis.web_map.run_pixels import RunPixels
 from geoseg.gis.web_map.vector_tiles import VectorTiles, write_vector_tiles
@@ -86,17 +86,17 @@ def _pictures(
     Where the photo cannot be read, the tiles are made once more without it.
     """
     (placement, package), plan = sources, run.plan
-    reader = BlockReader(run.blocks, plan, plan_blocks(plan))
+    reader, values = BlockReader(run.blocks, plan, plan_blocks(plan)), tuple(c.value for c in run.table.classes)
     why = "It was made from a class raster: there is no photo." if run.job.facts.engine == NO_NETWORK else ""
     if not why:
         try:
             with Photo(plan, run.job.bands) as sheets:
-                return _write(run, made, RunPixels(placement, plan.extent, reader, sheets, package), steps), []
+                return _write(run, made, RunPixels(placement, plan.extent, reader, values, sheets, package), steps), []
         except SheetError as error:
             why = f"There is no photo: {error}"
             for path in made.glob("*.pmtiles"):
                 path.unlink()
-    return _write(run, made, RunPixels(placement, plan.extent, reader, None, package), steps), [why]
+    return _write(run, made, RunPixels(placement, plan.extent, reader, values, None, package), steps), [why]
 
 
 def _write(run: Run, made: Path, pixels: RunPixels, steps: Steps) -> tuple[str, ...]:
@@ -110,7 +110,10 @@ def _write(run: Run, made: Path, pixels: RunPixels, steps: Steps) -> tuple[str, 
     kinds: dict[str, Kind] = {"photo": photo()} if pixels.photo is not None else {}
     if pixels.package is not None:
         kinds[LANDCOVER] = paletted(colours, "mode")
-    kinds |= {"classes": paletted(colours, "mode"), "confidence": paletted(confidence_colours(), "mean")}
+    kinds |= {
+        "classes": paletted(colours, "mode"),
+        "confidence": paletted(confidence_colours(), "mean", CONFIDENCE_STEP),
+    }
     share = [0, round(1_000_000 * megapixels(plan))]
 
     def source(box: Bounds, side: int) -> Pictures:

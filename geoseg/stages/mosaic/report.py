@@ -35,7 +35,7 @@ def write_report(inputs: Inputs, made: Outputs, key: str) -> Path:
     """Write report.html; everything it shows is inside it. `key` is that of the mosaic: the run's id is its start."""
     plan, path = inputs.plan, inputs.run.out / "report.html"
     gpkg = inputs.run.out / f"{inputs.name}.gpkg"
-    doubtful = _doubtful(inputs, gpkg) if gpkg.is_file() else []
+    doubtful = _doubtful(inputs, gpkg, key) if gpkg.is_file() else []
     colours = {c.name: c.hex for c in inputs.table.classes}
     engine = inputs.job.facts
     facts = ReportFacts(
@@ -97,8 +97,11 @@ def _measured(features: dict[str, int], gpkg: Path) -> list[Measured]:
     return found
 
 
-def _doubtful(inputs: Inputs, gpkg: Path, most: int = 8) -> list[Json]:
-    """Land cover that covers most ground for its confidence below 70 percent, each with a picture and its place."""
+def _doubtful(inputs: Inputs, gpkg: Path, key: str, most: int = 8) -> list[Json]:
+    """Land cover that covers most ground for its confidence below 70 percent, each with a picture and its place.
+
+    The link of a place names the run of this `key`: a map of another one says so.
+    """
     if "landcover" not in {str(name) for name, _ in pyogrio.list_layers(gpkg)}:
         return []
     order = f"SELECT * FROM landcover WHERE confidence < 70 ORDER BY area_m2 DESC, id LIMIT {most}"
@@ -118,7 +121,7 @@ def _doubtful(inputs: Inputs, gpkg: Path, most: int = 8) -> list[Json]:
                 "x": float(point.x),
                 "y": float(point.y),
                 "picture": _png(place_picture(inputs.run, window, shape, SMALL)),
-                "map": f"map.html#at={closer:.2f}/{lat:.7f}/{lon:.7f}&show=photo",
+                "map": f"map.html#at={closer:.2f}/{lat:.7f}/{lon:.7f}&show=photo&run={key[:12]}",
             }
         )
     return found

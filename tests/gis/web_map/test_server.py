@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from geoseg.errors import EnvironmentFault, PlanError
-from geoseg.gis.web_map.server import MapServer, map_server
+from geoseg.gis.web_map.server import MapServer, hosts_of, map_server
 
 DATA = bytes(range(256)) * 40
 
@@ -85,6 +85,16 @@ def test_other_hosts_are_refused(server: MapServer, host: str) -> None:
     assert _ask(server, "/", {"Host": f"localhost:{server.server_port}"})[0] == 200
 
 
+def test_browsers_leave_out_the_port_of_http() -> None:
+    assert {"127.0.0.1", "localhost", "127.0.0.1:80"} <= hosts_of(80)
+    assert hosts_of(8080) == {"127.0.0.1:8080", "localhost:8080"}
+
+
+def test_a_file_that_is_gone_is_named_with_its_cure(tmp_path: Path) -> None:
+    with pytest.raises(PlanError, match=r"gone.pmtiles.*--web"):
+        map_server({"": tmp_path / "gone.pmtiles"}, 0)
+
+
 def test_only_get_and_head(server: MapServer) -> None:
     assert _ask(server, "/", method="POST")[0] == 501
     assert _ask(server, "/", method="DELETE")[0] == 501
@@ -112,6 +122,7 @@ def test_browsers_that_hang_up_are_no_fault(server: MapServer, capfd: pytest.Cap
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_it_cleanly(finished, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "geoseg", "-q", "view", str(finished[0]), "--serve", "--port", "0"]
     process = subprocess.Popen(

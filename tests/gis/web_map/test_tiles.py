@@ -19,7 +19,7 @@ from geoseg.gis.web_map.archive import new_archive, tile_of
 from geoseg.gis.web_map.mercator import TILE, WORLD, Placement, tile_bounds, tiles_meeting
 from geoseg.gis.web_map.pictures import confidence_colours, distinct, paletted, photo
 from geoseg.gis.web_map.pyramid import Pyramid, write_tiles
-from geoseg.gis.web_map.vector_tiles import MOST_FEATURES, write_vector_tiles
+from geoseg.gis.web_map.vector_tiles import MOST_FEATURES, Crowd, write_vector_tiles
 
 RNG = np.random.default_rng(5)
 
@@ -113,6 +113,14 @@ def test_smaller_pictures_are_modes_and_means_of_what_is_there() -> None:
     assert abs(int(blue) - 50) <= 2
 
 
+def test_confidence_is_rounded_in_files_alone() -> None:
+    kind = paletted(confidence_colours(), "mean", 5)
+    values = np.tile(np.array([[0, 2, 3, 52, 53, 98, 100, 255]], np.uint8), (8, 1))
+    shown = np.asarray(Image.open(io.BytesIO(kind.encode(values))))
+    assert shown[0].tolist() == [0, 0, 5, 50, 55, 100, 100, 255]
+    assert kind.shrink(values)[0].tolist() == [1, 28, 76, 100]
+
+
 def test_a_pixel_tells_its_value_by_its_colour() -> None:
     assert len(set(confidence_colours())) == 101
     assert len(set(distinct([(9, 9, 255)] * 40))) == 40
@@ -153,3 +161,57 @@ def test_a_layer_begins_where_a_browser_can_draw_its_tiles(tmp_path: Path) -> No
     assert made is not None
     assert 13 < made.first <= 16
     assert made.features == MOST_FEATURES + 500
+
+
+def test_a_layer_is_read_in_batches_and_shows_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = _package(tmp_path / "a.gpkg", 90, 900.0)
+    frame = geopandas.read_file(package, layer="buildings")
+    frame["never"], frame["many"], frame["late"] = None, [None, *range(89)], [None] * 89 + ["<b>"]
+    frame["flat"] = [i % 2 == 0 for i in range(90)]
+    frame.loc[3, "geometry"] = None
+    frame.to_file(package, layer="buildings", driver="GPKG")
+    place = Placement.of(Grid("EPSG:25833", 367_600.0, 5_808_300.0, 0.1), Window(0, 0, 9000, 9000))
+    found, largest, real = [], [], pyogrio.read_dataframe
+
+    def watched(*args: object, **options: object) -> geopandas.GeoDataFrame:
+        largest.append(len(frame := real(*args, **options)))
+        return frame
+
+    for batch in (7, 20_000):
+        monkeypatch.setattr("geoseg.gis.web_map.vector_tiles.BATCH", batch)
+        monkeypatch.setattr(pyogrio, "read_dataframe", watched)
+        made = write_vector_tiles(tmp_path / f"{batch}.pmtiles", package, "buildings", place, (15, 16))
+        monkeypatch.undo()
+        assert made is not None
+        assert made.features == 89  # one has no shape
+        assert made.columns == ("id", "confidence", "many", "late", "flat")
+        found.append(pyogrio.read_dataframe(tmp_path / f"{batch}.pmtiles", layer="buildings", ZOOM_LEVEL=16))
+        found[-1] = found[-1].sort_values(["id", "mvt_id"]).reset_index(drop=True)
+        assert max(largest) <= batch
+    assert found[0].drop(columns="geometry").equals(found[1].drop(columns="geometry"))
+    assert found[0].geometry.geom_equals(found[1].geometry).all()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["20000.pmtiles", "7.pmtiles", "a.gpkg"]
+
+
+def test_tiles_are_told_apart_by_what_a_browser_can_draw() -> None:
+    shapes = shapely.points(RNG.random((3000, 2)) * 1000.0)
+    whole = Crowd.of(shapes, 17)
+    parts = Crowd.of(shapes[:10], 17).with_more(Crowd.of(shapes[10:], 17))
+    assert (parts.tiles == whole.tiles).all()
+    assert (parts.much == whole.much).all()
+    assert whole.much.sum(0).tolist() == [3000, 3000]
+    assert whole.first(10) == 10
+    assert Crowd(17, whole.tiles, whole.much * 10_000).first(10) == 18
+
+
+def test_a_tile_of_half_the_world_shows_a_run_in_utm() -> None:
+    grid, window = Grid("EPSG:25833", 367_600.0, 5_808_300.0, 0.1), Window(0, 0, 9000, 9000)
+    place = Placement.of(grid, window)
+    for zoom in range(6):
+        met = [part for x, y in np.ndindex(2**zoom, 2**zoom) if (part := place.part(tile_bounds(zoom, x, y)))]
+        assert len(met) == 1
+        left, bottom, right, top = place.source(met[0])
+        assert left == pytest.approx(367_600.0, abs=60)
+        assert bottom == pytest.approx(5_807_400.0, abs=60)
+        assert right == pytest.approx(368_500.0, abs=60)
+        assert top == pytest.approx(5_808_300.0, abs=60)

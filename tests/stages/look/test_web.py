@@ -5,43 +5,80 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 from browser import CHROMIUM, Page, chromium
 from PIL import Image
 from pyproj import Transformer
 
-from geoseg.errors import UsageError
+from geoseg.errors import PlanError, UsageError
 from geoseg.gis.web_map.archive import tile_of
 from geoseg.gis.web_map.mercator import TILE, WORLD, Placement
+from geoseg.gis.web_map.run_pixels import RunPixels
+from geoseg.plan import plan_blocks
+from geoseg.progress import Steps, unheard
+from geoseg.runfolder.blocks import BlockReader
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.plan_file import read_plan, write_plan
+from geoseg.stages.look import web
 from geoseg.stages.look.serve import server_of
 from geoseg.stages.look.web import WebMap, fresh_map, web_map
+from geoseg.stages.look.web_tiles import STEPS, RunTiles, run_tiles
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium: apt-get install chromium")
 
 
 @pytest.fixture(scope="module")
-def folder(finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(finished, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunTiles]:
+    """The tiles of the finished run, made once: a folder, and what lies in it."""
+    place = tmp_path_factory.mktemp("tiles")
+    return place, run_tiles(Run(finished[0]), place, Steps(STEPS, unheard))
+
+
+def _with_tiles(patch: pytest.MonkeyPatch, built: tuple[Path, RunTiles]) -> None:
+    """Let maps take tiles that are there already."""
+
+    def again(run: Run, made: Path, steps: Steps) -> RunTiles:
+        shutil.copytree(built[0], made, dirs_exist_ok=True)
+        return built[1]
+
+    patch.setattr(web, "run_tiles", again)
+
+
+@pytest.fixture
+def tiled(built: tuple[Path, RunTiles], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps of the finished run take the tiles that are there already."""
+    _with_tiles(monkeypatch, built)
+
+
+@pytest.fixture(scope="module")
+def folder(finished, built: tuple[Path, RunTiles], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The map of the finished run as a folder."""
     place = tmp_path_factory.mktemp("web") / "map"
-    made = web_map(finished[0], place)
+    with pytest.MonkeyPatch.context() as patch:
+        _with_tiles(patch, built)
+        made = web_map(finished[0], place)
     assert made.page == place / "index.html"
     assert made.notes == ()
     return place
 
 
 @pytest.fixture(scope="module")
-def one(finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def one(finished, built: tuple[Path, RunTiles], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same as one page."""
-    return web_map(finished[0], tmp_path_factory.mktemp("web") / "one.html").page
+    with pytest.MonkeyPatch.context() as patch:
+        _with_tiles(patch, built)
+        return web_map(finished[0], tmp_path_factory.mktemp("web") / "one.html").page
 
 
 def _facts(page: Path) -> dict:
@@ -105,17 +142,65 @@ def test_a_small_run_is_one_page(finished, one: Path) -> None:
     assert [p.name for p in one.parent.iterdir()] == [one.name]
 
 
-def test_a_large_run_is_a_folder_beside_a_page_that_leads_there(finished, tmp_path: Path) -> None:
+def test_a_large_run_is_a_folder_beside_a_page_that_leads_there(finished, tiled, tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
-    (tmp_path / "b/map.json").write_text("{}")  # an earlier map, which goes
+    (tmp_path / "b/map.json").write_text('{"form": 1, "files": []}')  # an earlier map, which goes
     large = web_map(Run(finished[0]), tmp_path / "b.html", most=1_000_000)
     assert large.folder == tmp_path / "b"
     assert "b/index.html" in (tmp_path / "b.html").read_text()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["b", "b.html"]
     assert (large.folder / "photo.pmtiles").is_file()
+    for page in (tmp_path / "b.html", large.page):
+        assert f"--serve -o {tmp_path / 'b.html'}" in page.read_text()  # or it would be made once more, elsewhere
 
 
-def test_what_is_no_map_is_never_replaced(finished, tmp_path: Path) -> None:
+def test_a_fresh_page_is_found_beside_the_folder_of_an_earlier_map(finished, tiled, tmp_path: Path) -> None:
+    run = Run(finished[0])
+    folder = web_map(run, tmp_path / "x.html", most=1_000_000).folder
+    assert folder is not None
+    said = json.loads((folder / "map.json").read_text())
+    (folder / "map.json").write_text(json.dumps({**said, "run": "an earlier one"}))
+    assert fresh_map(run, tmp_path / "x.html") is None
+    page = web_map(run, tmp_path / "x.html")
+    assert page.folder is None
+    assert fresh_map(run, tmp_path / "x.html") == page
+
+
+def test_a_map_is_stale_when_people_have_edited_the_layers(finished_copy, tiled, tmp_path: Path) -> None:
+    run = Run(finished_copy[0])
+    for number, place in enumerate((tmp_path / "map", tmp_path / "page.html")):
+        web_map(run, place)
+        assert fresh_map(run, place) is not None
+        with sqlite3.connect(run.feature_files[0]) as package:
+            package.execute(f"CREATE TABLE mine_{number} (a)")
+        package.close()
+        assert fresh_map(run, place) is None
+
+
+def test_a_map_that_lacks_a_file_is_not_served(finished, tiled, tmp_path: Path) -> None:
+    web_map(finished[0], tmp_path / "map")
+    (tmp_path / "map/photo.pmtiles").unlink()
+    with pytest.raises(PlanError, match="photo.pmtiles.*make the map again"):
+        server_of(finished[0], tmp_path / "map", 0)
+
+
+def test_land_cover_that_was_drawn_without_a_class_is_left_out(finished, tmp_path: Path) -> None:
+    run = Run(finished[0])
+    plan = run.plan
+    left, bottom, _, top = plan.grid.bounds(plan.extent)
+    squares = shapely.box(left + np.arange(5), bottom, left + 60, top)
+    rows = {"class_id": [2, None, 77, np.inf, 1]}
+    frame = geopandas.GeoDataFrame(rows, geometry=[*squares[:4], None], crs=plan.grid.crs)
+    package = tmp_path / "drawn.gpkg"
+    frame.to_file(package, layer="landcover", driver="GPKG")
+    place = Placement.of(plan.grid, plan.extent)
+    reader = BlockReader(run.blocks, plan, plan_blocks(plan))
+    pixels = RunPixels(place, plan.extent, reader, tuple(c.value for c in run.table.classes), None, package)
+    shown = pixels.pictures(place.bounds(plan.extent), 256)["landcover"]
+    assert set(np.unique(shown)) == {2, 255}
+
+
+def test_what_is_no_map_is_never_replaced(finished, tiled, tmp_path: Path) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own/letter.txt").write_text("dear")
     for place, what in ((tmp_path / "own", "no web map"), (tmp_path / "own.html", "no web map")):
@@ -155,6 +240,7 @@ def _differs(one: np.ndarray, other: np.ndarray) -> float:
 
 
 @needs_chromium
+@pytest.mark.slow
 def test_a_browser_shows_the_page_from_the_disk(one: Path, browser: Page) -> None:
     browser.asked.clear()
     browser.open(one.as_uri())
@@ -166,6 +252,7 @@ def test_a_browser_shows_the_page_from_the_disk(one: Path, browser: Page) -> Non
 
 
 @needs_chromium
+@pytest.mark.slow
 def test_a_map_in_the_browser_moves_switches_answers_and_remembers(finished, folder: Path, browser: Page) -> None:
     with server_of(finished[0], folder, 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -258,6 +345,18 @@ def _narrow(page: Page, address: str) -> None:
 
 
 @needs_chromium
+@pytest.mark.slow
+def test_a_link_of_an_older_report_is_told_from_one_of_this_run(finished, one: Path, browser: Page) -> None:
+    for run, hidden in ((Run(finished[0]).finished["key"][:12], True), ("0123456789ab", False)):
+        browser.open("about:blank")
+        browser.open(f"{one.as_uri()}#show=photo&run={run}")
+        browser.ready()
+        assert browser.run("document.getElementById('other').hidden") is hidden
+        assert ("0123456789ab" in browser.run("document.getElementById('panel').innerText")) is not hidden
+
+
+@needs_chromium
+@pytest.mark.slow
 def test_a_folder_on_the_disk_says_that_it_needs_a_server(folder: Path, browser: Page) -> None:
     browser.open((folder / "index.html").as_uri())
     browser.wait("document.getElementById('stop').hidden === false")

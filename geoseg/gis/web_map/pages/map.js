@@ -41,10 +41,13 @@ const tile = async (name, z, x, y) => {
   const found = await archive(name).getZxy(z, x, y);
   return found ? found.data : null;
 };
+let seen; // objects wait until there is a first picture to look at, or for three seconds
+const first = new Promise((done) => { seen = done; setTimeout(done, 3000); });
 const NOTHING = Uint8Array.from(atob("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="), (c) => c.charCodeAt(0));
 maplibregl.addProtocol("tiles", async ({ url }) => {
   const [name, z, x, y] = url.slice("tiles://".length).split("/");
   try {
+    if (!rasters.has(name)) await first;
     const data = await tile(name, +z, +x, +y);
     return { data: data || (rasters.has(name) ? NOTHING.slice().buffer : new ArrayBuffer(0)) };
   } catch (error) {
@@ -85,12 +88,12 @@ for (const o of D.objects) {
   const width = (least, most) => ["interpolate", ["exponential", 1.6], ["zoom"], D.zooms[1] - 4, least, D.zooms[1] + 1, most];
   const list = (parts[o.id] = []);
   const add = (suffix, type, paint, dims, more = {}) => {
-    layers.push({ ...base, ...more, id: `${o.id}${suffix}`, type, paint, layout: { ...base.layout, ...(type === "line" ? { "line-join": "round", "line-cap": o.kind === "LineString" ? "round" : "butt" } : {}) } });
+    layers.push({ ...base, ...more, id: `${o.id}${suffix}`, type, paint, layout: { ...base.layout, ...(type === "line" ? { "line-join": o.kind === "LineString" ? "round" : "miter", "line-cap": o.kind === "LineString" ? "round" : "butt" } : {}) } });
     for (const [property, strength] of dims) list.push([`${o.id}${suffix}`, property, strength]);
   };
   if (o.kind === "Polygon") {
     if (o.fill > 0) add("", "fill", { "fill-color": colour(o.colour, 1), "fill-opacity": o.fill, "fill-antialias": false }, [["fill-opacity", o.fill]]);
-    add("-line", "line", { "line-color": colour(o.edge, 2), "line-width": width(0.8, 2.2), "line-opacity": o.line }, [["line-opacity", o.line]], o.fill > 0 ? { minzoom: D.zooms[1] - 4 } : {}); // further out, outlines are mud
+    add("-line", "line", { "line-color": colour(o.edge, 2), "line-width": width(0.8, 2.2), "line-opacity": o.line }, [["line-opacity", o.line]], o.fill > 0 ? { minzoom: D.zooms[1] - 3 } : {}); // further out, outlines are mud
   } else if (o.kind === "LineString") {
     add("", "line", { "line-color": o.edge, "line-width": width(1.8, 7), "line-opacity": o.line }, [["line-opacity", o.line]]);
     add("-line", "line", { "line-color": o.inside, "line-width": width(0.8, 3.6), "line-opacity": o.line }, [["line-opacity", o.line]]);
@@ -118,6 +121,7 @@ function start() {
     maxBounds: [west - 2 * wide, Math.max(-85, south - 2 * high), east + 2 * wide, Math.min(85, north + 2 * high)], locale: { "Map.Title": "Map" },
     bounds: D.bounds, fitBoundsOptions: { padding: around() }, ...(asked(hash().at) || {}),
   });
+  if (!D.pictures.some((p) => shown[p.id])) seen();
   map.touchZoomRotate.disableRotation();
   map.keyboard.disableRotation();
   map.addControl(new maplibregl.NavigationControl({ showCompass: false }), "top-right");
@@ -130,9 +134,9 @@ function start() {
   map.on("zoom", hints);
   map.on("load", () => { hints(); recall(); });
   map.on("sourcedata", (e) => {
-    const first = D.pictures.find((p) => shown[p.id]) || D.objects[0]; // when there is something to see
-    if (first && e.sourceId === first.id && map.isSourceLoaded(first.id) && !document.documentElement.dataset.first)
-      map.once("render", () => { document.documentElement.dataset.first ||= String(Math.round(performance.now())); });
+    const lowest = D.pictures.find((p) => shown[p.id]) || D.objects[0]; // when there is something to see
+    if (lowest && e.sourceId === lowest.id && map.isSourceLoaded(lowest.id) && !document.documentElement.dataset.first)
+      map.once("render", () => { document.documentElement.dataset.first ||= String(Math.round(performance.now())); seen(); });
   });
   const canvas = map.getCanvas();
   let look = 0;
@@ -212,7 +216,7 @@ function legend() {
       if (c.area !== null) text(e, "span", area(c.area), "many");
     }
   if (shown.confidence) {
-    text(box, "h3", "Confidence");
+    text(box, "h3", `Confidence, in steps of ${D.step} %`);
     text(box, "div", undefined, "ramp").style.background = `linear-gradient(90deg,${D.ramp.filter((_, i) => i % 10 === 0).join()})`;
     const ends = text(box, "div", undefined, "ends");
     for (const v of ["0 %", "50 %", "100 %"]) text(ends, "span", v);
@@ -229,7 +233,13 @@ function legend() {
     }
   }
 }
+function strange(now) { // a link of a report names the run that it is of
+  const other = now.run && D.run && now.run !== D.run;
+  $("other").hidden = !other;
+  $("other").textContent = other ? `This map shows run ${D.run}. The link that led here is of another one, ${now.run}: what it means may have changed. Make the map of that run with geoseg view RUN --web.` : "";
+}
 function panel() {
+  strange(hash());
   $("panel").querySelector("h1").textContent = D.title;
   $("about").textContent = D.about;
   for (const note of D.notes) text($("notes"), "p", note);
@@ -282,7 +292,7 @@ async function pick(point, lngLat) {
   $("ground").textContent = "";
   if (!ground) return;
   text($("ground"), "span", undefined, "sw").style.background = ground.colour;
-  text($("ground"), "span", `Class here: ${ground.name}${ground.sure === null ? "" : `, ${ground.sure} % sure`}`);
+  text($("ground"), "span", `Class here: ${ground.name}${ground.sure === null ? "" : `, about ${ground.sure} % sure`}`);
 }
 function mark(layer, id) {
   for (const o of D.objects) {
@@ -352,6 +362,7 @@ function recall() {
   const now = hash(), place = asked(now.at), [layer, ...rest] = (now.pick || "").split(":"), id = rest.join(":");
   if (place) map.jumpTo(place);
   showAsked(now);
+  strange(now);
   const o = D.objects.find((o) => o.id === layer);
   for (const l of [...D.pictures, ...D.objects]) apply(l);
   recalled = true;
