@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from geoseg.geometry.grid import grown, overlap
 
-__all__ = ["LARGEST", "SIDE", "Sector", "Sectors", "coarse_window", "districts_of", "sectors_of"]
+__all__ = ["LARGEST", "SIDE", "Sector", "Sectors", "coarse_window", "districts_of", "goes_on", "sectors_of"]
 
 SIDE = 8192
 """Pixels along a sector, or a little less: sides are whole numbers of coarse pixels."""
@@ -143,3 +143,13 @@ def districts_of(windows: Sequence[Window], apart: float) -> list[list[int]]:
     group = connected_components(near, directed=False)[1]
     firsts = dict.fromkeys(group.tolist())
     return [np.flatnonzero(group == g).tolist() for g in firsts]
+
+
+def goes_on(window: Window, whole: Window) -> tuple[bool, bool, bool, bool]:
+    """Whether the whole goes on beyond each side of a window: above, below, left, right."""
+    return (
+        bool(window.row_off > whole.row_off),
+        bool(window.row_off + window.height < whole.row_off + whole.height),
+        bool(window.col_off > whole.col_off),
+        bool(window.col_off + window.width < whole.col_off + whole.width),
+    )

@@ -37,12 +37,10 @@ class Placed:
 class Keep:
     """What holds of the polygons (N,) when new outlines come.
 
-    Attributes:
-        least: smallest area by polygon: what is cut off below it goes to a neighbour.
-        fixed: whether each polygon stays exactly as it is (no data): it neither loses nor gains.
-        swallowed: area below which a neighbour that would lose more than half goes altogether.
-        families: polygons of one number, 0 or more, keep their common walls: ground between their new outlines stays in
-            the family; -1 for all others.
+    `least`: smallest area by polygon: what is cut off below it goes to a neighbour. `fixed`: whether each polygon stays
+    exactly as it is (no data). `swallowed`: area below which a neighbour that would lose more than half goes
+    altogether. `families`: polygons of one number, 0 or more, keep their common walls: ground between their new
+    outlines stays in the family; -1 for all others.
     """
 
     least: Doubles

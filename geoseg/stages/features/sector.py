@@ -20,7 +20,7 @@ from rasterio.windows import Window
 from geoseg.arrays import Bytes, Ints, Values
 from geoseg.classes import NODATA
 from geoseg.geometry.grid import bounding, overlap, slices
-from geoseg.geometry.sectors import SIDE, Sector, Sectors, coarse_window, districts_of, sectors_of
+from geoseg.geometry.sectors import SIDE, Sector, Sectors, coarse_window, districts_of, goes_on, sectors_of
 from geoseg.gis.geopackage import Layer
 from geoseg.layers import ROLES, makes_any
 from geoseg.options import MosaicOptions
@@ -35,7 +35,6 @@ from geoseg.vectorize.dice import Codes, Limits, code_core
 from geoseg.vectorize.houses.code import Towns, code_houses
 from geoseg.vectorize.houses.split import HouseOptions
 from geoseg.vectorize.join import Frame, frame_of_core, wholes
-from geoseg.vectorize.labels import Sides
 from geoseg.vectorize.smooth import smooth_classes
 
 __all__ = ["STEPS", "District", "Found", "Step", "Wholes", "districts", "do_step", "of_one_sector"]
@@ -95,7 +94,7 @@ class District:
         """First step: classes without small regions, and what covers the ground on the coarse raster."""
         sectors, gsd = self.sectors, self.raster.plan.gsd
         core, window = sectors.core(sector), sectors.around(sector, CLEANING)
-        classes = without_small(self._classes(window), self.least, gsd, _goes_on(window, sectors.whole))
+        classes = without_small(self._classes(window), self.least, gsd, goes_on(window, sectors.whole))
         classes = classes[slices(core, window)]
         store.put("clean", sector, classes)
         if self.paved:
@@ -106,7 +105,7 @@ class District:
         sectors = self.sectors
         core, window = sectors.coarse_core(sector), sectors.coarse_around(sector, round(REACH / self.pixel))
         whole = coarse_window(sectors.whole, sectors.step)
-        kinds = kinds_of(self._read(store, "cover", window), self.pixel, _goes_on(window, whole))
+        kinds = kinds_of(self._read(store, "cover", window), self.pixel, goes_on(window, whole))
         store.put("kinds", sector, kinds[slices(core, window)])
 
     def codes(self, store: Store, sector: Sector) -> tuple[Frame, Frame | None]:
@@ -287,16 +286,6 @@ def _cut_large(
     inside, at = slices(core, window), (int(window.row_off), int(window.col_off))
     cut = code_core(raster, codes, inside, at, sector, limits)
     return cut, frame_of_core(raster[inside], (int(core.row_off), int(core.col_off)), NODATA)
-
-
-def _goes_on(window: Window, whole: Window) -> Sides:
-    """Sides of a window beyond which the whole goes on."""
-    return (
-        bool(window.row_off > whole.row_off),
-        bool(window.row_off + window.height < whole.row_off + whole.height),
-        bool(window.col_off > whole.col_off),
-        bool(window.col_off + window.width < whole.col_off + whole.width),
-    )
 
 
 def of_one_sector(district: District, *, square: bool = True) -> Found:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,15 +16,14 @@ from pathlib import Path
 
 from geoseg.commit import LEFT_BEHIND, sweep
 from geoseg.errors import EnvironmentFault, GeosegError, ModelError, PlanError, SheetError
-from geoseg.geometry.blocks import Block, Panel, block_window, panels_of, shard_of
-from geoseg.geometry.grid import overlap
+from geoseg.geometry.blocks import Block, shard_of
 from geoseg.geometry.lattice import Lattice
 from geoseg.gis.plan_drawing import draw_plan
 from geoseg.models.ensemble import Ensemble, ensemble_of
 from geoseg.models.facts import EngineFacts
 from geoseg.models.files import load_model, shipped_model
 from geoseg.options import InferOptions
-from geoseg.plan import Plan, patches_of, plan_blocks
+from geoseg.plan import Plan, plan_blocks
 from geoseg.predict.build import default_lanes, make_backend
 from geoseg.predict.choice import compiling
 from geoseg.progress import Progress, Steps, unheard
@@ -38,6 +36,7 @@ from geoseg.stages.infer.lost import go_on_without
 from geoseg.stages.infer.memory import widest_panel
 from geoseg.stages.infer.panel import PanelContext, PanelSettings, compute_panel, load_context, panel_name
 from geoseg.stages.infer.settle import fitted_job, save_job
+from geoseg.stages.infer.share import needed_patches, pixels_to_do, share_out
 from geoseg.work.executor import Executor
 from geoseg.work.local import LOCAL
 from geoseg.work.task import Fence, Task
@@ -46,8 +45,6 @@ __all__ = ["INFER_STEPS", "InferOptions", "InferReport", "infer"]
 
 log = logging.getLogger(__name__)
 
-FEWEST = 64  # patches that a panel should have where the work is shared out: those at its edges are scored twice
-TWICE = 0.07  # share of the patches that may be scored twice so that workers are kept busy
 PLANNING = 120.0  # seconds that a shard waits while another one settles the plan
 
 INFER_STEPS = ("network", "patches")
@@ -213,10 +210,10 @@ def _panels_done(work: Work, plan: Plan, job: Job, state: State) -> tuple[int, i
         PlanError: some panels failed; all others were done first.
         GeosegError: what no other panel would escape.
     """
-    executor, needed = work.executor, _needed_patches(plan, job, state.stale)
+    executor, needed = work.executor, needed_patches(plan, job, state.stale)
     tasks = _tasks(work, plan, job, state.stale, needed)
     log.info("%d blocks in %d panels, %s", len(state.stale), len(tasks), job.facts)
-    total, done, patches = _pixels_to_do(plan, state.stale), 0, 0
+    total, done, patches = pixels_to_do(plan, state.stale), 0, 0
     failed: list[tuple[Task[int], GeosegError]] = []
 
     def advance(pixels: int) -> None:
@@ -246,7 +243,7 @@ def _tasks(work: Work, plan: Plan, job: Job, stale: list[Block], needed: int) ->
     if executor.max_ram is not None:
         options = replace(options, max_ram=min(executor.max_ram, options.max_ram or executor.max_ram))
     widest = widest_panel(plan, job.lattice, work.ensemble, options)
-    panels = _panels(plan, job, stale, widest, executor.workers, needed)
+    panels = share_out(plan, job, stale, widest, executor.workers, needed)
     fence = Fence.around(work.run, job.key)
     settings = PanelSettings(options.device, options.read_timeout, options.readers)
     return [
@@ -257,23 +254,10 @@ def _tasks(work: Work, plan: Plan, job: Job, stale: list[Block], needed: int) ->
             settings,
             panel.blocks,
             panel_name(panel.blocks),
-            _pixels_to_do(plan, panel.blocks),
+            pixels_to_do(plan, panel.blocks),
         )
         for panel in panels
     ]
-
-
-def _panels(plan: Plan, job: Job, stale: list[Block], widest: int, workers: int, needed: int) -> list[Panel]:
-    """Up to three panels for each worker, so that all end at about the same time; one where there is one worker.
-
-    As many as leave the patches that are scored twice under `TWICE`, but at least one for each worker.
-    """
-    for share in (3, 2, 1) if workers > 1 else (1,):
-        wished = max(workers, min(share * workers, needed // FEWEST))
-        panels = panels_of(stale, plan.block, widest, wished=wished)
-        if wished == workers or sum(_needed_patches(plan, job, p.blocks) for p in panels) <= (1 + TWICE) * needed:
-            break
-    return panels
 
 
 def _context(work: Work, plan: Plan, job: Job, stack: ExitStack, total: int) -> PanelContext:
@@ -287,19 +271,3 @@ def _context(work: Work, plan: Plan, job: Job, stack: ExitStack, total: int) -> 
     settings = PanelSettings(device, work.options.read_timeout, work.options.readers)
     work.steps.at("patches", 0, total, "px")
     return PanelContext(work.run.blocks, plan, job, names, work.ensemble.aux, backend, settings)
-
-
-def _pixels_to_do(plan: Plan, stale: list[Block] | tuple[Block, ...]) -> int:
-    """An upper bound of the pixels to compute, for progress: the sheets' footprints in these blocks."""
-    total = 0
-    for block in stale:
-        window = block_window(block, plan.block)
-        parts = [p for s in plan.meeting(window) if (p := overlap(s.window, window))]
-        total += min(plan.block**2, sum(p.width * p.height for p in parts))
-    return total
-
-
-def _needed_patches(plan: Plan, job: Job, blocks: Iterable[Block]) -> int:
-    """Patches that reach a sheet inside these blocks, each counted once (by footprints, not by pixels)."""
-    windows = (block_window(b, plan.block) for b in blocks)
-    return len(patches_of(plan, job.lattice, (p for w in windows for s in plan.footprint(w) if (p := overlap(s, w)))))

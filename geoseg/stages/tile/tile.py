@@ -8,7 +8,6 @@ Each step sets aside the sheets that it refuses, with reason and cure; the plan 
 from __future__ import annotations
 
 import logging
-import math
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +15,8 @@ from pathlib import Path
 
 from geoseg.commit import sweep
 from geoseg.errors import UsageError
-from geoseg.geometry.grid import Grid, bounding, same_crs
-from geoseg.geometry.ground import metres_per_unit, shift_accuracy
-from geoseg.geometry.scatter import touching_groups
+from geoseg.geometry.grid import Grid, bounding
+from geoseg.geometry.ground import metres_per_unit
 from geoseg.gis.plan_drawing import draw_plan
 from geoseg.models.ensemble import Ensemble, ensemble_of
 from geoseg.models.files import load_model
@@ -39,12 +37,12 @@ from geoseg.runfolder.at_work import watched_by_status
 from geoseg.runfolder.contents import recognise
 from geoseg.runfolder.folder import Run
 from geoseg.runfolder.masks import forget_masks
-from geoseg.sheets.blank_areas import LARGE
 from geoseg.sheets.listing import Listing, list_sheets
-from geoseg.sheets.place import Found, crs_name, degrees_of
+from geoseg.sheets.place import Found
 from geoseg.stages.tile import accept
 from geoseg.stages.tile.area import area_of
 from geoseg.stages.tile.blanks import find_blanks
+from geoseg.stages.tile.cautions import cautions
 from geoseg.stages.tile.earlier import block_size_of, check_same, lattice_of
 from geoseg.stages.tile.grid import choose_grid, crs_wkt
 from geoseg.stages.tile.sets import check_one_set
@@ -145,7 +143,7 @@ def _tile(headers: Found, refused: list[Quarantined], run: Run, options: TileOpt
     plan = replace(plan, planned=uuid.uuid4().hex, begun=run.identity or uuid.uuid4().hex)
     run.save(plan)
     forget_masks(run, plan, earlier)
-    report = _report(plan, draw_plan(run.patches_gpkg, plan), around, _warnings(plan, no_masks))
+    report = _report(plan, draw_plan(run.patches_gpkg, plan), around, cautions(plan, no_masks))
     before, now = ({s.path for s in p.sheets} for p in (earlier or plan, plan))
     return replace(report, came=len(now - before), left=len(before - now))
 
@@ -261,62 +259,3 @@ def _new_plan(grid: Grid, sheets: tuple[Sheet, ...], options: TileOptions) -> Pl
         bands=options.bands,
         area=area_of(options, grid),
     )
-
-
-def _warnings(plan: Plan, no_masks: list[tuple[Path, str]]) -> list[str]:
-    """Alpha bands that are none, sheets that will be warped, and areas that are taken for no data."""
-    warnings = []
-    if no_masks:
-        path, bands = no_masks[0]
-        warnings.append(
-            f"the alpha band of {len(no_masks)} sheets holds many values, so it is no mask but data (first: {path}:"
-            f" {bands}); if it is a mask, run tile again with --alpha mask"
-        )
-    warped = [s for s in plan.sheets if s.mode == "warped"]
-    if warped:
-        what = "sheets are off the grid and will be warped on the fly"
-        warnings.append(f"{len(warped)} of {len(plan.sheets)} {what} (first: {warped[0].path})")
-    warnings += _said_shifts(plan)
-    warnings += _said_groups(plan)
-    if plan.nodata_rule == "blank" and not plan.nodata:
-        warnings += _said_blanks(plan)
-    return warnings
-
-
-def _said_shifts(plan: Plan) -> list[str]:
-    """Sheets that another datum may put off by more than half a pixel."""
-    warnings = []
-    for crs in dict.fromkeys(s.crs for s in plan.sheets if not same_crs(s.crs, plan.grid.crs)):
-        first = next(s for s in plan.sheets if s.crs == crs)
-        accuracy = shift_accuracy(crs, plan.grid.crs, *degrees_of(first))
-        if accuracy is None or accuracy > plan.gsd / 2:
-            known = "an accuracy that nobody knows" if accuracy is None else f"an accuracy of {accuracy:g} m"
-            warnings.append(
-                f"sheets in {crs_name(crs)} are laid on {crs_name(plan.grid.crs)} by a change of datum with {known}, so"
-                f" they may lie that far off (first: {first.path})"
-            )
-    return warnings
-
-
-def _said_groups(plan: Plan) -> list[str]:
-    """Sheets so far apart that `mosaic` will write rasters for each group of them."""
-    groups = touching_groups(plan.seen)
-    if len(groups) < 2:
-        return []
-    whole = bounding(groups)
-    far = math.hypot(whole.width, whole.height) * plan.gsd / 1000
-    return [
-        f"the sheets lie in {len(groups)} groups over {far:,.0f} km, so mosaic will write rasters for each group; if a"
-        " sheet is misplaced, set it aside with --far 100km"
-    ]
-
-
-def _said_blanks(plan: Plan) -> list[str]:
-    """What was taken for no data although nobody said so."""
-    blank = [s for s in plan.sheets if s.blanks]
-    if not blank:
-        return []
-    return [
-        f"{len(blank)} sheets hold white or black areas that reach their edge or are larger than {LARGE:g} m2, which"
-        f" are taken for no data (first: {blank[0].path}); if they are photographed, run tile again with --nodata none"
-    ]
