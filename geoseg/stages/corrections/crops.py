@@ -12,15 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import shapely
-from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
-from geoseg.arrays import Image, Json, Valid
 from geoseg.classes import NODATA, ClassTable
 from geoseg.commit import commit_bytes
 from geoseg.datasets.corrections.manifest import image_path, label_path
 from geoseg.geometry.blocks import Block, block_window, blocks_of
 from geoseg.geometry.grid import grown, overlap, slices
+from geoseg.gis.crop import crop_geotiff
 from geoseg.plan import Plan
 from geoseg.runfolder.blocks import BlockReader
 from geoseg.sheets.photo import Photo
@@ -80,8 +79,10 @@ def write_crops(folder: Path, ground: Ground, statements: list[Statement]) -> Wr
         if not known:
             continue
         name = f"{square[0]}_{square[1]}"
-        commit_bytes(image_path(folder, name), _geotiff(ground, window, image, valid))
-        commit_bytes(label_path(folder, name), _geotiff(ground, window, labels[None], None))
+        commit_bytes(image_path(folder, name), crop_geotiff(ground.plan.grid, window, image, valid))
+        commit_bytes(
+            label_path(folder, name), crop_geotiff(ground.plan.grid, window, labels[None], None, _colours(ground))
+        )
         crops.append(name)
         pixels.update(known)
     return Written(crops, pixels)
@@ -113,30 +114,6 @@ def _squares(plan: Plan, statements: list[Statement], side: int) -> Iterator[Blo
         for square in blocks_of([inside] if inside is not None else [], side):
             if one.shape.intersects(shapely.box(*plan.grid.bounds(block_window(square, side)))):
                 yield square
-
-
-def _geotiff(ground: Ground, window: Window, bands: Image, valid: Valid | None) -> bytes:
-    """A crop (C, H, W) with a mask; without `valid` it holds labels, with the colours of their classes."""
-    profile: Json = {
-        "driver": "GTiff",
-        "count": len(bands),
-        "height": window.height,
-        "width": window.width,
-        "dtype": bands.dtype.name,
-        "crs": ground.plan.grid.crs,
-        "transform": ground.plan.grid.window_transform(window),
-        "compress": "deflate",
-        "predictor": 3 if bands.dtype.kind == "f" else 2 if valid is not None else 1,
-        "nodata": NODATA if valid is None else None,
-    }
-    with MemoryFile() as memory:
-        with memory.open(**profile) as dataset:
-            dataset.write(bands)
-            if valid is None:
-                dataset.write_colormap(1, _colours(ground))
-            elif not valid.all():
-                dataset.write_mask(valid)
-        return bytes(memory.getbuffer())
 
 
 def _colours(ground: Ground) -> dict[int, tuple[int, int, int, int]]:

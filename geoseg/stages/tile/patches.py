@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
-from geoseg.arrays import Bytes, Image, Json, Valid
+from geoseg.arrays import Bytes
 from geoseg.classes import ISPRS, NODATA
 from geoseg.commit import commit_bytes
 from geoseg.datasets.label_colours import told_legend
@@ -21,6 +20,7 @@ from geoseg.datasets.lay import Ground
 from geoseg.datasets.legend import Legend
 from geoseg.datasets.pairs import pair_labels
 from geoseg.geometry.grid import overlap
+from geoseg.gis.crop import crop_geotiff
 from geoseg.plan import Plan, patch_windows, transform_of
 from geoseg.runfolder.folder import Run
 from geoseg.sheets.listing import find_sheets
@@ -54,11 +54,11 @@ def write_patches(run: Run | Path, labels: Path | None = None) -> tuple[int, int
                 continue
             image[:, ~valid] = 0
             name = f"p_{row}_{col}.tif"
-            commit_bytes(run.patches / name, _geotiff(plan, window, image, valid))
+            commit_bytes(run.patches / name, crop_geotiff(plan.grid, window, image, valid))
             images += 1
             if paired is not None:
                 values = np.where(valid, labels_in(plan, paired, window), np.uint8(NODATA))
-                commit_bytes(run.patches / "labels" / name, _geotiff(plan, window, values[None], None))
+                commit_bytes(run.patches / "labels" / name, crop_geotiff(plan.grid, window, values[None], None))
                 masks += 1
     return images, masks
 
@@ -115,25 +115,3 @@ def labels_in(plan: Plan, sheets: list[SheetLabels], window: Window) -> Bytes:
             codes = read_codes(one.labels, one.legend, ground, Window(0, 0, window.width, window.height))
             out = np.where(out == NODATA, codes, out)
     return out
-
-
-def _geotiff(plan: Plan, window: Window, bands: Image, valid: Valid | None) -> bytes:
-    """A patch (C, H, W) as a GeoTIFF with a mask; without `valid` it is one of labels, whose no-data value is 255."""
-    profile: Json = {
-        "driver": "GTiff",
-        "count": len(bands),
-        "height": window.height,
-        "width": window.width,
-        "dtype": bands.dtype.name,
-        "crs": plan.grid.crs,
-        "transform": plan.grid.window_transform(window),
-        "compress": "deflate",
-        "predictor": 3 if bands.dtype.kind == "f" else 2 if valid is not None else 1,
-        "nodata": NODATA if valid is None else None,
-    }
-    with MemoryFile() as memory:
-        with memory.open(**profile) as dataset:
-            dataset.write(bands)
-            if valid is not None and not valid.all():
-                dataset.write_mask(valid)
-        return bytes(memory.getbuffer())
