@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from typing import NoReturn
 
 import click
@@ -128,6 +129,8 @@ def main() -> NoReturn:
     _read_names_as_utf8()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads cost 5 to 15 times on shared cores
     few_arenas()
+    # rasterio hides it itself, but not reliably while sheets are warped in several threads
+    warnings.filterwarnings("ignore", message="Dataset has no geotransform")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         code = cli.main(prog_name="geoseg", standalone_mode=False)

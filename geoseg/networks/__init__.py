@@ -80,7 +80,7 @@ def make_network(name: str, bands: int, classes: int, **arguments: object) -> nn
         UsageError: there is no such network (names the nearest), or it does not take these arguments.
         EnvironmentFault: it needs a package that is not installed.
     """
-    if arguments.get("aux_scores") and not name.startswith(WITH_AUX):
+    if arguments.get("aux_scores") and ("/" in name or name in NETWORKS) and not name.startswith(WITH_AUX):
         cure = f"use one of {', '.join(n for n in NETWORKS if n.startswith(WITH_AUX))}, or leave `aux` out"
         raise UsageError(name, "has no scores beside its classes", cure)
     if "/" in name:

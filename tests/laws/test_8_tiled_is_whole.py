@@ -38,7 +38,7 @@ def test_tiled_scores_equal_the_whole_image(model, scene):
     weights = blend_weights(lattice)
     tiled = np.zeros_like(whole)
     for k in lattice.touching(0, high):
-        strip = Strip((0, 1, 2, 3, 4, 5), weights, lattice.margin, wide, 1.0)
+        strip = Strip((0, 1, 2, 3, 4, 5), weights, lattice.margin, wide, 1.0, len(model.card.aux))
         for j in lattice.touching(0, wide):
             row, col = lattice.start(k) + around, lattice.start(j) + around
             with torch.inference_mode():

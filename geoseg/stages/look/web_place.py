@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from geoseg.commit import disk_faults, folder, read_json
-from geoseg.errors import EnvironmentFault, PlanError, UsageError
+from geoseg.errors import PlanError, UsageError
 
 __all__ = ["LEFT", "LIST", "building", "check_free", "put"]
 
@@ -25,8 +26,6 @@ LEFT = 600.0
 """Seconds without a sign of life after which a folder that was being built belongs to a process that was killed."""
 SIGN = 30.0
 """Seconds between two signs of life."""
-TRIES = 20
-"""How often a name is asked for that others take at the same moment."""
 
 
 def check_free(target: Path) -> None:
@@ -39,7 +38,9 @@ def check_free(target: Path) -> None:
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         what = "a link" if target.is_symlink() else "a file"
         raise UsageError(target, f"is {what}, where the folder of a web map would be", cure)
-    there = list(target.iterdir()) if target.is_dir() else []
+    there: list[Path] = []
+    with suppress(FileNotFoundError):  # nothing there, or another process has just set it aside
+        there = list(target.iterdir())
     if not there:
         return
     named = _named(target)
@@ -100,7 +101,7 @@ def _sweep(target: Path, now: float) -> None:
     for old in _beside(target, "old"):
         if old.with_suffix(".building").exists():  # its process is at work, and is about to remove it
             continue
-        with suppress(OSError):
+        with _alone(target.parent), suppress(OSError):
             if not target.exists():
                 os.rename(old, target)
         shutil.rmtree(old, ignore_errors=True)
@@ -120,20 +121,27 @@ def put(made: Path, target: Path) -> None:
         EnvironmentFault: the disk refuses the name; an earlier map stays.
     """
     old = made.with_suffix(".old")
-    for _ in range(TRIES):
+    with _alone(target.parent):
         check_free(target)
-        shutil.rmtree(old, ignore_errors=True)
         with disk_faults(target), suppress(FileNotFoundError):
             os.replace(target, old)
         try:
             os.replace(made, target)
         except OSError:
-            if target.exists():  # another process was faster
-                continue
             if old.exists():
                 os.replace(old, target)
             with disk_faults(target):
                 raise
-        shutil.rmtree(old, ignore_errors=True)
-        return
-    raise EnvironmentFault(target, "is written by other processes all the time", "run it again when they have ended")
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """Wait until no other process gives a map its name in this folder; a disk without locks cannot tell."""
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
