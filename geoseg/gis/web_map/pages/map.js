@@ -175,6 +175,8 @@ function row(list, layer, swatch) {
   dim.setAttribute("aria-label", dim.title);
   box.onchange = () => { shown[layer.id] = box.checked; apply(layer); write(); };
   dim.oninput = () => { opacity[layer.id] = dim.value / 100; apply(layer); };
+  box.checked = shown[layer.id]; // before the map has loaded, too
+  li.classList.toggle("on", shown[layer.id]);
   rows[layer.id] = { li, box, many };
 }
 const rows = {};
