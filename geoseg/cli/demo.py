@@ -19,7 +19,7 @@ def command(ctx: click.Context, out: Path, sheets: Path | None) -> int:
 
     \b
     geoseg demo -o demo/
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.night.demo import demo
     from geoseg.night.listener import Listener
 

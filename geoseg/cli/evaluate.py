@@ -44,7 +44,7 @@ def command(prediction: Path | None, reference: Path | None, out: Path | None, a
     geoseg evaluate run/ labels/ -o scores/
     geoseg evaluate classes.tif labels.tif --boundary eroded
     geoseg evaluate buildings.gpkg truth.gpkg --layer buildings
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.errors import UsageError
     from geoseg.stages.evaluate.vectors import VECTORS, evaluate_vectors, vector_markdown
 

@@ -26,7 +26,7 @@ def command(ctx: click.Context, /, run: Path, **values: object) -> int:
     geoseg infer run/
     geoseg infer run/ --model potsdam.safetensors --tta flip
     geoseg infer run/ --shard 1/4
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.runfolder.folder import Run
     from geoseg.stages.infer import infer
     from geoseg.work.executor import executor

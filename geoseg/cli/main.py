@@ -92,7 +92,7 @@ def cli(ctx: click.Context, verbose: int, quiet: bool, debug: bool) -> None:
     geoseg tile   sheets/*.tif -o run/                  plan: one grid, overlapping patches
     geoseg infer  run/ --model potsdam.safetensors      class and confidence blocks
     geoseg mosaic run/                                  COGs and a GeoPackage that open styled
-    """  # noqa: D301 - click's own mark
+    """
     ctx.obj = {"quiet": quiet, "debug": debug}
     level = logging.ERROR if quiet else (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbose, 2)]
     logging.basicConfig(level=level, format="geoseg: %(levelname)s: %(message)s", stream=sys.stderr)

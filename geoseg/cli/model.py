@@ -55,7 +55,7 @@ def info(file: Path | None, as_json: bool) -> None:
 
     \b
     geoseg model info potsdam.safetensors
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.models.files import load_model, shipped_model
 
     model = load_model(file or shipped_model())
@@ -99,7 +99,7 @@ def card(file: Path | None, out: Path | None, stac: bool) -> None:
 
     \b
     geoseg model card potsdam.safetensors -o card.md
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.commit import commit_bytes
     from geoseg.gis.model_card import markdown_card, mlm_item
     from geoseg.models.files import load_model, shipped_model
@@ -125,7 +125,7 @@ def export(file: Path, out: Path) -> None:
 
     \b
     geoseg model export potsdam.safetensors -o potsdam.onnx
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.models.files import load_model
     from geoseg.stages.exchange.export import export_model
 
@@ -189,7 +189,7 @@ def import_(
     \b
     geoseg model import city.onnx --classes isprs --gsd 0.1
     geoseg model import weights.pt --architecture unet/resnet18 --classes table.json --gsd 0.2
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.errors import UsageError
     from geoseg.models.files import read_card
     from geoseg.stages.exchange.import_ import card_from, import_model
@@ -290,7 +290,7 @@ def bench(file: Path | None, seconds: float) -> None:
 
     \b
     geoseg model bench potsdam.safetensors
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.models.files import load_model, shipped_model
     from geoseg.stages.exchange.bench import bench_model
 

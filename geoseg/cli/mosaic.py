@@ -39,7 +39,7 @@ def command(
     \b
     geoseg mosaic run/ --layers buildings,trees --vector-format geojson
     geoseg mosaic --from classes.tif -o town/
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.runfolder.folder import Run
     from geoseg.stages.mosaic import mosaic
     from geoseg.work.executor import executor

@@ -27,7 +27,7 @@ def command(ctx: click.Context, /, sheets: tuple[Path, ...], run: Path | None, *
     geoseg run sheets/ -o run/ --model potsdam.safetensors --layers buildings,trees
     geoseg run nightly.yaml --dry-run
     geoseg run nightly.yaml --date today --changes
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.errors import UsageError
     from geoseg.night.config import as_of_config
 

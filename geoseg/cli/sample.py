@@ -65,7 +65,7 @@ def command(ctx: click.Context, out: Path, **given: Unpack[Given]) -> None:
     \b
     geoseg sample -o sample/
     geoseg sample -o sample/ --seed 3 --size 2000,1500 --sheets 2,3 --nir
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.stages.sample import SampleOptions, make_sample
 
     with steps_shown(ctx.obj["quiet"]) as shown:

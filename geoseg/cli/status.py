@@ -21,7 +21,7 @@ def command(run: Path, as_json: bool) -> None:
     \b
     geoseg status run/
     geoseg status run/ --json
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.stages.look.status import status
 
     state = status(run)

@@ -33,7 +33,7 @@ def command(sheets: tuple[Path, ...], run: Path, write_patches: bool, labels: Pa
     geoseg tile sheets/ -o run/
     geoseg tile sheets/ -o run/ --model potsdam.safetensors
     geoseg tile sheets/*.tif -o run/ --aoi city.gpkg --nodata 255~12
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.runfolder.folder import Run
     from geoseg.stages.tile import tile
 

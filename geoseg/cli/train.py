@@ -57,7 +57,7 @@ def command(ctx: click.Context, config: Path, **given: Unpack[Given]) -> None:
     geoseg train potsdam.yaml --preview samples.png
     geoseg train potsdam.yaml --max-steps 20
     geoseg train potsdam.yaml
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.errors import UsageError
     from geoseg.learn.settings import load_settings
     from geoseg.stages.train import preview, train

@@ -19,7 +19,7 @@ def command(run: Path) -> int:
 
     \b
     geoseg verify run/
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.stages.look.verify import verify
 
     found = verify(run)

@@ -38,7 +38,7 @@ def command(
     geoseg view classes.tif -o map.png
     geoseg view run/ --web
     geoseg view run/ --serve
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.stages.look.view import check_web, view
 
     if not (web or serve):

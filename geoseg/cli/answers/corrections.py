@@ -26,7 +26,7 @@ def command(run: Path, edited: Path | None, out: Path, as_json: bool) -> None:
     \b
     geoseg corrections run/ -o set/
     geoseg corrections run/ edited.gpkg -o set/
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.stages.corrections import corrections
 
     found = corrections(run, edited, out)

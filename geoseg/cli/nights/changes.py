@@ -25,7 +25,7 @@ def command(old: Path, new: Path, out: Path, as_json: bool, **values: object) ->
     \b
     geoseg changes run/out/2026-11-21 run/out/2026-11-22 -o changes.gpkg
     geoseg changes spring/ autumn/ -o changes.gpkg --tolerance 1
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.stages.changes import compare
 
     found = compare(old, new, out, stage_options(ChangesOptions, values))

@@ -33,7 +33,7 @@ def command(run: Path, keep: int, age: float, dry_run: bool) -> int:
     \b
     geoseg prune run/ --dry-run
     geoseg prune run/ --keep 30 --younger-than 8w
-    """  # noqa: D301 - click's own mark
+    """
     from geoseg.night.publish import prune
     from geoseg.runfolder.folder import Run
 

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import geopandas
 import numpy as np
 import pytest
 import shapely
@@ -43,9 +44,10 @@ def layers(classes: np.ndarray, contact: np.ndarray | None, **options: object) -
     return {layer.name: layer for layer in found}
 
 
-def on_ground(frame: object) -> np.ndarray:
+def on_ground(frame: geopandas.GeoDataFrame) -> np.ndarray:
     """Shapes in metres from the corner of the raster, y down."""
-    return shapely.transform(np.asarray(frame.geometry.array, object), lambda xy: (xy - [500_000, 5_800_000]) * [1, -1])  # type: ignore[attr-defined]
+    shapes = np.asarray(frame.geometry.array, object)
+    return shapely.transform(shapes, lambda xy: (xy - [500_000, 5_800_000]) * [1, -1])
 
 
 def test_houses_are_found_one_by_one_with_common_walls() -> None:
